@@ -1,0 +1,158 @@
+//! Frames: the load, one a second and step. And roots: the generator's row per request.
+
+use std::collections::BTreeMap;
+
+use peakdrill_latency::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::ErrorClass;
+use crate::plan::StepId;
+
+/// Version of a line of `frames.jsonl`.
+pub const FRAME_VERSION: u32 = 1;
+
+/// One second of one step, or of arrivals (`step` is `None`). A line of `frames.jsonl`.
+///
+/// Requests are filed under the second of their **intended** time; a frame is written when it can change
+/// no more for the live view, and amended by later frames of the same second: readers add them up.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Frame {
+    /// [`FRAME_VERSION`].
+    pub v: u32,
+    /// Seconds since the start of the load.
+    pub second: u32,
+    /// Index of the phase in the plan.
+    pub phase: u16,
+    /// The step; `None` for journeys' arrivals.
+    pub step: Option<StepId>,
+    /// Arrivals of journeys that the schedule holds in this second (only where `step` is `None`).
+    pub intended: u64,
+    /// Journeys started, or requests sent.
+    pub sent: u64,
+    /// Journeys that could not be started.
+    pub missed: u64,
+    /// Requests that ended, with or without error.
+    pub completed: u64,
+    /// Of these, errors.
+    pub errors: BTreeMap<ErrorClass, u64>,
+    /// Answers that should have acknowledged the tag and did not.
+    pub ack_missing: u64,
+    /// Latency from the intended time. Base64 of HdrHistogram V2.
+    pub latency: String,
+    /// Service time: first byte sent to last byte received.
+    pub service: String,
+    /// Lateness: actual start less intended start.
+    pub lateness: String,
+    /// Wait for a connection, after the start.
+    pub conn_wait: String,
+}
+
+/// One second of one step while it is being counted: a [`Frame`] with open histograms.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tally {
+    /// See [`Frame::intended`].
+    pub intended: u64,
+    /// See [`Frame::sent`].
+    pub sent: u64,
+    /// See [`Frame::missed`].
+    pub missed: u64,
+    /// See [`Frame::completed`].
+    pub completed: u64,
+    /// See [`Frame::errors`].
+    pub errors: BTreeMap<ErrorClass, u64>,
+    /// See [`Frame::ack_missing`].
+    pub ack_missing: u64,
+    /// See [`Frame::latency`].
+    pub latency: Histogram,
+    /// See [`Frame::service`].
+    pub service: Histogram,
+    /// See [`Frame::lateness`].
+    pub lateness: Histogram,
+    /// See [`Frame::conn_wait`].
+    pub conn_wait: Histogram,
+}
+
+impl Tally {
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Self) {
+        self.intended += other.intended;
+        self.sent += other.sent;
+        self.missed += other.missed;
+        self.completed += other.completed;
+        other.errors.iter().for_each(|(class, n)| *self.errors.entry(*class).or_insert(0) += n);
+        self.ack_missing += other.ack_missing;
+        self.latency.merge(&other.latency);
+        self.service.merge(&other.service);
+        self.lateness.merge(&other.lateness);
+        self.conn_wait.merge(&other.conn_wait);
+    }
+
+    /// Errors of all classes.
+    #[must_use]
+    pub fn error_count(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// The stored form.
+    #[must_use]
+    pub fn to_frame(&self, second: u32, phase: u16, step: Option<StepId>) -> Frame {
+        Frame {
+            v: FRAME_VERSION,
+            second,
+            phase,
+            step,
+            intended: self.intended,
+            sent: self.sent,
+            missed: self.missed,
+            completed: self.completed,
+            errors: self.errors.clone(),
+            ack_missing: self.ack_missing,
+            latency: self.latency.encode(),
+            service: self.service.encode(),
+            lateness: self.lateness.encode(),
+            conn_wait: self.conn_wait.encode(),
+        }
+    }
+
+    /// Reads a stored frame.
+    ///
+    /// # Errors
+    /// When a histogram cannot be decoded.
+    pub fn from_frame(frame: &Frame) -> Result<Self, peakdrill_latency::DecodeError> {
+        Ok(Self {
+            intended: frame.intended,
+            sent: frame.sent,
+            missed: frame.missed,
+            completed: frame.completed,
+            errors: frame.errors.clone(),
+            ack_missing: frame.ack_missing,
+            latency: Histogram::decode(&frame.latency)?,
+            service: Histogram::decode(&frame.service)?,
+            lateness: Histogram::decode(&frame.lateness)?,
+            conn_wait: Histogram::decode(&frame.conn_wait)?,
+        })
+    }
+}
+
+/// What the generator knows of one request: every root, whether or not a service exports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootRow {
+    /// The trace id that was sent.
+    pub trace: u128,
+    /// The span id in the `traceparent` that was sent: the parent of the first service's span.
+    pub span: u64,
+    /// Step.
+    pub step: StepId,
+    /// Phase.
+    pub phase: u16,
+    /// When the request should have started, Unix nanoseconds.
+    pub intended_ns: i64,
+    /// When its first byte was written; 0: never.
+    pub sent_ns: i64,
+    /// When it ended.
+    pub done_ns: i64,
+    /// How it ended.
+    pub error: Option<ErrorClass>,
+    /// HTTP status; 0: none.
+    pub status: u16,
+}

@@ -1,0 +1,115 @@
+//! The ledger: every isolation decision, counted.
+//!
+//! Hops send it as an OTLP sum metric, cumulative and monotonic, every 250 ms.
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the metric. Attributes: [`ATTR_RUN`], [`ATTR_RESOURCE`], [`ATTR_OUTCOME`]; the service is the
+/// resource attribute `service.name`.
+pub const METRIC: &str = "peakdrill.isolation.decisions";
+/// The run's id; empty for live and unknown work.
+pub const ATTR_RUN: &str = "peakdrill.run";
+/// What was decided about: `orders`, `http:bank:80`, `ingress`, …
+pub const ATTR_RESOURCE: &str = "peakdrill.resource";
+/// The text form of an [`Outcome`].
+pub const ATTR_OUTCOME: &str = "peakdrill.outcome";
+
+/// What a decision led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A request came in and was shadow (at an inner hop or at the edge).
+    ShadowIn,
+    /// A request came in and was live.
+    LiveIn,
+    /// A request came in without stamp and passed (mode observe).
+    UnknownIn,
+    /// A shadow operation read shadow data.
+    ShadowRead,
+    /// A shadow operation wrote shadow data.
+    ShadowWrite,
+    /// A shadow operation read live data, as declared.
+    ReadLive,
+    /// A live operation read.
+    LiveRead,
+    /// A live operation wrote.
+    LiveWrite,
+    /// A shadow call was answered by a stub.
+    Mocked,
+    /// An operation or request was refused.
+    Refused,
+    /// A later line saw shadow where an earlier one had seen none.
+    TagLost,
+    /// A shadow operation reached live data. Never, unless there is a bug: it stops the drill.
+    Leak,
+}
+
+impl Outcome {
+    /// All outcomes with their stable text.
+    pub const ALL: [(Self, &'static str); 12] = [
+        (Self::ShadowIn, "shadow_in"),
+        (Self::LiveIn, "live_in"),
+        (Self::UnknownIn, "unknown_in"),
+        (Self::ShadowRead, "shadow_read"),
+        (Self::ShadowWrite, "shadow_write"),
+        (Self::ReadLive, "read_live"),
+        (Self::LiveRead, "live_read"),
+        (Self::LiveWrite, "live_write"),
+        (Self::Mocked, "mocked"),
+        (Self::Refused, "refused"),
+        (Self::TagLost, "tag_lost"),
+        (Self::Leak, "leak"),
+    ];
+
+    /// The stable text.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        Self::ALL.iter().find(|(outcome, _)| *outcome == self).map_or("", |(_, text)| text)
+    }
+
+    /// Reads the stable text.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == text).map(|(outcome, _)| *outcome)
+    }
+}
+
+/// One count of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerRow {
+    /// The service that decided.
+    pub service: String,
+    /// The run; empty for live and unknown work.
+    pub run: String,
+    /// What was decided about.
+    pub resource: String,
+    /// What it led to.
+    pub outcome: Outcome,
+    /// How often, since the service's start.
+    pub count: u64,
+}
+
+/// `isolation.json` of the record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Version.
+    pub v: u32,
+    /// Counts, sorted by service, run, resource, outcome.
+    pub rows: Vec<LedgerRow>,
+    /// Requests that the generator sent with a tag, probes included.
+    pub sent: Option<u64>,
+    /// Requests that first hops took in as shadow.
+    pub handled: Option<u64>,
+    /// What did not add up, in words.
+    pub unreconciled: Vec<String>,
+    /// Stores that nobody looked at.
+    pub unobserved: Vec<String>,
+}
+
+impl Ledger {
+    /// The count of an outcome for one run, over all services and resources.
+    #[must_use]
+    pub fn total(&self, run: &str, outcome: Outcome) -> u64 {
+        self.rows.iter().filter(|row| row.run == run && row.outcome == outcome).map(|row| row.count).sum()
+    }
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+pub mod condition;
+pub mod event;
+pub mod exit;
+pub mod frame;
+pub mod ledger;
+pub mod outcome;
+pub mod plan;
+pub mod shape;
+pub mod snapshot;
+pub mod verdict;

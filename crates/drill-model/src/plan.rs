@@ -1,0 +1,437 @@
+//! The resolved plan of a drill: every default filled in, every name turned into an index.
+//!
+//! A plan is made by `peakdrill-scenarios` from YAML (or from command-line flags) and is valid by
+//! construction; its JSON is `plan.json` of the record, with secrets left out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::condition::Condition;
+use crate::shape::Shape;
+
+/// Version of `plan.json`.
+pub const PLAN_VERSION: u32 = 1;
+
+/// Index into [`Plan::steps`]: one request step of one journey.
+pub type StepId = u16;
+/// Index into [`Plan::journeys`].
+pub type JourneyId = u16;
+
+/// A drill, ready to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`PLAN_VERSION`].
+    pub v: u32,
+    /// The drill's name.
+    pub name: String,
+    /// Free labels for people and reports.
+    pub labels: BTreeMap<String, String>,
+    /// `production`, `staging`, … as written; `local` when the file says nothing.
+    pub environment: String,
+    /// SHA-256 of the scenario text after `--set`, hex; of the flags for a run without a file.
+    pub scenario_sha256: String,
+    /// What is hit. At least one.
+    pub targets: Vec<Target>,
+    /// How requests are tagged; `None`: a plain `traceparent` only (never in production).
+    pub shadow: Option<ShadowPlan>,
+    /// The isolation rules: the same block that services and sidecars read.
+    pub isolation: Isolation,
+    /// Data for journeys.
+    pub feeders: Vec<Feeder>,
+    /// What users do. At least one.
+    pub journeys: Vec<Journey>,
+    /// All request steps of all journeys, in order of appearance.
+    pub steps: Vec<StepInfo>,
+    /// Load over time.
+    pub load: Load,
+    /// Stop rules and limits.
+    pub guards: Guards,
+    /// Pass rules.
+    pub gates: Vec<Gate>,
+    /// Renderings wanted besides those of the record.
+    pub reports: Vec<Report>,
+}
+
+impl Plan {
+    /// Whether the strict rules of production hold.
+    #[must_use]
+    pub fn is_production(&self) -> bool {
+        self.environment == "production"
+    }
+
+    /// Total planned length, in nanoseconds.
+    #[must_use]
+    pub fn duration_ns(&self) -> u64 {
+        self.load.phases.iter().map(|phase| phase.shape.duration_ns()).sum()
+    }
+}
+
+/// One target and how to connect to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Its name in the file.
+    pub name: String,
+    /// `http://host:port` or `https://…`, with an optional path prefix, without a trailing slash.
+    pub base_url: String,
+    /// Limit for opening a connection, TLS included.
+    pub connect_timeout_ns: u64,
+    /// Limit for one exchange, from its first byte sent to its last received.
+    pub request_timeout_ns: u64,
+    /// Upper limit of open connections over all shards.
+    pub max_connections: usize,
+    /// Open all of `max_connections` before the start and keep exactly so many.
+    pub exact_connections: bool,
+    /// Path of a PEM file with further certificate authorities.
+    pub tls_ca: Option<String>,
+    /// Do not verify the server's certificate. Only by an explicit key, and reported.
+    pub tls_insecure: bool,
+}
+
+/// How requests are tagged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShadowPlan {
+    /// Name of the secret that holds the signing key (the key itself is never in a plan).
+    pub key_secret: Option<String>,
+    /// Life of a token.
+    pub lease_ns: u64,
+    /// The private header, besides `baggage` and `traceparent`.
+    pub header: String,
+    /// Smallest share (0..=1) of answers that must acknowledge the tag; `None`: not required.
+    pub ack_require: Option<f64>,
+    /// The header in which the first hop acknowledges.
+    pub ack_header: String,
+}
+
+/// Isolation rules.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Isolation {
+    /// SQL stores.
+    pub stores: Vec<SqlStore>,
+    /// Third parties that never see the drill.
+    pub stubs: Vec<Stub>,
+    /// Whether a leak stops the drill.
+    pub on_leak_stop: bool,
+}
+
+/// One SQL store of one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SqlStore {
+    /// `sqlite` or `postgres`.
+    pub kind: String,
+    /// The service that uses it.
+    pub service: String,
+    /// Where shadow data goes.
+    pub mode: SqlMode,
+    /// Policy per table name (`*` for all others): `shadow`, `read_live`, `overlay`, `mock`, `deny`.
+    pub tables: BTreeMap<String, String>,
+    /// Name of the secret or environment variable with a DSN that preflight may use to compare structures.
+    pub dsn: Option<String>,
+}
+
+/// Where shadow rows of a SQL store go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SqlMode {
+    /// Same schema, other table: a prefix or a suffix on the name.
+    ShadowTable {
+        /// Put before the name.
+        #[serde(default)]
+        prefix: String,
+        /// Put after the name.
+        #[serde(default)]
+        suffix: String,
+    },
+    /// Same table name in another schema.
+    ShadowSchema {
+        /// The schema's name.
+        schema: String,
+    },
+}
+
+/// A stubbed third party.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stub {
+    /// Host (and optional `:port`) that is answered by the stub.
+    pub host: String,
+    /// Status of the answer.
+    pub status: u16,
+    /// Median latency, in nanoseconds.
+    pub latency_median_ns: u64,
+    /// Shape of the lognormal distribution of the latency; 0 for a constant.
+    pub latency_sigma: f64,
+    /// Body of the answer.
+    pub body: String,
+}
+
+/// A data source of journeys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Feeder {
+    /// Its name in the file.
+    pub name: String,
+    /// The CSV file, as written.
+    pub csv: String,
+    /// Column names, from the first line.
+    pub columns: Vec<String>,
+    /// The rows; not part of `plan.json` (its hash is).
+    #[serde(skip)]
+    pub rows: std::sync::Arc<Vec<Vec<String>>>,
+    /// Number of rows.
+    pub row_count: usize,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// Order of use.
+    pub order: FeederOrder,
+    /// What happens after the last row of a sequential or shuffled feeder.
+    pub on_exhausted: OnExhausted,
+}
+
+/// Which row a journey gets. Always a function of the journey's global index, so that a re-split over shards
+/// sends no row twice.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeederOrder {
+    /// Row = index.
+    Sequential,
+    /// A seeded permutation of the rows.
+    Shuffle,
+    /// Independent uniform draws.
+    Random,
+    /// Independent draws, row k with weight 1/k^s.
+    Zipf(f64),
+}
+
+/// After the last row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExhausted {
+    /// From the beginning again.
+    Recycle,
+    /// The journey does not start; counted as missed.
+    StopJourney,
+    /// The run ends as failed.
+    Fail,
+}
+
+/// A journey: what one user does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Journey {
+    /// Its name.
+    pub name: String,
+    /// Share among arrivals, 0..=1; all shares sum to 1. A phase may override it.
+    pub share: f64,
+    /// What is done, in order.
+    pub steps: Vec<Node>,
+}
+
+/// One node of a journey.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Node {
+    /// A request.
+    Request(Box<Request>),
+    /// A pause, uniform between the two, in nanoseconds.
+    Think {
+        /// Shortest.
+        min_ns: u64,
+        /// Longest.
+        max_ns: u64,
+    },
+    /// One branch by weight.
+    Choose(Vec<Branch>),
+}
+
+/// A branch of a choice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Branch {
+    /// Relative weight, above 0.
+    pub weight: f64,
+    /// What is done.
+    pub steps: Vec<Node>,
+}
+
+/// A request step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Index into [`Plan::steps`].
+    pub step: StepId,
+    /// Index into [`Plan::targets`].
+    pub target: u16,
+    /// `GET`, `POST`, `PUT`, `DELETE`, …
+    pub method: String,
+    /// Path and query, beginning with `/`.
+    pub path: Template,
+    /// Further headers, names in lower case.
+    pub headers: Vec<(String, Template)>,
+    /// The body; `None` for no body. A JSON body is a template of its text.
+    pub body: Option<Template>,
+    /// Values taken from the answer.
+    pub extract: Vec<Extract>,
+    /// What the answer must be.
+    pub checks: Vec<Check>,
+    /// Limit for this exchange; overrides the target's.
+    pub timeout_ns: Option<u64>,
+}
+
+/// Name of a request step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepInfo {
+    /// The journey's name.
+    pub journey: String,
+    /// The step's name, or the path template when it has none.
+    pub step: String,
+}
+
+/// Text with holes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Template(pub Vec<Part>);
+
+impl Template {
+    /// A template without holes.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self(vec![Part::Literal(text.to_owned())])
+    }
+}
+
+/// A piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Fixed text.
+    Literal(String),
+    /// A column of a feeder's row, by indices.
+    Feeder {
+        /// Index into [`Plan::feeders`].
+        feeder: u16,
+        /// Index into its columns.
+        column: u16,
+    },
+    /// A value extracted earlier in the journey, by its name.
+    Extracted(String),
+    /// A fresh random UUID v4; the same within one journey for the same name, `${uuid}` has the empty name.
+    Uuid(String),
+    /// The run's id.
+    RunId,
+    /// The journey's global index, decimal.
+    Index,
+}
+
+/// A value taken from an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extract {
+    /// The name under which later steps see it.
+    pub name: String,
+    /// RFC 9535 JSON path.
+    pub json_path: String,
+}
+
+/// A check of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The status compares so with a number.
+    Status {
+        /// The comparison.
+        op: crate::condition::Op,
+        /// The number.
+        value: u16,
+    },
+    /// The first node at a JSON path compares so with a JSON value.
+    Json {
+        /// RFC 9535 JSON path.
+        path: String,
+        /// The comparison.
+        op: crate::condition::Op,
+        /// The value.
+        value: serde_json::Value,
+    },
+}
+
+/// Load over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Default spacing of arrivals.
+    pub arrivals: Arrivals,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Over so many journeys in flight, arrivals are counted as missed.
+    pub max_in_flight: usize,
+    /// The phases, one after the other. At least one.
+    pub phases: Vec<Phase>,
+}
+
+/// Spacing of arrivals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// A Poisson process.
+    Poisson,
+    /// Evenly on the integral of the rate.
+    Even,
+}
+
+/// A phase of the load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// The rate over its time.
+    pub shape: Shape,
+    /// Spacing in this phase.
+    pub arrivals: Arrivals,
+    /// Whether gates and the run's totals of latency look at it.
+    pub measure: bool,
+    /// Shares per journey in this phase, summing to 1; `None`: the journeys' own.
+    pub mix: Option<Vec<f64>>,
+}
+
+/// Stop rules and limits.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Guards {
+    /// Any of these stops all load.
+    pub stop: Vec<Condition>,
+    /// The rate may never exceed this (journeys a second).
+    pub limit_rate: Option<f64>,
+    /// The run may never last longer.
+    pub limit_duration_ns: Option<u64>,
+    /// Hosts that may be hit (`*.` prefix allowed); empty: those of the targets.
+    pub hosts_allow: Vec<String>,
+    /// Hosts that may never be hit.
+    pub hosts_deny: Vec<String>,
+    /// How long answers are awaited after a stop.
+    pub drain_ns: u64,
+}
+
+/// A pass rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Its name; the assertion when it has none.
+    pub name: String,
+    /// The condition as written.
+    pub assert: String,
+    /// The condition.
+    pub condition: Condition,
+    /// Names of the phases it looks at; empty: all that are measured.
+    pub during: Vec<String>,
+    /// Fewer samples make it inconclusive.
+    pub min_samples: u64,
+    /// Only warns.
+    pub warn_only: bool,
+    /// Line in the scenario file, for annotations; 0 without a file.
+    pub line: u32,
+}
+
+/// A rendering besides those of the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// The HTML report, to this path.
+    Html(String),
+    /// JUnit XML.
+    Junit(String),
+    /// Markdown.
+    Markdown(String),
+    /// The verdict.
+    Json(String),
+}

@@ -1,0 +1,94 @@
+//! Where time comes from: always from outside.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{MonoNs, UnixNs};
+
+/// A source of time. Implementations are cheap to ask and never go backwards on `mono`.
+pub trait Clock: Send + Sync {
+    /// Time since an arbitrary, fixed point.
+    fn mono(&self) -> MonoNs;
+    /// Wall-clock time. Derived from `mono` by one anchor, so that both move together within a run.
+    fn unix(&self) -> UnixNs;
+}
+
+/// A clock that stands still until it is told to move.
+#[derive(Debug)]
+pub struct ManualClock {
+    now: AtomicU64,
+    unix_at_zero: i64,
+}
+
+impl ManualClock {
+    /// A clock whose monotonic zero is the given wall-clock time.
+    #[must_use]
+    pub fn new(unix_at_zero: UnixNs) -> Self {
+        Self { now: AtomicU64::new(0), unix_at_zero: unix_at_zero.0 }
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by_ns: u64) {
+        self.now.fetch_add(by_ns, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn mono(&self) -> MonoNs {
+        MonoNs(self.now.load(Ordering::SeqCst))
+    }
+
+    fn unix(&self) -> UnixNs {
+        UnixNs(self.unix_at_zero.saturating_add_unsigned(self.now.load(Ordering::SeqCst)))
+    }
+}
+
+/// The machine's clocks: monotonic time, and wall-clock time anchored once at creation, so that a step of
+/// the system clock during a drill cannot bend it.
+#[cfg(feature = "os")]
+#[derive(Debug, Clone, Copy)]
+pub struct OsClock {
+    origin: std::time::Instant,
+    unix_at_origin: i64,
+}
+
+#[cfg(feature = "os")]
+impl OsClock {
+    /// Anchors now.
+    #[must_use]
+    pub fn new() -> Self {
+        let unix = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
+        Self { origin: std::time::Instant::now(), unix_at_origin: unix }
+    }
+
+    /// The instant that `mono` zero stands for, to wait for a time with a runtime's timer.
+    #[must_use]
+    pub fn origin(&self) -> std::time::Instant {
+        self.origin
+    }
+
+    /// The wall-clock time of monotonic zero.
+    #[must_use]
+    pub fn unix_at_origin(&self) -> UnixNs {
+        UnixNs(self.unix_at_origin)
+    }
+}
+
+#[cfg(feature = "os")]
+impl Default for OsClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(feature = "os")]
+impl Clock for OsClock {
+    fn mono(&self) -> MonoNs {
+        MonoNs(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn unix(&self) -> UnixNs {
+        UnixNs(self.unix_at_origin.saturating_add_unsigned(self.mono().0))
+    }
+}

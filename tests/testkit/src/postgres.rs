@@ -1,0 +1,1 @@
+//! A PostgreSQL server of its own, in a temporary folder, on a free port.

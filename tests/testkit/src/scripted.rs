@@ -1,0 +1,1 @@
+//! Scripted HTTP peers whose truth is known.
