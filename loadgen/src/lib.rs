@@ -1,1 +1,49 @@
 #![doc = include_str!("../README.md")]
+
+mod arrivals;
+mod batch;
+mod control;
+mod cpu;
+mod dial;
+mod draw;
+mod driver;
+mod engine;
+mod error;
+mod exchange;
+mod extract;
+mod feeder;
+mod http1;
+mod hub;
+mod pacer;
+mod probe;
+mod program;
+mod recorder;
+mod sample;
+mod self_check;
+mod session;
+mod shard;
+mod tagging;
+mod target;
+mod template;
+mod tls;
+
+pub use arrivals::{Arrival, Schedule, Stream, USERS_INDEX_BITS, UserPhase};
+pub use batch::{BATCH_EVERY_MS, BATCH_QUEUE_LEN_MAX, Batch, Sample, SampleKind, TallyKey};
+pub use dial::{ADDRESSES_MAX, DNS_TTL_S};
+pub use engine::{Config, Engine, EngineReport, SHARDS_MAX, START_SLACK_MS, USERS_MAX, start};
+pub use error::StartError;
+pub use exchange::{BODY_MAX_BYTES, BODY_START_BYTES, HEAD_MAX_BYTES};
+pub use feeder::FEEDER_ROWS_MAX;
+pub use http1::CONNECTING_MAX;
+pub use pacer::{ECONOMY_QUANTUM_NS, Pacing, SPIN_NS};
+pub use probe::{ProbeOptions, ProbeOutcome, probe};
+pub use program::JOURNEY_NODES_MAX;
+pub use recorder::{ROOTS_MAX, TALLIES_MAX};
+pub use sample::{BODY_SHOWN_MAX_BYTES, FAILED_PER_BATCH_MAX, FAILED_PER_STEP_MAX, HELD_MAX};
+pub use self_check::{
+    CPU_SUSPECT_SHARE, LATENESS_P99_SUSPECT_NS, MISSED_INVALID_SHARE, SelfCheckInput, SelfGrade, SelfVerdict,
+    self_verdict,
+};
+pub use shard::{LAST_BATCH_WAIT_MS, OVERDUE_MAX_NS, ShardReport, TICK_MS};
+pub use tagging::{REFUSED_HEADER, ShadowTagging, Tagging, TokenCell};
+pub use tls::CA_CERTIFICATES_MAX;

@@ -1,1 +1,28 @@
 #![doc = include_str!("../README.md")]
+
+mod fold;
+mod gates;
+mod html;
+mod markup;
+mod numbers;
+mod phases;
+mod record;
+mod sentences;
+mod stats;
+mod text;
+mod validity;
+mod verdict;
+
+pub use html::html;
+pub use record::{
+    AnalysisPart, CurvePoint, ENVIRONMENT_VERSION, Environment, Growth, Machine, NodeCurve, Record, Sample,
+    SampleKind,
+};
+pub use text::card::card;
+pub use text::json::verdict_json;
+pub use text::junit::junit;
+pub use text::markdown::{MARKDOWN_LIMIT_BYTES, markdown};
+pub use validity::{
+    Counts, GENERATOR_CPU_SUSPECT_SHARE, LATENESS_SUSPECT_NS, MISSED_INVALID_SHARE, Validity, validity,
+};
+pub use verdict::{exit, verdict};

@@ -1,1 +1,21 @@
 #![doc = include_str!("../README.md")]
+
+mod collector;
+pub mod counters;
+pub mod fold;
+pub mod journal;
+pub mod limits;
+mod net;
+pub mod otlp;
+pub mod record;
+mod replay;
+mod shared;
+mod traces;
+mod view;
+
+pub use collector::{Collector, CollectorConfig, CollectorError, VIEW_INTERVAL};
+pub use limits::Limits;
+pub use net::{Classify, Refused};
+pub use replay::{Replayed, replay};
+pub use traces::{fold_all, fold_traces, open_traces};
+pub use view::{CELLS_VERSION, CellsError, CellsFile, FinalView, View};

@@ -230,3 +230,6 @@ impl VerifyingKeys {
         Ok(parts.lease)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ mod token;
 mod trace_id;
 mod verifier;
 
+pub use cache::CACHE_ENTRIES_PER_SHARD;
 pub use carrier::{
     Claims, FIELDS_MAX, Fields, ack, baggage, sql, takin,
     traceparent::{self, Traceparent},
@@ -30,7 +31,7 @@ pub use run::{
 };
 pub use token::{LEASE_BACKDATE_S, LEASE_MAX_S, LEASE_RENEW_S, LEASE_S, Lease, TOKEN_MAX_BYTES, Token};
 pub use trace_id::{SpanId, TraceId, TraceIdError};
-pub use verifier::{CACHE_ENTRIES_PER_SHARD, SHARDS, Verifier};
+pub use verifier::{SHARDS, Verifier};
 
 /// The private header that carries the token where no other name is set.
 pub const DEFAULT_HEADER: &str = "x-peakdrill";

@@ -94,11 +94,13 @@ impl MarkKey {
 
     /// Whether this key marked the trace id. A random id passes with probability 2^-64.
     #[must_use]
+    #[inline]
     pub fn is_marked(&self, id: TraceId) -> bool {
         let low = id.low();
         low != 0 && self.hash(low) == id.high()
     }
 
+    #[inline]
     fn hash(&self, low: u64) -> u64 {
         SipHasher24::new_with_key(&self.0).hash(&low.to_be_bytes())
     }

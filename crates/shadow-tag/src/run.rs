@@ -133,8 +133,7 @@ impl RunTable {
         }
         let mut table = Self::new(wire.at);
         for RunWire { run, env, state, mark_key } in wire.runs {
-            let mark_key =
-                MarkKey::from_base64url(&mark_key).map_err(|_| RunTableError::MarkKey(run))?;
+            let mark_key = MarkKey::from_base64url(&mark_key).map_err(|_| RunTableError::MarkKey(run))?;
             table.insert(RunEntry { run, env, state, mark_key })?;
         }
         Ok(table)
@@ -230,12 +229,14 @@ impl RunTable {
 
     /// Whether the table is too old, or too far in the future, to say that a run is running.
     #[must_use]
+    #[inline]
     pub fn is_stale(&self, now_unix_s: u64) -> bool {
         now_unix_s.abs_diff(self.at_unix_s) > STALE_AFTER_S
     }
 
     /// The state of a run, minding the age of the table: in a stale one a running run counts as draining.
     #[must_use]
+    #[inline]
     pub fn state_at(&self, entry: &RunEntry, now_unix_s: u64) -> RunState {
         match entry.state {
             RunState::Running if self.is_stale(now_unix_s) => RunState::Draining,
@@ -245,6 +246,7 @@ impl RunTable {
 
     /// The run that marked the trace id, among all that are known, closed ones too.
     #[must_use]
+    #[inline]
     pub fn find_mark(&self, id: TraceId) -> Option<&RunEntry> {
         self.runs.iter().find(|entry| entry.mark_key.is_marked(id))
     }
@@ -253,6 +255,7 @@ impl RunTable {
         self.runs.iter().position(|entry| (entry.env, entry.run) == (env, run))
     }
 
+    #[inline]
     pub(crate) fn at(&self, index: usize) -> Option<&RunEntry> {
         self.runs.get(index)
     }
@@ -266,3 +269,6 @@ impl<'a> IntoIterator for &'a RunTable {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod tests;

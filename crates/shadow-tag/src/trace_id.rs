@@ -15,26 +15,42 @@ pub enum TraceIdError {
     Zero,
 }
 
+const NO_DIGIT: u8 = 0xff;
+const LOWER: [u8; 256] = digits(false);
+const ANY_CASE: [u8; 256] = digits(true);
+
+/// The value of each character as a hex digit.
+const fn digits(any_case: bool) -> [u8; 256] {
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16_u8 {
+        let letter = value.wrapping_sub(10);
+        let lower = if value < 10 { b'0' + value } else { b'a' + letter };
+        table[lower as usize] = value;
+        if any_case {
+            table[lower.to_ascii_uppercase() as usize] = value;
+        }
+        value += 1;
+    }
+    table
+}
+
 /// Reads `2 * N` hex characters; upper case too when `any_case`.
+#[inline]
 pub(crate) fn hex<const N: usize>(text: &[u8], any_case: bool) -> Option<[u8; N]> {
+    let table = if any_case { &ANY_CASE } else { &LOWER };
     let (pairs, rest) = text.as_chunks::<2>();
     if pairs.len() != N || !rest.is_empty() {
         return None;
     }
     let mut bytes = [0; N];
+    let mut seen = 0;
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high, any_case)? << 4 | digit(*low, any_case)?;
+        let (high, low) = (table[usize::from(*high)], table[usize::from(*low)]);
+        seen |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(bytes)
-}
-
-fn digit(c: u8, any_case: bool) -> Option<u8> {
-    match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        b'A'..=b'F' if any_case => Some(c - b'A' + 10),
-        _ => None,
-    }
+    (seen < 16).then_some(bytes)
 }
 
 macro_rules! hex_id {
@@ -115,12 +131,14 @@ impl TraceId {
 
     /// The first eight bytes, read big-endian.
     #[must_use]
+    #[inline]
     pub fn high(self) -> u64 {
         (u128::from_be_bytes(self.0) >> 64) as u64
     }
 
     /// The last eight bytes, read big-endian.
     #[must_use]
+    #[inline]
     pub fn low(self) -> u64 {
         u128::from_be_bytes(self.0) as u64
     }

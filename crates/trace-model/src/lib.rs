@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod semconv;
 mod span;
 
 pub use span::{Link, Messaging, Peer, PeerKind, Span, SpanKind};

@@ -38,7 +38,8 @@ pub enum PeerKind {
 /// The other side of a client, producer or consumer span.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Peer {
-    /// Node name: peer name, else `system@host:port`, else `system/destination`, else `host:port`.
+    /// Node name: peer name, else for databases `system@host:port` or `system/namespace`, for queues
+    /// `system/destination` (which both sides know) or `system@host:port`, else `host:port`.
     pub node: Arc<str>,
     /// What it is.
     pub kind: PeerKind,

@@ -1,0 +1,97 @@
+//! From cells to findings.
+
+mod growth;
+mod judge;
+mod law;
+mod names;
+mod onset;
+mod resample;
+mod saturation;
+mod series;
+mod summary;
+mod tables;
+mod windows;
+mod words;
+
+use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, Bottleneck, Estimate, NodeVerdict};
+
+use crate::analysis::{Analysis, AnalysisInput, Growth};
+use crate::cells::Cells;
+use growth::Growths;
+use judge::Finding;
+pub(crate) use names::Names;
+use series::Series;
+use windows::Windows;
+pub(crate) use words::{ms, percent};
+
+/// All that the findings are made from.
+struct Facts<'a> {
+    cells: &'a Cells,
+    input: &'a AnalysisInput,
+    names: &'a Names,
+    series: &'a Series,
+    windows: &'a Windows,
+    growths: &'a Growths,
+}
+
+/// Names the node that limits the system, and says why: what grew from light load to peak, node by node, and
+/// what each can carry. The same cells and input give the same analysis. The ranking is always made; only the
+/// word `bottleneck` needs evidence.
+#[must_use]
+pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
+    let names = Names::new(cells);
+    let series = Series::new(cells, input, &names);
+    let windows = Windows::new(&series, input);
+    let growths = Growths::new(cells, &names, &series, &windows, &input.settings);
+    let facts = Facts { cells, input, names: &names, series: &series, windows: &windows, growths: &growths };
+    let completeness = tables::completeness(&facts);
+    let matter = summary::matter(&facts);
+    let mut findings = judge::findings(&facts, &matter);
+    judge::rank(&mut findings, &facts);
+    let summary = summary::summary(&facts, &findings, &matter, &completeness);
+    Analysis {
+        bottlenecks: findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect(),
+        dependencies: tables::dependencies(&facts),
+        curves: tables::curves(&facts, &findings),
+        growth: findings.iter().map(|f| growth_row(&facts, f)).collect(),
+        queues: tables::queues(&facts),
+        completeness: completeness.services,
+        summary,
+    }
+}
+
+fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -> Bottleneck {
+    let node = &facts.series.nodes[finding.at];
+    let withheld = summary.state == AnalysisState::Withheld && finding.verdict == NodeVerdict::Bottleneck;
+    let estimate = |e: Option<(f64, f64, f64)>| {
+        e.map_or_else(Estimate::default, |(estimate, low, high)| Estimate {
+            estimate: Some(estimate),
+            low: Some(low),
+            high: Some(high),
+        })
+    };
+    let tested = facts.windows.tested.filter(|t| *t > 0.0);
+    Bottleneck {
+        node: node.key.name.to_string(),
+        kind: node.key.kind,
+        owner: facts.input.owners.get(&*node.key.name).cloned(),
+        verdict: if withheld { NodeVerdict::Contributor } else { finding.verdict },
+        share: estimate(facts.growths.share[finding.at]),
+        capacity_per_s: estimate(finding.capacity()),
+        headroom: finding.capacity().zip(tested).map(|((capacity, _, _), tested)| capacity / tested),
+        evidence: words::evidence(facts, finding),
+    }
+}
+
+fn growth_row(facts: &Facts<'_>, finding: &Finding) -> Growth {
+    let added = &facts.growths.added[finding.at];
+    let own = added.own + added.flow;
+    // Work that takes longer although each piece of it does not is waiting.
+    let (own, waiting) = if finding.saturation.is_some() { (0.0, own) } else { (own, 0.0) };
+    Growth {
+        node: facts.series.nodes[finding.at].key.name.to_string(),
+        self_ms: own / 1e6,
+        wait_ms: (waiting + added.wait) / 1e6,
+        gap_ms: added.gap / 1e6,
+    }
+}

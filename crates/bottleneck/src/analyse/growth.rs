@@ -1,0 +1,204 @@
+//! What grew from light load to peak, node by node, per request of the same entry.
+
+use std::collections::BTreeMap;
+
+use crate::analyse::names::Names;
+use crate::analyse::resample::{Resample, interval};
+use crate::analyse::series::Series;
+use crate::analyse::windows::Windows;
+use crate::analysis::Settings;
+use crate::cells::Cells;
+use crate::key::{Entry, NodeKey};
+
+/// Entries with fewer roots than this at light load or at peak do not take part.
+const FEW_ROOTS: f64 = 5.0;
+/// Chunks of seconds that a window is cut into for resampling, at most: keeps long runs cheap.
+const CHUNKS: usize = 120;
+/// Separates the draws of this estimate from others.
+const DRAWS: u64 = 1;
+
+/// Mean nanoseconds a request that a node added.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Added {
+    pub(crate) own: f64,
+    pub(crate) gap: f64,
+    pub(crate) wait: f64,
+    pub(crate) flow: f64,
+}
+
+impl Added {
+    pub(crate) fn total(&self) -> f64 {
+        self.own + self.gap + self.wait + self.flow
+    }
+
+    fn plus(&mut self, other: &Self, factor: f64) {
+        self.own += other.own * factor;
+        self.gap += other.gap * factor;
+        self.wait += other.wait * factor;
+        self.flow += other.flow * factor;
+    }
+}
+
+/// Growth of all nodes.
+pub(crate) struct Growths {
+    /// Per node of the series.
+    pub(crate) added: Vec<Added>,
+    /// Share of the growth, and its 95 % interval.
+    pub(crate) share: Vec<Option<(f64, f64, f64)>>,
+    /// Time on critical paths at peak, nanoseconds a request.
+    pub(crate) at_peak: Vec<f64>,
+    /// Mean duration of the critical path at light load, nanoseconds a request.
+    pub(crate) light_ns: f64,
+    /// Growth of the synchronous part, nanoseconds a request.
+    pub(crate) sync_ns: f64,
+    /// Growth behind hand-overs, nanoseconds a request.
+    pub(crate) flow_ns: f64,
+}
+
+/// Sums over one chunk of seconds: per entry, roots and time per node.
+#[derive(Clone, Default)]
+struct Chunk {
+    roots: Vec<f64>,
+    spent: Vec<Vec<Added>>,
+}
+
+struct Table {
+    light: Vec<Chunk>,
+    peak: Vec<Chunk>,
+    entries: usize,
+    nodes: usize,
+}
+
+impl Growths {
+    pub(crate) fn new(
+        cells: &Cells,
+        names: &Names,
+        series: &Series,
+        windows: &Windows,
+        settings: &Settings,
+    ) -> Self {
+        let table = Table::new(cells, names, series, windows);
+        let every = |chunks: &[Chunk]| (0..chunks.len()).collect::<Vec<_>>();
+        let (light, peak) = (every(&table.light), every(&table.peak));
+        let whole = table.means(&light, &peak);
+        let added: Vec<Added> = whole.nodes.iter().map(|(before, after)| difference(before, after)).collect();
+        let shares = shares(&added);
+        let mut drawn: Vec<Vec<f64>> = vec![Vec::new(); table.nodes];
+        let mut resample = Resample::new(settings.seed, DRAWS);
+        for _ in 0..settings.resamples {
+            let means = table.means(&resample.draw(light.len()), &resample.draw(peak.len()));
+            let added: Vec<Added> =
+                means.nodes.iter().map(|(before, after)| difference(before, after)).collect();
+            if let Some(shares) = self::shares(&added) {
+                drawn.iter_mut().zip(shares).for_each(|(all, share)| all.push(share));
+            }
+        }
+        let share = drawn.into_iter().enumerate().map(|(i, drawn)| {
+            let estimate = shares.as_ref()?[i];
+            let (low, high) = interval(drawn).unwrap_or((0.0, 1.0));
+            Some((estimate, low.min(estimate), high.max(estimate)))
+        });
+        let share = share.collect();
+        Self {
+            share,
+            at_peak: whole.nodes.iter().map(|(_, after)| after.total()).collect(),
+            light_ns: whole.nodes.iter().map(|(before, _)| before.own + before.gap).sum(),
+            sync_ns: added.iter().map(|a| a.own + a.gap).sum(),
+            flow_ns: added.iter().map(|a| a.wait + a.flow).sum(),
+            added,
+        }
+    }
+}
+
+fn difference(before: &Added, after: &Added) -> Added {
+    let mut out = *after;
+    out.plus(before, -1.0);
+    out
+}
+
+/// Shares of what grew; what shrank has none. `None` when nothing grew.
+fn shares(added: &[Added]) -> Option<Vec<f64>> {
+    let total: f64 = added.iter().map(|a| a.total().max(0.0)).sum();
+    (total > 0.0).then(|| added.iter().map(|a| a.total().max(0.0) / total).collect())
+}
+
+struct Means {
+    /// Per node, nanoseconds a request at light load and at peak.
+    nodes: Vec<(Added, Added)>,
+}
+
+impl Table {
+    fn new(cells: &Cells, names: &Names, series: &Series, windows: &Windows) -> Self {
+        let mut entry_at: BTreeMap<&Entry, usize> = BTreeMap::new();
+        for (entry, _) in cells.roots.keys().filter(|(_, class)| *class == series.class) {
+            let next = entry_at.len();
+            entry_at.entry(entry).or_insert(next);
+        }
+        let node_at: BTreeMap<&NodeKey, usize> =
+            series.nodes.iter().enumerate().map(|(i, n)| (&n.key, i)).collect();
+        let (entries, nodes) = (entry_at.len(), series.nodes.len());
+        let empty = Chunk { roots: vec![0.0; entries], spent: vec![vec![Added::default(); nodes]; entries] };
+        let chunk_of = |seconds: &[usize]| {
+            let per_chunk = seconds.len().div_ceil(CHUNKS).max(1);
+            seconds
+                .iter()
+                .enumerate()
+                .map(|(i, s)| (*s as i64, i / per_chunk))
+                .collect::<BTreeMap<i64, usize>>()
+        };
+        let (light, peak) = (chunk_of(&windows.light), chunk_of(&windows.peak));
+        let chunks = |of: &BTreeMap<i64, usize>| vec![empty.clone(); of.values().max().map_or(0, |c| c + 1)];
+        let mut table = Self { light: chunks(&light), peak: chunks(&peak), entries, nodes };
+        for ((entry, class), seconds) in &cells.roots {
+            let Some(e) = entry_at.get(entry).filter(|_| *class == series.class) else { continue };
+            for (second, cell) in seconds {
+                table.chunks_at(&light, &peak, *second).for_each(|c| c.roots[*e] += cell.pathed as f64);
+            }
+        }
+        for ((entry, class, node), seconds) in &cells.paths {
+            let Some(e) = entry_at.get(entry).filter(|_| *class == series.class) else { continue };
+            let Some(n) = node_at.get(&names.of(node)) else { continue };
+            for (second, cell) in seconds {
+                let added = Added {
+                    own: cell.self_ns as f64,
+                    gap: cell.gap_ns as f64,
+                    wait: cell.wait_ns as f64,
+                    flow: cell.flow_ns as f64,
+                };
+                table.chunks_at(&light, &peak, *second).for_each(|c| c.spent[*e][*n].plus(&added, 1.0));
+            }
+        }
+        table
+    }
+
+    fn chunks_at<'a>(
+        &'a mut self,
+        light: &BTreeMap<i64, usize>,
+        peak: &BTreeMap<i64, usize>,
+        second: i64,
+    ) -> impl Iterator<Item = &'a mut Chunk> {
+        let low = light.get(&second).and_then(|c| self.light.get_mut(*c));
+        let high = peak.get(&second).and_then(|c| self.peak.get_mut(*c));
+        low.into_iter().chain(high)
+    }
+
+    /// Means over drawn chunks, entry by entry, weighted by the entries' share of the roots at peak.
+    fn means(&self, light: &[usize], peak: &[usize]) -> Means {
+        let mut nodes = vec![(Added::default(), Added::default()); self.nodes];
+        let roots = |chunks: &[Chunk], drawn: &[usize], e: usize| {
+            drawn.iter().map(|c| chunks[*c].roots[e]).sum::<f64>()
+        };
+        let both: Vec<(f64, f64)> =
+            (0..self.entries).map(|e| (roots(&self.light, light, e), roots(&self.peak, peak, e))).collect();
+        let counts = |(before, after): &(f64, f64)| *before >= FEW_ROOTS && *after >= FEW_ROOTS;
+        let all: f64 = both.iter().filter(|b| counts(b)).map(|(_, after)| after).sum();
+        for (e, (before, after)) in both.iter().enumerate().filter(|(_, b)| counts(b)) {
+            let weight = after / all;
+            for (n, node) in nodes.iter_mut().enumerate() {
+                light.iter().for_each(|c| node.0.plus(&self.light[*c].spent[e][n], weight / before));
+                peak.iter().for_each(|c| node.1.plus(&self.peak[*c].spent[e][n], weight / after));
+            }
+        }
+        Means { nodes }
+    }
+}

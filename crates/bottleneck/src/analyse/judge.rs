@@ -1,0 +1,152 @@
+//! What may be said of each node, by flags of evidence.
+
+use peakdrill_drill_model::verdict::{NodeKind, NodeVerdict};
+
+use crate::analyse::Facts;
+use crate::analyse::law::{self, LEVELS};
+use crate::analyse::onset::{began_here, onset};
+use crate::analyse::resample::Resample;
+use crate::analyse::saturation::{Saturation, saturation};
+use crate::analyse::series::mean;
+use crate::analyse::summary::Matter;
+use crate::analyse::windows::{Level, levels};
+
+/// A share of the growth from which on a node counts.
+const SHARE: f64 = 0.2;
+/// Growth at a node, as a part of a request's duration at light load, that is more than a disturbance.
+const LARGE_PART: f64 = 0.5;
+/// The same, in nanoseconds.
+const LARGE_NS: f64 = 5_000_000.0;
+/// Capacity and observed plateau that differ by no more than this part are the same.
+const SAME: f64 = 0.1;
+/// The system got less done than was asked for when it finished below this part of it.
+const PLATEAU: f64 = 0.95;
+/// Of all errors, the part that began at one node.
+const ORIGIN: f64 = 0.5;
+
+/// Flags of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags {
+    /// Its share of the growth is above zero for sure, and large.
+    pub(crate) share: bool,
+    /// It is waiting that grew, more than work.
+    pub(crate) waiting: bool,
+    /// It was full.
+    pub(crate) full: bool,
+    /// Its capacity is where the whole system's throughput stopped.
+    pub(crate) plateau: bool,
+    /// The waiting began here.
+    pub(crate) onset: bool,
+    /// Most errors began here.
+    pub(crate) errors: bool,
+}
+
+impl Flags {
+    /// Waiting is read from being full, and does not count beside it.
+    fn independent(self) -> usize {
+        [self.share, self.waiting || self.full, self.plateau, self.onset, self.errors]
+            .into_iter()
+            .filter(|f| *f)
+            .count()
+    }
+
+    fn verdict(self) -> NodeVerdict {
+        match self.independent() {
+            2.. if self.share || self.plateau => NodeVerdict::Bottleneck,
+            0 => NodeVerdict::Clear,
+            _ => NodeVerdict::Contributor,
+        }
+    }
+}
+
+/// A node, judged.
+pub(crate) struct Finding {
+    /// Its position in the series.
+    pub(crate) at: usize,
+    pub(crate) verdict: NodeVerdict,
+    pub(crate) flags: Flags,
+    pub(crate) saturation: Option<Saturation>,
+    /// Capacity by the bend of its curve.
+    pub(crate) knee: Option<(f64, f64, f64)>,
+    /// Onset of waiting, in seconds of the load.
+    pub(crate) onset: Option<usize>,
+}
+
+impl Finding {
+    /// Journeys a second: estimate, and 95 % interval.
+    pub(crate) fn capacity(&self) -> Option<(f64, f64, f64)> {
+        self.saturation.as_ref().map_or(self.knee, |s| s.capacity)
+    }
+}
+
+/// Judges every node.
+pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter) -> Vec<Finding> {
+    let levels = levels(facts.series, facts.windows, LEVELS);
+    let onsets: Vec<Option<usize>> =
+        facts.series.nodes.iter().map(|node| onset(node, &facts.windows.light)).collect();
+    let plateau = plateau(facts);
+    (0..facts.series.nodes.len()).map(|at| finding(facts, matter, at, &levels, &onsets, plateau)).collect()
+}
+
+fn finding(
+    facts: &Facts<'_>,
+    matter: &Matter,
+    at: usize,
+    levels: &[Level],
+    onsets: &[Option<usize>],
+    plateau: Option<f64>,
+) -> Finding {
+    let node = &facts.series.nodes[at];
+    let settings = &facts.input.settings;
+    let draws = || Resample::new(settings.seed, 2 + at as u64);
+    let saturation = saturation(node, facts.series, facts.windows, settings.resamples, draws());
+    let knee = if saturation.is_some() || node.key.kind == NodeKind::Queue {
+        None
+    } else {
+        law::knee(node, levels, facts.windows, settings.resamples, draws())
+    };
+    let added = &facts.growths.added[at];
+    let share = facts.growths.share[at].is_some_and(|(share, low, _)| low > 0.0 && share >= SHARE);
+    let large = added.total() >= (LARGE_PART * facts.growths.light_ns).max(LARGE_NS);
+    let capacity = saturation.as_ref().and_then(|s| s.capacity);
+    let flags = Flags {
+        share: share && matter.any(),
+        waiting: matter.any() && large && added.wait + added.gap > added.own + added.flow,
+        full: saturation.is_some() && matter.any(),
+        plateau: capacity.zip(plateau).is_some_and(|((capacity, low, high), plateau)| {
+            (low..=high).contains(&plateau) || (plateau / capacity - 1.0).abs() <= SAME
+        }),
+        onset: matter.any() && large && began_here(facts, at, onsets),
+        errors: matter.errors && error_part(facts, at) >= ORIGIN,
+    };
+    Finding { at, verdict: flags.verdict(), flags, saturation, knee, onset: onsets[at] }
+}
+
+/// The throughput at which the whole system stopped, where it got less done than was asked for.
+fn plateau(facts: &Facts<'_>) -> Option<f64> {
+    let top = &facts.windows.top;
+    let inner = if top.len() > 4 { &top[2..] } else { top };
+    let (offered, finished) = (mean(&facts.series.offered, inner), mean(&facts.series.finished, inner));
+    (finished > 0.0 && finished < PLATEAU * offered).then_some(finished)
+}
+
+/// Of all errors of the load, the part that began at a node.
+pub(crate) fn error_part(facts: &Facts<'_>, at: usize) -> f64 {
+    let errors = |at: usize| facts.series.nodes[at].origin_errors.iter().sum::<f64>();
+    let all: f64 = (0..facts.series.nodes.len()).map(errors).sum();
+    if all > 0.0 { errors(at) / all } else { 0.0 }
+}
+
+/// The limiting node first: bottlenecks by their share of the growth, then the others by the same; what has no
+/// share, by the time it takes at peak.
+pub(crate) fn rank(findings: &mut [Finding], facts: &Facts<'_>) {
+    let order = |f: &Finding| {
+        let share = facts.growths.share[f.at].map_or(0.0, |(share, _, _)| share);
+        let lead = f.verdict == NodeVerdict::Bottleneck;
+        (lead, share, facts.growths.at_peak[f.at])
+    };
+    findings.sort_by(|a, b| {
+        let ((la, sa, pa), (lb, sb, pb)) = (order(a), order(b));
+        lb.cmp(&la).then(sb.total_cmp(&sa)).then(pb.total_cmp(&pa)).then(a.at.cmp(&b.at))
+    });
+}

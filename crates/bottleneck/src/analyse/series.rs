@@ -1,0 +1,264 @@
+//! The cells, unrolled: per node and second of the load.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use peakdrill_latency::Sparse;
+
+use crate::analyse::names::Names;
+use crate::analysis::AnalysisInput;
+use crate::cells::{Cell as _, Cells, NodeCell};
+use crate::key::{Entry, NodeKey, TraceClass};
+
+/// How long work that is left over at the end of the load is followed, in seconds.
+const TAIL_LIMIT_S: i64 = 120;
+/// Longest load that is looked at, in seconds: a day.
+const LOAD_LIMIT_S: i64 = 86_400;
+/// Below this many roots of the drill, live traffic's are taken for the mix as well.
+const FEW_ROOTS: f64 = 30.0;
+
+/// One node, per second.
+pub(crate) struct NodeSeries {
+    pub(crate) key: NodeKey,
+    /// Operations that ended.
+    pub(crate) done: Vec<f64>,
+    /// Operations that were cut off.
+    pub(crate) abandoned: Vec<f64>,
+    /// Mean number of operations at the node, without those that wait for nodes behind it.
+    pub(crate) at_node: Vec<f64>,
+    /// Operations by the second of the intended time.
+    pub(crate) ops: Vec<f64>,
+    /// Own time by the second of the intended time.
+    pub(crate) own: Vec<Option<Sparse>>,
+    /// Sum of the own time, nanoseconds, and number of operations in it.
+    own_sums: Vec<(f64, f64)>,
+    /// Errors that began here, by the second of the intended time.
+    pub(crate) origin_errors: Vec<f64>,
+    /// Sums over all seconds.
+    pub(crate) total: NodeCell,
+    /// Visits a journey at the run's mix.
+    pub(crate) visits: f64,
+    /// Standard error of the visits.
+    pub(crate) visits_error: f64,
+}
+
+/// A run, per second.
+pub(crate) struct Series {
+    /// Seconds of the load: the first so many of each vector.
+    pub(crate) load: usize,
+    /// Journeys that were due, live traffic included.
+    pub(crate) offered: Vec<f64>,
+    /// Journeys whose first request ended.
+    pub(crate) finished: Vec<f64>,
+    /// Latency of the drill's own roots by intended second; of all where the drill has none.
+    pub(crate) latency: Vec<Sparse>,
+    /// Roots of the same, and those that failed.
+    pub(crate) roots: Vec<(f64, f64)>,
+    /// Nodes, by key.
+    pub(crate) nodes: Vec<NodeSeries>,
+    /// The class that growth is measured on.
+    pub(crate) class: TraceClass,
+}
+
+/// Whether roots of this entry start a journey.
+fn starts_journey(input: &AnalysisInput, entry: &Entry, class: TraceClass, with_steps: bool) -> bool {
+    match entry {
+        Entry::Step(step) => input.first_steps.is_empty() || input.first_steps.contains(step),
+        // With a generator's rows, other traces of the drill are probes.
+        Entry::Op(_) => class != TraceClass::Mine || !with_steps,
+    }
+}
+
+impl Series {
+    pub(crate) fn new(cells: &Cells, input: &AnalysisInput, names: &Names) -> Self {
+        let last_root =
+            cells.roots.values().filter_map(|s| s.iter().rev().find(|(_, c)| c.count != 0)).map(|(s, _)| *s);
+        let load =
+            if input.load_seconds > 0 { input.load_seconds } else { last_root.max().map_or(0, |s| s + 1) };
+        let load = load.clamp(0, LOAD_LIMIT_S);
+        let last_done =
+            cells.nodes.values().filter_map(|s| s.iter().rev().find(|(_, c)| c.done != 0)).map(|(s, _)| *s);
+        let last = last_done.filter(|s| *s <= load + TAIL_LIMIT_S).max().map_or(load, |s| (s + 1).max(load));
+        let len = usize::try_from(last).unwrap_or(0);
+        let with_steps =
+            cells.roots.keys().any(|(e, c)| *c == TraceClass::Mine && matches!(e, Entry::Step(_)));
+        let class = if cells.roots.keys().any(|(_, c)| *c == TraceClass::Mine) {
+            TraceClass::Mine
+        } else {
+            TraceClass::Live
+        };
+        let mut series = Self {
+            load: usize::try_from(load).unwrap_or(0),
+            offered: vec![0.0; len],
+            finished: vec![0.0; len],
+            latency: vec![Sparse::default(); len],
+            roots: vec![(0.0, 0.0); len],
+            nodes: Vec::new(),
+            class,
+        };
+        series.add_roots(cells, input, with_steps);
+        series.add_nodes(cells, names, len);
+        series.add_visits(cells, input, names, with_steps);
+        series
+    }
+
+    /// The position of a second, if it is one of the run.
+    fn at(&self, second: i64) -> Option<usize> {
+        usize::try_from(second).ok().filter(|s| *s < self.offered.len())
+    }
+
+    fn add_roots(&mut self, cells: &Cells, input: &AnalysisInput, with_steps: bool) {
+        for ((entry, class), seconds) in &cells.roots {
+            let journey = starts_journey(input, entry, *class, with_steps);
+            for (second, cell) in seconds {
+                let Some(at) = self.at(*second) else { continue };
+                if journey {
+                    self.offered[at] += cell.count as f64;
+                    self.finished[at] += cell.done as f64;
+                }
+                if *class == self.class {
+                    self.latency[at].merge(&cell.latency);
+                    self.roots[at].0 += cell.count as f64;
+                    self.roots[at].1 += cell.errors as f64;
+                }
+            }
+        }
+    }
+
+    fn add_nodes(&mut self, cells: &Cells, names: &Names, len: usize) {
+        let mut at_key: BTreeMap<NodeKey, usize> = BTreeMap::new();
+        for (key, _) in cells.nodes.keys() {
+            let key = names.of(key);
+            let next = at_key.len();
+            at_key.entry(key).or_insert(next);
+        }
+        let mut nodes: Vec<Option<NodeSeries>> = at_key.iter().map(|_| None).collect();
+        at_key.iter().for_each(|(key, at)| nodes[*at] = Some(NodeSeries::new(key.clone(), len)));
+        let mut nodes: Vec<NodeSeries> = nodes.into_iter().flatten().collect();
+        let stubbed = stubbed_for_the_drill(cells, names);
+        for ((key, class), seconds) in &cells.nodes {
+            let key = names.of(key);
+            if *class != TraceClass::Mine && stubbed.contains(&key) {
+                continue;
+            }
+            let Some(node) = at_key.get(&key).and_then(|at| nodes.get_mut(*at)) else { continue };
+            for (second, cell) in seconds {
+                if let Some(at) = self.at(*second) {
+                    node.add(at, cell);
+                }
+            }
+        }
+        self.nodes = nodes;
+        self.nodes.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+
+    /// Visits per journey: per entry over the roots that ended well, weighted by the mix of all roots. So
+    /// neither a backlog nor requests that were given up bend it.
+    fn add_visits(&mut self, cells: &Cells, input: &AnalysisInput, names: &Names, with_steps: bool) {
+        let counts = |classes: &dyn Fn(TraceClass) -> bool| {
+            let mut out: BTreeMap<(&Entry, TraceClass), (f64, f64)> = BTreeMap::new();
+            let mut journeys = 0.0;
+            for ((entry, class), seconds) in cells.roots.iter().filter(|((_, class), _)| classes(*class)) {
+                let during = seconds.iter().filter(|(second, _)| **second >= 0);
+                let (count, ok) =
+                    during.fold((0, 0), |(n, ok), (_, cell)| (n + cell.count, ok + cell.ok_traced));
+                if starts_journey(input, entry, *class, with_steps) {
+                    journeys += count as f64;
+                }
+                let probe = matches!(entry, Entry::Op(_)) && *class == TraceClass::Mine && with_steps;
+                if !probe {
+                    out.insert((entry, *class), (count as f64, ok as f64));
+                }
+            }
+            (out, journeys)
+        };
+        let (mut mix, mut journeys) = counts(&|class| class == TraceClass::Mine);
+        if journeys < FEW_ROOTS {
+            (mix, journeys) = counts(&|_| true);
+        }
+        if journeys <= 0.0 {
+            return;
+        }
+        let mut sums: BTreeMap<NodeKey, (f64, f64)> = BTreeMap::new();
+        for ((entry, class, node), cell) in &cells.visits {
+            let Some((count, ok)) = mix.get(&(entry, *class)).filter(|(_, ok)| *ok > 0.0) else { continue };
+            let sum = sums.entry(names.of(node)).or_default();
+            sum.0 += count / journeys * cell.ops as f64 / ok;
+            sum.1 += count / journeys * cell.ops_squared as f64 / ok;
+        }
+        for node in &mut self.nodes {
+            let (mean, squares) = sums.get(&node.key).copied().unwrap_or_default();
+            node.visits = mean;
+            node.visits_error = ((squares - mean * mean).max(0.0) / journeys).sqrt();
+        }
+    }
+}
+
+/// Nodes whose answers the drill got from a stub, while live traffic met the real one: two different things,
+/// that are not added up.
+fn stubbed_for_the_drill(cells: &Cells, names: &Names) -> BTreeSet<NodeKey> {
+    let mut sums: BTreeMap<NodeKey, (i64, i64)> = BTreeMap::new();
+    for ((key, _), seconds) in cells.nodes.iter().filter(|((_, class), _)| *class == TraceClass::Mine) {
+        let sum = sums.entry(names.of(key)).or_default();
+        seconds.values().for_each(|cell| *sum = (sum.0 + cell.mocked, sum.1 + cell.ops));
+    }
+    sums.into_iter().filter(|(_, (mocked, ops))| mocked * 2 > *ops).map(|(key, _)| key).collect()
+}
+
+impl NodeSeries {
+    fn new(key: NodeKey, len: usize) -> Self {
+        Self {
+            key,
+            done: vec![0.0; len],
+            abandoned: vec![0.0; len],
+            at_node: vec![0.0; len],
+            ops: vec![0.0; len],
+            own: vec![None; len],
+            own_sums: vec![(0.0, 0.0); len],
+            origin_errors: vec![0.0; len],
+            total: NodeCell::default(),
+            visits: 0.0,
+            visits_error: 0.0,
+        }
+    }
+
+    fn add(&mut self, at: usize, cell: &NodeCell) {
+        self.done[at] += cell.done as f64;
+        self.abandoned[at] += cell.abandoned as f64;
+        self.at_node[at] += cell.own_ns as f64 / 1e9;
+        self.ops[at] += cell.ops as f64;
+        self.origin_errors[at] += cell.origin_errors as f64;
+        if cell.own != Sparse::default() {
+            self.own[at].get_or_insert_default().merge(&cell.own);
+            let sums = &mut self.own_sums[at];
+            *sums = (sums.0 + cell.own.sum_ns() as f64, sums.1 + cell.own.count() as f64);
+        }
+        self.total.add(cell, 1);
+    }
+
+    /// Own time of the operations of some seconds.
+    pub(crate) fn own_over(&self, seconds: &[usize]) -> Sparse {
+        let mut out = Sparse::default();
+        seconds.iter().filter_map(|s| self.own.get(*s)?.as_ref()).for_each(|own| out.merge(own));
+        out
+    }
+
+    /// Mean own time an operation over some seconds, nanoseconds.
+    pub(crate) fn mean_own_ns(&self, seconds: &[usize]) -> Option<f64> {
+        let sums = seconds.iter().filter_map(|s| self.own_sums.get(*s));
+        let (ns, count) = sums.fold((0.0, 0.0), |(ns, n), (more_ns, more)| (ns + more_ns, n + more));
+        (count > 0.0).then(|| ns / count)
+    }
+
+    /// Whether most operations were answered by a stub.
+    pub(crate) fn stubbed(&self) -> bool {
+        self.total.mocked * 2 > self.total.ops
+    }
+}
+
+/// Mean of a series over some seconds; 0 over none.
+pub(crate) fn mean(series: &[f64], seconds: &[usize]) -> f64 {
+    if seconds.is_empty() {
+        return 0.0;
+    }
+    seconds.iter().filter_map(|s| series.get(*s)).sum::<f64>() / seconds.len() as f64
+}

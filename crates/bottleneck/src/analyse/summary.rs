@@ -1,0 +1,141 @@
+//! What the ranking may be taken for.
+
+use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, NodeVerdict};
+use peakdrill_latency::Sparse;
+
+use crate::analyse::Facts;
+use crate::analyse::judge::Finding;
+use crate::analyse::tables::Telemetry;
+use crate::analyse::words::{ms, percent, rate};
+
+/// Growth of a request's p90 that matters, as a part of that at light load ...
+const GROWTH_PART: f64 = 0.2;
+/// ... and at least so many nanoseconds.
+const GROWTH_NS: f64 = 2_000_000.0;
+/// The part of the mean at light load by which the critical path must have grown as well.
+const PATH_PART: f64 = 0.1;
+/// Errors at peak above those at light load, as a part of the roots.
+const ERRORS: f64 = 0.02;
+/// Completeness below which no verdict is given.
+pub(crate) const COMPLETE: f64 = 0.9;
+/// Fewer traced requests than this at light load or at peak say nothing.
+const FEW_ROOTS: f64 = 20.0;
+
+/// Whether anything changed that matters.
+pub(crate) struct Matter {
+    /// Requests took longer.
+    pub(crate) latency: bool,
+    /// Work behind hand-overs was delayed.
+    pub(crate) flow: bool,
+    /// Requests failed.
+    pub(crate) errors: bool,
+    /// p90 of a request at light load and at peak, nanoseconds.
+    pub(crate) p90_ns: Option<(f64, f64)>,
+}
+
+impl Matter {
+    pub(crate) fn any(&self) -> bool {
+        self.latency || self.flow || self.errors
+    }
+}
+
+/// Whether requests suffered at all.
+pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
+    let (series, windows, growths) = (facts.series, facts.windows, facts.growths);
+    let merged = |seconds: &[usize]| {
+        let mut out = Sparse::default();
+        seconds.iter().filter_map(|s| series.latency.get(*s)).for_each(|h| out.merge(h));
+        out.quantile(0.9).map(|ns| ns as f64)
+    };
+    let p90_ns = merged(&windows.light).zip(merged(&windows.peak));
+    let slower = p90_ns.is_some_and(|(light, peak)| peak - light > (GROWTH_PART * light).max(GROWTH_NS));
+    let floor = (PATH_PART * growths.light_ns).max(GROWTH_NS / 2.0);
+    let failing = |seconds: &[usize]| {
+        let (roots, errors) =
+            seconds.iter().fold((0.0, 0.0), |(n, e), s| (n + series.roots[*s].0, e + series.roots[*s].1));
+        if roots > 0.0 { errors / roots } else { 0.0 }
+    };
+    Matter {
+        latency: slower && growths.sync_ns > floor,
+        flow: growths.flow_ns > (GROWTH_PART * growths.light_ns).max(GROWTH_NS),
+        errors: failing(&windows.peak) - failing(&windows.light) >= ERRORS,
+        p90_ns,
+    }
+}
+
+/// The state of the analysis, and why.
+pub(crate) fn summary(
+    facts: &Facts<'_>,
+    findings: &[Finding],
+    matter: &Matter,
+    telemetry: &Telemetry,
+) -> AnalysisSummary {
+    let tested = facts.windows.tested;
+    let withheld = withheld_because(facts, telemetry);
+    let found = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck);
+    let name = |f: &Finding| facts.series.nodes[f.at].key.name.to_string();
+    let names: Vec<String> = found.map(name).collect();
+    let up_to = tested.map(|t| format!(" up to {}", rate(t))).unwrap_or_default();
+    let (state, because) = if !withheld.is_empty() {
+        (AnalysisState::Withheld, withheld)
+    } else if names.is_empty() {
+        (AnalysisState::NoneUpTo, nothing_because(facts, findings, matter, &up_to))
+    } else {
+        (AnalysisState::Found, vec![format!("{} limits the system", names.join(", "))])
+    };
+    AnalysisSummary { state, tested_to_per_s: tested, because }
+}
+
+fn nothing_because(facts: &Facts<'_>, findings: &[Finding], matter: &Matter, up_to: &str) -> Vec<String> {
+    let mut out = vec![format!("no bottleneck{up_to}")];
+    if let Some((light, peak)) = matter.p90_ns {
+        out.push(format!(
+            "nine of ten requests took at most {} at light load and {} at peak",
+            ms(light),
+            ms(peak)
+        ));
+    }
+    if !facts.windows.rose {
+        out.push("the rate hardly changed: the start of the load was compared with its end".to_owned());
+    }
+    if matter.any() {
+        let first = findings.first().and_then(|f| {
+            let (share, _, _) = facts.growths.share[f.at]?;
+            Some(format!(
+                "; the largest part, {}, is at {}",
+                percent(share),
+                facts.series.nodes[f.at].key.name
+            ))
+        });
+        let first = first.unwrap_or_default();
+        out.push(format!("requests suffered, but no node shows two signs of being the cause{first}"));
+    }
+    out
+}
+
+fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<String> {
+    let mut out = Vec::new();
+    if facts.windows.tested.is_none() {
+        out.push("no request of the load is known".to_owned());
+        return out;
+    }
+    if facts.series.nodes.is_empty() {
+        out.push("no spans arrived: check that the services export to the collector".to_owned());
+        return out;
+    }
+    if let Some(share) = telemetry.traced.filter(|share| *share < COMPLETE) {
+        let entry = telemetry.entry.as_deref().map(|e| format!(" of {e}")).unwrap_or_default();
+        out.push(format!("only {} of the requests have spans{entry}: raise its span queue (OTEL_BSP_MAX_QUEUE_SIZE) or lower OTEL_BSP_SCHEDULE_DELAY", percent(share)));
+    }
+    for (service, share) in &telemetry.thin {
+        out.push(format!(
+            "only {} of the calls to {service} have its spans: raise its span queue (OTEL_BSP_MAX_QUEUE_SIZE) or lower OTEL_BSP_SCHEDULE_DELAY",
+            percent(*share)
+        ));
+    }
+    let few = |seconds: &[usize]| seconds.iter().map(|s| facts.series.roots[*s].0).sum::<f64>() < FEW_ROOTS;
+    if out.is_empty() && (few(&facts.windows.light) || few(&facts.windows.peak)) {
+        out.push("too few requests at light load or at peak to compare the two".to_owned());
+    }
+    out
+}

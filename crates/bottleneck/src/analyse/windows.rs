@@ -1,0 +1,136 @@
+//! Which seconds are light load, and which are peak.
+
+use crate::analyse::series::{Series, mean};
+use crate::analysis::{AnalysisInput, WARM_UP_S};
+
+/// Half the width of the moving mean over the rate, in seconds.
+const SMOOTH_S: usize = 1;
+/// Seconds at or above this part of the highest rate are peak.
+const PEAK_PART: f64 = 0.9;
+/// Light load ends before the rate first comes to this part of the highest.
+const BEFORE_PART: f64 = 0.8;
+/// A rate whose lowest seconds are above this part of the highest counts as constant.
+const CONSTANT_PART: f64 = 0.7;
+/// Fewer light seconds than this before the peak: those after it count too.
+const FEW_SECONDS: usize = 3;
+/// Width of the mean that the tested rate is read from, in seconds.
+const TESTED_OVER_S: usize = 5;
+
+/// Light load and peak.
+pub(crate) struct Windows {
+    /// Seconds of light load.
+    pub(crate) light: Vec<usize>,
+    /// Seconds of the highest rate, and those after it in which requests still suffer from it.
+    pub(crate) peak: Vec<usize>,
+    /// Seconds of the highest rate alone.
+    pub(crate) top: Vec<usize>,
+    /// Moving mean of the offered rate.
+    pub(crate) smooth: Vec<f64>,
+    /// Highest rate held over some seconds, journeys a second.
+    pub(crate) tested: Option<f64>,
+    /// Whether the rate rose at all.
+    pub(crate) rose: bool,
+}
+
+impl Windows {
+    pub(crate) fn new(series: &Series, input: &AnalysisInput) -> Self {
+        let smooth = smoothed(&series.offered[..series.load.min(series.offered.len())]);
+        let measured = |s: &usize| {
+            let s = *s as i64;
+            input.measured.is_empty() || input.measured.iter().any(|(from, to)| (*from..*to).contains(&s))
+        };
+        let all: Vec<usize> =
+            (0..smooth.len()).filter(|s| input.settled_before.is_none_or(|t| (*s as i64) < t)).collect();
+        let within: Vec<usize> = all.iter().copied().filter(measured).collect();
+        let within = if within.is_empty() { all.clone() } else { within };
+        let warm: Vec<usize> = all.iter().copied().filter(|s| *s as i64 >= WARM_UP_S).collect();
+        let warm = if warm.len() < FEW_SECONDS { all } else { warm };
+        let highest = within.iter().map(|s| smooth[*s]).fold(0.0, f64::max);
+        let top: Vec<usize> = within.iter().copied().filter(|s| smooth[*s] >= PEAK_PART * highest).collect();
+        let mut rates: Vec<f64> = warm.iter().map(|s| smooth[*s]).collect();
+        rates.sort_by(f64::total_cmp);
+        let at =
+            |part: f64| rates.get(((rates.len().max(1) - 1) as f64 * part) as usize).copied().unwrap_or(0.0);
+        let rose = at(0.1) < CONSTANT_PART * highest;
+        let (light, top) = if rose {
+            (light_before_peak(&smooth, &warm, at(0.25), highest), top)
+        } else {
+            // A constant rate can still build a backlog: the start is compared with the end.
+            (warm[..warm.len().div_ceil(4)].to_vec(), warm[warm.len() / 2..].to_vec())
+        };
+        let mut peak = top.clone();
+        peak.extend(suffering(series, &light, &top));
+        let tested = tested_rate(&series.offered[..smooth.len()]);
+        Self { light, peak, top, smooth, tested, rose }
+    }
+}
+
+fn smoothed(rate: &[f64]) -> Vec<f64> {
+    (0..rate.len())
+        .map(|s| {
+            let around = &rate[s.saturating_sub(SMOOTH_S)..(s + SMOOTH_S + 1).min(rate.len())];
+            around.iter().sum::<f64>() / around.len() as f64
+        })
+        .collect()
+}
+
+/// Seconds of the lowest rates before the peak, within what chance makes of the same rate. After the peak the
+/// rate may be low again while its work is still there: such seconds count only where there are no others.
+fn light_before_peak(smooth: &[f64], warm: &[usize], quartile: f64, highest: f64) -> Vec<usize> {
+    let by_chance = 2.0 * (quartile / (2 * SMOOTH_S + 1) as f64).sqrt();
+    let low = |s: &usize| smooth[*s] <= quartile + by_chance && smooth[*s] > 0.0;
+    let first_high = smooth.iter().position(|r| *r >= BEFORE_PART * highest).unwrap_or(smooth.len());
+    let before: Vec<usize> = warm.iter().copied().filter(|s| *s < first_high && low(s)).collect();
+    if before.len() >= FEW_SECONDS {
+        return before;
+    }
+    let mut rising: Vec<usize> =
+        warm.iter().copied().filter(|s| *s < first_high && smooth[*s] > 0.0).collect();
+    rising.sort_by(|a, b| smooth[*a].total_cmp(&smooth[*b]));
+    rising.truncate((rising.len() / 4).max(FEW_SECONDS));
+    rising.sort_unstable();
+    if rising.is_empty() { warm.iter().copied().filter(low).collect() } else { rising }
+}
+
+/// Seconds right after the peak whose requests took at least half as long over light load as those of the peak.
+fn suffering(series: &Series, light: &[usize], top: &[usize]) -> Vec<usize> {
+    let mean_ns = |seconds: &[usize]| {
+        let sums = seconds.iter().map(|s| &series.latency[*s]);
+        let (sum, count) = sums.fold((0.0, 0), |(sum, n), h| (sum + h.sum_ns() as f64, n + h.count()));
+        if count > 0 { sum / count as f64 } else { 0.0 }
+    };
+    let (calm, high) = (mean_ns(light), mean_ns(top));
+    let Some(last) = top.last() else { return Vec::new() };
+    let bar = calm + (high - calm).max(calm) / 2.0;
+    (last + 1..series.load).take_while(|s| mean_ns(&[*s]) >= bar).filter(|s| !light.contains(s)).collect()
+}
+
+fn tested_rate(offered: &[f64]) -> Option<f64> {
+    let width = TESTED_OVER_S.min(offered.len());
+    let highest =
+        offered.windows(width.max(1)).map(|w| w.iter().sum::<f64>() / w.len() as f64).fold(0.0, f64::max);
+    (highest > 0.0).then_some(highest)
+}
+
+/// Seconds of about the same rate: a level of the load curve.
+pub(crate) struct Level {
+    pub(crate) seconds: Vec<usize>,
+    pub(crate) rate: f64,
+}
+
+/// Cuts the seconds of the load into at most `count` levels of rising rate, each a range of rates of the same
+/// width; empty ones are left out.
+pub(crate) fn levels(series: &Series, windows: &Windows, count: usize) -> Vec<Level> {
+    let highest = windows.smooth.iter().copied().fold(0.0, f64::max);
+    if highest <= 0.0 {
+        return Vec::new();
+    }
+    let mut out: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let skip = usize::try_from(WARM_UP_S).unwrap_or(0).min(windows.smooth.len());
+    for (s, rate) in windows.smooth.iter().enumerate().skip(skip) {
+        let level = ((rate / highest * count as f64) as usize).min(count - 1);
+        out[level].push(s);
+    }
+    let filled = out.into_iter().filter(|seconds| seconds.len() >= 2);
+    filled.map(|seconds| Level { rate: mean(&series.offered, &seconds), seconds }).collect()
+}

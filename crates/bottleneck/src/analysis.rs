@@ -1,0 +1,132 @@
+//! What goes into an analysis besides the cells, and what comes out.
+
+use std::collections::BTreeMap;
+
+use peakdrill_drill_model::plan::StepId;
+use peakdrill_drill_model::verdict::{AnalysisSummary, Bottleneck, Completeness, Dependency, NodeKind};
+use serde::{Deserialize, Serialize};
+
+/// Seconds at the start of the load that are not taken for light load: pools fill, code warms up.
+pub const WARM_UP_S: i64 = 2;
+
+/// What the analysis has to know of a run besides its cells.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AnalysisInput {
+    /// Seconds of the load since its start: from `0` up to this one, exclusive. 0: up to the last root.
+    pub load_seconds: i64,
+    /// Ranges of seconds (end exclusive) of the phases that are measured; empty: all. Light load and peak are
+    /// looked for in these; the work that is left over from them is followed beyond.
+    pub measured: Vec<(i64, i64)>,
+    /// Steps that come first in a journey. Empty: every root is a journey.
+    pub first_steps: Vec<StepId>,
+    /// Owner per node.
+    pub owners: BTreeMap<String, String>,
+    /// The spans of roots intended before this second should have arrived; `None`: all. A live view sets it some seconds back, so that
+    /// what is on its way is not taken for lost.
+    pub settled_before: Option<i64>,
+    /// Tuning.
+    pub settings: Settings,
+}
+
+/// Tuning of the analysis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Resamples per interval.
+    pub resamples: u32,
+    /// Seed of the resampling.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { resamples: 400, seed: 1 }
+    }
+}
+
+/// The analysis of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// What the ranking may be taken for.
+    pub summary: AnalysisSummary,
+    /// All nodes, the limiting one first.
+    pub bottlenecks: Vec<Bottleneck>,
+    /// Calls of this run, the edge with the largest share of the critical path first.
+    pub dependencies: Vec<Dependency>,
+    /// Per service that sends spans.
+    pub completeness: Vec<Completeness>,
+    /// Per node, latency and throughput against the rate of journeys, in the order of the ranking.
+    pub curves: Vec<NodeCurve>,
+    /// What grew from light load to peak, a request, in the order of the ranking.
+    pub growth: Vec<Growth>,
+    /// Publish→process delays per queue.
+    pub queues: Vec<QueueWait>,
+}
+
+/// A node against the load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeCurve {
+    /// Node.
+    pub node: String,
+    /// Kind.
+    pub kind: NodeKind,
+    /// By rising rate.
+    pub points: Vec<CurvePoint>,
+}
+
+/// Seconds of about the same rate of journeys.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Journeys a second that were offered, live traffic included.
+    pub offered: f64,
+    /// Operations a second that the node ended.
+    pub achieved: f64,
+    /// Median of the node's own time an operation (without calls behind it), milliseconds.
+    pub p50_ms: Option<f64>,
+    /// 99 % of the same, milliseconds.
+    pub p99_ms: Option<f64>,
+    /// Operations at the node at a time, without those that wait for nodes behind it.
+    pub concurrency: f64,
+}
+
+/// What a node added to a request from light load to peak, milliseconds a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// Node.
+    pub node: String,
+    /// Own time that is not known to be waiting.
+    pub self_ms: f64,
+    /// Waiting for the node, or in the queue.
+    pub wait_ms: f64,
+    /// Between the caller's span and the node's own.
+    pub gap_ms: f64,
+}
+
+/// Delay from publishing to processing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueWait {
+    /// The queue.
+    pub node: String,
+    /// Messages processed.
+    pub messages: u64,
+    /// Median, milliseconds.
+    pub p50_ms: Option<f64>,
+    /// 99 %, milliseconds.
+    pub p99_ms: Option<f64>,
+    /// Largest, milliseconds.
+    pub max_ms: Option<f64>,
+}
+
+/// A node in a comparison of two sets of traces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// Node.
+    pub node: String,
+    /// Kind.
+    pub kind: NodeKind,
+    /// Its share of what changed, 0..=1.
+    pub score: f64,
+    /// Why, in words.
+    pub evidence: Vec<String>,
+}

@@ -1,0 +1,305 @@
+//! The integer cells, and what one trace adds to them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use peakdrill_latency::Sparse;
+use serde::{Deserialize, Serialize};
+
+use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::pairs;
+
+/// Second since the start of the load → cell. Seconds before the start are negative.
+type Seconds<C> = BTreeMap<i64, C>;
+
+/// Adding is associative, commutative and can be undone: integers that wrap, and histograms of integers.
+pub(crate) trait Cell: Default + PartialEq {
+    /// Adds `sign` times the other.
+    fn add(&mut self, other: &Self, sign: i64);
+}
+
+// What is zero is not stored: most fields of most cells are.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
+
+fn is_empty(histogram: &Sparse) -> bool {
+    *histogram == Sparse::default()
+}
+
+macro_rules! cell {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident),* $(,)? } $(histograms { $($(#[$hdoc:meta])* $hist:ident),* $(,)? })?) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct $name {
+            $($(#[$fdoc])* #[serde(skip_serializing_if = "is_zero")] pub $field: i64,)*
+            $($($(#[$hdoc])* #[serde(skip_serializing_if = "is_empty")] pub $hist: Sparse,)*)?
+        }
+
+        impl Cell for $name {
+            fn add(&mut self, other: &Self, sign: i64) {
+                $(self.$field = self.$field.wrapping_add(other.$field.wrapping_mul(sign));)*
+                $($(if sign < 0 { self.$hist.subtract(&other.$hist) } else { self.$hist.merge(&other.$hist) })*)?
+            }
+        }
+    };
+}
+
+cell! {
+    /// Calls over one edge in one second. All but `done` stand under the second of the root's intended time.
+    EdgeCell {
+        /// Logical calls.
+        calls,
+        /// Of these, ended in an error.
+        errors,
+        /// Attempts: logical calls and their retries.
+        attempts,
+        /// Time on critical paths that was spent behind this edge, nanoseconds.
+        cp_ns,
+        /// Caller's time less callee's time, nanoseconds: pool, network, accept queue.
+        gap_ns,
+        /// Calls of which both sides are known, the number that `gap_ns` is over.
+        paired,
+        /// Answered by a stub of the isolation layer.
+        mocked,
+        /// Calls that ended, under the second in which they did.
+        done,
+    } histograms {
+        /// Duration as the caller saw it.
+        latency,
+    }
+}
+
+cell! {
+    /// The operations of one node in one second.
+    NodeCell {
+        /// Operations that ended, under the second in which they did.
+        done,
+        /// Operations that were cut off because the client gave the request up; not among `done`.
+        abandoned,
+        /// Operations that arrived, under the second in which they did.
+        arrived,
+        /// Operations in progress, integrated over the second, nanoseconds: by 10⁹ it is the concurrency.
+        busy_ns,
+        /// The same without the time during which the node waited for nodes behind it, and with the time
+        /// between the caller's and the node's own span.
+        own_ns,
+        /// Operations, under the second of the root's intended time.
+        ops,
+        /// Of these, answered by a stub.
+        mocked,
+        /// Errors that no node behind it raised first, under the second of the root's intended time.
+        origin_errors,
+        /// Sum of publish→process delays under the second of the root's intended time, nanoseconds.
+        queued_ns,
+    } histograms {
+        /// Duration of operations, under the second of the root's intended time.
+        span,
+        /// Duration of operations less the time spent in calls; for a queue with the wait in it.
+        own,
+        /// Publish→process delay.
+        queued,
+    }
+}
+
+cell! {
+    /// Time on the critical paths of one entry that one node took, under the second of the intended time.
+    PathCell {
+        /// In the node itself, nanoseconds.
+        self_ns,
+        /// Between its caller and it, nanoseconds.
+        gap_ns,
+        /// Behind an asynchronous hand-over: from publishing to processing, nanoseconds.
+        wait_ns,
+        /// Behind an asynchronous hand-over: work, nanoseconds.
+        flow_ns,
+    }
+}
+
+cell! {
+    /// Roots of one entry, under the second of the intended time.
+    RootCell {
+        /// Roots.
+        count,
+        /// Of these, ended in an error.
+        errors,
+        /// Ended without error, and at least one span of the trace is there.
+        ok_traced,
+        /// Ended without error.
+        ok,
+        /// Roots whose critical path is known.
+        pathed,
+        /// Their duration, nanoseconds: the sum of the self and gap times of all nodes.
+        cp_ns,
+        /// Roots that ended, under the second in which they did.
+        done,
+    } histograms {
+        /// From the intended time; from the root span's start where no intended time is known.
+        latency,
+    }
+}
+
+cell! {
+    /// Visits of one node by the roots of one entry that ended without error.
+    VisitCell {
+        /// Visits.
+        ops,
+        /// Sum over the roots of the squared number of visits.
+        ops_squared,
+    }
+}
+
+cell! {
+    /// Spans of one service that could be expected, since a caller's span or a root tells of the call.
+    TelemetryCell {
+        /// Calls that ended without error.
+        expected,
+        /// Of these, the callee's own span is there.
+        received,
+        /// Spans of the service whose parent is named and is not there.
+        orphans,
+    }
+}
+
+/// All that the analysis knows: sums over traces, in integers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cells {
+    /// Calls.
+    #[serde(with = "pairs")]
+    pub edges: BTreeMap<(EdgeKey, TraceClass), BTreeMap<i64, EdgeCell>>,
+    /// Operations.
+    #[serde(with = "pairs")]
+    pub nodes: BTreeMap<(NodeKey, TraceClass), BTreeMap<i64, NodeCell>>,
+    /// Critical paths.
+    #[serde(with = "pairs")]
+    pub paths: BTreeMap<(Entry, TraceClass, NodeKey), BTreeMap<i64, PathCell>>,
+    /// Roots.
+    #[serde(with = "pairs")]
+    pub roots: BTreeMap<(Entry, TraceClass), BTreeMap<i64, RootCell>>,
+    /// Visits.
+    #[serde(with = "pairs")]
+    pub visits: BTreeMap<(Entry, TraceClass, NodeKey), VisitCell>,
+    /// How often a peer of this name was seen to be that service.
+    #[serde(with = "pairs")]
+    pub aliases: BTreeMap<(Arc<str>, Arc<str>), i64>,
+    /// How often the roots of an entry came first to that service.
+    #[serde(with = "pairs")]
+    pub entries: BTreeMap<(Entry, Arc<str>), i64>,
+    /// Per service, or peer that may be one.
+    #[serde(with = "pairs")]
+    pub telemetry: BTreeMap<Arc<str>, TelemetryCell>,
+}
+
+/// What one trace adds to the cells. Made by [`contribute`](crate::contribute).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Contribution {
+    pub(crate) edges: Vec<((EdgeKey, TraceClass), i64, EdgeCell)>,
+    pub(crate) nodes: Vec<((NodeKey, TraceClass), i64, NodeCell)>,
+    pub(crate) paths: Vec<((Entry, TraceClass, NodeKey), i64, PathCell)>,
+    pub(crate) roots: Vec<((Entry, TraceClass), i64, RootCell)>,
+    pub(crate) visits: Vec<((Entry, TraceClass, NodeKey), VisitCell)>,
+    pub(crate) aliases: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) entries: Vec<(Entry, Arc<str>)>,
+    pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
+}
+
+impl Contribution {
+    /// Whether it adds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn add_to<K: Ord + Clone, C: Cell>(map: &mut BTreeMap<K, C>, key: &K, cell: &C, sign: i64) {
+    if let Some(there) = map.get_mut(key) {
+        there.add(cell, sign);
+        if *there == C::default() {
+            map.remove(key);
+        }
+    } else {
+        let mut new = C::default();
+        new.add(cell, sign);
+        if new != C::default() {
+            map.insert(key.clone(), new);
+        }
+    }
+}
+
+fn add_second<K: Ord + Clone, C: Cell>(
+    map: &mut BTreeMap<K, Seconds<C>>,
+    key: &K,
+    second: i64,
+    cell: &C,
+    sign: i64,
+) {
+    if !map.contains_key(key) {
+        map.insert(key.clone(), Seconds::new());
+    }
+    let Some(seconds) = map.get_mut(key) else { return };
+    add_to(seconds, &second, cell, sign);
+    if seconds.is_empty() {
+        map.remove(key);
+    }
+}
+
+fn count_to<K: Ord + Clone>(map: &mut BTreeMap<K, i64>, key: &K, count: i64) {
+    let entry = map.entry(key.clone()).or_insert(0);
+    *entry = entry.wrapping_add(count);
+    if *entry == 0 {
+        map.remove(key);
+    }
+}
+
+impl Cells {
+    /// Adds a trace.
+    pub fn apply(&mut self, contribution: &Contribution) {
+        self.fold(contribution, 1);
+    }
+
+    /// Takes back what [`Self::apply`] added.
+    pub fn retract(&mut self, contribution: &Contribution) {
+        self.fold(contribution, -1);
+    }
+
+    fn fold(&mut self, c: &Contribution, sign: i64) {
+        c.edges.iter().for_each(|(key, second, cell)| add_second(&mut self.edges, key, *second, cell, sign));
+        c.nodes.iter().for_each(|(key, second, cell)| add_second(&mut self.nodes, key, *second, cell, sign));
+        c.paths.iter().for_each(|(key, second, cell)| add_second(&mut self.paths, key, *second, cell, sign));
+        c.roots.iter().for_each(|(key, second, cell)| add_second(&mut self.roots, key, *second, cell, sign));
+        c.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell, sign));
+        c.aliases.iter().for_each(|key| count_to(&mut self.aliases, key, sign));
+        c.entries.iter().for_each(|key| count_to(&mut self.entries, key, sign));
+        c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell, sign));
+    }
+
+    /// Adds the cells of other traces.
+    pub fn merge(&mut self, other: &Self) {
+        merge_seconds(&mut self.edges, &other.edges);
+        merge_seconds(&mut self.nodes, &other.nodes);
+        merge_seconds(&mut self.paths, &other.paths);
+        merge_seconds(&mut self.roots, &other.roots);
+        other.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell, 1));
+        other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
+        other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
+        other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell, 1));
+    }
+
+    /// Whether no trace is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn merge_seconds<K: Ord + Clone, C: Cell>(
+    into: &mut BTreeMap<K, Seconds<C>>,
+    from: &BTreeMap<K, Seconds<C>>,
+) {
+    for (key, seconds) in from {
+        seconds.iter().for_each(|(second, cell)| add_second(into, key, *second, cell, 1));
+    }
+}

@@ -1,0 +1,214 @@
+//! One trace, as what it adds to the cells.
+
+mod calls;
+mod gather;
+mod spent;
+
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_trace_model::Span;
+
+use crate::cells::{Contribution, PathCell, RootCell, TelemetryCell};
+use crate::key::{Entry, TraceClass, bounded_op};
+use crate::path::{self, Part, Piece, taker};
+use crate::tree::{Place, Role, Tree};
+use gather::{Gather, second_of};
+
+/// A span that ends so shortly before its client gives up is cut off with it: clocks differ a little.
+const CUT_OFF_BEFORE_NS: i64 = 5_000_000;
+/// Time that it takes for all nodes to notice that the client has gone.
+const CUT_OFF_AFTER_NS: i64 = 100_000_000;
+
+/// How a trace's root stands.
+struct Root {
+    entry: Entry,
+    /// Unix nanoseconds; of the first byte sent, where there is a row.
+    start: i64,
+    intended: i64,
+    end: i64,
+    error: bool,
+    /// The span itself, where there is no row.
+    span: Option<usize>,
+    /// The critical path.
+    pieces: Vec<Piece>,
+    /// The first service's spans are there.
+    entered: bool,
+    /// Their parent's id.
+    parent_of_entry: u64,
+    /// The client gave the request up.
+    given_up: bool,
+}
+
+/// What a trace adds to the cells.
+///
+/// `spans`: all spans of one trace that are known, in any order, damage included. `root`: the generator's
+/// row; without it the trace's own root span stands in. `origin_ns`: start of the load, Unix nanoseconds;
+/// seconds count from there. The result depends on the set of spans alone, not on their order.
+#[must_use]
+pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, origin_ns: i64) -> Contribution {
+    let tree = Tree::new(spans);
+    let root = match root {
+        Some(row) => Some(root_of_row(&tree, row)),
+        None => root_of_span(&tree),
+    };
+    let mut gather = Gather::new(class, origin_ns);
+    calls::gather_calls(&mut gather, &tree, root.as_ref());
+    spent::gather_operations(&mut gather, &tree, root.as_ref());
+    gather_orphans(&mut gather, &tree, root.as_ref());
+    if let Some(root) = &root {
+        gather_root(&mut gather, root);
+        gather_path(&mut gather, &tree, root);
+        gather_flows(&mut gather, &tree, root);
+        gather.finish_visits(&root.entry, root.entered && !root.error);
+    }
+    gather.finish()
+}
+
+fn root_of_row(tree: &Tree<'_>, row: &RootRow) -> Root {
+    let entered = !path::entered(tree, row).is_empty();
+    let (start, end) = path::row_bounds(row);
+    Root {
+        entry: Entry::Step(row.step),
+        start,
+        intended: row.intended_ns,
+        end,
+        error: row.error.is_some(),
+        span: None,
+        // Without the first service's span the whole time would look like a gap before it.
+        pieces: if entered { path::under_row(tree, row) } else { Vec::new() },
+        entered,
+        parent_of_entry: row.span,
+        given_up: matches!(row.error, Some(ErrorClass::Timeout | ErrorClass::Cancelled | ErrorClass::Closed)),
+    }
+}
+
+fn root_of_span(tree: &Tree<'_>) -> Option<Root> {
+    let at = tree.root_span()?;
+    let place = &tree.nodes[at];
+    Some(Root {
+        entry: Entry::Op(format!("{} {}", place.span.service, bounded_op(&place.span.op)).into()),
+        start: place.start,
+        intended: place.start,
+        end: place.end,
+        error: place.span.error,
+        span: Some(at),
+        pieces: path::under(tree, at),
+        entered: true,
+        parent_of_entry: place.span.parent,
+        given_up: false,
+    })
+}
+
+fn gather_root(gather: &mut Gather, root: &Root) {
+    let second = gather.second(root.intended);
+    let path_ns: u64 = root.pieces.iter().map(|piece| piece.ns).sum();
+    let mut cell = RootCell {
+        count: 1,
+        errors: i64::from(root.error),
+        ok: i64::from(!root.error),
+        ok_traced: i64::from(root.entered && !root.error),
+        pathed: i64::from(root.entered),
+        cp_ns: i64::try_from(path_ns).unwrap_or(i64::MAX),
+        ..RootCell::default()
+    };
+    cell.latency.add((root.end.saturating_sub(root.intended)).max(0).unsigned_abs(), 1);
+    gather.root(&root.entry, second, &cell);
+    let end = gather.second(root.end);
+    gather.root(&root.entry, end, &RootCell { done: 1, ..RootCell::default() });
+}
+
+fn gather_path(gather: &mut Gather, tree: &Tree<'_>, root: &Root) {
+    let second = gather.second(root.intended);
+    for piece in &root.pieces {
+        let Some(at) = piece.at else { continue };
+        let ns = i64::try_from(piece.ns).unwrap_or(i64::MAX);
+        let cell = match piece.part {
+            Part::Own => PathCell { self_ns: ns, ..PathCell::default() },
+            Part::Gap => PathCell { gap_ns: ns, ..PathCell::default() },
+        };
+        gather.path(&root.entry, taker(tree, at), second, &cell);
+        calls::gather_path_share(gather, tree, at, second, ns, root);
+    }
+}
+
+/// Behind an asynchronous hand-over: the wait in the queue, and the work on the message.
+fn gather_flows(gather: &mut Gather, tree: &Tree<'_>, root: &Root) {
+    let second = gather.second(root.intended);
+    for (at, place) in tree.nodes.iter().enumerate() {
+        if place.role != Role::Process || root.span == Some(at) {
+            continue;
+        }
+        if let Some(wait) = spent::queued(tree, at) {
+            let cell = PathCell { wait_ns: wait.1 - wait.0, ..PathCell::default() };
+            gather.path(&root.entry, place.owner.clone(), second, &cell);
+        }
+        for piece in path::under(tree, at) {
+            let Some(inner) = piece.at else { continue };
+            let cell =
+                PathCell { flow_ns: i64::try_from(piece.ns).unwrap_or(i64::MAX), ..PathCell::default() };
+            gather.path(&root.entry, taker(tree, inner), second, &cell);
+        }
+    }
+}
+
+fn gather_orphans(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>) {
+    for &top in &tree.tops {
+        let place = &tree.nodes[top];
+        let is_entry = root.is_some_and(|r| r.is_entry(tree, top));
+        if place.role == Role::Serve && place.span.parent != 0 && !is_entry {
+            gather.telemetry(&place.span.service, &TelemetryCell { orphans: 1, ..TelemetryCell::default() });
+        }
+    }
+}
+
+/// A call as its caller saw it.
+struct Caller {
+    start: i64,
+    end: i64,
+    error: bool,
+}
+
+impl Caller {
+    fn duration(&self) -> u64 {
+        (self.end - self.start).unsigned_abs()
+    }
+
+    /// Of an operation: the call's span, or the generator's row.
+    fn of(tree: &Tree<'_>, at: usize, root: Option<&Root>) -> Option<Self> {
+        if let Some(call) = tree.nodes[at].parent.filter(|p| tree.nodes[*p].role == Role::Call) {
+            let call = &tree.nodes[call];
+            return Some(Self { start: call.start, end: call.end, error: call.span.error });
+        }
+        let root = root.filter(|r| r.is_entry_by_row(tree, at))?;
+        Some(Self { start: root.start, end: root.end, error: root.error })
+    }
+}
+
+impl Root {
+    /// Whether the generator's request came first to this span.
+    fn is_entry_by_row(&self, tree: &Tree<'_>, at: usize) -> bool {
+        let place = &tree.nodes[at];
+        let by_row = self.span.is_none() && place.parent.is_none() && place.role == Role::Serve;
+        by_row && place.span.parent == self.parent_of_entry
+    }
+
+    /// Whether a span ended because the client had gone, and not because its work was done.
+    fn cut_off(&self, place: &Place<'_>) -> bool {
+        let with_the_client =
+            (self.end - CUT_OFF_BEFORE_NS..=self.end + CUT_OFF_AFTER_NS).contains(&place.end);
+        self.given_up && with_the_client && !(200..400).contains(&place.span.status)
+    }
+
+    /// Whether the request came first to this span.
+    fn is_entry(&self, tree: &Tree<'_>, at: usize) -> bool {
+        self.span == Some(at) || self.is_entry_by_row(tree, at)
+    }
+}
+
+/// When the operations of a node count: by the root's intended time, or by their own where no root is known.
+fn filed_under(gather: &Gather, root: Option<&Root>, own_start: i64) -> i64 {
+    second_of(root.map_or(own_start, |r| r.intended), gather.origin())
+}
+
+#[cfg(test)]
+mod tests;

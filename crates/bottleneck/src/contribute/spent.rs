@@ -1,0 +1,158 @@
+//! Operations of nodes: how many, how long, and when the node was busy with them.
+
+use smallvec::SmallVec;
+
+use crate::cells::NodeCell;
+use crate::contribute::gather::Gather;
+use crate::contribute::{Caller, Root, filed_under};
+use crate::key::NodeKey;
+use crate::tree::{Place, Role, Tree, virtual_node};
+
+type Intervals = SmallVec<[(i64, i64); 8]>;
+
+/// Files every operation of the trace.
+pub(super) fn gather_operations(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>) {
+    let waits = waits_by_operation(tree);
+    let failed_inside = failures_by_operation(tree);
+    for (at, place) in tree.nodes.iter().enumerate() {
+        match place.role {
+            Role::Serve | Role::Process => {
+                let origin = place.span.error && !failed_inside[at];
+                operation(gather, tree, at, root, &waits[at], origin);
+            }
+            Role::Call if !tree.wraps_calls(at) && tree.served_by(at).next().is_none() => {
+                remote(gather, tree, at, root);
+            }
+            Role::Publish => {
+                let node = virtual_node(place.span);
+                gather.publish(&node);
+                gather.node(&node, gather.second(place.end), &NodeCell { arrived: 1, ..NodeCell::default() });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Per operation, when it waited for nodes behind it.
+fn waits_by_operation(tree: &Tree<'_>) -> Vec<Intervals> {
+    let mut waits = vec![Intervals::new(); tree.nodes.len()];
+    for place in &tree.nodes {
+        let waiting = match place.role {
+            Role::Call | Role::Publish => place.within,
+            // A callee whose caller's span is missing.
+            Role::Serve => place
+                .parent
+                .filter(|p| !matches!(tree.nodes[*p].role, Role::Call | Role::Publish))
+                .and_then(|p| tree.nodes[p].within),
+            _ => None,
+        };
+        if let Some(operation) = waiting {
+            waits[operation].push((place.start, place.end));
+        }
+    }
+    waits
+}
+
+/// Per operation, whether a call of it failed.
+fn failures_by_operation(tree: &Tree<'_>) -> Vec<bool> {
+    let mut failed = vec![false; tree.nodes.len()];
+    for place in &tree.nodes {
+        if let (Role::Call | Role::Publish, Some(operation), true) =
+            (place.role, place.within, place.span.error)
+        {
+            failed[operation] = true;
+        }
+    }
+    failed
+}
+
+/// `[start, end)` less a set of intervals.
+fn without(start: i64, end: i64, holes: &Intervals) -> Intervals {
+    let mut sorted = holes.clone();
+    sorted.sort_unstable();
+    let (mut out, mut at) = (Intervals::new(), start);
+    for (from, to) in sorted {
+        let from = from.min(end);
+        if from > at {
+            out.push((at, from));
+        }
+        at = at.max(to);
+    }
+    if at < end {
+        out.push((at, end));
+    }
+    out
+}
+
+/// From when to when a message waited in its queue, where its publishing is known.
+pub(super) fn queued(tree: &Tree<'_>, at: usize) -> Option<(i64, i64)> {
+    let producer = &tree.nodes[tree.producer_of(at)?];
+    let start = tree.nodes[at].start;
+    // A consumer may begin before the producer's span is closed.
+    Some((producer.end.min(start), start))
+}
+
+fn operation(
+    gather: &mut Gather,
+    tree: &Tree<'_>,
+    at: usize,
+    root: Option<&Root>,
+    holes: &Intervals,
+    origin_error: bool,
+) {
+    let place = &tree.nodes[at];
+    let node = &place.owner;
+    let mut own = without(place.start, place.end, holes);
+    let mut cell = NodeCell { ops: 1, origin_errors: i64::from(origin_error), ..NodeCell::default() };
+    let mut arrived = place.start;
+    if let Some(call) = Caller::of(tree, at, root) {
+        // Placed before the callee's span, where pools and accept queues are; by durations, not by clocks.
+        let gap = call.duration().saturating_sub(place.duration()).min(i64::MAX.unsigned_abs() / 4);
+        arrived = call.start;
+        own.push((call.start, call.start.saturating_add_unsigned(gap)));
+    }
+    if place.role == Role::Process
+        && let Some((from, to)) = queued(tree, at)
+    {
+        own.push((from, to));
+        cell.queued_ns = to - from;
+        cell.queued.add((to - from).unsigned_abs(), 1);
+    }
+    cell.own.add(own.iter().map(|(from, to)| (to - from).unsigned_abs()).sum(), 1);
+    cell.span.add(place.duration(), 1);
+    gather.node(node, filed_under(gather, root, place.start), &cell);
+    ended(gather, node, place, root);
+    if tree.producer_of(at).is_none() {
+        gather.node(node, gather.second(arrived), &NodeCell { arrived: 1, ..NodeCell::default() });
+    }
+    own.iter().for_each(|(from, to)| gather.busy(node, *from, *to, |cell| &mut cell.own_ns));
+    gather.busy(node, place.start, place.end, |cell| &mut cell.busy_ns);
+    gather.visit(node);
+}
+
+fn ended(gather: &mut Gather, node: &NodeKey, place: &Place<'_>, root: Option<&Root>) {
+    let abandoned = root.is_some_and(|r| r.cut_off(place));
+    let cell =
+        NodeCell { done: i64::from(!abandoned), abandoned: i64::from(abandoned), ..NodeCell::default() };
+    gather.node(node, gather.second(place.end), &cell);
+}
+
+/// An operation of a node that is only seen from its caller.
+fn remote(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) {
+    let place = &tree.nodes[at];
+    let node = virtual_node(place.span);
+    let mut cell = NodeCell {
+        ops: 1,
+        mocked: i64::from(place.span.mocked),
+        origin_errors: i64::from(place.span.error),
+        ..NodeCell::default()
+    };
+    cell.own.add(place.duration(), 1);
+    cell.span.add(place.duration(), 1);
+    gather.node(&node, filed_under(gather, root, place.start), &cell);
+    ended(gather, &node, place, root);
+    gather.node(&node, gather.second(place.start), &NodeCell { arrived: 1, ..NodeCell::default() });
+    gather.busy(&node, place.start, place.end, |cell| &mut cell.own_ns);
+    gather.busy(&node, place.start, place.end, |cell| &mut cell.busy_ns);
+    gather.visit(&node);
+}

@@ -1,0 +1,209 @@
+use std::sync::Arc;
+
+use peakdrill_drill_model::verdict::NodeKind;
+use peakdrill_trace_model::{Messaging, Peer, PeerKind, SpanKind};
+
+use super::*;
+use crate::cells::{Cells, EdgeCell, NodeCell};
+use crate::key::{LOAD, NodeKey};
+
+const MS: i64 = 1_000_000;
+const S: i64 = 1_000_000_000;
+
+fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms: i64) -> Span {
+    Span {
+        trace: 7,
+        id,
+        parent,
+        kind,
+        service: service.into(),
+        instance: "".into(),
+        op: "op".into(),
+        start_ns: S + from_ms * MS,
+        end_ns: S + to_ms * MS,
+        error: false,
+        status: 0,
+        peer: None,
+        messaging: None,
+        resend: 0,
+        synthetic: false,
+        mocked: false,
+        links: Default::default(),
+    }
+}
+
+fn to(mut span: Span, node: &str, kind: PeerKind) -> Span {
+    span.peer = Some(Peer { node: node.into(), kind });
+    span
+}
+
+fn row(from_ms: i64, to_ms: i64) -> RootRow {
+    RootRow {
+        trace: 7,
+        span: 100,
+        step: 3,
+        phase: 0,
+        intended_ns: S + from_ms * MS,
+        sent_ns: S + from_ms * MS,
+        done_ns: S + to_ms * MS,
+        error: None,
+        status: 200,
+    }
+}
+
+fn fold(spans: &[Span], row: Option<&RootRow>) -> Cells {
+    let mut cells = Cells::default();
+    cells.apply(&contribute(spans, row, TraceClass::Mine, 0));
+    cells
+}
+
+fn edge(cells: &Cells, from: &str, to: &str) -> EdgeCell {
+    let mut sum = EdgeCell::default();
+    let of = cells.edges.iter().filter(|((e, _), _)| &*e.from == from && &*e.to.name == to);
+    of.flat_map(|(_, seconds)| seconds.values()).for_each(|cell| crate::cells::Cell::add(&mut sum, cell, 1));
+    sum
+}
+
+fn node(cells: &Cells, name: &str, kind: NodeKind) -> NodeCell {
+    let mut sum = NodeCell::default();
+    let key = (NodeKey { name: name.into(), kind }, TraceClass::Mine);
+    let seconds = cells.nodes.get(&key).into_iter().flat_map(|seconds| seconds.values());
+    seconds.for_each(|cell| crate::cells::Cell::add(&mut sum, cell, 1));
+    sum
+}
+
+fn path_ms(cells: &Cells, name: &str) -> (i64, i64, i64, i64) {
+    let of = cells.paths.iter().filter(|((_, _, n), _)| &*n.name == name).flat_map(|(_, s)| s.values());
+    of.fold((0, 0, 0, 0), |(own, gap, wait, flow), c| {
+        (own + c.self_ns / MS, gap + c.gap_ns / MS, wait + c.wait_ns / MS, flow + c.flow_ns / MS)
+    })
+}
+
+#[test]
+fn time_goes_to_the_deepest_node_and_the_rest_to_the_gap() {
+    let spans = [
+        span(1, 100, SpanKind::Server, "front", 10, 90),
+        to(span(2, 1, SpanKind::Client, "front", 20, 80), "back", PeerKind::Service),
+        // Its clock is five minutes off: only its duration counts.
+        span(3, 2, SpanKind::Server, "back", 300_000, 300_045),
+        to(span(4, 3, SpanKind::Client, "back", 300_010, 300_040), "db", PeerKind::Database),
+    ];
+    let cells = fold(&spans, Some(&row(0, 100)));
+    assert_eq!(path_ms(&cells, "front"), (20, 20, 0, 0));
+    assert_eq!(path_ms(&cells, "back"), (15, 15, 0, 0));
+    assert_eq!(path_ms(&cells, "db"), (30, 0, 0, 0));
+    let back = node(&cells, "back", NodeKind::Service);
+    assert_eq!((back.ops, back.own_ns / MS, back.busy_ns / MS), (1, 30, 45));
+    let call = edge(&cells, "front", "back");
+    assert_eq!(
+        (call.calls, call.attempts, call.paired, call.gap_ns / MS, call.cp_ns / MS),
+        (1, 1, 1, 15, 30)
+    );
+    assert_eq!(edge(&cells, LOAD, "front").gap_ns / MS, 20);
+}
+
+#[test]
+fn parallel_calls_are_not_added_up() {
+    let spans = [
+        span(1, 100, SpanKind::Server, "front", 0, 100),
+        to(span(2, 1, SpanKind::Client, "front", 10, 50), "short", PeerKind::Database),
+        to(span(3, 1, SpanKind::Client, "front", 10, 90), "long", PeerKind::Database),
+    ];
+    let cells = fold(&spans, Some(&row(0, 100)));
+    assert_eq!(path_ms(&cells, "front").0, 20);
+    assert_eq!((path_ms(&cells, "short").0, path_ms(&cells, "long").0), (0, 80));
+    assert_eq!(node(&cells, "front", NodeKind::Service).own_ns / MS, 20);
+}
+
+#[test]
+fn attempts_of_one_call_are_one_call() {
+    let resent = |id, from, to_ms, resend| {
+        let mut span = to(span(id, 1, SpanKind::Client, "front", from, to_ms), "bank", PeerKind::Service);
+        span.resend = resend;
+        span.error = resend == 0;
+        span
+    };
+    let http = [span(1, 100, SpanKind::Server, "front", 0, 100), resent(2, 10, 20, 0), resent(3, 30, 40, 1)];
+    let framed = [
+        span(1, 100, SpanKind::Server, "front", 0, 100),
+        span(2, 1, SpanKind::Client, "front", 10, 40),
+        to(span(3, 2, SpanKind::Client, "front", 10, 20), "bank", PeerKind::Service),
+        to(span(4, 2, SpanKind::Client, "front", 30, 40), "bank", PeerKind::Service),
+    ];
+    for spans in [&http[..], &framed[..]] {
+        let call = edge(&fold(spans, Some(&row(0, 100))), "front", "bank");
+        assert_eq!((call.calls, call.attempts), (1, 2));
+    }
+    let hedged = [
+        span(1, 100, SpanKind::Server, "front", 0, 100),
+        to(span(2, 1, SpanKind::Client, "front", 10, 90), "back", PeerKind::Service),
+        span(3, 2, SpanKind::Server, "back", 10, 40),
+        span(4, 2, SpanKind::Server, "back", 50, 90),
+    ];
+    let cells = fold(&hedged, Some(&row(0, 100)));
+    let call = edge(&cells, "front", "back");
+    assert_eq!((call.calls, call.attempts), (1, 2));
+    assert_eq!(path_ms(&cells, "back"), (70, 10, 0, 0), "both attempts were waited for");
+}
+
+#[test]
+fn a_message_waits_in_the_queue_and_not_in_the_request() {
+    let mut consumer = to(span(3, 2, SpanKind::Consumer, "worker", 250, 280), "other-name", PeerKind::Queue);
+    consumer.messaging = Some(Messaging::Process);
+    let spans = [
+        span(1, 100, SpanKind::Server, "front", 0, 60),
+        to(span(2, 1, SpanKind::Producer, "front", 40, 50), "queue", PeerKind::Queue),
+        consumer,
+        to(span(4, 3, SpanKind::Client, "worker", 255, 265), "db", PeerKind::Database),
+    ];
+    let cells = fold(&spans, Some(&row(0, 60)));
+    assert_eq!(path_ms(&cells, "queue"), (10, 0, 200, 20));
+    assert_eq!(path_ms(&cells, "db"), (0, 0, 0, 10));
+    let queue = node(&cells, "queue", NodeKind::Queue);
+    assert_eq!((queue.arrived, queue.done, queue.queued_ns / MS, queue.own_ns / MS), (1, 1, 200, 220));
+    assert_eq!(edge(&cells, "queue", "worker").calls, 1);
+}
+
+#[test]
+fn what_the_client_gave_up_is_not_done() {
+    let given_up = RootRow { error: Some(ErrorClass::Timeout), status: 0, ..row(0, 1_000) };
+    let server = span(1, 100, SpanKind::Server, "front", 0, 1_002);
+    let cut = node(&fold(std::slice::from_ref(&server), Some(&given_up)), "front", NodeKind::Service);
+    assert_eq!((cut.done, cut.abandoned), (0, 1));
+    // Its work went on to its own end.
+    let finished =
+        node(&fold(&[Span { status: 200, ..server }], Some(&given_up)), "front", NodeKind::Service);
+    assert_eq!((finished.done, finished.abandoned), (1, 0));
+}
+
+#[test]
+fn errors_are_charged_where_they_began() {
+    let failed = |s: Span| Span { error: true, ..s };
+    let spans = [
+        failed(span(1, 100, SpanKind::Server, "front", 0, 100)),
+        failed(to(span(2, 1, SpanKind::Client, "front", 20, 80), "back", PeerKind::Service)),
+        failed(span(3, 2, SpanKind::Server, "back", 30, 70)),
+    ];
+    let cells = fold(&spans, Some(&row(0, 100)));
+    assert_eq!(node(&cells, "front", NodeKind::Service).origin_errors, 0);
+    assert_eq!(node(&cells, "back", NodeKind::Service).origin_errors, 1);
+}
+
+#[test]
+fn a_missing_entry_counts_as_untraced() {
+    let spans = [span(3, 2, SpanKind::Server, "back", 30, 70)];
+    let cells = fold(&spans, Some(&row(0, 100)));
+    let root = cells.roots.values().flat_map(|s| s.values()).find(|c| c.count == 1).unwrap();
+    assert_eq!((root.ok, root.ok_traced, root.pathed), (1, 0, 0));
+    assert_eq!(cells.telemetry[&Arc::<str>::from("back")].orphans, 1);
+    assert!(cells.paths.is_empty());
+}
+
+#[test]
+fn busy_time_is_cut_at_the_bounds_of_seconds() {
+    let spans = [span(1, 100, SpanKind::Server, "front", -300, 1_200)];
+    let cells = fold(&spans, Some(&row(-300, 1_200)));
+    let key = (NodeKey { name: "front".into(), kind: NodeKind::Service }, TraceClass::Mine);
+    let busy: Vec<(i64, i64)> = cells.nodes[&key].iter().map(|(s, c)| (*s, c.busy_ns / MS)).collect();
+    assert_eq!(busy, [(0, 300), (1, 1_000), (2, 200)]);
+}

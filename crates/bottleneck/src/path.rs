@@ -1,0 +1,193 @@
+//! The critical path of one trace: which spans the end of the request waited for.
+//!
+//! Walked from the end back to the start, as Jaeger and CRISP do, without recursion. Every piece of a span
+//! that is put on the work list comes out as segments of exactly its length: the sum is exact by construction.
+
+use std::sync::Arc;
+
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::verdict::NodeKind;
+use peakdrill_trace_model::Span;
+use smallvec::SmallVec;
+
+use crate::key::{LOAD, NodeKey, bounded_op};
+use crate::tree::{Role, Tree, virtual_node};
+
+/// Siblings that overlap by less than this are taken to follow each other: a span often ends a little after
+/// the work that waited for it began.
+const OVERLAP_TOLERANCE_NS: i64 = 50_000;
+/// The same as a part of the parent's duration: 1/100, the tolerance of CRISP.
+const OVERLAP_TOLERANCE_PART: i64 = 100;
+
+/// What the time of a segment was spent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// In the node itself.
+    Own,
+    /// Between the caller's and the node's span: pool, network, accept queue.
+    Gap,
+}
+
+/// A piece of the critical path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// The node that took the time.
+    pub node: NodeKey,
+    /// The operation of the span that it was spent in.
+    pub op: Arc<str>,
+    /// On what.
+    pub part: Part,
+    /// How long, nanoseconds.
+    pub ns: u64,
+}
+
+/// A piece by the span it belongs to; `at` `None`: the generator's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) at: Option<usize>,
+    pub(crate) part: Part,
+    pub(crate) ns: u64,
+}
+
+/// The critical path of a request, last piece first. With the generator's row it runs from the first byte
+/// sent (the intended time when none was) to the end; else over the root span. The lengths add up to exactly
+/// that duration, whatever the state of the trace. Empty where no root is known.
+#[must_use]
+pub fn critical_path(spans: &[Span], root: Option<&RootRow>) -> Vec<Segment> {
+    let tree = Tree::new(spans);
+    let pieces = match root {
+        Some(row) => under_row(&tree, row),
+        None => tree.root_span().map(|at| under(&tree, at)).unwrap_or_default(),
+    };
+    pieces.iter().map(|piece| segment(&tree, piece)).collect()
+}
+
+fn segment(tree: &Tree<'_>, piece: &Piece) -> Segment {
+    let (node, op) = match piece.at {
+        Some(at) => (taker(tree, at), bounded_op(&tree.nodes[at].span.op)),
+        None => (NodeKey { name: LOAD.into(), kind: NodeKind::External }, "".into()),
+    };
+    Segment { node, op, part: piece.part, ns: piece.ns }
+}
+
+/// The node that takes the time of a piece at this span.
+pub(crate) fn taker(tree: &Tree<'_>, at: usize) -> NodeKey {
+    let place = &tree.nodes[at];
+    match place.role {
+        Role::Call | Role::Publish => virtual_node(place.span),
+        _ => place.owner.clone(),
+    }
+}
+
+/// From when to when the generator's request lasted.
+pub(crate) fn row_bounds(row: &RootRow) -> (i64, i64) {
+    let start = if row.sent_ns > 0 { row.sent_ns } else { row.intended_ns }.clamp(0, i64::MAX / 2);
+    (start, row.done_ns.clamp(start, i64::MAX / 2))
+}
+
+/// The first service's spans of the generator's request.
+pub(crate) fn entered(tree: &Tree<'_>, row: &RootRow) -> SmallVec<[usize; 4]> {
+    let is_entry = |i: &usize| tree.nodes[*i].span.parent == row.span && tree.nodes[*i].role == Role::Serve;
+    tree.tops.iter().copied().filter(is_entry).collect()
+}
+
+/// Pieces of a request that the generator knows.
+pub(crate) fn under_row(tree: &Tree<'_>, row: &RootRow) -> Vec<Piece> {
+    let (start, end) = row_bounds(row);
+    let mut walk = Walk { tree, todo: Vec::new(), out: Vec::new() };
+    let entries = entered(tree, row);
+    if entries.is_empty() {
+        walk.between(None, start, end, &tree.tops);
+    } else {
+        walk.paired(start, end, &entries);
+    }
+    walk.run()
+}
+
+/// Pieces of a span's own time and what it waited for.
+pub(crate) fn under(tree: &Tree<'_>, at: usize) -> Vec<Piece> {
+    let place = &tree.nodes[at];
+    let mut walk = Walk { tree, todo: vec![(at, place.start, place.end)], out: Vec::new() };
+    walk.todo.retain(|(_, start, end)| end > start);
+    walk.run()
+}
+
+struct Walk<'a, 'b> {
+    tree: &'a Tree<'b>,
+    /// Spans, and the part of their time (in their own clock) that is to be explained.
+    todo: Vec<(usize, i64, i64)>,
+    out: Vec<Piece>,
+}
+
+impl Walk<'_, '_> {
+    fn emit(&mut self, at: Option<usize>, part: Part, ns: i64) {
+        if ns > 0 {
+            self.out.push(Piece { at, part, ns: ns.unsigned_abs() });
+        }
+    }
+
+    fn run(mut self) -> Vec<Piece> {
+        let tree = self.tree;
+        while let Some((at, start, end)) = self.todo.pop() {
+            let place = &tree.nodes[at];
+            if place.role != Role::Call || tree.wraps_calls(at) {
+                self.between(Some(at), start, end, &place.kids);
+                continue;
+            }
+            let servers: SmallVec<[usize; 4]> = tree.served_by(at).collect();
+            if servers.is_empty() {
+                self.emit(Some(at), Part::Own, end - start);
+            } else {
+                self.paired(start, end, &servers);
+            }
+        }
+        self.out
+    }
+
+    /// A call and the callee's spans, by their durations alone: the two clocks need not agree. Of several
+    /// (attempts), the last that succeeded carries the answer; those before it were waited for too.
+    fn paired(&mut self, start: i64, end: i64, servers: &[usize]) {
+        let mut sorted: SmallVec<[usize; 4]> = servers.iter().copied().collect();
+        sorted.sort_by_key(|i| (self.tree.nodes[*i].start, *i));
+        let last = sorted.iter().rposition(|i| !self.tree.nodes[*i].span.error).unwrap_or(sorted.len() - 1);
+        let carrier = sorted[last];
+        let (mut left, mut before) = (end - start, i64::MAX);
+        for &server in sorted[..=last].iter().rev() {
+            let place = &self.tree.nodes[server];
+            if place.end > before {
+                continue;
+            }
+            // Longer than the call: the caller gave up. What came after is nobody's wait.
+            let taken = (place.end - place.start).min(left);
+            if taken > 0 {
+                self.todo.push((server, place.start, place.start + taken));
+            }
+            left -= taken;
+            before = place.start;
+        }
+        self.emit(Some(carrier), Part::Gap, left);
+    }
+
+    /// Children in the clock of their parent: back from the end, always the one that ended last.
+    fn between(&mut self, at: Option<usize>, start: i64, end: i64, kids: &[usize]) {
+        let nodes = &self.tree.nodes;
+        let clip = |i: usize| (nodes[i].start.max(start), nodes[i].end.min(end));
+        let mut blocking: SmallVec<[usize; 8]> =
+            kids.iter().copied().filter(|i| nodes[*i].role != Role::Process).collect();
+        // Ties: the later start, then the larger position, which follows from the spans' content.
+        blocking.sort_unstable_by_key(|i| std::cmp::Reverse((clip(*i).1, clip(*i).0, *i)));
+        let tolerance = OVERLAP_TOLERANCE_NS.max((end - start) / OVERLAP_TOLERANCE_PART);
+        let mut t = end;
+        for kid in blocking {
+            let (from, to) = clip(kid);
+            let to_t = to.min(t);
+            if to <= from || from >= to_t || to - t > tolerance {
+                continue;
+            }
+            self.emit(at, Part::Own, t - to_t);
+            self.todo.push((kid, from, to_t));
+            t = from;
+        }
+        self.emit(at, Part::Own, t - start);
+    }
+}

@@ -1,0 +1,6 @@
+//! Ground truth: a simulated shop whose capacities are known, and what the analysis says of it.
+
+mod properties;
+mod shop;
+mod sim;
+mod words;

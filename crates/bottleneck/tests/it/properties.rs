@@ -1,0 +1,178 @@
+//! What holds for every trace, damaged ones included.
+
+use peakdrill_bottleneck::{Cells, TraceClass, contribute, critical_path};
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKind};
+use proptest::prelude::*;
+
+fn any_kind() -> impl Strategy<Value = SpanKind> {
+    prop_oneof![
+        Just(SpanKind::Internal),
+        Just(SpanKind::Server),
+        Just(SpanKind::Client),
+        Just(SpanKind::Producer),
+        Just(SpanKind::Consumer),
+    ]
+}
+
+fn any_peer() -> impl Strategy<Value = Option<Peer>> {
+    let kind = prop_oneof![
+        Just(PeerKind::Service),
+        Just(PeerKind::Database),
+        Just(PeerKind::Cache),
+        Just(PeerKind::Queue)
+    ];
+    prop::option::of((0..4_u8, kind).prop_map(|(n, kind)| Peer { node: format!("p{n}").into(), kind }))
+}
+
+fn any_messaging() -> impl Strategy<Value = Option<Messaging>> {
+    prop_oneof![
+        4 => Just(None),
+        1 => Just(Some(Messaging::Send)),
+        1 => Just(Some(Messaging::Process)),
+        1 => Just(Some(Messaging::Receive)),
+    ]
+}
+
+fn any_time() -> impl Strategy<Value = i64> {
+    prop_oneof![20 => 0..5_000_000_000_i64, 1 => any::<i64>()]
+}
+
+/// Ids from a small set: shared ids, cycles, self parents and orphans come by themselves.
+fn any_span() -> impl Strategy<Value = Span> {
+    let times = (any_time(), any_time(), any::<bool>());
+    let ids = (0..8_u64, 0..8_u64, 0..3_u8, any_kind());
+    (ids, times, any_peer(), any_messaging(), any::<bool>(), 0..3_u16, prop::option::of(0..8_u64)).prop_map(
+        |((id, parent, service, kind), (a, b, ordered), peer, messaging, error, resend, link)| Span {
+            trace: 1,
+            id,
+            parent,
+            kind,
+            service: format!("s{service}").into(),
+            instance: "".into(),
+            op: "op".into(),
+            start_ns: if ordered { a.min(b) } else { a },
+            end_ns: if ordered { a.max(b) } else { b },
+            error,
+            status: 0,
+            peer,
+            messaging,
+            resend,
+            synthetic: false,
+            mocked: false,
+            links: link.map(|span| Link { trace: 1, span }).into_iter().collect(),
+        },
+    )
+}
+
+fn any_row() -> impl Strategy<Value = RootRow> {
+    (0..8_u64, any_time(), 0..3_000_000_000_i64).prop_map(|(span, sent, length)| RootRow {
+        trace: 1,
+        span,
+        step: 0,
+        phase: 0,
+        intended_ns: sent,
+        sent_ns: sent,
+        done_ns: sent.saturating_add(length),
+        error: None,
+        status: 200,
+    })
+}
+
+fn any_trace() -> impl Strategy<Value = (Vec<Span>, Option<RootRow>)> {
+    (prop::collection::vec(any_span(), 0..24), prop::option::of(any_row()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_critical_path_is_as_long_as_the_request((spans, row) in any_trace()) {
+        let path: u64 = critical_path(&spans, row.as_ref()).iter().map(|s| s.ns).sum();
+        let clamp = |t: i64| t.clamp(0, i64::MAX / 2);
+        if let Some(row) = row {
+            let start = clamp(if row.sent_ns > 0 { row.sent_ns } else { row.intended_ns });
+            prop_assert_eq!(path, (clamp(row.done_ns).max(start) - start).unsigned_abs());
+        } else if path > 0 {
+            let durations = spans.iter().map(|s| (clamp(s.end_ns).max(clamp(s.start_ns)) - clamp(s.start_ns)).unsigned_abs());
+            prop_assert!(durations.clone().any(|d| d == path), "one span is the root");
+        }
+    }
+
+    #[test]
+    fn the_order_of_spans_does_not_matter(
+        ((spans, row), shuffled) in any_trace().prop_flat_map(|(spans, row)| {
+            (Just((spans.clone(), row)), Just(spans).prop_shuffle())
+        })
+    ) {
+        let of = |spans: &[Span]| contribute(spans, row.as_ref(), TraceClass::Mine, 0);
+        prop_assert_eq!(of(&spans), of(&shuffled));
+        prop_assert_eq!(critical_path(&spans, row.as_ref()), critical_path(&shuffled, row.as_ref()));
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_back(a in any_trace(), b in any_trace()) {
+        let of = |t: &(Vec<Span>, Option<RootRow>)| contribute(&t.0, t.1.as_ref(), TraceClass::Live, 1_000_000_000);
+        let (a, b) = (of(&a), of(&b));
+        let mut cells = Cells::default();
+        cells.apply(&a);
+        let before = cells.clone();
+        cells.apply(&b);
+        cells.retract(&b);
+        prop_assert_eq!(&cells, &before);
+        cells.retract(&a);
+        prop_assert!(cells.is_empty());
+    }
+
+    #[test]
+    fn cells_add_up_in_any_grouping(traces in prop::collection::vec(any_trace(), 3)) {
+        let of = |t: &(Vec<Span>, Option<RootRow>)| {
+            let mut cells = Cells::default();
+            cells.apply(&contribute(&t.0, t.1.as_ref(), TraceClass::Mine, 0));
+            cells
+        };
+        let [a, b, c] = [of(&traces[0]), of(&traces[1]), of(&traces[2])];
+        let merged = |parts: &[&Cells]| {
+            let mut all = Cells::default();
+            parts.iter().for_each(|part| all.merge(part));
+            all
+        };
+        let ab = merged(&[&a, &b]);
+        let bc = merged(&[&b, &c]);
+        prop_assert_eq!(merged(&[&ab, &c]), merged(&[&a, &bc]));
+        prop_assert_eq!(&ab, &merged(&[&b, &a]));
+        let mut folded = Cells::default();
+        traces.iter().for_each(|t| folded.apply(&contribute(&t.0, t.1.as_ref(), TraceClass::Mine, 0)));
+        prop_assert_eq!(folded, merged(&[&ab, &c]));
+    }
+}
+
+#[test]
+fn a_chain_of_a_hundred_thousand_spans_is_no_recursion() {
+    let mut spans: Vec<Span> = Vec::new();
+    for id in 1..=100_000_u64 {
+        let at = i64::try_from(id).unwrap();
+        spans.push(Span {
+            trace: 1,
+            id,
+            parent: id - 1,
+            kind: SpanKind::Internal,
+            service: "deep".into(),
+            instance: "".into(),
+            op: "op".into(),
+            start_ns: at,
+            end_ns: 1_000_000 - at,
+            error: false,
+            status: 0,
+            peer: None,
+            messaging: None,
+            resend: 0,
+            synthetic: false,
+            mocked: false,
+            links: Default::default(),
+        });
+    }
+    let path: u64 = critical_path(&spans, None).iter().map(|s| s.ns).sum();
+    assert_eq!(path, 999_998);
+    assert!(!contribute(&spans, None, TraceClass::Mine, 0).is_empty());
+}

@@ -1,0 +1,61 @@
+//! `peakdrill analyze`: the bottleneck analysis on traces that no drill made.
+
+use std::path::PathBuf;
+
+use peakdrill_bottleneck::{Cells, compare};
+use peakdrill_collector::counters::counter;
+use peakdrill_drill_model::exit::Exit;
+use serde_json::json;
+
+use super::Failure;
+use crate::args::{Analyze, Format};
+use crate::show::{note, out};
+
+pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
+    let baseline = fold(&args.baseline)?;
+    let loaded = fold(&args.traces)?;
+    let ranking = compare(&baseline, &loaded);
+    match args.format {
+        Format::Json => {
+            let entries: Vec<_> = ranking
+                .iter()
+                .map(|one| json!({ "node": one.node, "kind": one.kind, "score": one.score, "evidence": one.evidence }))
+                .collect();
+            out(&format!("{:#}\n", json!({ "ranking": entries })));
+        }
+        Format::Human => {
+            for (place, one) in ranking.iter().enumerate().take(10) {
+                out(&format!("{:>2}. {:<32} {:>5.1}%\n", place + 1, one.node, one.score * 100.0));
+                for line in &one.evidence {
+                    out(&format!("      {line}\n"));
+                }
+            }
+            if ranking.is_empty() {
+                out("no node to rank: the traces hold no spans of services\n");
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn fold(paths: &[PathBuf]) -> Result<Cells, Failure> {
+    let mut all = Cells::default();
+    for path in paths {
+        let fail = |error: String| Failure::new(Exit::Usage, format!("{}: {error}", path.display()));
+        let file = std::fs::File::open(path).map_err(|error| fail(error.to_string()))?;
+        let reader = peakdrill_collector::open_traces(file).map_err(|error| fail(error.to_string()))?;
+        let (cells, counters) =
+            peakdrill_collector::fold_traces(reader).map_err(|error| fail(error.to_string()))?;
+        let malformed = counters.get(counter::BAD_LINES);
+        if malformed > 0 {
+            note(&format!("{}: {} lines could not be read and were left out\n", path.display(), malformed));
+        }
+        if counters.get(counter::SPANS) == 0 {
+            return Err(fail(
+                "holds no spans: expected OTLP JSON, one ExportTraceServiceRequest a line".into(),
+            ));
+        }
+        all.merge(&cells);
+    }
+    Ok(all)
+}

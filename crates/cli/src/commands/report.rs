@@ -1,0 +1,29 @@
+//! `peakdrill report`.
+
+use peakdrill_drill_control::record;
+use peakdrill_drill_model::exit::Exit;
+
+use super::Failure;
+use crate::args::{Report, ReportFormat};
+use crate::show::{card, note, out};
+
+pub(super) fn run(args: &Report) -> Result<Exit, Failure> {
+    let (verdict, _) = record::rerender(&args.folder)?;
+    let missing = record::read(&args.folder)?.missing;
+    for one in &missing {
+        note(&format!("missing: {one}\n"));
+    }
+    let file = |name: &str| {
+        let path = args.folder.join(name);
+        std::fs::read_to_string(&path)
+            .map_err(|error| Failure::new(Exit::Engine, format!("{}: {error}", path.display())))
+    };
+    match args.format {
+        ReportFormat::Human => card(&verdict, Some(&args.folder)),
+        ReportFormat::Json => out(&file("verdict.json")?),
+        ReportFormat::Html => out(&file("report.html")?),
+        ReportFormat::Junit => out(&file("junit.xml")?),
+        ReportFormat::Markdown => out(&file("summary.md")?),
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,159 @@
+//! Runs a drill on a thread of its own while a person watches.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use peakdrill_dashboard::Action;
+use peakdrill_drill_control::{Command, ControlError, Finished, Hooks, Options, Stage};
+use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::plan::Plan;
+use peakdrill_drill_model::snapshot::Snapshot;
+
+use crate::args::{Format, Tui};
+use crate::commands::Failure;
+use crate::show::{self, lines::Lines};
+use crate::signals;
+
+/// How a drill is run and shown.
+pub(crate) struct Drill {
+    pub(crate) out: PathBuf,
+    pub(crate) shards: usize,
+    pub(crate) tui: Tui,
+    pub(crate) format: Format,
+    pub(crate) secrets: BTreeMap<String, String>,
+    /// Lives as long as the drill: the demo's shop.
+    pub(crate) keep: Option<Box<dyn Send>>,
+}
+
+/// How long the live view stays after the end when nobody presses a key.
+const LINGER: Duration = Duration::from_secs(4);
+
+/// The newest snapshot, for whoever looks.
+#[derive(Clone, Default)]
+struct Newest(Arc<Mutex<Option<Arc<Snapshot>>>>);
+
+impl Newest {
+    fn put(&self, snapshot: Arc<Snapshot>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    }
+
+    fn get(&self) -> Option<Arc<Snapshot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Runs it to its verdict.
+pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failure> {
+    let (commands, obey) = channel();
+    signals::watch(commands.clone())
+        .map_err(|error| Failure::new(Exit::Engine, format!("signals: {error}")))?;
+    let newest = Newest::default();
+    let published = newest.clone();
+    let hooks = Hooks { commands: obey, publish: Box::new(move |snapshot| published.put(snapshot)) };
+    let options = Options {
+        out: drill.out.clone(),
+        shards: drill.shards,
+        command: Some(std::env::args().collect::<Vec<_>>().join(" ")),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        secrets: drill.secrets,
+    };
+    let control = std::thread::Builder::new()
+        .name("pd-control".into())
+        .spawn(move || peakdrill_drill_control::run(stage, plan, &options, hooks))
+        .map_err(|error| Failure::new(Exit::Engine, format!("no thread: {error}")))?;
+    watch(drill.tui, &newest, &commands, &control)?;
+    let finished = control.join();
+    drop(drill.keep);
+    conclude(finished, &drill.out, drill.format)
+}
+
+type Control = std::thread::JoinHandle<Result<Finished, ControlError>>;
+
+fn watch(tui: Tui, newest: &Newest, commands: &Sender<Command>, control: &Control) -> Result<(), Failure> {
+    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    let draw = match tui {
+        Tui::Always if !terminal => {
+            return Err(Failure::new(Exit::Usage, "--tui always: stdin and stdout are no terminal"));
+        }
+        Tui::Always => true,
+        Tui::Auto => terminal && std::env::var("TERM").is_ok_and(|term| term != "dumb"),
+        Tui::Never => false,
+    };
+    if draw {
+        let act = |action| {
+            let command = match action {
+                Action::Stop => Command::Stop { by: "key".to_owned() },
+                Action::Cut => Command::Cut,
+            };
+            // A drill that is over hears nothing, and needs nothing.
+            let _ = commands.send(command);
+        };
+        let left = peakdrill_dashboard::run(&|| newest.get(), &act, &|| control.is_finished(), LINGER);
+        if let Err(error) = left {
+            show::note(&format!("the live view ended: {error}; the drill goes on in plain lines\n"));
+        }
+    }
+    let mut lines = Lines::default();
+    while !control.is_finished() {
+        if let Some(snapshot) = newest.get() {
+            lines.show(&snapshot);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    if let Some(snapshot) = newest.get() {
+        lines.show(&snapshot);
+    }
+    Ok(())
+}
+
+fn conclude(
+    finished: std::thread::Result<Result<Finished, ControlError>>,
+    out: &std::path::Path,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let finished = match finished {
+        Ok(result) => result?,
+        Err(panic) => return Err(crash(out, panic.as_ref())),
+    };
+    for problem in &finished.refused {
+        show::note(&format!("  ✗ {problem}\n"));
+    }
+    if !finished.refused.is_empty() {
+        show::note("preflight refused: no load was sent\n");
+    }
+    match format {
+        Format::Human => show::card(&finished.verdict, Some(&finished.folder)),
+        Format::Json => {
+            let path = finished.folder.join("verdict.json");
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| Failure::new(Exit::Engine, format!("{}: {error}", path.display())))?;
+            show::out(&text);
+        }
+    }
+    Ok(finished.exit)
+}
+
+/// A bug of ours: what is known goes to a file, and the record is still rendered.
+fn crash(out: &std::path::Path, panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "no message".to_owned());
+    let path = out.join("crash.txt");
+    let report = format!("peakdrill {}\n{text}\n", env!("CARGO_PKG_VERSION"));
+    let kept = std::fs::write(&path, report).is_ok();
+    let rendered = peakdrill_drill_control::record::rerender(out).is_ok();
+    let mut message = format!("a bug of ours ended the drill: {text}");
+    if kept {
+        message.push_str(&format!("\nwhat is known is in {}", path.display()));
+    }
+    if rendered {
+        message.push_str(&format!("\nthe record up to then is rendered in {}", out.display()));
+    }
+    Failure::new(Exit::Bug, message)
+}

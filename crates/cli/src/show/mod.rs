@@ -1,0 +1,47 @@
+//! How the command speaks: results to stdout, everything else to stderr.
+
+pub(crate) mod lines;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use peakdrill_drill_model::verdict::Verdict;
+
+/// Writes a result. A closed pipe is no error of ours.
+pub(crate) fn out(text: &str) {
+    let mut stdout = anstream::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Writes a remark.
+pub(crate) fn note(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// Writes why a command failed. Diagnostics come with their own `error`.
+pub(crate) fn error(text: &str) {
+    let lead = if text.starts_with("error") || text.starts_with('\u{1b}') { "" } else { "peakdrill: " };
+    note(&format!("{lead}{}\n", text.trim_end()));
+}
+
+/// Writes the verdict card.
+pub(crate) fn card(verdict: &Verdict, folder: Option<&Path>) {
+    let terminal = std::io::stdout().is_terminal();
+    let color = terminal && std::env::var_os("NO_COLOR").is_none();
+    let width = crossterm_width().unwrap_or(100);
+    let report = folder.map(|folder| folder.join("report.html").display().to_string());
+    out(&peakdrill_reports::card(verdict, width, color, unicode(), report.as_deref()));
+}
+
+/// Whether the terminal speaks UTF-8.
+pub(crate) fn unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    !locale.is_some_and(|locale| locale == "C" || locale == "POSIX")
+}
+
+fn crossterm_width() -> Option<usize> {
+    peakdrill_dashboard::terminal_width()
+}

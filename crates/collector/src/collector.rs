@@ -1,0 +1,299 @@
+//! The collector of a drill: receivers, journal and fold, each on a thread of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_trace_model::Span;
+
+use crate::counters::counter;
+use crate::fold::Fold;
+use crate::journal::{JournalError, JournalWriter};
+use crate::limits::Limits;
+use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, Refused};
+use crate::record::{Event, Record};
+use crate::shared::{Shared, now_ns};
+use crate::view::{CellsError, CellsFile, FinalView, View};
+
+/// How often the view is made anew.
+pub const VIEW_INTERVAL: Duration = Duration::from_millis(250);
+/// Requests that are written to the journal at once, at most.
+const GROUP_JOBS_MAX: usize = 256;
+/// Rows of the generator in one record.
+const ROOTS_PER_RECORD: usize = 4_096;
+
+/// How to run a collector.
+#[derive(Clone)]
+pub struct CollectorConfig {
+    /// Where to take OTLP over gRPC; port 0 picks a free one.
+    pub grpc: SocketAddr,
+    /// Where to take OTLP over HTTP.
+    pub http: Option<SocketAddr>,
+    /// The journal's folder; without it nothing can be run again.
+    pub journal_dir: Option<PathBuf>,
+    /// Whose a trace is, by its id alone. Traces with a row of the generator are mine in any case.
+    pub classify: Classify,
+    /// What may be held at once.
+    pub limits: Limits,
+}
+
+/// Why a collector does not start, or has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectorError {
+    /// An address cannot be bound, or no thread made.
+    #[error("the collector cannot start: {0}")]
+    Start(#[from] io::Error),
+    /// The journal cannot be begun.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The cells cannot be written.
+    #[error(transparent)]
+    Cells(#[from] CellsError),
+}
+
+/// A collector at work.
+pub struct Collector {
+    grpc: SocketAddr,
+    http: Option<SocketAddr>,
+    queue: Sender<Job>,
+    budget: Arc<Budget>,
+    shared: Arc<Shared>,
+    receivers: Receivers,
+    journal: JoinHandle<()>,
+    fold: JoinHandle<()>,
+}
+
+/// What has gone through the journal.
+struct Journalled {
+    event: Event,
+    recv_ns: i64,
+    classes: Vec<(u128, peakdrill_bottleneck::TraceClass)>,
+    charge: Charge,
+}
+
+impl Collector {
+    /// Binds, begins the journal and starts the threads.
+    ///
+    /// # Errors
+    /// [`CollectorError`] when an address is taken or the journal's folder cannot be used.
+    pub fn start(config: CollectorConfig) -> Result<Self, CollectorError> {
+        let listeners = Listeners::bind(config.grpc, config.http)?;
+        let (grpc, http) = listeners.addresses()?;
+        let writer = config.journal_dir.as_deref().map(|dir| JournalWriter::create(dir, &config.limits));
+        let writer = writer.transpose()?;
+        let budget = Budget::new(config.limits.queue_bytes_max);
+        let shared = Shared::new(Fold::new(config.limits));
+        let (queue, jobs) = mpsc::channel();
+        let (journalled, events) = mpsc::channel();
+        let for_journal = Arc::clone(&shared);
+        let journal = thread::Builder::new()
+            .name("collector-journal".to_owned())
+            .spawn(move || journal_thread(writer, &jobs, &journalled, &for_journal))?;
+        let for_fold = Arc::clone(&shared);
+        let fold = thread::Builder::new()
+            .name("collector-fold".to_owned())
+            .spawn(move || fold_thread(&for_fold, &events))?;
+        let ingest = Ingest {
+            queue: queue.clone(),
+            budget: Arc::clone(&budget),
+            classify: config.classify,
+            shared: Arc::clone(&shared),
+        };
+        let receivers = Receivers::start(listeners, ingest)?;
+        Ok(Self { grpc, http, queue, budget, shared, receivers, journal, fold })
+    }
+
+    /// The addresses it listens at: gRPC, HTTP.
+    #[must_use]
+    pub fn addresses(&self) -> (SocketAddr, Option<SocketAddr>) {
+        (self.grpc, self.http)
+    }
+
+    /// Takes rows of the generator. They are never refused for load.
+    pub fn push_roots(&self, rows: &[RootRow]) {
+        for rows in rows.chunks(ROOTS_PER_RECORD) {
+            match Record::roots(rows, now_ns()) {
+                Ok(record) => self.push(record, Event::Roots(rows.to_vec())),
+                Err(error) => tracing::error!(%error, "rows of the generator were not taken"),
+            }
+        }
+    }
+
+    /// Sets the start of the load, Unix nanoseconds. Nothing is folded before; the first call counts.
+    pub fn set_origin(&self, origin_ns: i64) {
+        self.push(Record::origin(origin_ns, now_ns()), Event::Origin(origin_ns));
+    }
+
+    fn push(&self, record: Record, event: Event) {
+        let charge = self.budget.charge_always(2 * record.payload.len());
+        if self.queue.send(Job { record, event, charge, ack: None }).is_err() {
+            tracing::error!("the collector's journal thread has ended");
+        }
+    }
+
+    /// The newest view, at most [`VIEW_INTERVAL`] old while requests come in.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.shared.view()
+    }
+
+    /// The spans of a trace that are here, each once, sorted by id; none when it is sealed.
+    #[must_use]
+    pub fn trace(&self, trace: u128) -> Vec<Span> {
+        self.shared.fold().trace(trace)
+    }
+
+    /// The newest live trace that entered by this service and operation (`GET /orders/{id}`), preferably one
+    /// that had time to become complete.
+    #[must_use]
+    pub fn recent_live(&self, service: &str, op: &str) -> Option<Vec<Span>> {
+        self.shared.fold().recent_live(service, op)
+    }
+
+    /// Waits until the spans of a trace satisfy the predicate; returns them then, and `None` at the end of the
+    /// time. Blocks the thread; see [`Self::changes`] for tasks.
+    pub fn wait_for(
+        &self,
+        trace: u128,
+        predicate: impl Fn(&[Span]) -> bool,
+        timeout: Duration,
+    ) -> Option<Vec<Span>> {
+        let deadline = Instant::now() + timeout;
+        let mut fold = self.shared.fold();
+        loop {
+            let spans = fold.trace(trace);
+            if predicate(&spans) {
+                return Some(spans);
+            }
+            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            let waited = self.shared.changed.wait_timeout(fold, left);
+            fold = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// A number that changes whenever something was taken in and whenever the view was made anew: for tasks that
+    /// wait.
+    #[must_use]
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.shared.version.subscribe()
+    }
+
+    /// Ends: stops the receivers, writes and folds what is on its way, and returns the result. Blocks the thread,
+    /// for up to two seconds while connections are open.
+    ///
+    /// # Errors
+    /// [`CollectorError::Cells`] when the cells cannot be written as JSON.
+    pub fn finish(self) -> Result<FinalView, CollectorError> {
+        self.receivers.stop();
+        drop(self.queue);
+        let mut missing = Vec::new();
+        for (thread, what) in [(self.journal, "journal"), (self.fold, "fold")] {
+            if thread.join().is_err() {
+                missing.push(format!("collector: its {what} thread panicked; what came last is not counted"));
+            }
+        }
+        let view = self.shared.publish();
+        missing.extend(missing_by_counters(&view));
+        let cells_json = CellsFile::new(view.origin_ns, Arc::clone(&view.cells)).to_bytes()?;
+        Ok(FinalView { view, cells_json, missing })
+    }
+}
+
+/// What the counters say is not in the result.
+fn missing_by_counters(view: &View) -> impl Iterator<Item = String> + use<> {
+    let said = [
+        (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
+        (counter::LATE, "spans came after their trace was sealed: counted as calls, not on critical paths"),
+        (counter::SEALED_EARLY, "traces were sealed early because too many were open"),
+        (counter::DROPPED_BEFORE_ORIGIN, "traces were let go before the start of the load was known"),
+        (counter::OVER_TRACE_LIMIT, "spans were over the limit of one trace"),
+        (counter::LINKS_OVER_LIMIT, "links between traces were not followed"),
+        (counter::LEDGER_OVERFLOW, "ledger points were over the limit"),
+    ];
+    let counted = said.map(|(name, what)| (view.counters.get(name), what));
+    counted
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("collector: {count} {what}"))
+}
+
+/// Writes what waits in one go, tells the senders, and hands it on. Ends when all senders are gone.
+fn journal_thread(
+    mut writer: Option<JournalWriter>,
+    jobs: &Receiver<Job>,
+    out: &Sender<Journalled>,
+    shared: &Shared,
+) {
+    while let Ok(first) = jobs.recv() {
+        let mut group = vec![first];
+        group.extend(jobs.try_iter().take(GROUP_JOBS_MAX - 1));
+        for job in group {
+            let written = match &mut writer {
+                Some(writer) => writer.append([&job.record]),
+                None => Ok(()),
+            };
+            let Job { record, event, charge, ack } = job;
+            let told = written.map_err(|error| {
+                tracing::error!(%error, "journal");
+                refused(&error)
+            });
+            match ack {
+                // The client may be gone: what is in the journal counts all the same.
+                Some(ack) => drop(ack.send(told.clone())),
+                None if told.is_err() => shared.count(counter::JOURNAL_FAILED, 1),
+                None => {}
+            }
+            let journalled = Journalled { event, recv_ns: record.recv_ns, classes: record.classes, charge };
+            if told.is_ok() && out.send(journalled).is_err() {
+                return;
+            }
+        }
+    }
+    if let Some(Err(error)) = writer.as_mut().map(JournalWriter::sync) {
+        tracing::error!(%error, "journal");
+    }
+}
+
+fn refused(error: &JournalError) -> Refused {
+    match error {
+        JournalError::Full { .. } => Refused::Full(error.to_string()),
+        JournalError::NotEmpty(_) | JournalError::Io { .. } => Refused::Journal(error.to_string()),
+    }
+}
+
+/// Folds, and makes a new view every [`VIEW_INTERVAL`] if anything came. Ends when the journal thread has.
+fn fold_thread(shared: &Shared, events: &Receiver<Journalled>) {
+    let mut next_view = Instant::now() + VIEW_INTERVAL;
+    let mut stale = true;
+    loop {
+        match events.recv_timeout(next_view.saturating_duration_since(Instant::now())) {
+            Ok(first) => {
+                let mut fold = shared.fold();
+                for Journalled { event, recv_ns, classes, charge } in
+                    std::iter::once(first).chain(events.try_iter().take(GROUP_JOBS_MAX))
+                {
+                    fold.event(event, recv_ns, &classes);
+                    drop(charge);
+                }
+                drop(fold);
+                shared.notify();
+                stale = true;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if Instant::now() >= next_view {
+            if stale {
+                shared.publish();
+                shared.notify();
+                stale = false;
+            }
+            next_view = Instant::now() + VIEW_INTERVAL;
+        }
+    }
+}

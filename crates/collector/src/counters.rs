@@ -1,0 +1,103 @@
+//! What was counted on the way, by name. Nothing that is set aside goes uncounted.
+
+use std::collections::BTreeMap;
+
+/// Names of counters.
+pub mod counter {
+    /// Spans that were taken in.
+    pub const SPANS: &str = "spans";
+    /// Requests that held spans.
+    pub const TRACE_REQUESTS: &str = "trace_requests";
+    /// Requests that held metrics.
+    pub const METRIC_REQUESTS: &str = "metric_requests";
+    /// Metric points that carry nothing the collector reads.
+    pub const POINTS_UNUSED: &str = "metric_points_unused";
+    /// Ledger points that do not say what they count, or are no monotonic sum.
+    pub const LEDGER_MALFORMED: &str = "ledger_points_malformed";
+    /// Ledger points that came when the table was full.
+    pub const LEDGER_OVERFLOW: &str = "ledger_points_over_limit";
+    /// Spans refused: trace id of zeros, or of another length than 16 bytes.
+    pub const BAD_TRACE_ID: &str = "spans_with_bad_trace_id";
+    /// Spans refused: span id of zeros, or of another length than 8 bytes.
+    pub const BAD_SPAN_ID: &str = "spans_with_bad_span_id";
+    /// Spans refused: no start, or a time after the year 2262.
+    pub const BAD_TIME: &str = "spans_with_bad_time";
+    /// Spans refused: longer than the limit.
+    pub const OVER_LONG: &str = "spans_over_length_limit";
+    /// Spans refused: they end further in the future than any clock is wrong.
+    pub const FAR_FUTURE: &str = "spans_in_far_future";
+    /// Spans kept that end after they were received: a clock is ahead.
+    pub const FUTURE: &str = "spans_in_future";
+    /// Spans kept whose end was before their start; it was set to the start.
+    pub const END_BEFORE_START: &str = "spans_ending_before_start";
+    /// Spans kept that take no time.
+    pub const ZERO_DURATION: &str = "spans_of_zero_duration";
+    /// Spans kept that name themselves as parent.
+    pub const SELF_PARENT: &str = "spans_with_self_parent";
+    /// Spans of open traces that came again.
+    pub const DUPLICATES: &str = "spans_duplicated";
+    /// Spans of open traces that are on a cycle of parents.
+    pub const CYCLES: &str = "spans_on_parent_cycle";
+    /// Spans that are beyond the limit of one trace.
+    pub const OVER_TRACE_LIMIT: &str = "spans_over_trace_limit";
+    /// Spans that came after their trace was sealed; counted as edges only.
+    pub const LATE: &str = "spans_late";
+    /// Traces sealed because nothing came for them within the horizon.
+    pub const SEALED: &str = "traces_sealed";
+    /// Traces sealed early because too much was open.
+    pub const SEALED_EARLY: &str = "traces_sealed_early";
+    /// Ids of sealed traces that were forgotten because too many were held.
+    pub const SEALED_FORGOTTEN: &str = "traces_sealed_forgotten";
+    /// Traces let go before the start of the load was known.
+    pub const DROPPED_BEFORE_ORIGIN: &str = "traces_dropped_before_origin";
+    /// Traces that are open now.
+    pub const OPEN: &str = "traces_open";
+    /// Rows of the generator.
+    pub const ROOTS: &str = "roots";
+    /// Rows of the generator for a trace that already had another.
+    pub const ROOTS_DUPLICATED: &str = "roots_duplicated";
+    /// Rows of the generator for a trace that was sealed.
+    pub const ROOTS_LATE: &str = "roots_late";
+    /// Links that were not followed because too many were open.
+    pub const LINKS_OVER_LIMIT: &str = "links_over_limit";
+    /// Starts of the load given after another one; the first counts.
+    pub const ORIGIN_CHANGED: &str = "origin_changed";
+    /// Requests answered with "try again" because too much was waiting.
+    pub const OVERLOADED: &str = "requests_overloaded";
+    /// Requests refused because they cannot be decoded.
+    pub const MALFORMED: &str = "requests_malformed";
+    /// Requests not taken because the journal could not be written or was full.
+    pub const JOURNAL_FAILED: &str = "requests_journal_failed";
+    /// Lines of a trace file that cannot be decoded.
+    pub const BAD_LINES: &str = "lines_malformed";
+}
+
+/// Counts by name. Addition is all there is, so the order in which things are counted does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counters(BTreeMap<&'static str, u64>);
+
+impl Counters {
+    /// Adds to a count.
+    pub fn add(&mut self, name: &'static str, count: u64) {
+        if count > 0 {
+            *self.0.entry(name).or_insert(0) += count;
+        }
+    }
+
+    /// Adds all counts of another.
+    pub fn merge(&mut self, other: &Self) {
+        other.0.iter().for_each(|(name, count)| self.add(name, *count));
+    }
+
+    /// A count; 0 when nothing was counted.
+    #[must_use]
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// All counts that are not 0.
+    #[must_use]
+    pub fn map(&self) -> &BTreeMap<&'static str, u64> {
+        &self.0
+    }
+}

@@ -1,0 +1,358 @@
+//! The fold: records in, cells out. Pure: the same records in the same order give the same bytes, live and on
+//! replay; and as long as nothing is sealed, so they do in any order.
+
+mod class;
+mod ledger;
+mod texts;
+mod trace;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use peakdrill_bottleneck::{Cells, TraceClass, contribute};
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::ledger::LedgerRow;
+use peakdrill_trace_model::{Span, SpanKind};
+use rustc_hash::FxHashMap;
+
+use crate::counters::{Counters, counter};
+use crate::limits::Limits;
+use crate::otlp::Malformed;
+use crate::record::{Event, Record};
+use class::Links;
+use ledger::LedgerTable;
+use texts::Texts;
+use trace::Trace;
+
+/// A live trace whose entry ended this long before the newest span is taken to be all there.
+const SETTLED_NS: i64 = 2_000_000_000;
+
+/// Traces under assembly, and the sums over them.
+#[derive(Debug)]
+pub struct Fold {
+    limits: Limits,
+    origin_ns: Option<i64>,
+    cells: Cells,
+    traces: FxHashMap<u128, Trace>,
+    /// Open traces by when they may be sealed; an entry may be earlier than the truth, never later.
+    deadlines: BinaryHeap<Reverse<(i64, u128)>>,
+    /// Traces that changed since the last [`Fold::settle`].
+    dirty: Vec<u128>,
+    sealed: FxHashMap<u128, TraceClass>,
+    sealed_order: VecDeque<u128>,
+    links: Links,
+    /// Spans that came for open traces.
+    open_spans: usize,
+    watermark_ns: i64,
+    newest_end_ns: i64,
+    last_recv_ns: i64,
+    ledger: LedgerTable,
+    counters: Counters,
+    texts: Texts,
+}
+
+impl Fold {
+    /// An empty fold.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            links: Links::new(limits.links_max),
+            limits,
+            origin_ns: None,
+            cells: Cells::default(),
+            traces: FxHashMap::default(),
+            deadlines: BinaryHeap::new(),
+            dirty: Vec::new(),
+            sealed: FxHashMap::default(),
+            sealed_order: VecDeque::new(),
+            open_spans: 0,
+            watermark_ns: i64::MIN,
+            newest_end_ns: i64::MIN,
+            last_recv_ns: i64::MIN,
+            ledger: LedgerTable::default(),
+            counters: Counters::default(),
+            texts: Texts::default(),
+        }
+    }
+
+    /// Takes a record of the journal.
+    ///
+    /// # Errors
+    /// [`Malformed`] when its payload cannot be decoded: it then changes nothing.
+    pub fn record(&mut self, record: &Record) -> Result<(), Malformed> {
+        let event = record.event()?;
+        self.event(event, record.recv_ns, &record.classes);
+        Ok(())
+    }
+
+    /// Takes what a record says.
+    pub fn event(&mut self, event: Event, recv_ns: i64, classes: &[(u128, TraceClass)]) {
+        self.last_recv_ns = self.last_recv_ns.max(recv_ns);
+        match event {
+            Event::Spans(decoded) => {
+                self.counters.add(counter::TRACE_REQUESTS, 1);
+                self.counters.merge(&decoded.counters);
+                self.spans(decoded.items, recv_ns, classes);
+            }
+            Event::Ledger(decoded) => {
+                self.counters.add(counter::METRIC_REQUESTS, 1);
+                self.counters.merge(&decoded.counters);
+                for point in decoded.items {
+                    self.ledger.take(point, &mut self.counters);
+                }
+            }
+            Event::Roots(rows) => rows.into_iter().for_each(|row| self.root(row, recv_ns)),
+            Event::Origin(origin_ns) => match self.origin_ns {
+                Some(known) if known != origin_ns => self.counters.add(counter::ORIGIN_CHANGED, 1),
+                _ => self.origin_ns = Some(origin_ns),
+            },
+        }
+        self.seal();
+    }
+
+    /// Brings the cells up to date with all that was taken. Before the start of the load is known, nothing is
+    /// folded: seconds count from there.
+    pub fn settle(&mut self) {
+        let Some(origin_ns) = self.origin_ns else { return };
+        for id in std::mem::take(&mut self.dirty) {
+            if let Some(trace) = self.traces.get_mut(&id) {
+                trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
+                trace.fold(origin_ns, &mut self.cells);
+            }
+        }
+    }
+
+    /// The cells as of the last [`Self::settle`].
+    #[must_use]
+    pub fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    /// The ledger: newest count of each series, summed over instances.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<LedgerRow> {
+        self.ledger.rows()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters.clone();
+        counters.add(counter::OPEN, self.traces.len() as u64);
+        counters.add(counter::CYCLES, self.traces.values().map(Trace::on_cycle).sum());
+        counters
+    }
+
+    /// Start of the load, Unix nanoseconds.
+    #[must_use]
+    pub fn origin_ns(&self) -> Option<i64> {
+        self.origin_ns
+    }
+
+    /// Sets the start of the load to the earliest span, where none was given.
+    pub fn origin_from_spans(&mut self) {
+        if self.origin_ns.is_none() {
+            self.origin_ns = self.traces.values().filter_map(Trace::first_start_ns).min();
+        }
+    }
+
+    /// Whether half of what may be open is.
+    #[must_use]
+    pub fn is_half_full(&self) -> bool {
+        self.open_spans > self.limits.open_spans_max / 2
+            || self.traces.len() > self.limits.open_traces_max / 2
+    }
+
+    /// End of the newest span, Unix nanoseconds.
+    #[must_use]
+    pub fn newest_end_ns(&self) -> Option<i64> {
+        (self.newest_end_ns > i64::MIN).then_some(self.newest_end_ns)
+    }
+
+    /// When the newest record was received, Unix nanoseconds.
+    #[must_use]
+    pub fn last_recv_ns(&self) -> Option<i64> {
+        (self.last_recv_ns > i64::MIN).then_some(self.last_recv_ns)
+    }
+
+    /// The spans of an open trace, each once, sorted by id.
+    #[must_use]
+    pub fn trace(&self, trace: u128) -> Vec<Span> {
+        self.traces.get(&trace).map(Trace::spans).unwrap_or_default()
+    }
+
+    /// The newest live trace that entered by this service and operation: of those that had time to become
+    /// complete if there are any, else of all.
+    #[must_use]
+    pub fn recent_live(&self, service: &str, op: &str) -> Option<Vec<Span>> {
+        let live = self.traces.iter().filter(|(_, trace)| trace.class() == TraceClass::Live);
+        let entries = live.filter_map(|(id, trace)| Some((trace.entry_end_ns(service, op)?, *id)));
+        let settled_ns = self.newest_end_ns.saturating_sub(SETTLED_NS);
+        let newest = entries.max_by_key(|(end_ns, id)| (*end_ns <= settled_ns, *end_ns, *id));
+        newest.map(|(_, id)| self.trace(id))
+    }
+
+    fn spans(&mut self, spans: Vec<Span>, recv_ns: i64, classes: &[(u128, TraceClass)]) {
+        let mut by_trace: FxHashMap<u128, Vec<Span>> = FxHashMap::default();
+        for mut span in spans {
+            self.texts.share(&mut span);
+            let end_ns = span.end_ns.min(recv_ns);
+            self.watermark_ns = self.watermark_ns.max(end_ns);
+            self.newest_end_ns = self.newest_end_ns.max(end_ns);
+            by_trace.entry(span.trace).or_default().push(span);
+        }
+        let mut groups: Vec<_> = by_trace.into_iter().collect();
+        groups.sort_unstable_by_key(|(id, _)| *id);
+        for (id, spans) in groups {
+            self.follow(id, &spans, classes);
+            if let Some(class) = self.sealed.get(&id) {
+                self.late(&spans, *class);
+                continue;
+            }
+            let last_ns = spans.iter().map(|span| span.end_ns.min(recv_ns)).max().unwrap_or(recv_ns);
+            self.open_spans += spans.len();
+            let per_trace_max = self.limits.spans_per_trace_max;
+            let trace = self.open(id, last_ns);
+            trace.push(spans);
+            if trace.is_untidy() {
+                let mut counters = Counters::default();
+                trace.tidy(per_trace_max, &mut counters);
+                self.counters.merge(&counters);
+            }
+            self.raise(id, listed(classes, id));
+        }
+    }
+
+    fn root(&mut self, row: RootRow, recv_ns: i64) {
+        self.counters.add(counter::ROOTS, 1);
+        if self.sealed.contains_key(&row.trace) {
+            self.counters.add(counter::ROOTS_LATE, 1);
+            self.add_alone(&[], Some(&row), TraceClass::Mine);
+            return;
+        }
+        if !self.open(row.trace, row.done_ns.min(recv_ns)).take_root(row) {
+            self.counters.add(counter::ROOTS_DUPLICATED, 1);
+        }
+        self.raise(row.trace, TraceClass::Mine);
+    }
+
+    /// The trace, opened if need be, and marked as changed.
+    fn open(&mut self, id: u128, last_ns: i64) -> &mut Trace {
+        let trace = self.traces.entry(id).or_insert_with(|| {
+            self.deadlines.push(Reverse((last_ns.saturating_add(self.limits.horizon_ns), id)));
+            Trace::new(last_ns)
+        });
+        trace.reach(last_ns);
+        if trace.mark() {
+            self.dirty.push(id);
+        }
+        trace
+    }
+
+    /// Notes the links of new spans: the trace takes the class of what it links to, now or when that is known.
+    fn follow(&mut self, id: u128, spans: &[Span], classes: &[(u128, TraceClass)]) {
+        for link in spans.iter().flat_map(|span| &span.links).filter(|link| link.trace != id) {
+            let class = self.class_of(link.trace).min(listed(classes, link.trace));
+            if class > TraceClass::Mine && !self.links.add(link.trace, id) {
+                self.counters.add(counter::LINKS_OVER_LIMIT, 1);
+            }
+            if class < TraceClass::Live {
+                let now = spans.iter().map(|span| span.end_ns).max().unwrap_or(self.watermark_ns);
+                if !self.sealed.contains_key(&id) {
+                    self.open(id, now.min(self.watermark_ns));
+                }
+                self.raise(id, class);
+            }
+        }
+    }
+
+    fn class_of(&self, id: u128) -> TraceClass {
+        let open = self.traces.get(&id).map(Trace::class);
+        open.or_else(|| self.sealed.get(&id).copied()).unwrap_or(TraceClass::Live)
+    }
+
+    /// Raises the class of a trace, and of all that follow it: mine before another run's before live.
+    fn raise(&mut self, id: u128, class: TraceClass) {
+        let mut work = vec![id];
+        while let Some(id) = work.pop() {
+            if self.class_of(id) <= class {
+                continue;
+            }
+            if let Some(trace) = self.traces.get_mut(&id) {
+                trace.set_class(class);
+                if trace.mark() {
+                    self.dirty.push(id);
+                }
+            } else if let Some(sealed) = self.sealed.get_mut(&id) {
+                *sealed = class;
+            }
+            work.extend(self.links.followers(id));
+        }
+    }
+
+    /// Seals what nothing came for within the horizon, and the oldest while too much is open.
+    fn seal(&mut self) {
+        while let Some(Reverse((deadline_ns, id))) = self.deadlines.peek().copied() {
+            let full = self.open_spans > self.limits.open_spans_max
+                || self.traces.len() > self.limits.open_traces_max;
+            if deadline_ns > self.watermark_ns && !full {
+                break;
+            }
+            self.deadlines.pop();
+            let Some(trace) = self.traces.get(&id) else { continue };
+            let truth_ns = trace.last_ns().saturating_add(self.limits.horizon_ns);
+            if truth_ns > deadline_ns {
+                self.deadlines.push(Reverse((truth_ns, id)));
+                continue;
+            }
+            let early = deadline_ns > self.watermark_ns;
+            self.seal_one(id, if early { counter::SEALED_EARLY } else { counter::SEALED });
+        }
+    }
+
+    fn seal_one(&mut self, id: u128, why: &'static str) {
+        let Some(mut trace) = self.traces.remove(&id) else { return };
+        self.open_spans -= trace.pushed();
+        let Some(origin_ns) = self.origin_ns else {
+            self.counters.add(counter::DROPPED_BEFORE_ORIGIN, 1);
+            return;
+        };
+        self.counters.add(why, 1);
+        trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
+        trace.fold(origin_ns, &mut self.cells);
+        self.counters.add(counter::CYCLES, trace.on_cycle());
+        self.sealed.insert(id, trace.class());
+        self.sealed_order.push_back(id);
+        if self.sealed_order.len() > self.limits.sealed_ids_max
+            && let Some(forgotten) = self.sealed_order.pop_front()
+        {
+            self.sealed.remove(&forgotten);
+            self.counters.add(counter::SEALED_FORGOTTEN, 1);
+        }
+    }
+
+    fn late(&mut self, spans: &[Span], class: TraceClass) {
+        self.counters.add(counter::LATE, spans.len() as u64);
+        self.add_alone(spans, None, class);
+    }
+
+    /// Adds what can be taken back no more.
+    fn add_alone(&mut self, spans: &[Span], root: Option<&RootRow>, class: TraceClass) {
+        if let Some(origin_ns) = self.origin_ns {
+            self.cells.apply(&contribute(spans, root, class, origin_ns));
+        }
+    }
+}
+
+fn listed(classes: &[(u128, TraceClass)], id: u128) -> TraceClass {
+    let found = classes.binary_search_by_key(&id, |(listed, _)| *listed);
+    found.ok().and_then(|at| classes.get(at)).map_or(TraceClass::Live, |(_, class)| *class)
+}
+
+/// Whether a span is where a request enters: of a server, with no parent in its trace.
+fn is_entry(span: &Span, spans: &[Span]) -> bool {
+    span.kind == SpanKind::Server && !spans.iter().any(|other| other.id == span.parent && other.id != span.id)
+}
+
+#[cfg(test)]
+mod tests;

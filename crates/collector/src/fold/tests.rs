@@ -1,0 +1,374 @@
+use std::sync::Arc;
+
+use peakdrill_drill_model::ledger::Outcome;
+use peakdrill_trace_model::{Link, Peer, PeerKind};
+use proptest::prelude::*;
+
+use super::*;
+use crate::otlp::{Decoded, LedgerKey, LedgerPoint};
+
+const T: i64 = 1_700_000_000_000_000_000;
+const MS: i64 = 1_000_000;
+
+fn span(trace: u128, id: u64, parent: u64, kind: SpanKind, service: &str, at_ms: (i64, i64)) -> Span {
+    Span {
+        trace,
+        id,
+        parent,
+        kind,
+        service: Arc::from(service),
+        instance: Arc::from(""),
+        op: Arc::from("GET /a"),
+        start_ns: T + at_ms.0 * MS,
+        end_ns: T + at_ms.1 * MS,
+        error: false,
+        status: 200,
+        peer: None,
+        messaging: None,
+        resend: 0,
+        synthetic: false,
+        mocked: false,
+        links: smallvec::SmallVec::new(),
+    }
+}
+
+/// A request through two services and a database, from `start_ms` on.
+fn journey(trace: u128, start_ms: i64) -> Vec<Span> {
+    let at = |from: i64, to: i64| (start_ms + from, start_ms + to);
+    let mut query = span(trace, 4, 3, SpanKind::Client, "order", at(20, 60));
+    query.peer = Some(Peer { node: Arc::from("order-db"), kind: PeerKind::Database });
+    vec![
+        span(trace, 1, 0, SpanKind::Server, "gateway", at(0, 100)),
+        span(trace, 2, 1, SpanKind::Client, "gateway", at(5, 95)),
+        span(trace, 3, 2, SpanKind::Server, "order", at(10, 90)),
+        query,
+    ]
+}
+
+fn root(trace: u128, start_ms: i64) -> RootRow {
+    RootRow {
+        trace,
+        span: 9,
+        step: 0,
+        phase: 0,
+        intended_ns: T + (start_ms - 1) * MS,
+        sent_ns: T + start_ms * MS,
+        done_ns: T + (start_ms + 101) * MS,
+        error: None,
+        status: 200,
+    }
+}
+
+fn spans_event(spans: Vec<Span>) -> Event {
+    Event::Spans(Decoded { items: spans, ..Decoded::default() })
+}
+
+fn fold(limits: Limits) -> Fold {
+    let mut fold = Fold::new(limits);
+    fold.event(Event::Origin(T), T, &[]);
+    fold
+}
+
+fn take(fold: &mut Fold, spans: Vec<Span>, classes: &[(u128, TraceClass)]) {
+    let recv_ns = spans.iter().map(|span| span.end_ns).max().unwrap_or(T) + MS;
+    fold.event(spans_event(spans), recv_ns, classes);
+}
+
+fn bytes(fold: &mut Fold) -> Vec<u8> {
+    fold.settle();
+    serde_json::to_vec(fold.cells()).unwrap()
+}
+
+fn folded(events: Vec<(Event, Vec<(u128, TraceClass)>)>, settle_each: bool) -> Vec<u8> {
+    let mut fold = Fold::new(Limits::default());
+    for (event, classes) in events {
+        fold.event(event, T + 1_000 * MS, &classes);
+        if settle_each {
+            fold.settle();
+        }
+    }
+    bytes(&mut fold)
+}
+
+#[test]
+fn a_journey_is_folded() {
+    let mut fold = fold(Limits::default());
+    take(&mut fold, journey(1, 0), &[(1, TraceClass::Mine)]);
+    fold.event(Event::Roots(vec![root(1, 0)]), T, &[]);
+    fold.settle();
+    assert!(!fold.cells().is_empty());
+    assert!(
+        fold.cells()
+            .edges
+            .keys()
+            .any(|(edge, class)| { &*edge.to.name == "order-db" && *class == TraceClass::Mine })
+    );
+    assert_eq!(fold.newest_end_ns(), Some(T + 100 * MS));
+    assert_eq!(fold.trace(1), journey(1, 0));
+}
+
+#[test]
+fn nothing_is_folded_before_the_start_is_known() {
+    let mut fold = Fold::new(Limits::default());
+    take(&mut fold, journey(1, 0), &[]);
+    fold.settle();
+    assert!(fold.cells().is_empty());
+    fold.event(Event::Origin(T), T, &[]);
+    fold.event(Event::Origin(T + 5), T, &[]);
+    fold.settle();
+    assert!(!fold.cells().is_empty());
+    assert_eq!(fold.counters().get(counter::ORIGIN_CHANGED), 1);
+    assert_eq!(fold.origin_ns(), Some(T));
+}
+
+#[test]
+fn a_span_that_comes_again_changes_nothing() {
+    let mut once = fold(Limits::default());
+    take(&mut once, journey(1, 0), &[]);
+    let mut twice = fold(Limits::default());
+    take(&mut twice, journey(1, 0), &[]);
+    twice.settle();
+    take(&mut twice, journey(1, 0), &[]);
+    assert_eq!(bytes(&mut once), bytes(&mut twice));
+    assert_eq!(twice.counters().get(counter::DUPLICATES), 4);
+    // One span id on both sides of a call is two spans.
+    let shared =
+        vec![span(2, 1, 0, SpanKind::Client, "a", (0, 9)), span(2, 1, 0, SpanKind::Server, "b", (1, 8))];
+    take(&mut twice, shared, &[]);
+    assert_eq!(twice.trace(2).len(), 2);
+}
+
+#[test]
+fn cycles_are_counted_and_end() {
+    let mut fold = fold(Limits::default());
+    let ring = |id, parent| span(1, id, parent, SpanKind::Internal, "a", (0, 5));
+    take(&mut fold, vec![ring(1, 3), ring(2, 1), ring(3, 2), ring(4, 3), ring(5, 5), ring(6, 99)], &[]);
+    fold.settle();
+    assert_eq!(fold.counters().get(counter::CYCLES), 3);
+}
+
+#[test]
+fn a_huge_trace_is_cut_at_its_limit_in_any_order() {
+    let limits = Limits { spans_per_trace_max: 1_000, ..Limits::default() };
+    let all: Vec<_> = (1..=5_000).map(|id| span(1, id, id - 1, SpanKind::Internal, "a", (0, 5))).collect();
+    let mut forward = fold(limits.clone());
+    all.chunks(700).for_each(|part| take(&mut forward, part.to_vec(), &[]));
+    let mut backward = fold(limits);
+    all.chunks(300).rev().for_each(|part| take(&mut backward, part.to_vec(), &[]));
+    assert_eq!(bytes(&mut forward), bytes(&mut backward));
+    assert_eq!(forward.trace(1), all[..1_000]);
+    assert_eq!(forward.counters().get(counter::OVER_TRACE_LIMIT), 4_000);
+}
+
+#[test]
+fn more_than_a_hundred_thousand_spans_do_not_hang() {
+    let mut fold = fold(Limits::default());
+    let all: Vec<_> = (1..=120_000).map(|id| span(1, id, id - 1, SpanKind::Internal, "a", (0, 5))).collect();
+    all.chunks(500).for_each(|part| take(&mut fold, part.to_vec(), &[]));
+    fold.settle();
+    assert_eq!(fold.trace(1).len(), 100_000);
+    assert_eq!(fold.counters().get(counter::OVER_TRACE_LIMIT), 20_000);
+}
+
+#[test]
+fn a_trace_takes_the_class_of_what_it_links_to() {
+    let consumer = |trace, linked| {
+        let mut span = span(trace, 1, 0, SpanKind::Consumer, "mail", (50, 60));
+        span.links.push(Link { trace: linked, span: 1 });
+        vec![span]
+    };
+    // 3 links to 2, which links to 1, which has a row: in every order of arrival.
+    let events = [
+        (spans_event(consumer(3, 2)), vec![]),
+        (spans_event(consumer(2, 1)), vec![]),
+        (Event::Roots(vec![root(1, 0)]), vec![]),
+        (Event::Origin(T), vec![]),
+        (spans_event(journey(1, 0)), vec![]),
+    ];
+    let first = folded(events.to_vec(), false);
+    for turn in 0..events.len() {
+        let mut turned = events.to_vec();
+        turned.rotate_left(turn);
+        assert_eq!(folded(turned, true), first, "{turn}");
+    }
+    let mut fold = fold(Limits::default());
+    events.into_iter().for_each(|(event, classes)| fold.event(event, T, &classes));
+    assert!([1, 2, 3].into_iter().all(|id| fold.class_of(id) == TraceClass::Mine));
+    take(&mut fold, journey(4, 0), &[(4, TraceClass::OtherRun)]);
+    take(&mut fold, consumer(5, 4), &[]);
+    take(&mut fold, consumer(6, 77), &[(77, TraceClass::Mine)]);
+    assert_eq!(fold.class_of(5), TraceClass::OtherRun);
+    assert_eq!(fold.class_of(6), TraceClass::Mine);
+}
+
+#[test]
+fn an_old_trace_is_sealed_and_its_late_spans_are_counted() {
+    let mut sealing = fold(Limits { horizon_ns: 1_000 * MS, ..Limits::default() });
+    take(&mut sealing, journey(1, 0), &[(1, TraceClass::Mine)]);
+    let before = bytes(&mut sealing);
+    take(&mut sealing, journey(2, 5_000), &[]);
+    assert_eq!((sealing.counters().get(counter::SEALED), sealing.trace(1).len()), (1, 0));
+    let mut open = fold(Limits::default());
+    take(&mut open, journey(1, 0), &[(1, TraceClass::Mine)]);
+    take(&mut open, journey(2, 5_000), &[]);
+    // Sealing changes no figure.
+    assert_eq!(bytes(&mut sealing), bytes(&mut open));
+    assert_ne!(bytes(&mut open), before);
+    take(&mut sealing, vec![span(1, 7, 3, SpanKind::Client, "order", (30, 40))], &[]);
+    assert_eq!(sealing.counters().get(counter::LATE), 1);
+    sealing.event(Event::Roots(vec![root(1, 0)]), T, &[]);
+    assert_eq!(sealing.counters().get(counter::ROOTS_LATE), 1);
+}
+
+#[test]
+fn what_is_open_is_bounded() {
+    let mut fold = fold(Limits { open_traces_max: 10, sealed_ids_max: 5, ..Limits::default() });
+    (1..=30).for_each(|trace| take(&mut fold, journey(trace, trace as i64), &[]));
+    let counters = fold.counters();
+    assert_eq!((counters.get(counter::OPEN), counters.get(counter::SEALED_EARLY)), (10, 20));
+    assert_eq!(counters.get(counter::SEALED_FORGOTTEN), 15);
+    let mut by_spans = Fold::new(Limits { open_spans_max: 8, ..Limits::default() });
+    (1..=3).for_each(|trace| take(&mut by_spans, journey(trace, 0), &[]));
+    assert_eq!(by_spans.counters().get(counter::DROPPED_BEFORE_ORIGIN), 1);
+}
+
+#[test]
+fn one_row_counts_whatever_the_order() {
+    let (early, late) = (root(1, 0), root(1, 700));
+    let events = |rows: [RootRow; 2]| {
+        let rows = rows.map(|row| (Event::Roots(vec![row]), vec![]));
+        rows.into_iter().chain([(Event::Origin(T), vec![])]).collect::<Vec<_>>()
+    };
+    assert_eq!(folded(events([early, late]), false), folded(events([late, early]), true));
+}
+
+#[test]
+fn the_newest_complete_live_trace_is_found() {
+    let mut fold = fold(Limits::default());
+    assert_eq!(fold.recent_live("gateway", "GET /a"), None);
+    take(&mut fold, journey(1, 0), &[]);
+    take(&mut fold, journey(2, 500), &[]);
+    take(&mut fold, journey(3, 600), &[(3, TraceClass::Mine)]);
+    let found = |fold: &Fold| fold.recent_live("gateway", "GET /a").map(|spans| spans[0].trace);
+    assert_eq!(found(&fold), Some(2));
+    take(&mut fold, journey(4, 4_000), &[]);
+    // The newest may still be on its way.
+    assert_eq!(found(&fold), Some(2));
+    assert_eq!(fold.recent_live("order", "GET /a"), None);
+}
+
+#[test]
+fn the_ledger_keeps_the_newest_count_and_sums_instances() {
+    let point = |instance: &str, start_ns, count| LedgerPoint {
+        key: LedgerKey {
+            service: "stock".to_owned(),
+            run: String::new(),
+            resource: "orders".to_owned(),
+            outcome: Outcome::LiveRead,
+            instance: instance.to_owned(),
+            start_ns,
+        },
+        count,
+    };
+    let mut fold = Fold::new(Limits::default());
+    // The second comes again and late; the last is a service that started anew.
+    for point in [point("a", 1, 5), point("a", 1, 9), point("a", 1, 5), point("b", 1, 2), point("a", 50, 3)] {
+        fold.event(Event::Ledger(Decoded { items: vec![point], ..Decoded::default() }), T, &[]);
+    }
+    let rows = fold.ledger();
+    assert_eq!((rows.len(), rows[0].count), (1, 14));
+}
+
+/// Traces of both classes, each with a random part of its spans, some with damage.
+fn any_spans() -> impl Strategy<Value = Vec<Span>> {
+    let one = (1..12_u128, 0..3_000_i64, any::<u8>(), 0..4_usize, any::<bool>());
+    proptest::collection::vec(one, 1..40).prop_map(|parts| {
+        let mut spans = Vec::new();
+        for (trace, start_ms, keep, odd, error) in parts {
+            for (at, mut span) in journey(trace, start_ms).into_iter().enumerate() {
+                if keep >> at & 1 == 1 {
+                    span.error = error;
+                    if at == odd {
+                        span.parent = u64::from(keep);
+                    }
+                    spans.push(span);
+                }
+            }
+        }
+        spans
+    })
+}
+
+fn classes_of(spans: &[Span]) -> Vec<(u128, TraceClass)> {
+    let mut classes: Vec<_> =
+        spans.iter().filter(|span| span.trace % 3 != 0).map(|span| (span.trace, TraceClass::Mine)).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes
+}
+
+fn event_of(spans: Vec<Span>) -> (Event, Vec<(u128, TraceClass)>) {
+    let classes = classes_of(&spans);
+    (spans_event(spans), classes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn order_and_batches_do_not_matter(
+        spans in any_spans(),
+        order in any::<u64>(),
+        batch in 1..9_usize,
+        shards in 1..5_u128,
+    ) {
+        let rows: Vec<_> = (1..12).filter(|trace| trace % 3 != 0).map(|trace| root(trace, 7)).collect();
+        let one_go = vec![event_of(spans.clone()), (Event::Roots(rows.clone()), vec![]), (Event::Origin(T), vec![])];
+        let expected = folded(one_go, false);
+
+        let mut shuffled: Vec<_> = spans.iter().cloned().enumerate().collect();
+        shuffled.sort_by_key(|(at, _)| (*at as u64 ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let shuffled: Vec<_> = shuffled.into_iter().map(|(_, span)| span).collect();
+        let mut events: Vec<_> = shuffled.chunks(batch).map(|part| event_of(part.to_vec())).collect();
+        events.insert(order as usize % (events.len() + 1), (Event::Origin(T), vec![]));
+        for row in &rows {
+            events.insert(order as usize % (events.len() + 1), (Event::Roots(vec![*row]), vec![]));
+        }
+        prop_assert_eq!(&folded(events, true), &expected, "shuffled");
+
+        let mut sum = Cells::default();
+        for shard in 0..shards {
+            let mut part = fold(Limits::default());
+            let mine: Vec<_> = spans.iter().filter(|span| span.trace % shards == shard).cloned().collect();
+            let (event, classes) = event_of(mine);
+            part.event(event, T + 1_000 * MS, &classes);
+            let rows: Vec<_> = rows.iter().filter(|row| row.trace % shards == shard).copied().collect();
+            part.event(Event::Roots(rows), T, &[]);
+            part.settle();
+            sum.merge(part.cells());
+        }
+        prop_assert_eq!(&serde_json::to_vec(&sum).unwrap(), &expected, "shards");
+    }
+
+    #[test]
+    fn sealing_does_not_depend_on_when_the_cells_are_read(
+        spans in any_spans(),
+        again in any::<u8>(),
+        every in 1..7_usize,
+    ) {
+        let limits = Limits { horizon_ns: 400 * MS, open_spans_max: 40, open_traces_max: 6, ..Limits::default() };
+        let (mut read_often, mut read_once) = (fold(limits.clone()), fold(limits));
+        for (at, part) in spans.chunks(3).enumerate() {
+            let repeats = 1 + usize::from(again >> (at % 8) & 1);
+            for _ in 0..repeats {
+                take(&mut read_often, part.to_vec(), &classes_of(part));
+                take(&mut read_once, part.to_vec(), &classes_of(part));
+            }
+            if at % every == 0 {
+                read_often.settle();
+            }
+        }
+        prop_assert_eq!(bytes(&mut read_often), bytes(&mut read_once));
+        prop_assert_eq!(read_often.counters().get(counter::LATE), read_once.counters().get(counter::LATE));
+    }
+}

@@ -1,0 +1,191 @@
+//! One trace under assembly.
+
+use std::cmp::Ordering;
+
+use peakdrill_bottleneck::{Cells, Contribution, TraceClass, contribute};
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_trace_model::Span;
+
+use super::is_entry;
+use crate::counters::{Counters, counter};
+
+/// New spans beyond those that are sorted before they are sorted in: keeps a trace that never ends bounded.
+const UNTIDY_SPANS_MIN: usize = 1_024;
+
+/// What is known of an open trace. Which spans it holds does not depend on the order in which they came.
+#[derive(Debug)]
+pub(super) struct Trace {
+    spans: Vec<Span>,
+    /// So many from the front are sorted and each there once.
+    tidy: usize,
+    /// How many ever came, those that came again included: what is sealed for want of room must not depend on
+    /// when [`Self::tidy`] ran.
+    pushed: usize,
+    root: Option<RootRow>,
+    class: TraceClass,
+    /// What it has added to the cells.
+    added: Option<Contribution>,
+    marked: bool,
+    on_cycle: u64,
+    last_ns: i64,
+}
+
+impl Trace {
+    pub(super) fn new(last_ns: i64) -> Self {
+        Self {
+            spans: Vec::new(),
+            tidy: 0,
+            pushed: 0,
+            root: None,
+            class: TraceClass::Live,
+            added: None,
+            marked: false,
+            on_cycle: 0,
+            last_ns,
+        }
+    }
+
+    pub(super) fn class(&self) -> TraceClass {
+        self.class
+    }
+
+    pub(super) fn set_class(&mut self, class: TraceClass) {
+        self.class = class;
+    }
+
+    /// Marks it as changed; true when it was not marked before.
+    pub(super) fn mark(&mut self) -> bool {
+        !std::mem::replace(&mut self.marked, true)
+    }
+
+    pub(super) fn reach(&mut self, last_ns: i64) {
+        self.last_ns = self.last_ns.max(last_ns);
+    }
+
+    pub(super) fn last_ns(&self) -> i64 {
+        self.last_ns
+    }
+
+    pub(super) fn pushed(&self) -> usize {
+        self.pushed
+    }
+
+    pub(super) fn on_cycle(&self) -> u64 {
+        self.on_cycle
+    }
+
+    pub(super) fn first_start_ns(&self) -> Option<i64> {
+        self.spans.iter().map(|span| span.start_ns).min()
+    }
+
+    pub(super) fn push(&mut self, spans: Vec<Span>) {
+        self.pushed += spans.len();
+        self.spans.extend(spans);
+    }
+
+    pub(super) fn is_untidy(&self) -> bool {
+        self.spans.len() > 2 * self.tidy + UNTIDY_SPANS_MIN
+    }
+
+    /// Keeps one row, whatever their order; false when there was another.
+    pub(super) fn take_root(&mut self, row: RootRow) -> bool {
+        let Some(known) = &mut self.root else {
+            self.root = Some(row);
+            return true;
+        };
+        if root_order(&row, known) == Ordering::Less {
+            *known = row;
+        }
+        false
+    }
+
+    /// Sorts, keeps each span once and the smallest ids when there are too many.
+    pub(super) fn tidy(&mut self, spans_max: usize, counters: &mut Counters) {
+        let before = self.spans.len();
+        if before > self.tidy {
+            sort_once(&mut self.spans);
+            counters.add(counter::DUPLICATES, (before - self.spans.len()) as u64);
+            let once = self.spans.len();
+            self.spans.truncate(spans_max);
+            counters.add(counter::OVER_TRACE_LIMIT, (once - self.spans.len()) as u64);
+            self.tidy = self.spans.len();
+        }
+    }
+
+    /// Takes back what it added to the cells and adds what it is now. [`Self::tidy`] comes before.
+    pub(super) fn fold(&mut self, origin_ns: i64, cells: &mut Cells) {
+        if !std::mem::replace(&mut self.marked, false) {
+            return;
+        }
+        self.on_cycle = on_cycle(&self.spans);
+        let now = contribute(&self.spans, self.root.as_ref(), self.class, origin_ns);
+        if let Some(before) = &self.added {
+            cells.retract(before);
+        }
+        cells.apply(&now);
+        self.added = Some(now);
+    }
+
+    pub(super) fn spans(&self) -> Vec<Span> {
+        let mut spans = self.spans.clone();
+        if spans.len() > self.tidy {
+            sort_once(&mut spans);
+        }
+        spans
+    }
+
+    /// When its entry by this service and operation ended.
+    pub(super) fn entry_end_ns(&self, service: &str, op: &str) -> Option<i64> {
+        let named = self.spans.iter().filter(|span| &*span.service == service && &*span.op == op);
+        named.filter(|span| is_entry(span, &self.spans)).map(|span| span.end_ns).max()
+    }
+}
+
+/// Service and kind belong to the identity: some instrumentations give both sides of a call one span id. Of
+/// several with one identity the greatest stays.
+fn sort_once(spans: &mut Vec<Span>) {
+    let same = |a: &Span, b: &Span| a.id == b.id && a.kind == b.kind && a.service == b.service;
+    spans.sort_unstable_by(|a, b| {
+        let identity =
+            a.id.cmp(&b.id).then_with(|| a.kind.cmp(&b.kind)).then_with(|| a.service.cmp(&b.service));
+        identity.then_with(|| b.cmp(a))
+    });
+    spans.dedup_by(|later, kept| same(later, kept));
+}
+
+fn root_order(a: &RootRow, b: &RootRow) -> Ordering {
+    let key = |row: &RootRow| {
+        (row.intended_ns, row.sent_ns, row.done_ns, row.span, row.step, row.phase, row.status, row.error)
+    };
+    key(a).cmp(&key(b))
+}
+
+/// How many spans are on a cycle of parents, a span that is its own parent not counted. The spans are sorted.
+fn on_cycle(spans: &[Span]) -> u64 {
+    const NEW: u32 = u32::MAX;
+    let parent_of = |at: usize| {
+        let span = spans.get(at)?;
+        let parent = spans.partition_point(|other| other.id < span.parent);
+        let found = spans.get(parent).is_some_and(|other| other.id == span.parent);
+        (found && span.parent != span.id).then_some(parent)
+    };
+    // Each walk has a number; meeting it again is a cycle, meeting an older one is known ground.
+    let mut walk_of = vec![NEW; spans.len()];
+    let mut count = 0;
+    for start in 0..spans.len() {
+        let walk = start as u32;
+        let mut at = Some(start);
+        while let Some(here) = at.filter(|here| walk_of[*here] == NEW) {
+            walk_of[here] = walk;
+            at = parent_of(here);
+        }
+        let Some(meeting) = at.filter(|here| walk_of[*here] == walk) else { continue };
+        count += 1;
+        let mut here = parent_of(meeting);
+        while let Some(next) = here.filter(|next| *next != meeting) {
+            count += 1;
+            here = parent_of(next);
+        }
+    }
+    count
+}

@@ -1,0 +1,146 @@
+//! Appends to the journal.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::format::{self, BLOCK_HEADER_BYTES};
+use super::segment_name;
+use crate::limits::Limits;
+use crate::record::Record;
+
+/// Records are gathered into blocks of about this size, if so many wait.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Why nothing was appended.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The folder holds a journal already: two runs must not mix.
+    #[error("{} holds a journal already", .0.display())]
+    NotEmpty(PathBuf),
+    /// The journal has reached its limit.
+    #[error("the journal is full: {limit_bytes} bytes")]
+    Full {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The file system refused.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The journal of one run, open at its end.
+#[derive(Debug)]
+pub struct JournalWriter {
+    dir: PathBuf,
+    segment_bytes_max: u64,
+    journal_bytes_max: u64,
+    file: File,
+    segment: u32,
+    segment_bytes: u64,
+    total_bytes: u64,
+    sequence: u64,
+    /// A failed write could not be undone: go on in a new segment.
+    broken: bool,
+}
+
+impl JournalWriter {
+    /// Begins a journal in a folder, which is made when it is not there.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the folder cannot be used or holds a journal.
+    pub fn create(dir: &Path, limits: &Limits) -> Result<Self, JournalError> {
+        fs::create_dir_all(dir).map_err(|source| JournalError::Io { path: dir.to_owned(), source })?;
+        let file = new_segment(dir, 0)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            segment_bytes_max: limits.segment_bytes_max,
+            journal_bytes_max: limits.journal_bytes_max,
+            file,
+            segment: 0,
+            segment_bytes: format::SEGMENT_HEADER_BYTES as u64,
+            total_bytes: format::SEGMENT_HEADER_BYTES as u64,
+            sequence: 0,
+            broken: false,
+        })
+    }
+
+    /// Appends records and hands them to the operating system: from here on they outlive this process, though
+    /// not a power cut.
+    ///
+    /// # Errors
+    /// [`JournalError`]; then none or only the first of the records are in the journal, as whole blocks.
+    pub fn append<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), JournalError> {
+        let mut bytes = Vec::new();
+        for record in records {
+            let start = bytes.len();
+            format::put_record(record, &mut bytes);
+            if bytes.len() > BLOCK_BYTES && start > 0 {
+                let rest = bytes.split_off(start);
+                self.write_block(&bytes)?;
+                bytes = rest;
+            }
+        }
+        if bytes.is_empty() { Ok(()) } else { self.write_block(&bytes) }
+    }
+
+    /// Makes what was appended outlive a power cut.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        let path = self.dir.join(segment_name(self.segment));
+        self.file.sync_data().map_err(|source| JournalError::Io { path, source })
+    }
+
+    fn write_block(&mut self, records: &[u8]) -> Result<(), JournalError> {
+        let path = self.dir.join(segment_name(self.segment));
+        let block = format::block(self.sequence, records);
+        let block = block.map_err(|source| JournalError::Io { path: path.clone(), source })?;
+        debug_assert!(block.len() > BLOCK_HEADER_BYTES);
+        if self.total_bytes + block.len() as u64 > self.journal_bytes_max {
+            return Err(JournalError::Full { limit_bytes: self.journal_bytes_max });
+        }
+        let full = self.segment_bytes > format::SEGMENT_HEADER_BYTES as u64
+            && self.segment_bytes + block.len() as u64 > self.segment_bytes_max;
+        if full || self.broken {
+            self.next_segment()?;
+        }
+        if let Err(source) = self.file.write_all(&block) {
+            // Half a block would make what comes after it unreadable.
+            let undone = self.file.set_len(self.segment_bytes);
+            let undone = undone.and_then(|()| self.file.seek(SeekFrom::Start(self.segment_bytes)));
+            self.broken = undone.is_err();
+            return Err(JournalError::Io { path, source });
+        }
+        self.segment_bytes += block.len() as u64;
+        self.total_bytes += block.len() as u64;
+        self.sequence += 1;
+        Ok(())
+    }
+
+    fn next_segment(&mut self) -> Result<(), JournalError> {
+        self.file = new_segment(&self.dir, self.segment + 1)?;
+        self.segment += 1;
+        self.segment_bytes = format::SEGMENT_HEADER_BYTES as u64;
+        self.total_bytes += self.segment_bytes;
+        self.broken = false;
+        Ok(())
+    }
+}
+
+fn new_segment(dir: &Path, number: u32) -> Result<File, JournalError> {
+    let path = dir.join(segment_name(number));
+    let opened = OpenOptions::new().write(true).create_new(true).open(&path);
+    let mut file = opened.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => JournalError::NotEmpty(dir.to_owned()),
+        _ => JournalError::Io { path: path.clone(), source },
+    })?;
+    file.write_all(&format::segment_header(number)).map_err(|source| JournalError::Io { path, source })?;
+    Ok(file)
+}

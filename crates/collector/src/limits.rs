@@ -1,0 +1,55 @@
+//! Every limit, by name.
+
+/// Largest request body as it comes over the wire.
+pub const REQUEST_BYTES_MAX: usize = 4 << 20;
+/// Largest request body after decompression: a body that grows more than this is a bomb.
+pub const DECODED_BYTES_MAX: usize = 8 * REQUEST_BYTES_MAX;
+/// Longest span. A longer one is no piece of a request, and would fill a cell for each second.
+pub const SPAN_NS_MAX: i64 = 3_600 * 1_000_000_000;
+/// How far past its receipt a span may end; no clock is wrong by more.
+pub const FUTURE_NS_MAX: i64 = 24 * 3_600 * 1_000_000_000;
+/// Links kept of one span.
+pub const LINKS_PER_SPAN_MAX: usize = 128;
+/// Longest text kept of a ledger's attribute, in bytes.
+pub const LEDGER_TEXT_BYTES_MAX: usize = 256;
+/// Counts in the ledger.
+pub const LEDGER_KEYS_MAX: usize = 100_000;
+
+/// What may be held at once. `Default` is for a drill on one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes between the receivers and the fold; more is answered with "try again".
+    pub queue_bytes_max: usize,
+    /// Spans of open traces.
+    pub open_spans_max: usize,
+    /// Open traces.
+    pub open_traces_max: usize,
+    /// Spans of one trace: the smallest ids are kept.
+    pub spans_per_trace_max: usize,
+    /// How long, in event time, a trace stays open after its last span.
+    pub horizon_ns: i64,
+    /// Ids of sealed traces that are remembered.
+    pub sealed_ids_max: usize,
+    /// Links to traces of which nothing is known yet.
+    pub links_max: usize,
+    /// Size at which a new segment of the journal begins.
+    pub segment_bytes_max: u64,
+    /// Size of the whole journal; when it is full, requests are refused for good.
+    pub journal_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            queue_bytes_max: 64 << 20,
+            open_spans_max: 2_000_000,
+            open_traces_max: 500_000,
+            spans_per_trace_max: 100_000,
+            horizon_ns: 60_000_000_000,
+            sealed_ids_max: 4_000_000,
+            links_max: 500_000,
+            segment_bytes_max: 64 << 20,
+            journal_bytes_max: 16 << 30,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What the receivers let in: decoded, classified, within the budget, and answered when it is in the journal.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use peakdrill_bottleneck::TraceClass;
+use peakdrill_trace_model::Span;
+use tokio::sync::oneshot;
+
+use crate::counters::counter;
+use crate::limits::DECODED_BYTES_MAX;
+use crate::otlp::Malformed;
+use crate::record::{Event, Record, RecordKind};
+use crate::shared::{Shared, now_ns};
+
+/// Tells whose a trace is by its id alone.
+pub type Classify = Arc<dyn Fn(u128) -> TraceClass + Send + Sync>;
+
+/// When a client should try again.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a request was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Too much is waiting: try again.
+    #[error("too much is waiting; try again")]
+    Overloaded,
+    /// It is not what it should be: do not try again.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It could not be written to the journal.
+    #[error("not written to the journal: {0}")]
+    Journal(String),
+    /// The journal has reached its limit: do not try again.
+    #[error("{0}")]
+    Full(String),
+    /// The collector has ended.
+    #[error("the collector has ended")]
+    Ended,
+}
+
+/// Bytes that may wait between the receivers and the fold.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicUsize,
+    max: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), max })
+    }
+
+    fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+            // One request always fits, however small the budget is.
+            (used == 0 || used + bytes <= self.max).then_some(used + bytes)
+        });
+        taken.ok().map(|_| Charge { budget: Arc::clone(self), bytes })
+    }
+
+    /// For what must not be refused: it leaves less to the receivers.
+    pub(crate) fn charge_always(self: &Arc<Self>, bytes: usize) -> Charge {
+        self.used.fetch_add(bytes, Ordering::AcqRel);
+        Charge { budget: Arc::clone(self), bytes }
+    }
+}
+
+/// A part of the budget, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+/// Something on its way into the journal and the fold.
+pub(crate) struct Job {
+    pub(crate) record: Record,
+    pub(crate) event: Event,
+    pub(crate) charge: Charge,
+    /// Told when the record is in the journal.
+    pub(crate) ack: Option<oneshot::Sender<Result<(), Refused>>>,
+}
+
+/// The way in, shared by all connections.
+#[derive(Clone)]
+pub(crate) struct Ingest {
+    pub(crate) queue: mpsc::Sender<Job>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) classify: Classify,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Ingest {
+    /// Takes a request. Returns how many of its items were rejected, once the rest is in the journal.
+    pub(crate) async fn take(&self, kind: RecordKind, payload: Vec<u8>) -> Result<u64, Refused> {
+        let result = self.admit(kind, payload).await;
+        let name = match &result {
+            Ok(_) | Err(Refused::Ended) => return result,
+            Err(Refused::Overloaded) => counter::OVERLOADED,
+            Err(Refused::Malformed(_)) => counter::MALFORMED,
+            Err(Refused::Journal(_) | Refused::Full(_)) => counter::JOURNAL_FAILED,
+        };
+        self.shared.count(name, 1);
+        result
+    }
+
+    async fn admit(&self, kind: RecordKind, payload: Vec<u8>) -> Result<u64, Refused> {
+        if payload.len() > DECODED_BYTES_MAX {
+            return Err(Malformed::new(format!("larger than {DECODED_BYTES_MAX} bytes")).into());
+        }
+        // Before decoding, since decoding takes memory too: a span in memory is about as large as on the wire.
+        let charge = self.budget.charge(2 * payload.len()).ok_or(Refused::Overloaded)?;
+        let classify = Arc::clone(&self.classify);
+        // Decoding takes milliseconds: connections are served meanwhile.
+        let decoded = tokio::task::spawn_blocking(move || decode(kind, payload, &classify)).await;
+        let Ok(decoded) = decoded else {
+            return Err(Malformed::new("it broke the decoder".to_owned()).into());
+        };
+        let (record, event, rejected) = decoded?;
+        let (ack, acked) = oneshot::channel();
+        let job = Job { record, event, charge, ack: Some(ack) };
+        self.queue.send(job).map_err(|_| Refused::Ended)?;
+        acked.await.map_err(|_| Refused::Ended)??;
+        Ok(rejected)
+    }
+}
+
+/// The record of a request, what it says, and how many of its items cannot be used.
+fn decode(
+    kind: RecordKind,
+    payload: Vec<u8>,
+    classify: &Classify,
+) -> Result<(Record, Event, u64), Malformed> {
+    let mut record = Record { kind, recv_ns: now_ns(), classes: Vec::new(), payload };
+    let event = record.event()?;
+    let rejected = match &event {
+        Event::Spans(decoded) => {
+            record.classes = classes(&decoded.items, classify);
+            decoded.rejected
+        }
+        Event::Ledger(decoded) => decoded.rejected,
+        Event::Roots(_) | Event::Origin(_) => 0,
+    };
+    Ok((record, event, rejected))
+}
+
+/// The classes of all traces that spans belong or link to, live ones left out; sorted.
+fn classes(spans: &[Span], classify: &Classify) -> Vec<(u128, TraceClass)> {
+    let links = spans.iter().flat_map(|span| &span.links).map(|link| link.trace);
+    let mut ids: Vec<u128> = spans.iter().map(|span| span.trace).chain(links).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let classes = ids.into_iter().map(|id| (id, classify(id)));
+    classes.filter(|(_, class)| *class != TraceClass::Live).collect()
+}

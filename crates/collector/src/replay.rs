@@ -1,0 +1,62 @@
+//! Runs the fold again from the journal.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use peakdrill_bottleneck::Cells;
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::ledger::LedgerRow;
+
+use crate::counters::Counters;
+use crate::fold::Fold;
+use crate::journal::{JournalReadError, read_journal};
+use crate::limits::Limits;
+use crate::record::Event;
+
+/// What a journal holds, folded.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// The cells: those of the run, byte for byte.
+    pub cells: Arc<Cells>,
+    /// Start of the load, Unix nanoseconds.
+    pub origin_ns: Option<i64>,
+    /// The ledger, sorted.
+    pub ledger: Vec<LedgerRow>,
+    /// The generator's rows, in the order in which they were journalled.
+    pub roots: Vec<RootRow>,
+    /// What was counted.
+    pub counters: Counters,
+    /// What of the journal is not there, in words.
+    pub missing: Vec<String>,
+}
+
+/// Folds a journal as the run did. The limits must be those of the run where traces were sealed.
+///
+/// # Errors
+/// [`JournalReadError`] when there is no journal or a file cannot be read; damage inside is told as missing.
+pub fn replay(dir: &Path, limits: Limits) -> Result<Replayed, JournalReadError> {
+    let mut fold = Fold::new(limits);
+    let mut roots = Vec::new();
+    let mut undecodable = 0_u64;
+    let mut missing = read_journal(dir, |record| match record.event() {
+        Ok(event) => {
+            if let Event::Roots(rows) = &event {
+                roots.extend_from_slice(rows);
+            }
+            fold.event(event, record.recv_ns, &record.classes);
+        }
+        Err(_) => undecodable += 1,
+    })?;
+    if undecodable > 0 {
+        missing.push(format!("journal: {undecodable} records cannot be decoded"));
+    }
+    fold.settle();
+    Ok(Replayed {
+        cells: Arc::new(fold.cells().clone()),
+        origin_ns: fold.origin_ns(),
+        ledger: fold.ledger(),
+        roots,
+        counters: fold.counters(),
+        missing,
+    })
+}

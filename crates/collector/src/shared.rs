@@ -1,0 +1,84 @@
+//! What the collector's threads and its handle share.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use peakdrill_bottleneck::Cells;
+use tokio::sync::watch;
+
+use crate::counters::Counters;
+use crate::fold::Fold;
+use crate::view::View;
+
+/// Fold, view and counts, and how to wait for a change.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    fold: Mutex<Fold>,
+    pub(crate) changed: Condvar,
+    pub(crate) version: watch::Sender<u64>,
+    view: RwLock<Arc<View>>,
+    /// Of the receivers: what never reached the fold.
+    counters: Mutex<Counters>,
+}
+
+impl Shared {
+    pub(crate) fn new(fold: Fold) -> Arc<Self> {
+        Arc::new(Self {
+            fold: Mutex::new(fold),
+            changed: Condvar::new(),
+            version: watch::Sender::new(0),
+            view: RwLock::default(),
+            counters: Mutex::default(),
+        })
+    }
+
+    /// The fold. A panic elsewhere leaves sums that may lack a trace, which beats no sums.
+    pub(crate) fn fold(&self) -> MutexGuard<'_, Fold> {
+        self.fold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count(&self, name: &'static str, count: u64) {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).add(name, count);
+    }
+
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells all who wait that the fold changed.
+    pub(crate) fn notify(&self) {
+        self.changed.notify_all();
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Folds what came and publishes it. Cells that did not change are not copied.
+    pub(crate) fn publish(&self) -> Arc<View> {
+        let mut fold = self.fold();
+        fold.settle();
+        let before = self.view();
+        let cells = if *before.cells == *fold.cells() {
+            Arc::clone(&before.cells)
+        } else {
+            Arc::<Cells>::new(fold.cells().clone())
+        };
+        let mut counters = fold.counters();
+        counters.merge(&self.counters.lock().unwrap_or_else(PoisonError::into_inner));
+        let view = Arc::new(View {
+            cells,
+            origin_ns: fold.origin_ns(),
+            newest_span_end_ns: fold.newest_end_ns(),
+            last_recv_ns: fold.last_recv_ns(),
+            ledger: fold.ledger(),
+            counters,
+        });
+        drop(fold);
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view);
+        view
+    }
+}
+
+/// Unix nanoseconds; 0 before 1970.
+pub(crate) fn now_ns() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,9 @@
+//! The collector as its clients and its drill see it: over real connections, and killed.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "all of this is tests and their helpers")]
+
+mod corpus;
+mod grpc;
+mod http;
+mod life;
+mod support;
+mod traces;

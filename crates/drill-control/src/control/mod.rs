@@ -1,0 +1,160 @@
+//! A drill's life: preflight, run, guards, stop, drain, verdict.
+
+mod finish;
+mod lease;
+mod running;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use peakdrill_drill_model::event::EventKind;
+use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::plan::Plan;
+use peakdrill_drill_model::snapshot::Snapshot;
+use peakdrill_drill_model::verdict::Verdict;
+use peakdrill_loadgen::Tagging;
+use peakdrill_reports::{ENVIRONMENT_VERSION, Environment};
+use peakdrill_timebase::Clock;
+
+use crate::environment::machine;
+use crate::error::ControlError;
+use crate::preflight::{Findings, Preflight};
+use crate::record::RecordWriter;
+use crate::snapshot::Board;
+use crate::stage::Stage;
+
+/// What a person, a signal or a screen asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// No new arrivals; answers are awaited, up to the drain time.
+    Stop {
+        /// Who: `key X`, `SIGINT`, …
+        by: String,
+    },
+    /// Connections are cut now.
+    Cut,
+}
+
+/// The drill's two sides towards people.
+pub struct Hooks {
+    /// What they ask for.
+    pub commands: Receiver<Command>,
+    /// What they see, four times a second.
+    pub publish: Box<dyn Fn(Arc<Snapshot>) + Send>,
+}
+
+/// What a run is made with besides its plan.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The record's folder.
+    pub out: PathBuf,
+    /// Load threads.
+    pub shards: usize,
+    /// The command that started it, secrets left out.
+    pub command: Option<String>,
+    /// Version of peakdrill.
+    pub version: String,
+    /// Values of secrets by name, for preflight's look at stores.
+    pub secrets: std::collections::BTreeMap<String, String>,
+}
+
+/// A drill that came to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// How the command ends.
+    pub exit: Exit,
+    /// The record.
+    pub folder: PathBuf,
+    /// What preflight found, when it refused.
+    pub refused: Vec<String>,
+}
+
+/// Runs a drill from preflight to verdict. Blocks.
+///
+/// # Errors
+/// When the record cannot be written, or the engine or collector fails. The record is then still readable.
+pub fn run(stage: Stage, plan: Plan, options: &Options, hooks: Hooks) -> Result<Finished, ControlError> {
+    let plan = Arc::new(plan);
+    let mut writer = RecordWriter::create(&options.out, &plan)?;
+    let mut environment = Environment {
+        v: ENVIRONMENT_VERSION,
+        version: options.version.clone(),
+        run: stage.run.to_string(),
+        machine: machine(),
+        agents: 1,
+        shards: u32::try_from(options.shards).unwrap_or(0),
+        transport: "in-process".to_owned(),
+        command: options.command.clone(),
+        ..Environment::default()
+    };
+    writer.environment(&environment)?;
+    let mut board = Board::new(Arc::clone(&plan), &stage.run.to_string(), &options.out, hooks.publish);
+    let unix = stage.clock.unix().0;
+    writer.event(
+        unix,
+        0,
+        EventKind::Run,
+        format!("run {} of `{}`", stage.run, plan.name),
+        serde_json::Value::Null,
+    )?;
+    let mut lease = lease::Leases::new(&stage, &plan)?;
+    let findings = preflight(&stage, &plan, &lease.tagging(), options, &mut writer, &mut board)?;
+    if !findings.problems.is_empty() {
+        return finish::refused(stage, writer, findings.problems);
+    }
+    let drill =
+        running::Running::start(stage, plan, options, writer, board, &mut lease, findings, &mut environment)?;
+    let ended = drill.until_done(&hooks.commands, &mut lease)?;
+    finish::done(ended, environment)
+}
+
+fn preflight(
+    stage: &Stage,
+    plan: &Plan,
+    tagging: &Tagging,
+    options: &Options,
+    writer: &mut RecordWriter,
+    board: &mut Board,
+) -> Result<Findings, ControlError> {
+    let said = std::cell::RefCell::new(board);
+    let run = stage.run.to_string();
+    let findings = Preflight {
+        plan,
+        tagging,
+        collector: stage.collector.as_ref(),
+        run: &run,
+        secret: &|name| options.secrets.get(name).cloned(),
+        say: &|text| said.borrow_mut().preflight(stage.clock.unix().0, text),
+    }
+    .run()?;
+    let now = || stage.clock.unix().0;
+    if let Some(why) = &stage.collector_off {
+        let text = format!("no spans are received: {why}");
+        writer.event(now(), 0, EventKind::Preflight, text, serde_json::json!({ "warning": true }))?;
+    }
+    for text in &findings.passed {
+        writer.event(now(), 0, EventKind::Preflight, format!("✓ {text}"), serde_json::Value::Null)?;
+    }
+    for text in &findings.warnings {
+        writer.event(
+            now(),
+            0,
+            EventKind::Preflight,
+            format!("▲ {text}"),
+            serde_json::json!({ "warning": true }),
+        )?;
+    }
+    for text in &findings.problems {
+        writer.event(
+            now(),
+            0,
+            EventKind::Preflight,
+            format!("✗ {text}"),
+            serde_json::json!({ "refused": true }),
+        )?;
+    }
+    Ok(findings)
+}

@@ -1,0 +1,405 @@
+//! The load is on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use peakdrill_drill_model::event::EventKind;
+use peakdrill_drill_model::ledger::Outcome;
+use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_drill_model::snapshot::RunState;
+use peakdrill_latency::Sparse;
+use peakdrill_loadgen::{Batch, Engine};
+use peakdrill_reports::{Environment, Sample, SampleKind};
+use peakdrill_shadow_tag::RunState as Registered;
+use peakdrill_timebase::{Clock, MonoNs, NS_PER_S};
+use serde_json::json;
+
+use super::lease::Leases;
+use super::{Command, Options};
+use crate::error::ControlError;
+use crate::live::guards::{Found, Guards};
+use crate::live::history::rate_at;
+use crate::live::totals::Totals;
+use crate::live::window::{IsolationNow, TICK_NS, Tick, Window};
+use crate::preflight::Findings;
+use crate::record::RecordWriter;
+use crate::registry::unix_s;
+use crate::snapshot::{Board, Look};
+use crate::stage::Stage;
+
+/// Between the decision to start and the first arrival: connections are opened in it.
+const START_DELAY_NS: u64 = 300_000_000;
+/// Load data older than this is stale: guards cannot see, so no load may grow on it.
+const STALE_NS: u64 = NS_PER_S;
+/// Load data stale for so long stops the drill.
+const STALE_STOP_NS: u64 = 3 * NS_PER_S;
+/// How often the loop looks at the clock when nothing comes.
+const IDLE: Duration = Duration::from_millis(20);
+
+/// A drill under load.
+pub(super) struct Running {
+    pub(super) stage: Stage,
+    pub(super) plan: Arc<Plan>,
+    pub(super) writer: RecordWriter,
+    pub(super) board: Board,
+    pub(super) totals: Totals,
+    pub(super) findings: Findings,
+    pub(super) stopped_by_guard: bool,
+    pub(super) stopped_by_person: bool,
+    pub(super) busiest_thread_share: Option<f64>,
+    pub(super) load_cpu_ns: u64,
+    engine: Engine,
+    batches: Receiver<Batch>,
+    start_at: MonoNs,
+    window: Window,
+    guards: Guards,
+    pending: Tick,
+    ages: BTreeMap<usize, (u64, Vec<(StepId, Sparse)>)>,
+    cpu: BTreeMap<usize, (MonoNs, u64)>,
+    last_batch: MonoNs,
+    next_tick: MonoNs,
+    next_second: MonoNs,
+    phase: Option<usize>,
+    state: RunState,
+    drain_until: Option<MonoNs>,
+    known_errors: std::collections::BTreeSet<(StepId, peakdrill_drill_model::outcome::ErrorClass)>,
+}
+
+impl Running {
+    #[allow(clippy::too_many_arguments, reason = "one hand-over from preflight to load, made in one place")]
+    pub(super) fn start(
+        stage: Stage,
+        plan: Arc<Plan>,
+        options: &Options,
+        writer: RecordWriter,
+        board: Board,
+        lease: &mut Leases,
+        findings: Findings,
+        environment: &mut Environment,
+    ) -> Result<Self, ControlError> {
+        lease.renew(unix_s(&stage.clock))?;
+        let start_at = stage.clock.mono().plus(START_DELAY_NS);
+        let origin = stage.clock.unix_at_origin().0.saturating_add_unsigned(start_at.0);
+        if let Some(collector) = &stage.collector {
+            collector.set_origin(origin);
+        }
+        environment.started_unix_ns = origin;
+        writer.environment(environment)?;
+        let config = peakdrill_loadgen::Config {
+            plan: Arc::clone(&plan),
+            run: stage.run.to_string(),
+            shards: options.shards,
+            clock: stage.clock,
+            start_at,
+            tagging: lease.tagging(),
+            pacing: peakdrill_loadgen::Pacing::default(),
+        };
+        let (engine, batches) =
+            peakdrill_loadgen::start(config).map_err(|error| ControlError::Engine(error.to_string()))?;
+        Ok(Self {
+            window: Window::new(&plan),
+            guards: Guards::new(&plan.guards.stop),
+            stage,
+            plan,
+            writer,
+            board,
+            totals: Totals::default(),
+            findings,
+            stopped_by_guard: false,
+            stopped_by_person: false,
+            busiest_thread_share: None,
+            load_cpu_ns: 0,
+            engine,
+            batches,
+            start_at,
+            pending: Tick::default(),
+            ages: BTreeMap::new(),
+            cpu: BTreeMap::new(),
+            last_batch: start_at,
+            next_tick: start_at.plus(TICK_NS),
+            next_second: start_at.plus(NS_PER_S),
+            phase: None,
+            state: RunState::Running,
+            drain_until: None,
+            known_errors: std::collections::BTreeSet::new(),
+        })
+    }
+
+    /// Takes batches and ticks until every shard has ended.
+    pub(super) fn until_done(
+        mut self,
+        commands: &Receiver<Command>,
+        lease: &mut Leases,
+    ) -> Result<Self, ControlError> {
+        loop {
+            match self.batches.recv_timeout(IDLE) {
+                Ok(batch) => self.take(batch)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while let Ok(command) = commands.try_recv() {
+                self.obey(command)?;
+            }
+            let now = self.stage.clock.mono();
+            while now >= self.next_tick {
+                self.tick(now)?;
+                self.next_tick = self.next_tick.plus(TICK_NS);
+            }
+            if now >= self.next_second {
+                self.second()?;
+                self.next_second = self.next_second.plus(NS_PER_S);
+            }
+            self.end_of_schedule(now)?;
+            lease.renew(unix_s(&self.stage.clock))?;
+        }
+        self.second()?;
+        Ok(self)
+    }
+
+    /// Nanoseconds since the start of the load; negative before it.
+    pub(super) fn t_ns(&self) -> i64 {
+        i64::try_from(self.stage.clock.mono().0).unwrap_or(i64::MAX)
+            - i64::try_from(self.start_at.0).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn event(
+        &mut self,
+        kind: EventKind,
+        text: impl Into<String>,
+        data: serde_json::Value,
+    ) -> Result<(), ControlError> {
+        let (at, t) = (self.stage.clock.unix().0, self.t_ns());
+        self.writer.event(at, t, kind, text, data)
+    }
+
+    fn take(&mut self, batch: Batch) -> Result<(), ControlError> {
+        self.last_batch = self.last_batch.max(batch.at);
+        for (key, tally) in &batch.tallies {
+            self.totals.add(*key, tally);
+            self.board.add(key.0, key.2.is_none(), tally);
+            self.pending.tallies.entry(key.2).or_default().merge(tally);
+        }
+        if let Some(collector) = &self.stage.collector {
+            collector.push_roots(&batch.roots);
+        }
+        let (before_at, before_cpu) =
+            self.cpu.insert(batch.shard, (batch.at, batch.cpu_ns)).unwrap_or((self.start_at, 0));
+        let wall = batch.at.since(before_at);
+        if wall >= TICK_NS / 2 {
+            let share = batch.cpu_ns.saturating_sub(before_cpu) as f64 / wall as f64;
+            self.busiest_thread_share = Some(self.busiest_thread_share.map_or(share, |most| most.max(share)));
+        }
+        self.load_cpu_ns = self.cpu.values().map(|(_, cpu)| cpu).sum();
+        self.ages.insert(batch.shard, (batch.in_flight, batch.ages));
+        let samples: Vec<Sample> = batch.samples.iter().map(|sample| self.sample(sample)).collect();
+        self.writer.samples(&samples)
+    }
+
+    fn sample(&self, sample: &peakdrill_loadgen::Sample) -> Sample {
+        Sample {
+            step: self
+                .plan
+                .steps
+                .get(usize::from(sample.step))
+                .map_or_else(String::new, |info| info.step.clone()),
+            kind: match sample.kind {
+                peakdrill_loadgen::SampleKind::Failed => SampleKind::Failed,
+                peakdrill_loadgen::SampleKind::Slowest => SampleKind::Slow,
+            },
+            class: sample.error.map(|class| class.to_string()),
+            status: (sample.status > 0).then_some(sample.status),
+            latency_ms: Some(sample.latency_ns as f64 / 1e6),
+            detail: peakdrill_shadow_tag::redact(&detail(&sample)),
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> Result<(), ControlError> {
+        match command {
+            Command::Stop { by } if self.drain_until.is_none() => {
+                self.stopped_by_person = true;
+                self.event(
+                    EventKind::Operator,
+                    format!("stopped by {by}"),
+                    json!({ "stop": true, "by": by }),
+                )?;
+                self.stop()
+            }
+            Command::Stop { .. } | Command::Cut => {
+                self.event(EventKind::Operator, "connections are cut", json!({ "cut": true }))?;
+                self.stopped_by_person = true;
+                self.engine.stop();
+                self.engine.cut();
+                Ok(())
+            }
+        }
+    }
+
+    /// No new arrivals from now; answers are awaited for the drain time. Hops start nothing new for the run.
+    fn stop(&mut self) -> Result<(), ControlError> {
+        self.engine.stop();
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Result<(), ControlError> {
+        self.drain_until = Some(self.stage.clock.mono().plus(self.plan.guards.drain_ns));
+        self.state = RunState::Draining;
+        if let Some(authority) = &self.stage.authority {
+            authority.set_state(Registered::Draining)?;
+        }
+        self.stage.keep_runs()
+    }
+
+    fn end_of_schedule(&mut self, now: MonoNs) -> Result<(), ControlError> {
+        let over = now >= self.start_at.plus(self.plan.duration_ns());
+        match self.drain_until {
+            None if over => {
+                self.event(
+                    EventKind::Run,
+                    "the schedule is over; answers are awaited",
+                    serde_json::Value::Null,
+                )?;
+                self.drain()?;
+            }
+            Some(until) if now >= until => {
+                self.engine.cut();
+                self.drain_until = Some(MonoNs(u64::MAX));
+                self.event(
+                    EventKind::Run,
+                    "the drain time is over; what still waited was cut",
+                    json!({ "cut": true }),
+                )?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, now: MonoNs) -> Result<(), ControlError> {
+        let t = now.since(self.start_at);
+        let planned = rate_at(&self.plan, t);
+        self.phase_change(planned.map(|(_, phase)| phase))?;
+        let mut tick = std::mem::take(&mut self.pending);
+        tick.target_rate = planned.map(|(rate, _)| rate);
+        self.window.push(tick);
+        let in_flight = self.ages.values().map(|(n, _)| n).sum();
+        let mut ages: BTreeMap<StepId, Sparse> = BTreeMap::new();
+        for (step, waiting) in self.ages.values().flat_map(|(_, ages)| ages) {
+            ages.entry(*step).or_default().merge(waiting);
+        }
+        self.window.set_in_flight(in_flight, ages);
+        self.window.set_isolation(self.isolation());
+        if self.state == RunState::Running {
+            self.guard(now)?;
+        }
+        self.new_errors()?;
+        let look = Look {
+            state: self.state,
+            at_ns: self.stage.clock.unix().0,
+            elapsed_ns: t,
+            data_age_ns: now.since(self.last_batch),
+            in_flight,
+            busiest_thread_share: self.busiest_thread_share,
+            isolation: self.isolation(),
+        };
+        self.board.show(
+            &look,
+            &mut self.window,
+            &self.totals,
+            &self.guards,
+            self.stage.collector.as_ref(),
+            &self.writer,
+        );
+        Ok(())
+    }
+
+    fn isolation(&self) -> IsolationNow {
+        let Some(collector) = &self.stage.collector else { return IsolationNow::default() };
+        let view = collector.view();
+        let run = self.stage.run.to_string();
+        let mine = || view.ledger.iter().filter(|row| row.run == run);
+        let sum = |outcome| mine().filter(|row| row.outcome == outcome).map(|row| row.count).sum();
+        let reported = mine().next().is_some();
+        IsolationNow {
+            leaks: reported.then(|| sum(Outcome::Leak)),
+            tag_lost: reported.then(|| sum(Outcome::TagLost)),
+        }
+    }
+
+    fn guard(&mut self, now: MonoNs) -> Result<(), ControlError> {
+        let stale = now.since(self.last_batch);
+        if stale > STALE_NS && stale <= STALE_NS + TICK_NS {
+            self.event(
+                EventKind::Guard,
+                "the load data is stale: guards cannot see",
+                json!({ "stale": true }),
+            )?;
+        }
+        if stale > STALE_STOP_NS {
+            return self.fire("fresh load data", "stale for more than 3 s");
+        }
+        for found in self.guards.tick(&self.window) {
+            match found {
+                Found::Near(text) => {
+                    self.event(EventKind::Guard, format!("near its limit: {text}"), json!({ "near": true }))?
+                }
+                Found::Fired { guard, measured } => return self.fire(&guard, &measured),
+            }
+        }
+        let leaks = self.isolation().leaks.unwrap_or(0);
+        if leaks > 0 && self.plan.isolation.on_leak_stop {
+            return self.fire("on_leak: stop", &format!("{leaks} shadow operations reached live data"));
+        }
+        Ok(())
+    }
+
+    fn fire(&mut self, guard: &str, measured: &str) -> Result<(), ControlError> {
+        self.stopped_by_guard = true;
+        let data = json!({ "fired": true, "text": guard, "measured": measured });
+        self.event(EventKind::Guard, format!("guard fired: {guard} ({measured})"), data)?;
+        self.stop()
+    }
+
+    fn phase_change(&mut self, now: Option<usize>) -> Result<(), ControlError> {
+        if now.is_some() && now != self.phase && self.state == RunState::Running {
+            self.phase = now;
+            let name = now
+                .and_then(|index| self.plan.load.phases.get(index))
+                .map_or("", |phase| &phase.name)
+                .to_owned();
+            self.event(EventKind::Phase, format!("phase `{name}`"), json!({ "phase": name, "index": now }))?;
+        }
+        Ok(())
+    }
+
+    fn new_errors(&mut self) -> Result<(), ControlError> {
+        let fresh: Vec<_> =
+            self.totals.error_classes().filter(|seen| !self.known_errors.contains(seen)).collect();
+        for (step, class) in fresh {
+            self.known_errors.insert((step, class));
+            let name = self.plan.steps.get(usize::from(step)).map_or("", |info| &info.step).to_owned();
+            self.event(
+                EventKind::Error,
+                format!("first `{class}` on `{name}`"),
+                json!({ "step": name, "class": class }),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Every second the record is brought up to date.
+    fn second(&mut self) -> Result<(), ControlError> {
+        let frames = self.totals.take_frames();
+        self.writer.frames(&frames)?;
+        if let Some(collector) = &self.stage.collector {
+            self.writer.ledger(&super::finish::ledger(&collector.view().ledger, None, &self.findings))?;
+        }
+        Ok(())
+    }
+}
+
+fn detail(sample: &peakdrill_loadgen::Sample) -> String {
+    let parts = [&sample.detail, &sample.head, &sample.body];
+    parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("\n")
+}

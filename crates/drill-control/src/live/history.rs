@@ -1,0 +1,117 @@
+//! The load so far, as a bounded row of points for screens.
+
+use std::collections::BTreeMap;
+
+use peakdrill_drill_model::frame::Tally;
+use peakdrill_drill_model::plan::Plan;
+use peakdrill_drill_model::snapshot::{HISTORY_POINTS, HistoryPoint};
+use peakdrill_latency::Histogram;
+
+#[derive(Debug, Default)]
+struct Second {
+    sent: u64,
+    completed: u64,
+    errors: u64,
+    latency: Histogram,
+}
+
+/// Points of the past, by second of the intended time. The newest seconds stay open for late answers.
+#[derive(Debug, Default)]
+pub struct History {
+    open: BTreeMap<u32, Second>,
+    closed: Vec<HistoryPoint>,
+    every: u32,
+}
+
+/// Seconds that stay open for late answers.
+const OPEN_SECONDS: usize = 30;
+
+impl History {
+    /// An empty history.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { open: BTreeMap::new(), closed: Vec::new(), every: 1 }
+    }
+
+    /// Adds a delta: journeys' sent, requests' latency.
+    pub fn add(&mut self, second: u32, is_journeys: bool, tally: &Tally) {
+        let entry = self.open.entry(second).or_default();
+        if is_journeys {
+            entry.sent += tally.sent;
+        } else {
+            entry.completed += tally.completed;
+            entry.errors += tally.error_count();
+            entry.latency.merge(&tally.latency);
+        }
+    }
+
+    /// The points up to now. Older seconds are thinned so that there are never more than [`HISTORY_POINTS`].
+    pub fn points(&mut self, plan: &Plan) -> Vec<HistoryPoint> {
+        while self.open.len() > OPEN_SECONDS {
+            let Some((second, data)) = self.open.pop_first() else { break };
+            if second % self.every == 0 {
+                self.closed.push(point(plan, second, &data));
+            }
+        }
+        while self.closed.len() + OPEN_SECONDS > HISTORY_POINTS {
+            self.every *= 2;
+            let every = self.every;
+            self.closed.retain(|kept| kept.second % every == 0);
+        }
+        let open = self.open.iter().map(|(second, data)| point(plan, *second, data));
+        self.closed.iter().copied().chain(open).collect()
+    }
+}
+
+fn point(plan: &Plan, second: u32, data: &Second) -> HistoryPoint {
+    HistoryPoint {
+        second,
+        target: rate_at(plan, u64::from(second) * 1_000_000_000 + 500_000_000).map_or(0.0, |(rate, _)| rate),
+        sent: data.sent as f64,
+        p99_ms: data.latency.quantile(0.99).map(|ns| ns as f64 / 1e6),
+        error_share: (data.completed > 0).then(|| data.errors as f64 / data.completed as f64),
+    }
+}
+
+/// The planned rate at a time of the load and the index of its phase; `None` after the end.
+#[must_use]
+pub fn rate_at(plan: &Plan, t_ns: u64) -> Option<(f64, usize)> {
+    let mut left = t_ns;
+    for (index, phase) in plan.load.phases.iter().enumerate() {
+        let length = phase.shape.duration_ns();
+        if left < length {
+            return Some((phase.shape.rate_at(left), index));
+        }
+        left -= length;
+    }
+    None
+}
+
+/// The plan over its whole length at equal distances.
+#[must_use]
+pub fn plan_curve(plan: &Plan) -> Vec<f64> {
+    let total = plan.duration_ns();
+    let at = |k: usize| {
+        let t = (u128::from(total) * (2 * k as u128 + 1) / (2 * HISTORY_POINTS as u128)) as u64;
+        rate_at(plan, t).map_or(0.0, |(rate, _)| rate)
+    };
+    (0..HISTORY_POINTS).map(at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::plan;
+
+    #[test]
+    fn a_long_run_stays_bounded() {
+        let plan = plan();
+        let mut history = History::new();
+        for second in 0..20_000 {
+            history.add(second, true, &Tally { sent: 1, ..Tally::default() });
+            if second % 100 == 0 {
+                assert!(history.points(&plan).len() <= HISTORY_POINTS);
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What is known of a running drill: windows for guards, totals for gates and screens.
+
+pub mod gates;
+pub mod guards;
+pub mod history;
+pub mod totals;
+pub mod window;

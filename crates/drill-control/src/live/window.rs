@@ -1,0 +1,193 @@
+//! The trailing second, in ticks of 250 ms: what guards and screens look at.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
+use peakdrill_drill_model::frame::Tally;
+use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_latency::{Histogram, Sparse};
+
+/// Length of a tick.
+pub const TICK_NS: u64 = 250_000_000;
+/// Ticks that conditions look back over: one second.
+pub const WINDOW_TICKS: usize = 4;
+/// Ticks that screens may look back over where a second has few samples: five seconds.
+pub const LONG_WINDOW_TICKS: usize = 20;
+
+/// What one tick brought.
+#[derive(Debug, Clone, Default)]
+pub struct Tick {
+    /// Counted in this tick, per step; journeys under `None`.
+    pub tallies: BTreeMap<Option<StepId>, Tally>,
+    /// Planned rate over the tick, journeys a second.
+    pub target_rate: Option<f64>,
+}
+
+/// What is known besides the load: the ledger's sums for this run. `None`: nobody reported.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct IsolationNow {
+    /// Shadow operations that reached live data.
+    pub leaks: Option<u64>,
+    /// Tags lost.
+    pub tag_lost: Option<u64>,
+}
+
+/// A sliding window over the load.
+#[derive(Debug)]
+pub struct Window {
+    steps: Vec<(String, String)>,
+    ticks: VecDeque<Tick>,
+    ages: BTreeMap<StepId, Sparse>,
+    in_flight: u64,
+    isolation: IsolationNow,
+    span: usize,
+}
+
+impl Window {
+    /// An empty window over a plan's steps.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let steps = plan.steps.iter().map(|info| (info.journey.clone(), info.step.clone())).collect();
+        Self {
+            steps,
+            ticks: VecDeque::with_capacity(LONG_WINDOW_TICKS),
+            ages: BTreeMap::new(),
+            in_flight: 0,
+            isolation: IsolationNow::default(),
+            span: WINDOW_TICKS,
+        }
+    }
+
+    /// Adds a tick; the oldest leaves.
+    pub fn push(&mut self, tick: Tick) {
+        if self.ticks.len() == LONG_WINDOW_TICKS {
+            self.ticks.pop_front();
+        }
+        self.ticks.push_back(tick);
+    }
+
+    /// Ages of the requests in flight now, and their number.
+    pub fn set_in_flight(&mut self, in_flight: u64, ages: BTreeMap<StepId, Sparse>) {
+        self.in_flight = in_flight;
+        self.ages = ages;
+    }
+
+    /// What the ledger says now.
+    pub fn set_isolation(&mut self, isolation: IsolationNow) {
+        self.isolation = isolation;
+    }
+
+    /// How many of the last ticks are looked at: a second for guards, more for screens.
+    pub fn set_span(&mut self, ticks: usize) {
+        self.span = ticks.clamp(1, LONG_WINDOW_TICKS);
+    }
+
+    fn recent(&self) -> impl Iterator<Item = &Tick> {
+        self.ticks.iter().rev().take(self.span)
+    }
+
+    /// Length of what is looked at, in seconds.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.recent().count() as f64 * TICK_NS as f64 / 1e9
+    }
+
+    /// Whether a step is selected. Journeys (`None`) are never.
+    fn selected(&self, step: Option<StepId>, select: &Selectors) -> bool {
+        let Some((journey, name)) = step.and_then(|id| self.steps.get(usize::from(id))) else { return false };
+        select.journey.as_ref().is_none_or(|wanted| wanted == journey)
+            && select.step.as_ref().is_none_or(|wanted| wanted == name)
+    }
+
+    /// The merged tally of the selected steps.
+    #[must_use]
+    pub fn requests(&self, select: &Selectors) -> Tally {
+        let mut all = Tally::default();
+        for tick in self.recent() {
+            tick.tallies
+                .iter()
+                .filter(|(step, _)| self.selected(**step, select))
+                .for_each(|(_, tally)| all.merge(tally));
+        }
+        all
+    }
+
+    /// The merged tally of journeys.
+    #[must_use]
+    pub fn journeys(&self) -> Tally {
+        let mut all = Tally::default();
+        self.recent().filter_map(|tick| tick.tallies.get(&None)).for_each(|tally| all.merge(tally));
+        all
+    }
+
+    /// A quantile over what was answered and what still waits. The ages of waiting requests are lower bounds,
+    /// so they may raise the quantile and never lower it: a target that freezes completes nothing, and still
+    /// its latency grows.
+    fn latency(&self, q: f64, select: &Selectors) -> Option<Measured> {
+        let answered = self.requests(select).latency;
+        let mut with_waiting = answered.clone();
+        for (step, ages) in &self.ages {
+            if self.selected(Some(*step), select) {
+                ages.iter().for_each(|(bucket, count)| {
+                    with_waiting
+                        .record_n(peakdrill_latency::highest_in(bucket), u64::try_from(count).unwrap_or(0));
+                });
+            }
+        }
+        measured(&answered, q)
+            .into_iter()
+            .chain(measured(&with_waiting, q))
+            .max_by(|a, b| a.value.total_cmp(&b.value))
+    }
+
+    fn rate(&self, select: &Selectors) -> Option<Measured> {
+        let any = *select != Selectors::default();
+        let sent = if any { self.requests(select).sent } else { self.journeys().sent };
+        (self.seconds() > 0.0).then(|| Measured { value: sent as f64 / self.seconds(), samples: sent })
+    }
+}
+
+fn measured(histogram: &Histogram, q: f64) -> Option<Measured> {
+    Some(Measured { value: histogram.quantile(q)? as f64, samples: histogram.count() })
+}
+
+/// `part / whole`; `None` for an empty whole.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> Option<Measured> {
+    (whole > 0).then(|| Measured { value: part as f64 / whole as f64, samples: whole })
+}
+
+impl Stats for Window {
+    fn measure(&self, stat: Stat, select: &Selectors) -> Option<Measured> {
+        match stat {
+            Stat::Latency(q) => self.latency(q, select),
+            Stat::Service(q) => measured(&self.requests(select).service, q),
+            Stat::ErrorRate => {
+                let tally = self.requests(select);
+                share(tally.error_count(), tally.completed)
+            }
+            Stat::Rate => self.rate(select),
+            Stat::InFlight => Some(Measured { value: self.in_flight as f64, samples: 1 }),
+            Stat::ScheduleMiss => {
+                let tally = self.journeys();
+                share(tally.missed, tally.intended)
+            }
+            Stat::AckMissing => {
+                let tally = self.requests(select);
+                share(tally.ack_missing, tally.completed)
+            }
+            Stat::Leaks => self.isolation.leaks.map(|n| Measured { value: n as f64, samples: 1 }),
+            Stat::TagLost => self.isolation.tag_lost.map(|n| Measured { value: n as f64, samples: 1 }),
+            // Known only when the run is over.
+            Stat::Capacity => None,
+        }
+    }
+
+    fn target_rate(&self) -> Option<f64> {
+        let rates: Vec<f64> = self.recent().filter_map(|tick| tick.target_rate).collect();
+        (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests;

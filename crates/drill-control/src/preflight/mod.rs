@@ -1,0 +1,268 @@
+//! Before any load: targets answer, the tag goes all the way, shadow tables are there.
+//!
+//! For each step a tagged probe is sent, and an untagged twin where the method is safe. A twin of a write would
+//! be a live write, so for writes a trace of live traffic with the same entry operation is the twin; see
+//! `docs/adr-001-twins.md`.
+
+pub mod stores;
+pub mod trees;
+
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use peakdrill_collector::Collector;
+use peakdrill_drill_model::ledger::Outcome;
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::{Plan, Target};
+use peakdrill_loadgen::{ProbeOptions, ProbeOutcome, Tagging};
+use peakdrill_trace_model::Span;
+
+use crate::error::ControlError;
+
+/// How long spans of a probe are awaited.
+const SPANS_WAIT: Duration = Duration::from_secs(5);
+/// How long a hop may take to learn of the run.
+const RUN_KNOWN_WAIT: Duration = Duration::from_secs(8);
+/// How long a target may take to accept a connection.
+const CONNECT_WAIT: Duration = Duration::from_secs(3);
+/// How long one probe may take.
+const PROBE_WAIT: Duration = Duration::from_secs(10);
+
+/// What preflight found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Each of these refuses the drill.
+    pub problems: Vec<String>,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+    /// What was looked at and is well.
+    pub passed: Vec<String>,
+    /// Stores that nobody looked at.
+    pub unobserved: Vec<String>,
+    /// The services that take in the drill's requests, as the probes' spans tell.
+    pub entry_services: std::collections::BTreeSet<String>,
+    /// Tagged requests that were sent.
+    pub probes_sent: u64,
+}
+
+/// What preflight works with.
+pub struct Preflight<'a> {
+    /// The drill.
+    pub plan: &'a Plan,
+    /// How probes are tagged.
+    pub tagging: &'a Tagging,
+    /// Receives the spans; `None`: hops cannot be looked at.
+    pub collector: Option<&'a Collector>,
+    /// The run's id, as the ledger has it.
+    pub run: &'a str,
+    /// Looks up the secret named in `dsn`.
+    pub secret: &'a dyn Fn(&str) -> Option<String>,
+    /// Tells a person what is being done.
+    pub say: &'a dyn Fn(&str),
+}
+
+impl Preflight<'_> {
+    /// Runs all checks.
+    ///
+    /// # Errors
+    /// When a probe cannot be made at all.
+    pub fn run(&self) -> Result<Findings, ControlError> {
+        let mut findings = Findings::default();
+        (self.say)("reaching the targets");
+        for target in &self.plan.targets {
+            reach(target, &mut findings);
+        }
+        if self.plan.shadow.is_none() || !findings.problems.is_empty() {
+            return Ok(findings);
+        }
+        self.stores(&mut findings);
+        for journey in 0..self.plan.journeys.len() {
+            self.journey(journey, &mut findings)?;
+        }
+        self.services(&mut findings);
+        Ok(findings)
+    }
+
+    fn stores(&self, findings: &mut Findings) {
+        (self.say)("comparing shadow tables with live ones");
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            findings.problems.push("no runtime for the check of the stores".into());
+            return;
+        };
+        for store in &self.plan.isolation.stores {
+            let dsn = store.dsn.as_deref().and_then(|name| (self.secret)(name));
+            let checked = runtime.block_on(stores::check(store, dsn.as_deref()));
+            if checked.problems.is_empty() && checked.unobserved.is_none() {
+                findings
+                    .passed
+                    .push(format!("shadow tables of `{}` are there and like the live ones", store.service));
+            }
+            findings.problems.extend(checked.problems);
+            findings.unobserved.extend(checked.unobserved);
+        }
+    }
+
+    fn journey(&self, journey: usize, findings: &mut Findings) -> Result<(), ControlError> {
+        let name = &self.plan.journeys[journey].name;
+        (self.say)(&format!("probing journey `{name}`"));
+        let twins = peakdrill_loadgen::probe(self.plan, journey, &Tagging::Plain, &self.options(true, 0))
+            .map_err(|error| ControlError::Engine(error.to_string()))?;
+        let tagged = self.tagged(journey, findings)?;
+        for outcome in &tagged {
+            let step = &self.plan.steps[usize::from(outcome.step)].step;
+            let twin = twins.iter().find(|twin| twin.step == outcome.step);
+            let before = findings.problems.len();
+            self.step(step, outcome, twin, findings);
+            if findings.problems.len() == before {
+                findings.passed.push(format!("the tag goes all the way on `{name}` / `{step}`"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tagged probe. Hops learn of runs about once a second: one that does not know this run yet is asked
+    /// again for a while.
+    fn tagged(&self, journey: usize, findings: &mut Findings) -> Result<Vec<ProbeOutcome>, ControlError> {
+        let deadline = std::time::Instant::now() + RUN_KNOWN_WAIT;
+        for attempt in 0.. {
+            let outcomes =
+                peakdrill_loadgen::probe(self.plan, journey, self.tagging, &self.options(false, attempt))
+                    .map_err(|error| ControlError::Engine(error.to_string()))?;
+            findings.probes_sent += outcomes.len() as u64;
+            let unknown = outcomes.iter().any(not_known_yet);
+            if !unknown || std::time::Instant::now() >= deadline {
+                return Ok(outcomes);
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        Ok(Vec::new())
+    }
+
+    fn options(&self, safe_methods_only: bool, index: u64) -> ProbeOptions {
+        let timeout_ns = u64::try_from(PROBE_WAIT.as_nanos()).unwrap_or(u64::MAX);
+        ProbeOptions { run: self.run.to_owned(), timeout_ns, safe_methods_only, index }
+    }
+
+    fn step(&self, step: &str, outcome: &ProbeOutcome, twin: Option<&ProbeOutcome>, findings: &mut Findings) {
+        let probe = self.spans(outcome, None);
+        if let Some(error) = outcome.error {
+            let at = deepest_failure(&probe).map_or_else(String::new, |service| format!(" at `{service}`"));
+            findings
+                .problems
+                .push(format!("step `{step}`: the tagged probe failed{at}: {error}: {}", outcome.detail));
+        }
+        if outcome.acked == Some(false) {
+            findings.problems.push(format!(
+                "step `{step}`: load → first hop: the answer does not acknowledge the tag: put the router or the \
+                 sidecar in front of it"
+            ));
+        }
+        let Some(collector) = self.collector else {
+            findings
+                .warnings
+                .push(format!("step `{step}`: no collector: hops behind the first were not looked at"));
+            return;
+        };
+        let Some(entry) = trees::entry(&probe, outcome.span) else {
+            let text = format!(
+                "step `{step}`: no spans of the probe arrived within {} s: hops cannot be proven",
+                SPANS_WAIT.as_secs()
+            );
+            if self.plan.is_production() {
+                findings.problems.push(text)
+            } else {
+                findings.warnings.push(text)
+            }
+            return;
+        };
+        findings.entry_services.insert(entry.service.to_string());
+        let twin_spans = match twin {
+            Some(twin) if twin.error.is_none() => Some(self.spans(twin, None)),
+            _ => collector.recent_live(&entry.service, &entry.op),
+        };
+        if twin_spans.is_none() {
+            findings.warnings.push(format!(
+                "step `{step}`: no untagged twin was seen: hops that no probe reaches are not found"
+            ));
+        }
+        let probe = self.spans(outcome, twin_spans.as_deref());
+        for lost in trees::compare(&probe, twin_spans.as_deref()) {
+            findings.problems.push(format!("step `{step}`: {lost}"));
+        }
+    }
+
+    /// The spans of a probe, as soon as they are whole, or what is there when the time is over.
+    fn spans(&self, outcome: &ProbeOutcome, twin: Option<&[Span]>) -> Vec<Span> {
+        let Some(collector) = self.collector else { return Vec::new() };
+        let whole = |spans: &[Span]| trees::is_whole(spans, twin, outcome.span);
+        collector.wait_for(outcome.trace, whole, SPANS_WAIT).unwrap_or_else(|| collector.trace(outcome.trace))
+    }
+
+    /// Every service with declared stores must have seen the run, by its own ledger.
+    fn services(&self, findings: &mut Findings) {
+        let Some(collector) = self.collector else { return };
+        (self.say)("asking the services' ledgers");
+        let services: std::collections::BTreeSet<&str> =
+            self.plan.isolation.stores.iter().map(|store| store.service.as_str()).collect();
+        let deadline = std::time::Instant::now() + SPANS_WAIT;
+        let silent = loop {
+            let view = collector.view();
+            let seen = |service: &&str| {
+                view.ledger.iter().any(|row| {
+                    row.service == *service && row.run == self.run && row.outcome == Outcome::ShadowIn
+                })
+            };
+            let silent: Vec<&str> = services.iter().filter(|service| !seen(service)).copied().collect();
+            if silent.is_empty() || std::time::Instant::now() >= deadline {
+                break silent;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        for service in silent {
+            findings.problems.push(format!(
+                "service `{service}` is declared in `isolation` but its ledger has not seen the run: its rules are not \
+                 loaded, or no router or sidecar stands in front of it"
+            ));
+        }
+    }
+}
+
+/// A hop that has not read the new table of runs yet.
+fn not_known_yet(outcome: &ProbeOutcome) -> bool {
+    outcome.error == Some(ErrorClass::IsolationRefused) && outcome.detail.contains("run_unknown")
+}
+
+/// The deepest service whose span failed.
+fn deepest_failure(spans: &[Span]) -> Option<String> {
+    let failed =
+        spans.iter().filter(|span| span.error && span.kind == peakdrill_trace_model::SpanKind::Server);
+    failed.max_by_key(|span| span.start_ns).map(|span| span.service.to_string())
+}
+
+fn reach(target: &Target, findings: &mut Findings) {
+    let found = url::Url::parse(&target.base_url).ok().and_then(|url| {
+        Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
+    });
+    let Some((host, port)) = found else {
+        findings.problems.push(format!("target `{}`: `{}` is no URL", target.name, target.base_url));
+        return;
+    };
+    let addresses = match (host.as_str(), port).to_socket_addrs() {
+        Ok(addresses) => addresses.collect::<Vec<_>>(),
+        Err(error) => {
+            findings.problems.push(format!("target `{}`: `{host}` does not resolve: {error}", target.name));
+            return;
+        }
+    };
+    let mut last = String::from("no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, CONNECT_WAIT) {
+            Ok(_) => {
+                findings.passed.push(format!("target `{}` is reachable at {address}", target.name));
+                return;
+            }
+            Err(error) => last = format!("{address}: {error}"),
+        }
+    }
+    findings.problems.push(format!("target `{}` is not reachable: {last}", target.name));
+}

@@ -1,0 +1,25 @@
+//! The drill record: a folder that is valid after every second.
+
+pub mod files;
+pub mod reader;
+pub mod writer;
+
+pub use reader::{read, rerender};
+pub use writer::RecordWriter;
+
+/// The resolved plan.
+pub const PLAN: &str = "plan.json";
+/// Versions, machine, limits.
+pub const ENVIRONMENT: &str = "environment.json";
+/// The load, a line a second and step.
+pub const FRAMES: &str = "frames.jsonl";
+/// The received telemetry.
+pub const JOURNAL: &str = "journal";
+/// The collector's cells.
+pub const CELLS: &str = "cells.json";
+/// The event log.
+pub const EVENTS: &str = "events.jsonl";
+/// The ledger.
+pub const ISOLATION: &str = "isolation.json";
+/// Failed and slow requests.
+pub const SAMPLES: &str = "samples.jsonl";

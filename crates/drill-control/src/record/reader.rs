@@ -1,0 +1,177 @@
+//! Reads a record, whole or torn, and renders it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use peakdrill_bottleneck::{Cells, analyse};
+use peakdrill_collector::{CellsFile, Limits, replay};
+use peakdrill_drill_model::event::{Event, first_break};
+use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::ledger::Ledger;
+use peakdrill_drill_model::plan::{Plan, Report};
+use peakdrill_drill_model::verdict::Verdict;
+use peakdrill_reports::{AnalysisPart, Environment, Record, html, junit, markdown, verdict, verdict_json};
+use serde::de::DeserializeOwned;
+
+use super::files::{at, write_atomic};
+use super::{CELLS, ENVIRONMENT, EVENTS, FRAMES, ISOLATION, JOURNAL, PLAN, SAMPLES};
+use crate::error::ControlError;
+
+/// Reads what is there; what is not is named in `missing`.
+///
+/// # Errors
+/// When the folder holds no plan: then it is no record.
+pub fn read(folder: &Path) -> Result<Record, ControlError> {
+    let mut missing = Vec::new();
+    let plan_path = folder.join(PLAN);
+    let text = std::fs::read_to_string(&plan_path).map_err(at(&plan_path))?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| at(&plan_path)(error.into()))?;
+    let events: Vec<Event> = lines(folder, EVENTS, &mut missing);
+    if let Some(index) = first_break(&events) {
+        missing.push(format!(
+            "{EVENTS}: the chain of hashes breaks at line {}: it was changed or torn",
+            index + 1
+        ));
+    }
+    let over = events.iter().any(|event| event.text == "the run is over" || event.data["refused"] == true);
+    if !over {
+        missing.push(
+            "the end of the run: it was killed, or still runs; figures are those up to its last second"
+                .into(),
+        );
+    }
+    let environment: Option<Environment> = whole(folder, ENVIRONMENT, &mut missing);
+    let ledger: Option<Ledger> = whole(folder, ISOLATION, &mut Vec::new());
+    if ledger.is_none() && plan.shadow.is_some() {
+        missing.push(format!("{ISOLATION}: no ledger was received"));
+    }
+    Ok(Record {
+        environment: environment.unwrap_or_default(),
+        frames: lines(folder, FRAMES, &mut missing),
+        analysis: analysis(folder, &plan, &mut missing),
+        events,
+        ledger,
+        samples: lines(folder, SAMPLES, &mut missing),
+        plan,
+        missing,
+    })
+}
+
+/// The cells as they were kept; for a torn record those of the journal, which are the same.
+fn cells(folder: &Path, missing: &mut Vec<String>) -> Option<Arc<Cells>> {
+    if let Ok(bytes) = std::fs::read(folder.join(CELLS)) {
+        match CellsFile::from_bytes(&bytes) {
+            Ok(file) => return Some(file.cells),
+            Err(error) => missing.push(format!("{CELLS}: {error}")),
+        }
+    }
+    let journal = folder.join(JOURNAL);
+    if !journal.exists() {
+        return None;
+    }
+    match replay(&journal, Limits::default()) {
+        Ok(replayed) => {
+            missing.extend(replayed.missing);
+            Some(replayed.cells)
+        }
+        Err(error) => {
+            missing.push(format!("{JOURNAL}: {error}"));
+            None
+        }
+    }
+}
+
+fn analysis(folder: &Path, plan: &Plan, missing: &mut Vec<String>) -> Option<AnalysisPart> {
+    let cells = cells(folder, missing)?;
+    let found = analyse(&cells, &crate::snapshot::analysis_input(plan));
+    Some(part(found))
+}
+
+fn whole<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> Option<T> {
+    let text = match std::fs::read(folder.join(name)) {
+        Ok(text) => text,
+        Err(_) => {
+            missing.push(format!("{name}: not there"));
+            return None;
+        }
+    };
+    serde_json::from_slice(&text).map_err(|error| missing.push(format!("{name}: {error}"))).ok()
+}
+
+/// Reads lines; a torn or foreign one is left out and reported.
+fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> Vec<T> {
+    let Ok(text) = std::fs::read(folder.join(name)) else {
+        missing.push(format!("{name}: not there"));
+        return Vec::new();
+    };
+    let mut bad = 0;
+    let mut read = Vec::new();
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(value) => read.push(value),
+            Err(_) => bad += 1,
+        }
+    }
+    if bad > 0 {
+        missing.push(format!("{name}: {bad} lines are torn or unreadable and were left out"));
+    }
+    read
+}
+
+/// Makes the renderings anew in the record's folder, and those that the plan asks for elsewhere.
+///
+/// # Errors
+/// When the record cannot be read or a rendering cannot be written.
+pub fn rerender(folder: &Path) -> Result<(Verdict, Exit), ControlError> {
+    let record = read(folder)?;
+    let verdict = verdict(&record);
+    let exit = peakdrill_reports::exit(&verdict, &record);
+    let write = |name: &str, text: &str| write_atomic(&folder.join(name), text.as_bytes(), 0o644);
+    write("verdict.json", &verdict_json(&verdict))?;
+    write("report.html", &html(&record, &verdict))?;
+    write("junit.xml", &junit(&verdict, &record))?;
+    write("summary.md", &markdown(&verdict, &record))?;
+    for report in &record.plan.reports {
+        let (path, text) = match report {
+            Report::Html(path) => (path, html(&record, &verdict)),
+            Report::Junit(path) => (path, junit(&verdict, &record)),
+            Report::Markdown(path) => (path, markdown(&verdict, &record)),
+            Report::Json(path) => (path, verdict_json(&verdict)),
+        };
+        write_atomic(Path::new(path), text.as_bytes(), 0o644)?;
+    }
+    Ok((verdict, exit))
+}
+
+/// The analysis in the words of the report.
+fn part(found: peakdrill_bottleneck::Analysis) -> AnalysisPart {
+    // A level at which nothing was measured is no point of a curve.
+    let point = |p: &peakdrill_bottleneck::CurvePoint| {
+        Some(peakdrill_reports::CurvePoint {
+            offered: p.offered,
+            achieved: p.achieved,
+            p50_ms: p.p50_ms?,
+            p99_ms: p.p99_ms?,
+            concurrency: p.concurrency,
+        })
+    };
+    let curve = |c: &peakdrill_bottleneck::NodeCurve| peakdrill_reports::NodeCurve {
+        node: c.node.clone(),
+        kind: c.kind,
+        points: c.points.iter().filter_map(point).collect(),
+    };
+    let growth = |g: &peakdrill_bottleneck::Growth| peakdrill_reports::Growth {
+        node: g.node.clone(),
+        self_ms: g.self_ms,
+        wait_ms: g.wait_ms,
+        gap_ms: g.gap_ms,
+    };
+    AnalysisPart {
+        curves: found.curves.iter().map(curve).collect(),
+        growth: found.growth.iter().map(growth).collect(),
+        summary: found.summary,
+        bottlenecks: found.bottlenecks,
+        dependencies: found.dependencies,
+        completeness: found.completeness,
+    }
+}

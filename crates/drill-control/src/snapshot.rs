@@ -1,0 +1,301 @@
+//! Makes the snapshots that screens read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use peakdrill_bottleneck::{Analysis, AnalysisInput, analyse};
+use peakdrill_collector::{Collector, View};
+use peakdrill_drill_model::condition::Selectors;
+use peakdrill_drill_model::frame::Tally;
+use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
+use peakdrill_drill_model::plan::Plan;
+use peakdrill_drill_model::snapshot::{RunState, Snapshot, StepRow, TopError};
+use peakdrill_drill_model::verdict::{Isolation, Millis};
+use peakdrill_timebase::NS_PER_S;
+
+use crate::live::gates;
+use crate::live::guards::Guards;
+use crate::live::history::{History, plan_curve, rate_at};
+use crate::live::totals::Totals;
+use crate::live::window::{IsolationNow, LONG_WINDOW_TICKS, WINDOW_TICKS, Window};
+use crate::record::RecordWriter;
+
+/// Fewer samples in a second than this: screens look back over five.
+const FEW_SAMPLES: u64 = 200;
+/// Error classes shown.
+const TOP_ERRORS: usize = 5;
+/// Event lines shown.
+const EVENT_LINES: usize = 12;
+/// Time between two live analyses.
+const ANALYSE_EVERY_NS: u64 = NS_PER_S;
+/// Resamples of a live analysis: fewer than in the report, where nobody waits for it.
+const LIVE_RESAMPLES: u32 = 40;
+/// Spans of requests younger than this may be on their way.
+const SETTLED_AFTER_S: i64 = 3;
+
+/// What a look at a run needs besides the counts.
+pub(crate) struct Look {
+    pub(crate) state: RunState,
+    pub(crate) at_ns: i64,
+    pub(crate) elapsed_ns: u64,
+    pub(crate) data_age_ns: u64,
+    pub(crate) in_flight: u64,
+    pub(crate) busiest_thread_share: Option<f64>,
+    pub(crate) isolation: IsolationNow,
+}
+
+/// The board that screens see.
+pub(crate) struct Board {
+    plan: Arc<Plan>,
+    base: Snapshot,
+    history: History,
+    analysis: Option<Analysis>,
+    analysed_at_ns: u64,
+    publish: Box<dyn Fn(Arc<Snapshot>) + Send>,
+}
+
+impl Board {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        run: &str,
+        record: &Path,
+        publish: Box<dyn Fn(Arc<Snapshot>) + Send>,
+    ) -> Self {
+        let base = Snapshot { plan_curve: plan_curve(&plan), ..blank(&plan, run, record) };
+        Self { plan, base, history: History::new(), analysis: None, analysed_at_ns: 0, publish }
+    }
+
+    /// Says what preflight does.
+    pub(crate) fn preflight(&mut self, at_ns: i64, activity: &str) {
+        activity.clone_into(&mut self.base.activity);
+        self.base.at_ns = at_ns;
+        (self.publish)(Arc::new(self.base.clone()));
+    }
+
+    /// Adds a delta to the history.
+    pub(crate) fn add(&mut self, second: u32, is_journeys: bool, tally: &Tally) {
+        self.history.add(second, is_journeys, tally);
+    }
+
+    /// Says that the run is over.
+    pub(crate) fn done(&mut self, at_ns: i64) {
+        self.base.state = RunState::Done;
+        self.base.at_ns = at_ns;
+        self.base.in_flight = 0;
+        (self.publish)(Arc::new(self.base.clone()));
+    }
+
+    /// Publishes how things stand.
+    pub(crate) fn show(
+        &mut self,
+        look: &Look,
+        window: &mut Window,
+        totals: &Totals,
+        guards: &Guards,
+        collector: Option<&Collector>,
+        writer: &RecordWriter,
+    ) {
+        self.times(look);
+        self.load(look, window, totals);
+        if let Some(view) = collector.map(Collector::view) {
+            self.system(look, &view);
+        }
+        let snapshot = &mut self.base;
+        snapshot.guards = guards.rows();
+        snapshot.gates = gates::rows(&self.plan, totals, look.isolation);
+        snapshot.history = self.history.points(&self.plan);
+        let lines: Vec<String> = writer.recent().map(|event| event.text.clone()).collect();
+        snapshot.events = lines[lines.len().saturating_sub(EVENT_LINES)..].to_vec();
+        (self.publish)(Arc::new(snapshot.clone()));
+    }
+
+    fn times(&mut self, look: &Look) {
+        let snapshot = &mut self.base;
+        snapshot.state = look.state;
+        snapshot.activity = String::new();
+        snapshot.at_ns = look.at_ns;
+        snapshot.elapsed_ns = look.elapsed_ns;
+        snapshot.data_age_ns = look.data_age_ns;
+        let planned = rate_at(&self.plan, look.elapsed_ns);
+        snapshot.target_rate = planned.map(|(rate, _)| rate);
+        let Some((_, index)) = planned else { return };
+        let phases = &self.plan.load.phases;
+        let before: u64 = phases[..index].iter().map(|phase| phase.shape.duration_ns()).sum();
+        snapshot.phase.clone_from(&phases[index].name);
+        snapshot.phase_elapsed_ns = look.elapsed_ns.saturating_sub(before);
+        snapshot.phase_ns = phases[index].shape.duration_ns();
+        snapshot.next_phase = phases.get(index + 1).map(|phase| phase.name.clone());
+    }
+
+    fn load(&mut self, look: &Look, window: &mut Window, totals: &Totals) {
+        let snapshot = &mut self.base;
+        snapshot.in_flight = look.in_flight;
+        snapshot.generator_cpu = look.busiest_thread_share;
+        let journeys = totals.journeys();
+        let requests = totals.requests();
+        (snapshot.intended, snapshot.sent, snapshot.missed) =
+            (journeys.intended, journeys.sent, journeys.missed);
+        (snapshot.completed, snapshot.errors) = (requests.completed, requests.error_count());
+        let acked = requests.completed.saturating_sub(requests.ack_missing);
+        let checked = self.plan.shadow.as_ref().is_some_and(|shadow| shadow.ack_require.is_some());
+        snapshot.ack_share =
+            (checked && requests.completed > 0).then(|| acked as f64 / requests.completed as f64);
+        snapshot.sent_rate = window.journeys().sent as f64;
+        let all = Selectors::default();
+        if window.requests(&all).completed < FEW_SAMPLES {
+            window.set_span(LONG_WINDOW_TICKS);
+        }
+        let recent = window.requests(&all);
+        snapshot.latency_ms = Millis::from(recent.latency.quantiles());
+        snapshot.service_ms = Millis::from(recent.service.quantiles());
+        snapshot.lateness_ms = Millis::from(window.journeys().lateness.quantiles());
+        snapshot.steps =
+            self.plan.steps.iter().map(|info| step_row(window, &info.journey, &info.step)).collect();
+        window.set_span(WINDOW_TICKS);
+        let named = |(step, class, count): (u16, peakdrill_drill_model::outcome::ErrorClass, u64)| TopError {
+            step: self.plan.steps.get(usize::from(step)).map_or_else(String::new, |info| info.step.clone()),
+            class: class.to_string(),
+            count,
+        };
+        snapshot.top_errors = totals.top_errors(TOP_ERRORS).into_iter().map(named).collect();
+    }
+
+    fn system(&mut self, look: &Look, view: &View) {
+        let snapshot = &mut self.base;
+        snapshot.spans = view.spans();
+        snapshot.span_age_ns =
+            view.newest_span_end_ns.map(|end| u64::try_from(look.at_ns.saturating_sub(end)).unwrap_or(0));
+        snapshot.isolation = isolation(&view.ledger, &snapshot.run);
+        if look.elapsed_ns < self.analysed_at_ns.saturating_add(ANALYSE_EVERY_NS) {
+            return;
+        }
+        self.analysed_at_ns = look.elapsed_ns;
+        let second = i64::try_from(look.elapsed_ns / NS_PER_S).unwrap_or(0);
+        let mut input = analysis_input(&self.plan);
+        input.load_seconds = second.min(input.load_seconds.max(1));
+        input.settled_before = Some(second - SETTLED_AFTER_S);
+        input.settings.resamples = LIVE_RESAMPLES;
+        let analysis = analyse(&view.cells, &input);
+        snapshot.ranking.clone_from(&analysis.bottlenecks);
+        snapshot.dependencies.clone_from(&analysis.dependencies);
+        snapshot.analysis_note = analysis.summary.because.first().cloned().unwrap_or_default();
+        self.analysis = Some(analysis);
+    }
+}
+
+/// What the analysis has to know of a plan.
+pub(crate) fn analysis_input(plan: &Plan) -> AnalysisInput {
+    let mut measured = Vec::new();
+    let mut at = 0_u64;
+    for phase in &plan.load.phases {
+        let end = at + phase.shape.duration_ns();
+        if phase.measure {
+            measured.push(((at / NS_PER_S) as i64, end.div_ceil(NS_PER_S) as i64));
+        }
+        at = end;
+    }
+    AnalysisInput {
+        load_seconds: at.div_ceil(NS_PER_S) as i64,
+        measured,
+        first_steps: first_steps(plan),
+        ..AnalysisInput::default()
+    }
+}
+
+/// The steps with which a journey can begin.
+fn first_steps(plan: &Plan) -> Vec<u16> {
+    let mut found = Vec::new();
+    let mut open: Vec<&[peakdrill_drill_model::plan::Node]> =
+        plan.journeys.iter().map(|journey| journey.steps.as_slice()).collect();
+    while let Some(nodes) = open.pop() {
+        for node in nodes {
+            match node {
+                peakdrill_drill_model::plan::Node::Think { .. } => continue,
+                peakdrill_drill_model::plan::Node::Request(request) => found.push(request.step),
+                peakdrill_drill_model::plan::Node::Choose(branches) => {
+                    open.extend(branches.iter().map(|branch| branch.steps.as_slice()));
+                }
+            }
+            break;
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Sums of the ledger for one run; `None` where no hop reported.
+pub(crate) fn isolation(rows: &[LedgerRow], run: &str) -> Isolation {
+    let reported = rows.iter().any(|row| row.run == run);
+    let sum = |outcome| {
+        reported.then(|| {
+            rows.iter().filter(|row| row.run == run && row.outcome == outcome).map(|row| row.count).sum()
+        })
+    };
+    Isolation {
+        shadow_writes: sum(Outcome::ShadowWrite),
+        live_writes: sum(Outcome::Leak),
+        mocked: sum(Outcome::Mocked),
+        refused: sum(Outcome::Refused),
+        tag_lost: sum(Outcome::TagLost),
+        unobserved: Vec::new(),
+    }
+}
+
+fn step_row(window: &Window, journey: &str, step: &str) -> StepRow {
+    let select = Selectors { journey: Some(journey.to_owned()), step: Some(step.to_owned()) };
+    let tally = window.requests(&select);
+    StepRow {
+        journey: journey.to_owned(),
+        step: step.to_owned(),
+        rate: tally.completed as f64 / window.seconds().max(0.25),
+        error_share: (tally.completed > 0).then(|| tally.error_count() as f64 / tally.completed as f64),
+        latency_ms: Millis::from(tally.latency.quantiles()),
+    }
+}
+
+fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
+    Snapshot {
+        v: 1,
+        drill: plan.name.clone(),
+        run: run.to_owned(),
+        environment: plan.environment.clone(),
+        state: RunState::Preflight,
+        activity: String::new(),
+        at_ns: 0,
+        data_age_ns: 0,
+        phase: String::new(),
+        phase_elapsed_ns: 0,
+        phase_ns: 0,
+        elapsed_ns: 0,
+        total_ns: plan.duration_ns(),
+        next_phase: None,
+        target_rate: None,
+        sent_rate: 0.0,
+        intended: 0,
+        sent: 0,
+        missed: 0,
+        completed: 0,
+        errors: 0,
+        in_flight: 0,
+        max_in_flight: plan.load.max_in_flight as u64,
+        latency_ms: Millis::default(),
+        service_ms: Millis::default(),
+        lateness_ms: Millis::default(),
+        top_errors: Vec::new(),
+        steps: Vec::new(),
+        guards: Vec::new(),
+        gates: Vec::new(),
+        ranking: Vec::new(),
+        dependencies: Vec::new(),
+        analysis_note: String::new(),
+        span_age_ns: None,
+        spans: 0,
+        isolation: Isolation::default(),
+        ack_share: None,
+        generator_cpu: None,
+        history: Vec::new(),
+        plan_curve: Vec::new(),
+        events: Vec::new(),
+        record: record.display().to_string(),
+    }
+}

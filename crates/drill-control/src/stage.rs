@@ -1,0 +1,166 @@
+//! What must stand before a drill can run: authority, registry, collector.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use peakdrill_bottleneck::TraceClass;
+use peakdrill_collector::{Collector, CollectorConfig, Limits};
+use peakdrill_shadow_tag::{EnvId, MarkKey, RunId, RunTable, TraceId};
+use peakdrill_timebase::{Clock, OsClock};
+
+use crate::authority::{Authority, Secrets};
+use crate::error::ControlError;
+use crate::registry::{Registry, RunsFile, unix_s};
+
+/// Whether spans are received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollectorMode {
+    /// They must be.
+    Required,
+    /// When the addresses are free.
+    WhenFree,
+    /// No.
+    Off,
+}
+
+/// How a stage is set.
+#[derive(Debug, Clone)]
+pub struct StageSettings {
+    /// The run's id: for a single use.
+    pub run: RunId,
+    /// The environment, as hops know it.
+    pub env: EnvId,
+    /// Keys; `None`: nothing is tagged.
+    pub secrets: Option<Secrets>,
+    /// Runs known from earlier drills.
+    pub runs_file: Option<RunsFile>,
+    /// Where the table of runs is served.
+    pub registry: SocketAddr,
+    /// Where OTLP over gRPC is received.
+    pub otlp_grpc: SocketAddr,
+    /// Where OTLP over HTTP is received.
+    pub otlp_http: SocketAddr,
+    /// Whether spans are received.
+    pub collector: CollectorMode,
+    /// Where the journal goes; `None`: no journal.
+    pub journal: Option<PathBuf>,
+}
+
+/// An open stage.
+pub struct Stage {
+    pub(crate) clock: OsClock,
+    pub(crate) run: RunId,
+    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) runs_file: Option<RunsFile>,
+    pub(crate) registry: Option<Registry>,
+    pub(crate) collector: Option<Collector>,
+    /// Why there is no collector although one was wanted.
+    pub(crate) collector_off: Option<String>,
+}
+
+impl Stage {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When the registry or a required collector cannot listen, or the run id was used before.
+    pub fn open(settings: StageSettings) -> Result<Self, ControlError> {
+        let clock = OsClock::new();
+        let authority =
+            settings.secrets.clone().map(|secrets| authority(&settings, secrets, &clock)).transpose()?;
+        let registry = authority
+            .as_ref()
+            .map(|authority| Registry::serve(Arc::clone(authority), settings.registry, clock))
+            .transpose()?;
+        let (collector, collector_off) = collector(&settings, authority.as_deref())?;
+        let stage = Self {
+            clock,
+            run: settings.run,
+            authority,
+            runs_file: settings.runs_file,
+            registry,
+            collector,
+            collector_off,
+        };
+        stage.keep_runs()?;
+        Ok(stage)
+    }
+
+    /// The gRPC address for services' telemetry.
+    #[must_use]
+    pub fn otlp_grpc(&self) -> Option<SocketAddr> {
+        self.collector.as_ref().map(|collector| collector.addresses().0)
+    }
+
+    /// Where hops read the table of runs.
+    #[must_use]
+    pub fn registry_url(&self) -> Option<String> {
+        self.registry.as_ref().map(Registry::url)
+    }
+
+    /// The public keys, as hops read them.
+    ///
+    /// # Errors
+    /// When the key cannot be listed.
+    pub fn verifying_keys_json(&self) -> Result<Option<String>, ControlError> {
+        self.authority.as_ref().map(|authority| Ok(authority.verifying_keys()?.to_json())).transpose()
+    }
+
+    /// Wall-clock time, Unix nanoseconds.
+    pub(crate) fn clock_unix_ns(&self) -> i64 {
+        self.clock.unix().0
+    }
+
+    /// Writes the table of runs to its file.
+    pub(crate) fn keep_runs(&self) -> Result<(), ControlError> {
+        match (&self.runs_file, &self.authority) {
+            (Some(file), Some(authority)) => file.store(&authority.table_json(unix_s(&self.clock))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn authority(
+    settings: &StageSettings,
+    secrets: Secrets,
+    clock: &OsClock,
+) -> Result<Arc<Authority>, ControlError> {
+    let now = unix_s(clock);
+    let earlier =
+        settings.runs_file.as_ref().map_or_else(|| Ok(RunTable::new(now)), |file| file.load(now))?;
+    Authority::new(secrets, settings.env, settings.run, earlier, now).map(Arc::new)
+}
+
+type MaybeCollector = (Option<Collector>, Option<String>);
+
+fn collector(
+    settings: &StageSettings,
+    authority: Option<&Authority>,
+) -> Result<MaybeCollector, ControlError> {
+    if settings.collector == CollectorMode::Off {
+        return Ok((None, Some("switched off".to_owned())));
+    }
+    let config = CollectorConfig {
+        grpc: settings.otlp_grpc,
+        http: Some(settings.otlp_http),
+        journal_dir: settings.journal.clone(),
+        classify: classifier(authority.map(Authority::mark_key)),
+        limits: Limits::default(),
+    };
+    match Collector::start(config) {
+        Ok(collector) => Ok((Some(collector), None)),
+        Err(error) if settings.collector == CollectorMode::WhenFree => Ok((None, Some(error.to_string()))),
+        Err(error) => Err(ControlError::Collector(error.to_string())),
+    }
+}
+
+/// Shadow is told from live by the mark in the trace id alone: no attribute is needed.
+fn classifier(mark: Option<MarkKey>) -> Arc<dyn Fn(u128) -> TraceClass + Send + Sync> {
+    Arc::new(move |trace| {
+        let id = TraceId::from_bytes(trace.to_be_bytes());
+        match (&mark, id) {
+            (Some(mark), Some(id)) if mark.is_marked(id) => TraceClass::Mine,
+            _ => TraceClass::Live,
+        }
+    })
+}

@@ -1,0 +1,36 @@
+//! What the tests of this crate share.
+
+use peakdrill_drill_model::plan::{Arrivals, Guards, Isolation, Load, PLAN_VERSION, Phase, Plan};
+use peakdrill_drill_model::shape::Shape;
+
+/// A plan of one phase and nothing else.
+pub(crate) fn plan() -> Plan {
+    Plan {
+        v: PLAN_VERSION,
+        name: "test".into(),
+        labels: std::collections::BTreeMap::new(),
+        environment: "local".into(),
+        scenario_sha256: String::new(),
+        targets: Vec::new(),
+        shadow: None,
+        isolation: Isolation::default(),
+        feeders: Vec::new(),
+        journeys: Vec::new(),
+        steps: Vec::new(),
+        load: Load {
+            arrivals: Arrivals::Even,
+            seed: 1,
+            max_in_flight: 100,
+            phases: vec![Phase {
+                name: "hold".into(),
+                shape: Shape::Hold { rate: 10.0, for_ns: 10_000_000_000 },
+                arrivals: Arrivals::Even,
+                measure: true,
+                mix: None,
+            }],
+        },
+        guards: Guards::default(),
+        gates: Vec::new(),
+        reports: Vec::new(),
+    }
+}

@@ -1,0 +1,201 @@
+//! The semantic conventions, old names and new, and what a span says by them.
+//!
+//! After the attribute registry of the OpenTelemetry semantic conventions 1.39 and the older names that its
+//! change log maps to them. A new name always wins over an old one.
+
+mod key;
+mod op;
+mod outcome;
+mod peer;
+
+use crate::{Messaging, PeerKind, SpanKind};
+use key::{KEYS, Key};
+
+/// Longest operation, in bytes. What is longer is cut: a name is shown to people.
+pub const OP_BYTES_MAX: usize = 160;
+/// Longest node name, in bytes.
+pub const NODE_BYTES_MAX: usize = 160;
+/// Name of a service that gives none, as the SDKs write it.
+pub const UNKNOWN_SERVICE: &str = "unknown_service";
+
+/// The value of an attribute. Lists and maps carry nothing that is read here: leave them out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Yes or no.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A number.
+    Double(f64),
+}
+
+impl<'a> Value<'a> {
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number, also where an instrumentation wrote it as text.
+    fn number(self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(number),
+            Self::Double(number) if number.fract() == 0.0 && number.abs() < 1e15 => Some(number as i64),
+            Self::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn is_true(self) -> bool {
+        matches!(self, Self::Bool(true) | Self::Text("true"))
+    }
+}
+
+/// The attributes of one span or resource that mean something here.
+#[derive(Debug, Clone)]
+pub struct Attributes<'a> {
+    slots: [Option<Value<'a>>; KEYS],
+}
+
+/// What the attributes of a span say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Role: as given, but an in-process database call, which may come as internal, is a client's.
+    pub kind: SpanKind,
+    /// Operation, at most [`OP_BYTES_MAX`] bytes, of low cardinality.
+    pub op: String,
+    /// The other side.
+    pub peer: Option<DescribedPeer>,
+    /// Whether it counts as an error.
+    pub error: bool,
+    /// HTTP status; 0: none.
+    pub status: u16,
+    /// What a messaging span does.
+    pub messaging: Option<Messaging>,
+    /// Which attempt this is, counted from 0.
+    pub resend: u16,
+    /// `user_agent.synthetic.type` is `test`.
+    pub synthetic: bool,
+    /// `peakdrill.mocked` is true.
+    pub mocked: bool,
+}
+
+/// The other side, as text that is not shared yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedPeer {
+    /// Node name, at most [`NODE_BYTES_MAX`] bytes.
+    pub node: String,
+    /// What it is.
+    pub kind: PeerKind,
+}
+
+impl<'a> Attributes<'a> {
+    /// Picks what is known. Of a name that comes twice, which the protocol forbids, the first counts.
+    #[must_use]
+    pub fn read(pairs: impl IntoIterator<Item = (&'a str, Value<'a>)>) -> Self {
+        let mut slots = [None; KEYS];
+        for (name, value) in pairs {
+            if let Some(key) = Key::from_name(name) {
+                slots[key as usize].get_or_insert(value);
+            }
+        }
+        Self { slots }
+    }
+
+    /// What a span with these attributes says. `failed`: its status is error.
+    #[must_use]
+    pub fn describe(&self, kind: SpanKind, name: &str, failed: bool) -> Described {
+        let kind = match kind {
+            SpanKind::Internal if self.db_system().is_some() => SpanKind::Client,
+            kind => kind,
+        };
+        let messaging = self.messaging(kind);
+        let status = self.http_status();
+        Described {
+            kind,
+            op: op::op(self, name, messaging),
+            peer: peer::peer(self, kind, messaging),
+            error: failed || outcome::is_error(self, kind, status),
+            status,
+            messaging,
+            resend: self.resend(),
+            synthetic: self.text(&[Key::SyntheticType]) == Some("test"),
+            mocked: self.get(&[Key::Mocked]).is_some_and(Value::is_true),
+        }
+    }
+
+    /// `service.name` of a resource.
+    #[must_use]
+    pub fn service(&self) -> &'a str {
+        self.text(&[Key::ServiceName]).unwrap_or(UNKNOWN_SERVICE)
+    }
+
+    /// What tells instances of a service apart: `service.instance.id`, else pod, container, or host and process;
+    /// empty when nothing does.
+    #[must_use]
+    pub fn instance(&self) -> String {
+        let own = [Key::ServiceInstanceId, Key::PodName, Key::ContainerId];
+        if let Some(id) = self.text(&own) {
+            return cut(id.to_owned(), NODE_BYTES_MAX);
+        }
+        let host = self.text(&[Key::HostName, Key::HostId]).unwrap_or_default();
+        let process = self.number(&[Key::ProcessPid]).map(|pid| format!("/{pid}")).unwrap_or_default();
+        cut(format!("{host}{process}"), NODE_BYTES_MAX)
+    }
+
+    /// The first of the keys that is there.
+    fn get(&self, keys: &[Key]) -> Option<Value<'a>> {
+        keys.iter().find_map(|key| self.slots[*key as usize])
+    }
+
+    fn text(&self, keys: &[Key]) -> Option<&'a str> {
+        keys.iter().find_map(|key| self.slots[*key as usize].and_then(Value::text))
+    }
+
+    fn number(&self, keys: &[Key]) -> Option<i64> {
+        keys.iter().find_map(|key| self.slots[*key as usize].and_then(Value::number))
+    }
+
+    fn db_system(&self) -> Option<&'a str> {
+        self.text(&[Key::DbSystemName, Key::DbSystem])
+    }
+
+    fn http_status(&self) -> u16 {
+        let status = self.number(&[Key::HttpResponseStatus, Key::HttpStatusOld]);
+        status.and_then(|status| u16::try_from(status).ok()).unwrap_or(0)
+    }
+
+    fn resend(&self) -> u16 {
+        let keys = [Key::HttpResend, Key::HttpResendOld, Key::HttpRetryOld, Key::GrpcPreviousAttempts];
+        self.number(&keys).and_then(|count| u16::try_from(count).ok()).unwrap_or(0)
+    }
+
+    /// The operation type decides, the span kind only where there is none: `receive` was a consumer's once and
+    /// is a client's now.
+    fn messaging(&self, kind: SpanKind) -> Option<Messaging> {
+        let said = self.text(&[Key::MessagingOperationType, Key::MessagingOperationOld]);
+        match said {
+            Some("send" | "create" | "publish") => Some(Messaging::Send),
+            Some("receive") => Some(Messaging::Receive),
+            Some("process" | "deliver") => Some(Messaging::Process),
+            Some("settle") => Some(Messaging::Settle),
+            _ => match kind {
+                SpanKind::Producer => Some(Messaging::Send),
+                SpanKind::Consumer => Some(Messaging::Process),
+                SpanKind::Internal | SpanKind::Server | SpanKind::Client => None,
+            },
+        }
+    }
+}
+
+/// At most `bytes_max` bytes, cut between characters.
+fn cut(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! How often a planted truth is found.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use crate::shell::{cargo, root, step};
+
+#[derive(Subcommand)]
+pub enum What {
+    /// The demo shop: every planted bottleneck, several seeds.
+    Demo {
+        /// Seeds per bottleneck.
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
+        /// Only these bottlenecks.
+        #[arg(long, value_delimiter = ',', default_value = "stock,payment,order-db,bank,queue,none")]
+        only: Vec<String>,
+    },
+}
+
+/// The bottlenecks whose capacity must be right.
+const MEASURED: [&str; 3] = ["stock", "payment", "order-db"];
+/// Allowed error of the capacity.
+const CAPACITY_ERROR: f64 = 0.10;
+/// Allowed half width of its interval.
+const INTERVAL_HALF_WIDTH: f64 = 0.15;
+
+#[derive(Default)]
+struct Score {
+    runs: u32,
+    first: u32,
+    measured: u32,
+    close: u32,
+    covered: u32,
+    controls: u32,
+    quiet: u32,
+}
+
+pub fn run(what: &What) -> Result<(), String> {
+    let What::Demo { seeds, only } = what;
+    step("build", cargo().args(["build", "--release", "--package", "peakdrill"]))?;
+    let folder = std::env::temp_dir().join(format!("peakdrill-accuracy-{}", std::process::id()));
+    let mut score = Score::default();
+    println!("{:<10} {:>4}  {:<10} {:>8} {:>8} {:>17}  verdict", "planted", "seed", "first", "truth/s", "found/s", "interval");
+    for planted in only {
+        for seed in 1..=*seeds {
+            one(planted, seed, &folder.join(format!("{planted}-{seed}")), &mut score)?;
+        }
+    }
+    println!("named first: {} of {}", score.first, score.runs);
+    println!("capacity within {:.0} %: {} of {}", CAPACITY_ERROR * 100.0, score.close, score.measured);
+    println!("interval covers and is no wider than ±{:.0} %: {} of {}", INTERVAL_HALF_WIDTH * 100.0, score.covered, score.measured);
+    println!("controls without a finding: {} of {}", score.quiet, score.controls);
+    judge(&score)?;
+    std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn judge(score: &Score) -> Result<(), String> {
+    let mut short = Vec::new();
+    let mut want = |what: &str, got: u32, of: u32, allowed_misses: u32| {
+        if got + allowed_misses < of {
+            short.push(format!("{what}: {got} of {of}"));
+        }
+    };
+    want("named first", score.first, score.runs, u32::from(score.runs >= 15));
+    want("capacity", score.close, score.measured, 0);
+    want("interval", score.covered, score.measured, u32::from(score.measured >= 9));
+    want("controls", score.quiet, score.controls, 0);
+    if short.is_empty() { Ok(()) } else { Err(short.join("; ")) }
+}
+
+fn one(planted: &str, seed: u64, out: &Path, score: &mut Score) -> Result<(), String> {
+    let verdict = drill(planted, seed, out)?;
+    let state = verdict["analysis"]["state"].as_str().unwrap_or("");
+    let first = &verdict["bottlenecks"][0];
+    let named = first["node"].as_str().unwrap_or("–");
+    if planted == "none" {
+        score.controls += 1;
+        score.quiet += u32::from(state == "none_up_to");
+        println!("{planted:<10} {seed:>4}  {named:<10} {:>8} {:>8} {:>17}  {state}", "", "", "");
+        return Ok(());
+    }
+    score.runs += 1;
+    let right = named == planted && state == "found";
+    score.first += u32::from(right);
+    let truth = truth(planted, &verdict, out)?;
+    let capacity = &first["capacity_per_s"];
+    let (found, low, high) = (number(&capacity["estimate"]), number(&capacity["low"]), number(&capacity["high"]));
+    if MEASURED.contains(&planted) {
+        score.measured += 1;
+        let close = right && ((found - truth) / truth).abs() <= CAPACITY_ERROR;
+        score.close += u32::from(close);
+        let narrow = (high - low) / 2.0 <= INTERVAL_HALF_WIDTH * found;
+        score.covered += u32::from(right && narrow && low <= truth && truth <= high);
+    }
+    let interval = format!("{low:.1}–{high:.1}");
+    println!("{planted:<10} {seed:>4}  {named:<10} {truth:>8.1} {found:>8.1} {interval:>17}  {state} {}", verdict["verdict"]);
+    Ok(())
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn drill(planted: &str, seed: u64, out: &Path) -> Result<Value, String> {
+    let program: PathBuf = root().join("target/release/peakdrill");
+    let mut command = Command::new(program);
+    command.args(["demo", "--bottleneck", planted, "--seed", &seed.to_string(), "--tui", "never", "--format", "json", "--out"]);
+    let output = command.arg(out).stderr(Stdio::null()).output().map_err(|error| format!("demo: {error}"))?;
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("demo --bottleneck {planted} --seed {seed}: {error}"))
+}
+
+/// The planted capacity in root journeys a second, at the mix that really ran.
+fn truth(planted: &str, verdict: &Value, out: &Path) -> Result<f64, String> {
+    let truth = read(&out.join("shop/truth.json"))?;
+    let node = &truth["nodes"][planted];
+    let steps = verdict["steps"].as_array().cloned().unwrap_or_default();
+    let completed = |name: &str| -> f64 {
+        steps.iter().filter(|step| step["journey"] == name).map(|step| number(&step["completed"])).sum()
+    };
+    let live = read(&out.join("shop/live-users.json"))?;
+    let orders = completed("checkout") + number(&live["orders_placed"]);
+    let browses = completed("browse") + number(&live["browses_ok"]);
+    let operations = orders * number(&node["ops_per_order"]) + browses * number(&node["ops_per_browse"]);
+    Ok(number(&node["ops_per_s"]) * (orders + browses) / operations)
+}
+
+fn read(path: &Path) -> Result<Value, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask test`: everything that must hold.
+
+use std::path::Path;
+use std::process::Command;
+
+use clap::Args;
+
+use crate::shell::{cargo, has, output, root, step};
+use crate::tidy;
+
+#[derive(Args)]
+pub struct Options {
+    /// Only the quick part: fmt, clippy, tidy, unit and property tests; no whole drills.
+    #[arg(long)]
+    quick: bool,
+}
+
+pub fn run(options: &Options) -> Result<(), String> {
+    install_servers()?;
+    step("fmt", cargo().args(["fmt", "--all", "--check"]))?;
+    step("clippy", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("build", cargo().args(["build", "--workspace", "--bins"]))?;
+    tidy::run(false)?;
+    deny()?;
+    tests(options.quick)?;
+    step("doc tests", cargo().args(["test", "--workspace", "--doc", "--quiet"]))?;
+    eprintln!("\nall of it holds");
+    Ok(())
+}
+
+fn tests(quick: bool) -> Result<(), String> {
+    let bin = root().join(target_dir()?).join("debug/peakdrill");
+    let scope: &[&str] = if quick { &["--exclude", "peakdrill-e2e"] } else { &[] };
+    // Whole drills measure time: they run alone, after the rest.
+    let mut command = cargo();
+    if has("cargo-nextest", "--version") {
+        command.args(["nextest", "run", "--workspace", "--no-fail-fast"]);
+    } else {
+        command.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
+        command.env("RUST_TEST_THREADS", "1");
+    }
+    step("tests", command.args(scope).env("PEAKDRILL_BIN", bin))
+}
+
+fn target_dir() -> Result<String, String> {
+    let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let value: serde_json::Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
+    value["target_directory"].as_str().map(str::to_owned).ok_or_else(|| "cargo metadata names no target".to_owned())
+}
+
+/// The advisory data is a public repository: where it cannot be had, licences, bans and sources still count.
+fn deny() -> Result<(), String> {
+    if !has("cargo-deny", "--version") {
+        eprintln!("\n── deny: cargo-deny is not installed; licences were checked by tidy, advisories were NOT checked");
+        return Ok(());
+    }
+    step("deny", cargo().args(["deny", "--offline", "check", "licenses", "bans", "sources"]))?;
+    if step("advisories", cargo().args(["deny", "check", "advisories"])).is_err() {
+        eprintln!("── advisories: the data could not be had or a finding is above; NOT treated as passed");
+    }
+    Ok(())
+}
+
+/// The servers that tests start for themselves.
+fn install_servers() -> Result<(), String> {
+    let missing: Vec<&str> = [("postgresql", postgres_is_here())]
+        .into_iter()
+        .filter_map(|(package, here)| (!here).then_some(package))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !(is_root && Path::new("/etc/debian_version").exists()) {
+        return Err(format!("the tests need {missing:?}: install them, on Debian by `sudo apt-get install {}`", missing.join(" ")));
+    }
+    step("apt-get update", Command::new("apt-get").args(["update", "-qq"]))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
+    step("apt-get install", install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn postgres_is_here() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin/initdb").exists()) || has("initdb", "--version")
+}

@@ -1,0 +1,115 @@
+//! Closed loop against the null server of the test kit: requests a second, and processor time per request.
+//!
+//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE]]`. With a rate: an even open
+//! loop instead.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use peakdrill_drill_model::plan::{
+    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Phase, Plan, Request, StepInfo, Target,
+    Template,
+};
+use peakdrill_drill_model::shape::Shape;
+use peakdrill_latency::Histogram;
+use peakdrill_loadgen::{Config, start};
+use peakdrill_testkit::scripted::{Script, Server};
+use peakdrill_timebase::{Clock as _, NS_PER_S, OsClock, format_duration};
+
+fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
+    let for_ns = seconds * NS_PER_S;
+    let shape = match rate {
+        Some(rate) => Shape::Hold { rate, for_ns },
+        None => Shape::Users { count: users, for_ns },
+    };
+    let request = Request {
+        step: 0,
+        target: 0,
+        method: "GET".into(),
+        path: Template::literal("/"),
+        headers: Vec::new(),
+        body: None,
+        extract: Vec::new(),
+        checks: Vec::new(),
+        timeout_ns: None,
+    };
+    let steps = vec![Node::Request(Box::new(request))];
+    Plan {
+        v: PLAN_VERSION,
+        name: "hammer".into(),
+        labels: BTreeMap::new(),
+        environment: "local".into(),
+        scenario_sha256: String::new(),
+        targets: vec![Target {
+            name: "null".into(),
+            base_url: url.to_owned(),
+            connect_timeout_ns: 5 * NS_PER_S,
+            request_timeout_ns: 10 * NS_PER_S,
+            max_connections: users as usize,
+            exact_connections: true,
+            tls_ca: None,
+            tls_insecure: false,
+        }],
+        shadow: None,
+        isolation: Isolation::default(),
+        feeders: Vec::new(),
+        journeys: vec![Journey { name: "get".into(), share: 1.0, steps }],
+        steps: vec![StepInfo { journey: "get".into(), step: "/".into() }],
+        load: Load {
+            arrivals: Arrivals::Even,
+            seed: 1,
+            max_in_flight: 10_000,
+            phases: vec![Phase {
+                name: "load".into(),
+                shape,
+                arrivals: Arrivals::Even,
+                measure: true,
+                mix: None,
+            }],
+        },
+        guards: Guards::default(),
+        gates: Vec::new(),
+        reports: Vec::new(),
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let users = args.next().map_or(Ok(64), |text| text.parse())?;
+    let seconds = args.next().map_or(Ok(10), |text| text.parse())?;
+    let rate = args.next().map(|text| text.parse()).transpose()?;
+    let server = Server::start(Script::Null)?;
+    let clock = OsClock::new();
+    let plan = Arc::new(plan(&server.url(), users, seconds, rate));
+    let (engine, batches) = start(Config::new(plan, "hammer", clock, clock.mono().plus(NS_PER_S / 2)))?;
+    let (mut latency, mut service, mut lateness) = (Histogram::new(), Histogram::new(), Histogram::new());
+    for batch in batches {
+        for ((_, _, step), tally) in &batch.tallies {
+            if step.is_some() {
+                latency.merge(&tally.latency);
+                service.merge(&tally.service);
+                lateness.merge(&tally.lateness);
+            }
+        }
+    }
+    let report = engine.join();
+    let per_request_us = report.cpu_ns() as f64 / 1e3 / report.sent().max(1) as f64;
+    let mut out = std::io::stdout();
+    let errors: u64 = report.shards.iter().map(|shard| shard.errors).sum();
+    writeln!(
+        out,
+        "{} requests, {errors} errors, {} missed, {:.0}/s, {per_request_us:.1} µs of processor time each",
+        report.sent(),
+        report.missed(),
+        report.sent() as f64 / seconds as f64,
+    )?;
+    for (name, histogram) in [("latency", latency), ("service", service), ("lateness", lateness)] {
+        if let Some(q) = histogram.quantiles() {
+            let text = [q.p50, q.p90, q.p99, q.p99_9, q.max].map(format_duration).join(" / ");
+            writeln!(out, "{name} p50 / p90 / p99 / p99.9 / max: {text}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Opens connections, and names what went wrong.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::Target;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::error::StartError;
+use crate::extract::Fault;
+use crate::target::Address;
+
+/// How long resolved addresses are used, in seconds.
+pub const DNS_TTL_S: u64 = 30;
+/// Most addresses of a name that are tried.
+pub const ADDRESSES_MAX: usize = 16;
+
+/// Opens connections to one target.
+pub(crate) struct Dialer {
+    address: Address,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    timeout: Duration,
+    resolved: std::cell::RefCell<Option<(std::time::Instant, Vec<SocketAddr>)>>,
+}
+
+/// A connection: in the clear or in TLS.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+fn fault(class: ErrorClass, detail: impl ToString) -> Fault {
+    Fault { class, detail: detail.to_string() }
+}
+
+impl Dialer {
+    /// `connector` is there for every target with TLS.
+    pub(crate) fn new(
+        target: &Target,
+        address: &Address,
+        connector: Option<TlsConnector>,
+    ) -> Result<Self, StartError> {
+        let tls = if let Some(connector) = connector {
+            let name = ServerName::try_from(address.domain.clone()).map_err(|error| StartError::Target {
+                target: address.name.clone(),
+                because: error.to_string(),
+            })?;
+            Some((connector, name))
+        } else {
+            None
+        };
+        let timeout = Duration::from_nanos(target.connect_timeout_ns);
+        Ok(Self { address: address.clone(), tls, timeout, resolved: std::cell::RefCell::default() })
+    }
+
+    /// The limit for opening a connection.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.address.name
+    }
+
+    /// Opens a connection, TLS included, within the target's limit.
+    pub(crate) async fn dial(&self) -> Result<Stream, Fault> {
+        match tokio::time::timeout(self.timeout, self.connect()).await {
+            Ok(result) => result,
+            Err(_) => Err(fault(ErrorClass::ConnectTimeout, "no connection in time")),
+        }
+    }
+
+    async fn connect(&self) -> Result<Stream, Fault> {
+        let mut last = fault(ErrorClass::Dns, "the name has no address");
+        for address in self.resolve().await? {
+            match TcpStream::connect(address).await {
+                Ok(tcp) => return self.secure(tcp).await,
+                Err(error) => last = fault(connect_class(&error), format!("{address}: {error}")),
+            }
+        }
+        Err(last)
+    }
+
+    async fn secure(&self, tcp: TcpStream) -> Result<Stream, Fault> {
+        tcp.set_nodelay(true).map_err(|error| fault(ErrorClass::Connect, error))?;
+        match &self.tls {
+            None => Ok(Stream::Plain(tcp)),
+            Some((connector, name)) => {
+                let stream = connector.connect(name.clone(), tcp).await;
+                stream.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| fault(ErrorClass::Tls, error))
+            }
+        }
+    }
+
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, Fault> {
+        let Address { domain, port, .. } = &self.address;
+        if let Ok(ip) = domain.parse() {
+            return Ok(vec![SocketAddr::new(ip, *port)]);
+        }
+        if let Some((at, known)) = &*self.resolved.borrow()
+            && at.elapsed().as_secs() < DNS_TTL_S
+        {
+            return Ok(known.clone());
+        }
+        let found = tokio::net::lookup_host((domain.as_str(), *port)).await;
+        let found = found.map_err(|error| fault(ErrorClass::Dns, format!("{domain}: {error}")))?;
+        let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
+        self.resolved.replace(Some((std::time::Instant::now(), found.clone())));
+        Ok(found)
+    }
+}
+
+fn connect_class(error: &io::Error) -> ErrorClass {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => ErrorClass::ConnectRefused,
+        io::ErrorKind::TimedOut => ErrorClass::ConnectTimeout,
+        _ => ErrorClass::Connect,
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}

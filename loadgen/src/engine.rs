@@ -1,0 +1,321 @@
+//! Starting the shards, and the handle on them.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use peakdrill_drill_model::plan::{FeederOrder, OnExhausted, Plan};
+use peakdrill_drill_model::shape::Shape;
+use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS, OsClock};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use tokio_rustls::TlsConnector;
+
+use crate::arrivals::Schedule;
+use crate::batch::{BATCH_QUEUE_LEN_MAX, Batch};
+use crate::control::Control;
+use crate::dial::Dialer;
+use crate::error::StartError;
+use crate::http1::{Http1, PoolConfig};
+use crate::hub::Hub;
+use crate::pacer::{Alarm, Pacing};
+use crate::program::Program;
+use crate::shard::{Parts, Shard, ShardReport};
+use crate::tagging::{Stamper, Tagging};
+
+/// Most shards of one engine.
+pub const SHARDS_MAX: usize = 256;
+/// Most users of a closed-loop phase.
+pub const USERS_MAX: u32 = 1_000_000;
+/// How late everything may be ready, against the start time, in milliseconds.
+pub const START_SLACK_MS: u64 = 100;
+
+/// What to run, and how.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The load.
+    pub plan: Arc<Plan>,
+    /// The run's id: `${run}` in templates, and the run of every token that is accepted.
+    pub run: String,
+    /// Threads. Fewer are used when there are fewer connections, or journeys in flight, than that.
+    pub shards: usize,
+    /// The clock of all times here and in batches.
+    pub clock: OsClock,
+    /// When the load starts. Connections that have to be open before are opened until then.
+    pub start_at: MonoNs,
+    /// How requests are tagged.
+    pub tagging: Tagging,
+    /// How a shard waits for its next arrival.
+    pub pacing: Pacing,
+}
+
+impl Config {
+    /// One shard, no tags, economy pacing.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, run: &str, clock: OsClock, start_at: MonoNs) -> Self {
+        let (tagging, pacing) = (Tagging::Plain, Pacing::default());
+        Self { plan, run: run.to_owned(), shards: 1, clock, start_at, tagging, pacing }
+    }
+}
+
+/// The running load. Dropped, it cuts the load and waits for its threads.
+#[derive(Debug)]
+pub struct Engine {
+    control: Arc<Control>,
+    threads: Vec<JoinHandle<Result<ShardReport, StartError>>>,
+}
+
+/// What the engine did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineReport {
+    /// Per shard.
+    pub shards: Vec<ShardReport>,
+    /// Why the run ended as failed, if it did.
+    pub failed: Option<String>,
+}
+
+impl EngineReport {
+    /// Processor time of all shards, in nanoseconds.
+    #[must_use]
+    pub fn cpu_ns(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.cpu_ns).sum()
+    }
+
+    /// Requests sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.sent).sum()
+    }
+
+    /// Journeys that the schedule held.
+    #[must_use]
+    pub fn intended(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.intended).sum()
+    }
+
+    /// Of these, missed.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.missed).sum()
+    }
+
+    /// Share of one processor that each shard used, 0..=1.
+    #[must_use]
+    pub fn cpu_shares(&self) -> Vec<f64> {
+        self.shards.iter().map(|shard| shard.cpu_ns as f64 / shard.wall_ns.max(1) as f64).collect()
+    }
+}
+
+impl Engine {
+    /// Begins nothing more: no arrival, and no further step of a journey under way. Requests under way are awaited.
+    /// Takes effect within 10 ms.
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
+    /// Stops, and gives up the requests under way: they count as cancelled.
+    pub fn cut(&self) {
+        self.control.cut();
+    }
+
+    /// Whether all shards have ended.
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits for the end of all shards. The receiver of batches must be emptied meanwhile, or have been dropped.
+    #[must_use]
+    pub fn join(mut self) -> EngineReport {
+        self.join_all()
+    }
+
+    fn join_all(&mut self) -> EngineReport {
+        let mut report = EngineReport::default();
+        for thread in self.threads.drain(..) {
+            match thread.join() {
+                Ok(Ok(shard)) => report.shards.push(shard),
+                Ok(Err(error)) => self.control.fail(error.to_string()),
+                Err(_) => self.control.fail("a shard broke down".into()),
+            }
+        }
+        report.failed = self.control.failure();
+        report
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.control.cut();
+        drop(self.join_all());
+    }
+}
+
+/// What all shards share.
+struct Launch {
+    config: Config,
+    shards: usize,
+    program: Arc<Program>,
+    schedule: Arc<Schedule>,
+    connectors: Vec<Option<TlsConnector>>,
+    control: Arc<Control>,
+}
+
+/// Starts the load.
+///
+/// Batches of all shards come from the one receiver, each shard's every 250 ms and its last with `last` set. A
+/// receiver that is not emptied holds no shard up: what was not taken is in the next batch. A receiver that is dropped
+/// cuts the load.
+///
+/// # Errors
+/// [`StartError`] when the plan, a target or the machine do not allow it. Nothing has been sent then, and nothing runs.
+pub fn start(config: Config) -> Result<(Engine, Receiver<Batch>), StartError> {
+    let launch = Arc::new(prepare(config)?);
+    let (out, batches) = sync_channel(BATCH_QUEUE_LEN_MAX);
+    let (ready, readiness) = channel();
+    let mut engine = Engine { control: Arc::clone(&launch.control), threads: Vec::new() };
+    for shard in 0..launch.shards {
+        let (launch, out, ready) = (Arc::clone(&launch), out.clone(), ready.clone());
+        let builder = std::thread::Builder::new().name(format!("pd-shard-{shard}"));
+        let spawned = builder.spawn(move || run_shard(&launch, shard, out, &ready));
+        engine.threads.push(spawned.map_err(StartError::os("a thread"))?);
+    }
+    drop(ready);
+    // A shard that fails before it is ready ends its thread, and so its sender.
+    let mut waiting = launch.shards;
+    while waiting > 0 && readiness.recv().is_ok() {
+        waiting -= 1;
+    }
+    if waiting > 0 {
+        engine.control.cut();
+        return Err(first_error(&mut engine));
+    }
+    let late_ms = launch.config.clock.mono().since(launch.config.start_at) / NS_PER_MS;
+    if late_ms > START_SLACK_MS {
+        engine.control.cut();
+        return Err(StartError::Late { late_ms });
+    }
+    engine.control.go();
+    Ok((engine, batches))
+}
+
+fn first_error(engine: &mut Engine) -> StartError {
+    let mut first = None;
+    for thread in engine.threads.drain(..) {
+        if let Ok(Err(error)) = thread.join() {
+            first.get_or_insert(error);
+        }
+    }
+    first.unwrap_or_else(|| StartError::Plan("a shard broke down at the start".into()))
+}
+
+fn prepare(config: Config) -> Result<Launch, StartError> {
+    let plan = &config.plan;
+    check(plan)?;
+    let program = Arc::new(Program::compile(plan, &config.run)?);
+    let connectors = plan.targets.iter().zip(&program.addresses);
+    let connectors = connectors.map(|(target, address)| address.tls.then(|| crate::tls::connector(target)));
+    let connectors = connectors.map(Option::transpose).collect::<Result<Vec<_>, _>>()?;
+    let connections = plan.targets.iter().map(|target| target.max_connections).min().unwrap_or(1);
+    let shards = config.shards.clamp(1, SHARDS_MAX).min(connections).min(plan.load.max_in_flight).max(1);
+    let schedule = Arc::new(Schedule::new(&plan.load, plan.guards.limit_duration_ns));
+    Ok(Launch { shards, program, schedule, connectors, control: Arc::default(), config })
+}
+
+fn check(plan: &Plan) -> Result<(), StartError> {
+    let bad = |text: &str| Err(StartError::Plan(text.to_owned()));
+    if plan.load.max_in_flight == 0 {
+        return bad("no journey may be in flight");
+    }
+    let users = |shape: &Shape| if let Shape::Users { count, .. } = shape { Some(*count) } else { None };
+    let closed: Vec<u32> = plan.load.phases.iter().filter_map(|phase| users(&phase.shape)).collect();
+    if closed.iter().any(|count| *count == 0 || *count > USERS_MAX) {
+        return bad("a closed-loop phase has 1 to a million users");
+    }
+    let ends = plan.feeders.iter().any(|feeder| {
+        let in_turn = matches!(feeder.order, FeederOrder::Sequential | FeederOrder::Shuffle);
+        in_turn && feeder.on_exhausted != OnExhausted::Recycle
+    });
+    if ends && !closed.is_empty() && plan.load.phases.len() > 1 {
+        return bad(
+            "a feeder that ends cannot be used where a closed-loop phase is not the only one: rows would repeat",
+        );
+    }
+    Ok(())
+}
+
+/// The part of a number that falls to a shard.
+fn part(total: usize, shard: usize, shards: usize) -> usize {
+    total / shards + usize::from(shard < total % shards)
+}
+
+fn run_shard(
+    launch: &Launch,
+    shard: usize,
+    out: SyncSender<Batch>,
+    ready: &Sender<()>,
+) -> Result<ShardReport, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::os("a runtime"))?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let Config { ref plan, ref run, clock, start_at, ref tagging, pacing, .. } = launch.config;
+        let alarm = Alarm::new(clock)?;
+        let hub = Rc::new(Hub::default());
+        let pools = pools(launch, shard)?;
+        let driver = Http1::new(pools, Rc::clone(&hub), clock);
+        let failed = |(target, fault): (String, crate::extract::Fault)| {
+            let because = format!("{}: {}", fault.class, fault.detail);
+            StartError::Connect { target, because }
+        };
+        driver.preopen().await.map_err(failed)?;
+        let parts = Parts {
+            shard,
+            shards: launch.shards,
+            program: Arc::clone(&launch.program),
+            control: Arc::clone(&launch.control),
+            clock,
+            start_at,
+            pacing,
+            max_in_flight: part(plan.load.max_in_flight, shard, launch.shards),
+            arrivals: launch.schedule.shard(shard, launch.shards),
+            user_phases: launch.schedule.user_phases(),
+            driver,
+            hub,
+            stamper: Stamper::new(tagging, run, os_random()?)?,
+            steps: plan.steps.len(),
+            out,
+        };
+        let shard = Shard::new(parts);
+        let _ = ready.send(());
+        while !launch.control.may_go() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(shard.run(alarm).await)
+    })
+}
+
+fn pools(launch: &Launch, shard: usize) -> Result<Vec<PoolConfig>, StartError> {
+    let targets = launch.config.plan.targets.iter().zip(&launch.program.addresses).zip(&launch.connectors);
+    let pool = |((target, address), connector): ((_, _), &Option<TlsConnector>)| {
+        let target: &peakdrill_drill_model::plan::Target = target;
+        Ok(PoolConfig {
+            dialer: Dialer::new(target, address, connector.clone())?,
+            max_connections: part(target.max_connections, shard, launch.shards),
+            exact: target.exact_connections,
+        })
+    };
+    targets.map(pool).collect()
+}
+
+/// A generator seeded by the operating system.
+pub(crate) fn os_random() -> Result<ChaCha8Rng, StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| StartError::Os { what: "random numbers", source: std::io::Error::other(error) })?;
+    Ok(ChaCha8Rng::from_seed(seed))
+}

@@ -1,0 +1,54 @@
+//! Why the engine does not start.
+
+/// Why the engine, or a probe, does not start. Nothing has been sent then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The plan cannot be executed.
+    #[error("the plan cannot be run: {0}")]
+    Plan(String),
+    /// A target's address is not one.
+    #[error("target `{target}`: {because}")]
+    Target {
+        /// Its name.
+        target: String,
+        /// What is wrong.
+        because: String,
+    },
+    /// Certificates could not be set up.
+    #[error("TLS for target `{target}`: {because}")]
+    Tls {
+        /// Its name.
+        target: String,
+        /// What is wrong.
+        because: String,
+    },
+    /// Connections that have to be open before the start could not be opened.
+    #[error("target `{target}`: cannot open all connections before the start: {because}")]
+    Connect {
+        /// Its name.
+        target: String,
+        /// What is wrong.
+        because: String,
+    },
+    /// The start time was over before everything was ready.
+    #[error("not ready until {late_ms} ms after the start time: start later")]
+    Late {
+        /// By how much, in milliseconds.
+        late_ms: u64,
+    },
+    /// The operating system refused something: a thread, a timer, random numbers.
+    #[error("{what}: {source}")]
+    Os {
+        /// What was wanted.
+        what: &'static str,
+        /// What it said.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    pub(crate) fn os(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Os { what, source }
+    }
+}

@@ -1,0 +1,229 @@
+//! One journey, once: to see that a plan works, and that the tag arrives, before any load.
+
+use std::time::Duration;
+
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
+
+use crate::dial::Dialer;
+use crate::driver::{Answer, ExchangeId};
+use crate::engine::os_random;
+use crate::error::StartError;
+use crate::exchange::{Abort, Exchanged, Link};
+use crate::extract::Fault;
+use crate::program::{HttpRequest, Op, Program, RequestCode};
+use crate::sample;
+use crate::session::{Current, Session, rows_of};
+use crate::shard::judge;
+use crate::tagging::{Ids, Stamper, Tagging};
+use crate::template::uuid;
+
+/// How a probe is done.
+#[derive(Debug, Clone)]
+pub struct ProbeOptions {
+    /// The run's id: for templates, and the run of the token.
+    pub run: String,
+    /// Limit of each exchange, connecting included; a step's own limit is kept where it is shorter.
+    pub timeout_ns: u64,
+    /// Send only `GET` and `HEAD`, and leave all other steps out. Steps that need a value of one that was left out then
+    /// fail with `extract_failed`.
+    pub safe_methods_only: bool,
+    /// Index of the journey, which picks its rows.
+    pub index: u64,
+}
+
+/// What became of one request of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeOutcome {
+    /// The step.
+    pub step: StepId,
+    /// Trace id sent; 0: nothing was sent.
+    pub trace: u128,
+    /// Span id sent.
+    pub span: u64,
+    /// HTTP status; 0: none.
+    pub status: u16,
+    /// How it failed.
+    pub error: Option<ErrorClass>,
+    /// More about that, redacted.
+    pub detail: String,
+    /// Whether the answer acknowledged the tag; `None` without tag or without answer.
+    pub acked: Option<bool>,
+    /// Time from before connecting to the end of the answer, in nanoseconds.
+    pub elapsed_ns: u64,
+}
+
+/// Runs one journey once: all its request steps in order, every branch of a choice once, without pauses. A step that
+/// fails does not end it. Blocks; it runs on a thread of its own.
+///
+/// # Errors
+/// [`StartError`] when the plan, a target or the machine do not allow it, or the journey is not there.
+pub fn probe(
+    plan: &Plan,
+    journey: usize,
+    tagging: &Tagging,
+    options: &ProbeOptions,
+) -> Result<Vec<ProbeOutcome>, StartError> {
+    let run = || -> Result<Vec<ProbeOutcome>, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(StartError::os("a runtime"))?;
+        runtime.block_on(Probe::new(plan, journey, tagging, options)?.run())
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("pd-probe".into()).spawn_scoped(scope, run);
+        let thread = thread.map_err(StartError::os("a thread"))?;
+        thread.join().unwrap_or_else(|_| Err(StartError::Plan("the probe broke down".into())))
+    })
+}
+
+struct Probe<'a> {
+    options: &'a ProbeOptions,
+    clock: OsClock,
+    program: Program,
+    dialers: Vec<Dialer>,
+    links: Vec<Option<Link>>,
+    stamper: Stamper,
+    session: Session,
+}
+
+impl<'a> Probe<'a> {
+    fn new(
+        plan: &Plan,
+        journey: usize,
+        tagging: &Tagging,
+        options: &'a ProbeOptions,
+    ) -> Result<Self, StartError> {
+        let program = Program::compile(plan, &options.run)?;
+        let mut dialers = Vec::new();
+        for (target, address) in plan.targets.iter().zip(&program.addresses) {
+            let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
+            dialers.push(Dialer::new(target, address, connector)?);
+        }
+        let mut stamper = Stamper::new(tagging, &options.run, os_random()?)?;
+        let Some(code) = program.journeys.get(journey) else {
+            return Err(StartError::Plan(format!("there is no journey {journey}")));
+        };
+        let rows = rows_of(&program.feeders, code, options.index)
+            .map_err(|_| StartError::Plan("a feeder has no row for the probe".into()))?;
+        let session = Session {
+            index: options.index,
+            journey,
+            phase: 0,
+            intended: MonoNs(0),
+            lateness_ns: 0,
+            pc: 0,
+            rows,
+            extracted: vec![None; code.extracted],
+            uuids: (0..code.uuids).map(|_| uuid(stamper.random_u128())).collect(),
+            user: None,
+            started: true,
+            current: None,
+            birth: 0,
+        };
+        let links = dialers.iter().map(|_| None).collect();
+        Ok(Self { options, clock: OsClock::new(), program, dialers, links, stamper, session })
+    }
+
+    async fn run(mut self) -> Result<Vec<ProbeOutcome>, StartError> {
+        let code = self.program.journeys.get(self.session.journey).map(|code| code.ops.clone());
+        let mut outcomes = Vec::new();
+        for op in code.unwrap_or_default() {
+            if let Op::Request(request) = op
+                && let Some(outcome) = self.request(request).await
+            {
+                outcomes.push(outcome);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// One request; `None` when it is left out.
+    async fn request(&mut self, index: usize) -> Option<ProbeOutcome> {
+        let code = self.program.requests.get(index)?;
+        if self.options.safe_methods_only && !code.is_safe() {
+            return None;
+        }
+        let (step, target, keep) = (code.step, code.target, code.reader.needs_body());
+        let limit = Duration::from_nanos(code.timeout_ns.min(self.options.timeout_ns));
+        let (request, ids) = match self.prepare(index) {
+            Ok(prepared) => prepared,
+            Err(fault) => return Some(outcome(step, Ids { trace: 0, span: 0 }, &fault)),
+        };
+        let begun = self.clock.mono();
+        let result = match tokio::time::timeout(limit, self.exchange(target, request, keep)).await {
+            Ok(result) => result,
+            Err(_) => Err(Fault { class: ErrorClass::Timeout, detail: "no full answer in time".into() }),
+        };
+        let elapsed_ns = self.clock.mono().since(begun);
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(fault) => return Some(ProbeOutcome { elapsed_ns, ..outcome(step, ids, &fault) }),
+        };
+        let id = ExchangeId { key: 0, seq: 0 };
+        let current =
+            Current { id, request: index, step, ids, intended: begun, submitted: begun, sent: Some(begun) };
+        let fault = judge(&self.program, &current, &answer, &mut self.session.extracted).err();
+        Some(ProbeOutcome {
+            step,
+            trace: ids.trace,
+            span: ids.span,
+            status: answer.head.status.as_u16(),
+            error: fault.as_ref().map(|fault| fault.class),
+            detail: fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
+            acked: self.stamper.acked(&answer.head.headers, ids.trace),
+            elapsed_ns,
+        })
+    }
+
+    fn prepare(&mut self, index: usize) -> Result<(HttpRequest, Ids), Fault> {
+        let fault = |class, detail: &str| Fault { class, detail: detail.to_owned() };
+        let code: Option<&RequestCode> = self.program.requests.get(index);
+        let code = code.ok_or_else(|| fault(ErrorClass::Cancelled, "no such request"))?;
+        let built = code.build(&self.session.values(&self.program));
+        let mut built = built.map_err(|why| fault(ErrorClass::ExtractFailed, &why.0))?;
+        let now = u64::try_from(self.clock.unix().seconds()).unwrap_or(0);
+        let stamped = self.stamper.stamp(built.headers_mut(), now);
+        let (ids, _) =
+            stamped.map_err(|_| fault(ErrorClass::Cancelled, "there is no valid token: not sent"))?;
+        Ok((built, ids))
+    }
+
+    async fn exchange(&mut self, target: usize, request: HttpRequest, keep: bool) -> Result<Answer, Fault> {
+        let gone = || Fault { class: ErrorClass::Connect, detail: "no such target".into() };
+        let (dialer, slot) = (self.dialers.get(target).ok_or_else(gone)?, self.links.get_mut(target));
+        let slot = slot.ok_or_else(gone)?;
+        let kept = match slot.take() {
+            Some(mut link) => link.ready().await.then_some(link),
+            None => None,
+        };
+        let mut link = match kept {
+            Some(link) => link,
+            None => Link::new(dialer.dial().await?).await?,
+        };
+        match link.exchange(request, keep, &Abort::default()).await {
+            Exchanged::Done(Ok(answer)) => {
+                *slot = Some(link);
+                Ok(answer)
+            }
+            Exchanged::Done(Err(fault)) => Err(fault),
+            Exchanged::Aborted => Err(Fault { class: ErrorClass::Cancelled, detail: "aborted".into() }),
+        }
+    }
+}
+
+/// A request without an answer.
+fn outcome(step: StepId, ids: Ids, fault: &Fault) -> ProbeOutcome {
+    ProbeOutcome {
+        step,
+        trace: ids.trace,
+        span: ids.span,
+        status: 0,
+        error: Some(fault.class),
+        detail: sample::detail(&fault.detail),
+        acked: None,
+        elapsed_ns: 0,
+    }
+}

@@ -1,0 +1,229 @@
+//! Journeys: begun when they are due, moved from step to step, ended.
+
+use std::cmp::Reverse;
+
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS};
+
+use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Shard, Timer, USER_PAUSE_MS, Wake};
+use crate::arrivals::USERS_INDEX_BITS;
+use crate::driver::{Driver, ExchangeId, Submission};
+use crate::extract::Fault;
+use crate::recorder::{End, Place};
+use crate::session::{Current, Exhausted, Next, Session, rows_of};
+use crate::tagging::Ids;
+use crate::template::uuid;
+
+/// A journey that is due.
+struct Due {
+    index: u64,
+    phase: u16,
+    intended: MonoNs,
+    user: Option<usize>,
+}
+
+impl<D: Driver> Shard<D> {
+    pub(super) fn fire_arrivals(&mut self, now: MonoNs) {
+        for _ in 0..ARRIVALS_PER_TURN_MAX {
+            let Some(arrival) = self.next_arrival else {
+                return;
+            };
+            let intended = self.parts.start_at.plus(arrival.at_ns);
+            // Read anew for each: starting the ones before it took time.
+            let now = self.parts.clock.mono().max(now);
+            if intended > now {
+                return;
+            }
+            self.arrivals_at = now;
+            self.next_arrival = self.parts.arrivals.next();
+            self.begin(Due { index: arrival.index, phase: arrival.phase, intended, user: None }, now);
+        }
+    }
+
+    pub(super) fn fire_timers(&mut self, now: MonoNs) {
+        while let Some(Reverse(timer)) = self.timers.peek().copied()
+            && timer.at <= now
+        {
+            self.timers.pop();
+            match timer.wake {
+                Wake::Session(key, birth) => {
+                    if self.sessions.get(key).is_some_and(|session| session.birth == birth) {
+                        self.advance(key, timer.at);
+                    }
+                }
+                // Users begin by being free; this only woke the shard.
+                Wake::Users(_) => {}
+                Wake::User(k) => self.free_user(k),
+            }
+        }
+    }
+
+    fn free_user(&mut self, k: usize) {
+        if let Some(users) = self.users.get_mut(k) {
+            users.free += 1;
+        }
+    }
+
+    /// Free users start their next journeys.
+    pub(super) fn fire_users(&mut self, now: MonoNs) {
+        for k in 0..self.users.len() {
+            let Some(users) = self.users.get_mut(k) else {
+                return;
+            };
+            let start = self.parts.start_at.plus(users.phase.start_ns);
+            if now < start || self.stopping || now >= self.parts.start_at.plus(users.phase.end_ns) {
+                continue;
+            }
+            let (free, first, phase) = (std::mem::take(&mut users.free), users.begun, users.phase.phase);
+            users.begun += u64::from(free);
+            let base = (u64::from(phase) + 1) << USERS_INDEX_BITS;
+            for n in first..first + u64::from(free) {
+                let index = base + n * self.parts.shards as u64 + self.parts.shard as u64;
+                self.begin(Due { index, phase, intended: now, user: Some(k) }, now);
+            }
+        }
+    }
+
+    fn begin(&mut self, due: Due, now: MonoNs) {
+        let place = Place { intended: due.intended, phase: due.phase, step: None };
+        self.recorder.intended(place);
+        let lateness_ns = now.since(due.intended);
+        self.overdue_ns = self.overdue_ns.max(lateness_ns);
+        let open = due.user.is_none();
+        if open && (lateness_ns > OVERDUE_MAX_NS || self.sessions.len() >= self.parts.max_in_flight) {
+            return self.recorder.missed(place);
+        }
+        let journey = self.parts.program.journey_of(due.phase, due.index);
+        let Some(code) = self.parts.program.journeys.get(journey) else {
+            return self.recorder.missed(place);
+        };
+        let rows = match rows_of(&self.parts.program.feeders, code, due.index) {
+            Ok(rows) => rows,
+            Err(exhausted) => {
+                if let Exhausted::Fail(feeder) = exhausted {
+                    self.parts.control.fail(format!("feeder `{feeder}` has no row left"));
+                }
+                self.recorder.missed(place);
+                return self.pause_user(due.user, now);
+            }
+        };
+        let uuids = (0..code.uuids).map(|_| uuid(self.parts.stamper.random_u128())).collect();
+        let extracted = vec![None; code.extracted];
+        self.next_seq = self.next_seq.wrapping_add(1);
+        let key = self.sessions.insert(Session {
+            index: due.index,
+            journey,
+            phase: due.phase,
+            intended: due.intended,
+            lateness_ns,
+            pc: 0,
+            rows,
+            extracted,
+            uuids,
+            user: due.user,
+            started: false,
+            current: None,
+            birth: self.next_seq,
+        });
+        self.advance(key, due.intended);
+    }
+
+    /// Moves a session on from a point in time: the end of its last step or pause, or its intended start.
+    pub(super) fn advance(&mut self, key: usize, from: MonoNs) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if self.stopping && session.started {
+            return self.end(key, from, Some(ErrorClass::Cancelled));
+        }
+        match session.step(&self.parts.program) {
+            Next::Request(request) => self.send(key, request, from),
+            Next::Think(ns) => {
+                let wake = Wake::Session(key, session.birth);
+                self.timers.push(Reverse(Timer { at: from.plus(ns), wake }));
+            }
+            Next::End => {
+                self.mark_started(key);
+                self.end(key, from, None);
+            }
+        }
+    }
+
+    /// Builds, tags and submits a request.
+    fn send(&mut self, key: usize, request: usize, intended: MonoNs) {
+        let program = std::sync::Arc::clone(&self.parts.program);
+        let (Some(session), Some(code)) = (self.sessions.get_mut(key), program.requests.get(request)) else {
+            return;
+        };
+        let submitted = self.parts.clock.mono();
+        self.next_seq = self.next_seq.wrapping_add(1);
+        let id = ExchangeId { key: key as u32, seq: self.next_seq };
+        let ids = Ids { trace: 0, span: 0 };
+        let current = Current { id, request, step: code.step, ids, intended, submitted, sent: None };
+        session.current = Some(current);
+        let mut built = match code.build(&session.values(&program)) {
+            Ok(built) => built,
+            Err(why) => {
+                let fault = Fault { class: ErrorClass::ExtractFailed, detail: why.0 };
+                return self.done(id, submitted, Err(fault));
+            }
+        };
+        let now_unix_s = u64::try_from(self.parts.clock.unix().seconds()).unwrap_or(0);
+        let Ok((ids, not_after_unix_s)) = self.parts.stamper.stamp(built.headers_mut(), now_unix_s) else {
+            return self.not_sent(id, submitted, ErrorClass::Cancelled);
+        };
+        session.current = Some(Current { ids, ..current });
+        let keep_body = code.reader.needs_body();
+        let submission =
+            Submission { id, target: code.target, request: built, keep_body, not_after_unix_s, submitted };
+        self.parts.driver.submit(submission);
+    }
+
+    /// Counts a journey as started, once.
+    pub(super) fn mark_started(&mut self, key: usize) {
+        let Some(session) = self.sessions.get_mut(key).filter(|session| !session.started) else {
+            return;
+        };
+        session.started = true;
+        let place = Place { intended: session.intended, phase: session.phase, step: None };
+        self.recorder.started(place, session.lateness_ns);
+    }
+
+    /// Ends a journey.
+    pub(super) fn end(&mut self, key: usize, at: MonoNs, error: Option<ErrorClass>) {
+        let Some(session) = self.sessions.try_remove(key) else {
+            return;
+        };
+        let place = Place { intended: session.intended, phase: session.phase, step: None };
+        if session.started {
+            let latency_ns = at.since(session.intended);
+            self.recorder.ended(place, End { latency_ns, service_ns: None, error, ack_missing: false });
+        } else {
+            self.recorder.missed(place);
+        }
+        let unreachable = matches!(
+            error,
+            Some(ErrorClass::Dns | ErrorClass::Connect | ErrorClass::ConnectRefused | ErrorClass::Tls)
+        );
+        match session.user {
+            Some(_) if unreachable || !session.started => self.pause_user(session.user, at),
+            Some(k) => self.free_user(k),
+            None => {}
+        }
+    }
+
+    /// A user that cannot send tries again a little later: without an answer nothing else would hold it back.
+    fn pause_user(&mut self, user: Option<usize>, now: MonoNs) {
+        if let Some(k) = user {
+            let at = now.plus(USER_PAUSE_MS * NS_PER_MS);
+            self.timers.push(Reverse(Timer { at, wake: Wake::User(k) }));
+        }
+    }
+
+    /// Ends the journeys that are in a pause.
+    pub(super) fn end_thinkers(&mut self, now: MonoNs) {
+        let pausing = self.sessions.iter().filter(|(_, session)| session.current.is_none());
+        let keys: Vec<usize> = pausing.map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.end(key, now, Some(ErrorClass::Cancelled)));
+    }
+}

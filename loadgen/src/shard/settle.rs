@@ -1,0 +1,211 @@
+//! Completions: counted, judged, and the journey moved on.
+
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_timebase::{Clock as _, MonoNs};
+
+use super::{COMPLETIONS_PER_TURN_MAX, Shard};
+use crate::batch::Sample;
+use crate::driver::{Answer, Completion, Driver, ExchangeId, NotSent};
+use crate::extract::Fault;
+use crate::recorder::{End, Place};
+use crate::sample;
+use crate::session::{Current, Session};
+use crate::tagging::REFUSED_HEADER;
+
+/// A request that ended, for the books.
+struct Closing {
+    current: Current,
+    phase: u16,
+    at: MonoNs,
+    fault: Option<Fault>,
+    acked: Option<bool>,
+    answer: Option<Answer>,
+}
+
+impl<D: Driver> Shard<D> {
+    pub(super) fn settle(&mut self) {
+        for _ in 0..COMPLETIONS_PER_TURN_MAX {
+            match self.parts.driver.next() {
+                None => return,
+                Some(Completion::Sent { id, at }) => self.on_sent(id, at),
+                Some(Completion::Done { id, at, result }) => self.done(id, at, result),
+                Some(Completion::NotSent { id, at, why }) => {
+                    let class = match why {
+                        NotSent::NoConnection => ErrorClass::ConnectTimeout,
+                        NotSent::Expired | NotSent::Stopped => ErrorClass::Cancelled,
+                    };
+                    self.not_sent(id, at, class);
+                }
+            }
+        }
+    }
+
+    /// The session of an exchange, if that is still the one under way.
+    fn session_of(&mut self, id: ExchangeId) -> Option<(&mut Session, Current)> {
+        let session = self.sessions.get_mut(id.key as usize)?;
+        let current = session.current.filter(|current| current.id == id)?;
+        Some((session, current))
+    }
+
+    fn on_sent(&mut self, id: ExchangeId, at: MonoNs) {
+        let Some((session, current)) = self.session_of(id) else {
+            return;
+        };
+        session.current = Some(Current { sent: Some(at), ..current });
+        let place = Place { intended: current.intended, phase: session.phase, step: Some(current.step) };
+        self.mark_started(id.key as usize);
+        let lateness = current.submitted.since(current.intended);
+        self.recorder.sent(place, lateness, Some(at.since(current.submitted)));
+        let limit = self.parts.program.requests.get(current.request).map_or(0, |code| code.timeout_ns);
+        let deadline = (at.plus(limit), id);
+        match self.deadlines.iter_mut().find(|(known, _)| *known == limit) {
+            Some((_, list)) => list.push_back(deadline),
+            None => self.deadlines.push((limit, [deadline].into())),
+        }
+    }
+
+    /// Ends requests that are over their limit. They are found within a tick.
+    pub(super) fn time_out(&mut self, now: MonoNs) {
+        for k in 0..self.deadlines.len() {
+            while let Some((at, id)) = self.deadlines.get(k).and_then(|(_, list)| list.front().copied()) {
+                let open = self.session_of(id).is_some();
+                if open && at > now {
+                    break;
+                }
+                if let Some((_, list)) = self.deadlines.get_mut(k) {
+                    list.pop_front();
+                }
+                if open {
+                    self.parts.driver.cancel(id);
+                    let detail = "no full answer in time".to_owned();
+                    self.done(id, now, Err(Fault { class: ErrorClass::Timeout, detail }));
+                }
+            }
+        }
+    }
+
+    /// A request was given up unsent.
+    pub(super) fn not_sent(&mut self, id: ExchangeId, at: MonoNs, class: ErrorClass) {
+        let Some((session, current)) = self.session_of(id) else {
+            return;
+        };
+        session.current = None;
+        if session.started {
+            let place = Place { intended: current.intended, phase: session.phase, step: Some(current.step) };
+            self.recorder.missed(place);
+        }
+        self.end(id.key as usize, at, Some(class));
+    }
+
+    /// A request ended, with an answer or without.
+    pub(super) fn done(&mut self, id: ExchangeId, at: MonoNs, result: Result<Answer, Fault>) {
+        let program = std::sync::Arc::clone(&self.parts.program);
+        let Some((session, current)) = self.session_of(id) else {
+            return;
+        };
+        session.current = None;
+        let phase = session.phase;
+        let (fault, answer) = match result {
+            Err(failed) => (Some(failed), None),
+            Ok(got) => (judge(&program, &current, &got, &mut session.extracted).err(), Some(got)),
+        };
+        let acked =
+            answer.as_ref().and_then(|got| self.parts.stamper.acked(&got.head.headers, current.ids.trace));
+        if current.sent.is_none() {
+            self.mark_started(id.key as usize);
+            let place = Place { intended: current.intended, phase, step: Some(current.step) };
+            self.recorder.sent(place, current.submitted.since(current.intended), None);
+        }
+        let error = fault.as_ref().map(|fault| fault.class);
+        self.close(Closing { current, phase, at, fault, acked, answer });
+        match error {
+            None => self.advance(id.key as usize, at),
+            Some(_) => self.end(id.key as usize, at, error),
+        }
+    }
+
+    /// Enters a request that ended into the books.
+    fn close(&mut self, closing: Closing) {
+        let Closing { current, phase, at, ref fault, acked, ref answer } = closing;
+        let latency_ns = at.since(current.intended);
+        let error = fault.as_ref().map(|fault| fault.class);
+        let status = answer.as_ref().map_or(0, |answer| answer.head.status.as_u16());
+        let place = Place { intended: current.intended, phase, step: Some(current.step) };
+        let service_ns = current.sent.map(|sent| at.since(sent));
+        self.recorder.ended(place, End { latency_ns, service_ns, error, ack_missing: acked == Some(false) });
+        let origin = self.parts.clock.unix_at_origin().0;
+        let unix = |at: MonoNs| origin.saturating_add_unsigned(at.0);
+        self.recorder.root(RootRow {
+            trace: current.ids.trace,
+            span: current.ids.span,
+            step: current.step,
+            phase,
+            intended_ns: unix(current.intended),
+            sent_ns: current.sent.map_or(0, unix),
+            done_ns: unix(at),
+            error,
+            status,
+        });
+        let Some(kind) = self.picker.wants(current.step, error.is_some(), latency_ns) else {
+            return;
+        };
+        let headers = answer.as_ref().map(|answer| &answer.head.headers);
+        self.picker.put(Sample {
+            step: current.step,
+            kind,
+            trace: current.ids.trace,
+            intended_ns: unix(current.intended),
+            latency_ns,
+            status,
+            error,
+            detail: fault.as_ref().map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
+            head: headers.map(sample::head).unwrap_or_default(),
+            body: answer.as_ref().map(|answer| sample::body(headers, &answer.body)).unwrap_or_default(),
+        });
+    }
+
+    /// Ends everything under way, unanswered.
+    pub(super) fn cut(&mut self) {
+        self.settle_all();
+        self.parts.driver.abort();
+        let at = self.parts.clock.mono();
+        let keys: Vec<usize> = self.sessions.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let Some(current) = self.sessions.get(key).and_then(|session| session.current) else {
+                self.end(key, at, Some(ErrorClass::Cancelled));
+                continue;
+            };
+            if current.sent.is_some() {
+                let detail = "the run was cut".to_owned();
+                self.done(current.id, at, Err(Fault { class: ErrorClass::Cancelled, detail }));
+            } else {
+                self.not_sent(current.id, at, ErrorClass::Cancelled);
+            }
+        }
+    }
+
+    /// Settles what has completed already, so that it is not counted as cancelled.
+    fn settle_all(&mut self) {
+        while self.parts.hub.len() > 0 {
+            self.settle();
+        }
+    }
+}
+
+/// Whether an answer is an error. A refusal by the isolation layer is one whatever its status.
+pub(crate) fn judge(
+    program: &crate::program::Program,
+    current: &Current,
+    answer: &Answer,
+    store: &mut [Option<String>],
+) -> Result<(), Fault> {
+    if let Some(why) = answer.head.headers.get(REFUSED_HEADER) {
+        let detail = String::from_utf8_lossy(why.as_bytes()).into_owned();
+        return Err(Fault { class: ErrorClass::IsolationRefused, detail });
+    }
+    let Some(code) = program.requests.get(current.request) else {
+        return Ok(());
+    };
+    code.reader.read(answer.head.status.as_u16(), &answer.body, store)
+}

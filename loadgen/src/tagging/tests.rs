@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use http::HeaderMap;
+use peakdrill_shadow_tag::{MarkKey, SigningKey, Traceparent, ack};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::{NoToken, ShadowTagging, Stamper, Tagging, TokenCell};
+
+fn token(run: &str) -> String {
+    let key = SigningKey::from_seed("k".parse().unwrap(), &[7; 32]);
+    let token = key.mint("test".parse().unwrap(), run.parse().unwrap(), 1_000, 1_060).unwrap();
+    token.as_str().to_owned()
+}
+
+fn shadow() -> (Arc<ShadowTagging>, Stamper) {
+    let tagging = Arc::new(ShadowTagging {
+        mark: MarkKey::from_bytes([3; 16]),
+        token: TokenCell::new(),
+        header: "x-peakdrill".into(),
+        ack_header: ack::HEADER.into(),
+        check_ack: true,
+    });
+    let random = ChaCha8Rng::seed_from_u64(1);
+    let stamper = Stamper::new(&Tagging::Shadow(Arc::clone(&tagging)), "r1", random).unwrap();
+    (tagging, stamper)
+}
+
+#[test]
+fn every_carrier_is_filled() {
+    let (tagging, mut stamper) = shadow();
+    let text = token("r1");
+    tagging.token.set(&text, u64::MAX);
+    let mut headers = HeaderMap::new();
+    headers.insert("baggage", "a=1,peakdrill=live".parse().unwrap());
+    let (ids, exp) = stamper.stamp(&mut headers, 1_010).unwrap();
+    assert_eq!(exp, 1_060, "the token's own end counts");
+    assert_eq!(headers["x-peakdrill"], text);
+    assert_eq!(headers["baggage"], format!("peakdrill={text},a=1"));
+    let parent = Traceparent::parse(headers["traceparent"].as_bytes()).unwrap();
+    assert!(tagging.mark.is_marked(parent.trace_id));
+    assert_eq!(u128::from_be_bytes(parent.trace_id.to_bytes()), ids.trace);
+    assert_eq!(u64::from_be_bytes(parent.parent_id.to_bytes()), ids.span);
+    let (other, _) = stamper.stamp(&mut headers, 1_010).unwrap();
+    assert_ne!(other.trace, ids.trace);
+
+    let mut answer = HeaderMap::new();
+    assert_eq!(stamper.acked(&answer, ids.trace), Some(false));
+    answer.insert(ack::HEADER, ack::ack_value(parent.trace_id).as_str().parse().unwrap());
+    assert_eq!(stamper.acked(&answer, ids.trace), Some(true));
+    assert_eq!(stamper.acked(&answer, other.trace), Some(false), "an acknowledgement is for one request");
+}
+
+#[test]
+fn without_a_valid_token_nothing_is_sent() {
+    let (tagging, mut stamper) = shadow();
+    let mut stamp = |now| stamper.stamp(&mut HeaderMap::new(), now).map(|_| ());
+    assert_eq!(stamp(1_010), Err(NoToken));
+    tagging.token.set(&token("r1"), 1_050);
+    assert_eq!(stamp(1_049), Ok(()));
+    assert_eq!(stamp(1_050), Err(NoToken), "expired");
+    tagging.token.set(&token("r2"), 2_000);
+    assert_eq!(stamp(1_010), Err(NoToken), "of another run");
+    tagging.token.set(&token("r1"), 1_060);
+    assert_eq!(stamp(1_010), Ok(()));
+    tagging.token.set("nonsense", 2_000);
+    assert_eq!(stamp(1_010), Err(NoToken), "not a token");
+    tagging.token.set(&token("r1"), 1_060);
+    tagging.token.clear();
+    assert_eq!(stamp(1_010), Err(NoToken));
+}
+
+#[test]
+fn plain_requests_carry_a_trace_alone() {
+    let mut stamper = Stamper::new(&Tagging::Plain, "r1", ChaCha8Rng::seed_from_u64(1)).unwrap();
+    let mut headers = HeaderMap::new();
+    let (ids, exp) = stamper.stamp(&mut headers, 1).unwrap();
+    assert_eq!((headers.len(), exp), (1, u64::MAX));
+    assert_eq!(headers["traceparent"], format!("00-{:032x}-{:016x}-01", ids.trace, ids.span));
+    assert_eq!(stamper.acked(&HeaderMap::new(), ids.trace), None);
+}

@@ -1,0 +1,58 @@
+use peakdrill_drill_model::plan::{Part, Template};
+use proptest::prelude::*;
+
+use super::{Escape, Missing, Names, Text, Values, uuid};
+
+fn render(parts: Vec<Part>, escape: Escape, extracted: &[Option<String>]) -> Result<String, Missing> {
+    let mut names = Names::default();
+    let text = Text::compile(&Template(parts), escape, "run-1", &mut names);
+    let uuids = [uuid(u128::MAX)];
+    let values = Values { feeders: &[], rows: &[], extracted, uuids: &uuids, index: 1_234 };
+    let mut out = Vec::new();
+    text.render(&values, &mut out)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn holes_are_filled() {
+    let parts = vec![
+        Part::Literal("/a/".into()),
+        Part::RunId,
+        Part::Literal("/".into()),
+        Part::Index,
+        Part::Literal("/".into()),
+        Part::Extracted("id".into()),
+        Part::Uuid(String::new()),
+    ];
+    let got = render(parts.clone(), Escape::Percent, &[Some("x y/é".into())]).unwrap();
+    assert_eq!(got, "/a/run-1/1234/x%20y%2F%C3%A9ffffffff-ffff-4fff-bfff-ffffffffffff");
+    assert_eq!(render(parts, Escape::None, &[None]), Err(Missing(0)));
+}
+
+#[test]
+fn fixed_text_is_known_to_be() {
+    let mut names = Names::default();
+    let parts = vec![Part::Literal("/".into()), Part::RunId, Part::Literal("?x".into())];
+    let mut text = Text::compile(&Template(parts), Escape::Percent, "r", &mut names);
+    text.prefix("/base");
+    assert_eq!(text.fixed(), Some(b"/base/r?x".as_slice()));
+    let hole = Text::compile(&Template(vec![Part::Index]), Escape::None, "r", &mut names);
+    assert_eq!(hole.fixed(), None);
+}
+
+proptest! {
+    #[test]
+    fn what_goes_into_json_comes_out_again(value in "\\PC{0,20}[\u{0}-\u{1f}\"\\\\]{0,5}") {
+        let parts = vec![Part::Literal("\"".into()), Part::Extracted("v".into()), Part::Literal("\"".into())];
+        let text = render(parts, Escape::Json, &[Some(value.clone())]).unwrap();
+        prop_assert_eq!(serde_json::from_str::<String>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn a_path_stays_a_path(value in "\\PC{0,40}") {
+        let parts = vec![Part::Literal("/p/".into()), Part::Extracted("v".into())];
+        let text = render(parts, Escape::Percent, &[Some(value)]).unwrap();
+        prop_assert!(text.parse::<http::Uri>().is_ok(), "{}", text);
+        prop_assert!(!text[3..].contains(['/', '?', '#']));
+    }
+}

@@ -1,0 +1,94 @@
+//! TLS: the system's authorities, a plan's own ones, or none by an explicit flag.
+
+use std::sync::Arc;
+
+use peakdrill_drill_model::plan::Target;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_rustls::TlsConnector;
+
+use crate::error::StartError;
+
+/// Certificate authorities read from one file, at most.
+pub const CA_CERTIFICATES_MAX: usize = 10_000;
+
+/// Sets up TLS for a target. Sessions are resumed across its connections.
+pub(crate) fn connector(target: &Target) -> Result<TlsConnector, StartError> {
+    let bad = |because: String| StartError::Tls { target: target.name.clone(), because };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| bad(error.to_string()))?;
+    let mut config = if target.tls_insecure {
+        let verifier = Arc::new(Insecure(provider));
+        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+    } else {
+        builder.with_root_certificates(roots(target.tls_ca.as_deref()).map_err(bad)?).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn roots(ca_file: Option<&str>) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    store.add_parsable_certificates(native.certs);
+    if let Some(path) = ca_file {
+        let read = CertificateDer::pem_file_iter(path).map_err(|error| format!("{path}: {error}"))?;
+        let mut count = 0;
+        for certificate in read.take(CA_CERTIFICATES_MAX) {
+            let certificate = certificate.map_err(|error| format!("{path}: {error}"))?;
+            store.add(certificate).map_err(|error| format!("{path}: {error}"))?;
+            count += 1;
+        }
+        if count == 0 {
+            return Err(format!("{path} holds no certificate"));
+        }
+    }
+    if store.is_empty() {
+        return Err("no certificate authority is known on this machine, and the plan names none".into());
+    }
+    Ok(store)
+}
+
+/// Takes any certificate; still checks that the peer holds its key.
+#[derive(Debug)]
+struct Insecure(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Insecure {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,161 @@
+//! What a drill left behind, as the renderings need it.
+
+use peakdrill_drill_model::event::Event;
+use peakdrill_drill_model::frame::Frame;
+use peakdrill_drill_model::ledger::Ledger;
+use peakdrill_drill_model::plan::Plan;
+use peakdrill_drill_model::verdict::{AnalysisSummary, Bottleneck, Completeness, Dependency, NodeKind};
+use serde::{Deserialize, Serialize};
+
+/// Version of `environment.json`.
+pub const ENVIRONMENT_VERSION: u32 = 1;
+
+/// A drill's record, read. Whatever part is not there is empty or `None`, and named in `missing`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// `plan.json`.
+    pub plan: Plan,
+    /// `environment.json`.
+    pub environment: Environment,
+    /// `frames.jsonl`, in any order; frames of the same second and step add up.
+    pub frames: Vec<Frame>,
+    /// What the collector's cells say of the system under test; `None`: no spans were received.
+    pub analysis: Option<AnalysisPart>,
+    /// `events.jsonl`, oldest first.
+    pub events: Vec<Event>,
+    /// `isolation.json`.
+    pub ledger: Option<Ledger>,
+    /// `samples.jsonl`.
+    pub samples: Vec<Sample>,
+    /// What of the record is not there or could not be read, in words.
+    pub missing: Vec<String>,
+}
+
+/// Where and with what the drill ran. `environment.json` of the record.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Environment {
+    /// [`ENVIRONMENT_VERSION`].
+    pub v: u32,
+    /// Version of peakdrill.
+    pub version: String,
+    /// The run's id.
+    pub run: String,
+    /// Start of the load, Unix nanoseconds; 0: it never started.
+    pub started_unix_ns: i64,
+    /// The machine that the coordinator ran on.
+    pub machine: Machine,
+    /// Agents that sent load; 0: not known.
+    pub agents: u32,
+    /// Load threads over all agents; 0: not known.
+    pub shards: u32,
+    /// How coordinator and agents spoke: `in-process`, `nats`, …
+    pub transport: String,
+    /// Processor time of the load threads, summed, in nanoseconds.
+    pub load_thread_cpu_ns: Option<u64>,
+    /// Largest share of a processor that one load thread used over any second, 0..=1.
+    pub busiest_thread_share: Option<f64>,
+    /// Largest resident memory of the process, MiB.
+    pub max_rss_mib: Option<f64>,
+    /// The command that started the run, secrets left out.
+    pub command: Option<String>,
+}
+
+/// A machine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Machine {
+    /// Processors that the process may use; 0: not known.
+    pub cpus: u32,
+    /// Memory that the process may use, MiB; 0: not known.
+    pub memory_mib: u64,
+    /// Operating system.
+    pub os: String,
+    /// Version of its kernel.
+    pub kernel: String,
+    /// Its name; `None` when it is redacted.
+    pub hostname: Option<String>,
+}
+
+/// What the analysis found, in the words of the verdict and with the figures behind it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnalysisPart {
+    /// What the ranking may be taken for.
+    pub summary: AnalysisSummary,
+    /// Ranked, the limiting one first.
+    pub bottlenecks: Vec<Bottleneck>,
+    /// Calls between nodes.
+    pub dependencies: Vec<Dependency>,
+    /// Received by started spans, per service.
+    pub completeness: Vec<Completeness>,
+    /// Per node: what it did at each load level.
+    pub curves: Vec<NodeCurve>,
+    /// Per node: what its latency grew by from the lightest to the highest load level.
+    pub growth: Vec<Growth>,
+}
+
+/// A node over the load levels of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeCurve {
+    /// Its name.
+    pub node: String,
+    /// Its kind.
+    pub kind: NodeKind,
+    /// One point a load level.
+    pub points: Vec<CurvePoint>,
+}
+
+/// A node at one load level.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Root journeys a second that were offered.
+    pub offered: f64,
+    /// Root journeys a second that came through.
+    pub achieved: f64,
+    /// Median of the node's latency, milliseconds.
+    pub p50_ms: f64,
+    /// 99 % of the node's latency, milliseconds.
+    pub p99_ms: f64,
+    /// Calls in the node at the same time, on average.
+    pub concurrency: f64,
+}
+
+/// What a node adds to the growth of the latency of a journey, from the lightest to the highest load level.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// Its name.
+    pub node: String,
+    /// More time in the node's own work, milliseconds.
+    pub self_ms: f64,
+    /// More time waiting for the node: queues, pools, locks, milliseconds.
+    pub wait_ms: f64,
+    /// More time between caller and node that neither of them explains, milliseconds.
+    pub gap_ms: f64,
+}
+
+/// Why a sample was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleKind {
+    /// It failed.
+    Failed,
+    /// It was among the slowest of its step.
+    Slow,
+}
+
+/// A request that was kept. A line of `samples.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The step's name.
+    pub step: String,
+    /// Why it was kept.
+    pub kind: SampleKind,
+    /// Class of its error; `None` for a slow one that succeeded.
+    pub class: Option<String>,
+    /// HTTP status; `None` without an answer.
+    pub status: Option<u16>,
+    /// Latency from the intended time, milliseconds; `None` when it never ended.
+    pub latency_ms: Option<f64>,
+    /// Request and answer as far as they were kept, redacted.
+    pub detail: String,
+}

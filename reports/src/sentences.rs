@@ -1,0 +1,202 @@
+//! The verdict in words, the same in every rendering.
+
+use peakdrill_drill_model::verdict::{
+    AnalysisState, Bottleneck, GateResult, Judgement, NodeKind, NodeVerdict, Verdict,
+};
+
+use crate::numbers::{NOT_MEASURED, count, figure, length, maybe_count, percent, plural, rate};
+
+/// One word for a judgement, as a heading has it.
+pub(crate) fn word(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::Pass => "Pass",
+        Judgement::Fail => "Fail",
+        Judgement::Inconclusive => "Inconclusive",
+    }
+}
+
+/// A sign for a judgement, so that colour is not its only carrier.
+pub(crate) fn sign(judgement: Judgement, unicode: bool) -> &'static str {
+    match (judgement, unicode) {
+        (Judgement::Pass, true) => "✓",
+        (Judgement::Fail, true) => "✗",
+        (Judgement::Inconclusive, true) => "?",
+        (Judgement::Pass, false) => "ok",
+        (Judgement::Fail, false) => "x",
+        (Judgement::Inconclusive, false) => "?",
+    }
+}
+
+fn gates_of(verdict: &Verdict, judgement: Judgement) -> impl Iterator<Item = &GateResult> {
+    verdict.gates.iter().filter(move |gate| gate.verdict == judgement)
+}
+
+/// What came out, in half a sentence.
+pub(crate) fn headline(verdict: &Verdict) -> String {
+    let all = verdict.gates.len();
+    let failed = gates_of(verdict, Judgement::Fail).count();
+    let unknown = gates_of(verdict, Judgement::Inconclusive).count();
+    let gates = plural(all as u64, "gate", "gates");
+    if let Some(by) = &verdict.stopped_by {
+        return format!("stopped early by {}", by.replacen(": ", " – ", 1));
+    }
+    match (verdict.verdict, verdict.valid) {
+        (Judgement::Fail, _) => format!("{failed} of {gates} failed"),
+        (_, false) => "the run is not valid, so nothing can be concluded from it".to_owned(),
+        (Judgement::Inconclusive, _) => format!("{unknown} of {gates} could not be decided"),
+        (Judgement::Pass, _) if all == 0 => "the load was sent as planned; no gates were set".to_owned(),
+        (Judgement::Pass, _) if failed + unknown > 0 => "every gate that binds holds".to_owned(),
+        (Judgement::Pass, _) if all == 1 => "the gate holds".to_owned(),
+        (Judgement::Pass, _) => format!("all {gates} hold"),
+    }
+}
+
+/// Why it came out so: what makes it invalid, the gates that failed, then those that could not be decided.
+pub(crate) fn reasons(verdict: &Verdict) -> Vec<String> {
+    let mut out = verdict.invalid_because.clone();
+    let said = |gate: &GateResult| format!("{}: {}", gate.name, gate.because);
+    out.extend(gates_of(verdict, Judgement::Fail).map(said));
+    out.extend(gates_of(verdict, Judgement::Inconclusive).map(said));
+    out
+}
+
+/// The kind of a node, for people.
+pub(crate) fn kind(kind: NodeKind) -> &'static str {
+    match kind {
+        NodeKind::Service => "service",
+        NodeKind::Database => "database",
+        NodeKind::Cache => "cache",
+        NodeKind::Queue => "queue",
+        NodeKind::External => "external",
+    }
+}
+
+/// What may be said of a node.
+pub(crate) fn standing(verdict: NodeVerdict) -> &'static str {
+    match verdict {
+        NodeVerdict::Bottleneck => "bottleneck",
+        NodeVerdict::Contributor => "contributor",
+        NodeVerdict::Clear => "clear",
+    }
+}
+
+/// The node that limits the system.
+pub(crate) fn limiting(verdict: &Verdict) -> Option<&Bottleneck> {
+    let found = verdict.analysis.state == AnalysisState::Found;
+    verdict.bottlenecks.iter().find(|node| found && node.verdict == NodeVerdict::Bottleneck)
+}
+
+/// A capacity with its interval: `412/s (389–431)`.
+pub(crate) fn capacity(node: &Bottleneck) -> String {
+    interval(&node.capacity_per_s, |value| rate(Some(value)), figure)
+}
+
+/// A capacity with its interval, in a sentence: `412 journeys a second (396–429)`.
+fn capacity_in_words(node: &Bottleneck) -> String {
+    interval(&node.capacity_per_s, |value| format!("{} journeys a second", figure(value)), figure)
+}
+
+/// A share with its interval: `62% (55–70)`.
+pub(crate) fn share(node: &Bottleneck) -> String {
+    interval(&node.share, |value| percent(Some(value)), |value| figure((value * 100.0).round()))
+}
+
+fn interval(
+    value: &peakdrill_drill_model::verdict::Estimate,
+    whole: impl Fn(f64) -> String,
+    bare: impl Fn(f64) -> String,
+) -> String {
+    match (value.estimate, value.low, value.high) {
+        (Some(middle), Some(low), Some(high)) => format!("{} ({}–{})", whole(middle), bare(low), bare(high)),
+        (Some(middle), ..) => whole(middle),
+        (None, Some(low), None) => format!("at least {}", whole(low)),
+        _ => NOT_MEASURED.to_owned(),
+    }
+}
+
+/// What headroom means against the highest tested rate.
+pub(crate) fn headroom(node: &Bottleneck) -> Option<String> {
+    let headroom = node.headroom.filter(|headroom| headroom.is_finite() && *headroom >= 0.0)?;
+    Some(match headroom {
+        h if h >= 1.005 => format!("{} above the highest rate that was tested", percent(Some(h - 1.0))),
+        h if h > 0.995 => "just the highest rate that was tested".to_owned(),
+        h => format!("{} below the highest rate that was tested", percent(Some(1.0 - h))),
+    })
+}
+
+/// Headroom for a table: `+53%`, `-8.4%`.
+pub(crate) fn headroom_signed(node: &Bottleneck) -> String {
+    let over = node.headroom.filter(|headroom| headroom.is_finite()).map(|headroom| headroom - 1.0);
+    match over {
+        Some(over) if over >= 9.0 => format!("×{}", figure(over + 1.0)),
+        Some(over) if over > 0.0 => format!("+{}", percent(Some(over))),
+        over => percent(over),
+    }
+}
+
+/// The bottleneck in one sentence.
+pub(crate) fn bottleneck(verdict: &Verdict) -> String {
+    let because = match verdict.analysis.because.as_slice() {
+        [] => String::new(),
+        reasons => format!(": {}", reasons.join("; ")),
+    };
+    match verdict.analysis.state {
+        AnalysisState::Withheld => format!("No bottleneck can be named{because}."),
+        AnalysisState::NoneUpTo => {
+            let tested = verdict.analysis.tested_to_per_s;
+            let to = tested.map_or_else(
+                || "the peak of the run".to_owned(),
+                |rate| format!("{} journeys a second", figure(rate)),
+            );
+            format!("No bottleneck up to {to}, the most that was tested.")
+        }
+        AnalysisState::Found => match limiting(verdict) {
+            None => format!("No single node limits the system{because}."),
+            Some(node) => {
+                let owner = node.owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
+                let head = format!("{} ({}{owner}) limits the system", node.node, kind(node.kind));
+                let carries = match (node.capacity_per_s.estimate, headroom(node)) {
+                    (None, _) => String::new(),
+                    (Some(_), None) => format!(" at {}", capacity_in_words(node)),
+                    (Some(_), Some(room)) => format!(" at {}, {room}", capacity_in_words(node)),
+                };
+                format!("{head}{carries}.")
+            }
+        },
+    }
+}
+
+/// The load in one line.
+pub(crate) fn load(verdict: &Verdict) -> String {
+    let load = &verdict.load;
+    let of = |part: u64, all: u64| (all > 0).then(|| part as f64 / all as f64);
+    let long = verdict.seconds.map(|s| format!(" for {}", length(s))).unwrap_or_default();
+    format!(
+        "{}{long} · sent {} of plan · missed {} · {} requests · errors {}",
+        rate(load.rate_per_s),
+        percent(of(load.sent, load.intended)),
+        percent(of(load.missed, load.intended)),
+        count(load.completed),
+        percent(of(load.errors, load.completed)),
+    )
+}
+
+/// Isolation in one line.
+pub(crate) fn isolation(verdict: &Verdict) -> String {
+    let isolation = &verdict.isolation;
+    if isolation.shadow_writes.is_none() {
+        return "not measured: no hop reported isolation decisions".to_owned();
+    }
+    let unobserved = match isolation.unobserved.as_slice() {
+        [] => String::new(),
+        stores => format!(" · not observed: {}", stores.join(", ")),
+    };
+    format!(
+        "{} shadow writes · {} on live data · {} mocked · {} refused · {} tags lost{unobserved}",
+        maybe_count(isolation.shadow_writes),
+        maybe_count(isolation.live_writes),
+        maybe_count(isolation.mocked),
+        maybe_count(isolation.refused),
+        maybe_count(isolation.tag_lost),
+    )
+}

@@ -1,0 +1,211 @@
+//! The statistics of conditions, over the frames of some phases.
+
+use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
+use peakdrill_drill_model::ledger::{Ledger, Outcome};
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::{Journey, Node, StepId};
+use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
+use peakdrill_latency::Sparse;
+
+use crate::Record;
+use crate::fold::{Folded, Sums};
+use crate::phases::Span;
+
+/// The part of a load that a gate looks at.
+#[derive(Debug)]
+pub(crate) struct Window<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) load: &'a Folded,
+    /// Indices of phases.
+    pub(crate) phases: Vec<u16>,
+}
+
+impl Window<'_> {
+    fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.phases.iter().filter_map(|phase| self.load.spans.get(usize::from(*phase)))
+    }
+
+    /// How long the phases really ran, seconds.
+    pub(crate) fn ran_s(&self) -> f64 {
+        let load_s = self.load.load_s.unwrap_or(0.0);
+        self.spans().map(|span| span.ran_s(load_s)).sum()
+    }
+
+    fn arrivals(&self) -> Sums {
+        self.load.select(|phase, step| step.is_none() && self.phases.contains(&phase))
+    }
+
+    fn steps(&self, select: &Selectors) -> Vec<StepId> {
+        let fits =
+            |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        let steps = self.record.plan.steps.iter().enumerate();
+        let chosen =
+            steps.filter(|(_, info)| fits(&select.journey, &info.journey) && fits(&select.step, &info.step));
+        chosen.filter_map(|(id, _)| StepId::try_from(id).ok()).collect()
+    }
+
+    fn requests(&self, steps: &[StepId]) -> Sums {
+        let chosen = |phase, step: Option<StepId>| {
+            self.phases.contains(&phase) && step.is_some_and(|step| steps.contains(&step))
+        };
+        self.load.select(chosen)
+    }
+
+    /// Journeys or requests sent a second.
+    fn rate(&self, select: &Selectors) -> Option<Measured> {
+        let sent = match (&select.journey, &select.step) {
+            (_, Some(_)) => self.requests(&self.steps(select)).sent,
+            (None, None) => self.arrivals().sent,
+            // Arrivals are not counted per journey: those of a journey are the requests that open it.
+            (Some(name), None) => {
+                let journey = self.record.plan.journeys.iter().find(|journey| journey.name == *name)?;
+                self.requests(&[opening_step(journey)?]).sent
+            }
+        };
+        let ran = self.ran_s();
+        (ran > 0.0).then(|| Measured { value: sent as f64 / ran, samples: sent })
+    }
+
+    /// Capacity of the first bottleneck (lower end of its interval), or the highest tested rate when none
+    /// was found up to it: a lower bound. See [`Window::capacity_is_bound`].
+    fn capacity(&self) -> Option<Measured> {
+        let analysis = self.record.analysis.as_ref()?;
+        let value = match analysis.summary.state {
+            AnalysisState::Withheld => None,
+            AnalysisState::NoneUpTo => analysis.summary.tested_to_per_s,
+            AnalysisState::Found => {
+                let limits = |node: &&peakdrill_drill_model::verdict::Bottleneck| {
+                    node.verdict == NodeVerdict::Bottleneck
+                };
+                analysis.bottlenecks.iter().find(limits).and_then(|node| node.capacity_per_s.low)
+            }
+        }?;
+        Some(Measured { value, samples: self.requests(&self.steps(&Selectors::default())).completed })
+    }
+
+    /// Whether the capacity is only known to be at least its value.
+    pub(crate) fn capacity_is_bound(&self) -> bool {
+        self.record.analysis.as_ref().is_some_and(|part| part.summary.state == AnalysisState::NoneUpTo)
+    }
+}
+
+impl Stats for Window<'_> {
+    fn measure(&self, stat: Stat, select: &Selectors) -> Option<Measured> {
+        let steps = self.steps(select);
+        if steps.is_empty() && *select != Selectors::default() {
+            return None;
+        }
+        match stat {
+            Stat::Latency(q) => at(&self.requests(&steps).latency, q),
+            Stat::Service(q) => at(&self.requests(&steps).service, q),
+            Stat::ErrorRate => {
+                let sums = self.requests(&steps);
+                share(sums.error_count(), sums.completed)
+            }
+            Stat::Rate => self.rate(select),
+            Stat::InFlight => None,
+            Stat::ScheduleMiss => {
+                let sums = self.arrivals();
+                share(sums.missed, sums.intended)
+            }
+            Stat::Leaks => ledger_count(self.record, leaks),
+            Stat::TagLost => ledger_count(self.record, worst_tag_loss),
+            Stat::AckMissing => {
+                self.record.plan.shadow.as_ref()?;
+                let sums = self.requests(&steps);
+                share(sums.ack_missing, answers(&sums))
+            }
+            Stat::Capacity => self.capacity(),
+        }
+    }
+
+    /// The arrivals that the schedule held; or what the plan expects of it when clearly fewer are recorded,
+    /// so that lost frames do not lower the mark.
+    fn target_rate(&self) -> Option<f64> {
+        if self.spans().any(|span| span.closed_loop) {
+            return None;
+        }
+        let load_s = self.load.load_s?;
+        let expected: f64 =
+            self.spans().map(|span| span.expected(span.start_s, span.end_s.min(load_s))).sum();
+        let held = self.arrivals().intended as f64;
+        let arrivals = if held < expected - 4.0 * expected.sqrt() { expected } else { held };
+        let ran = self.ran_s();
+        (ran > 0.0).then(|| arrivals / ran)
+    }
+}
+
+fn at(histogram: &Sparse, q: f64) -> Option<Measured> {
+    let samples = u64::try_from(histogram.count()).unwrap_or(0);
+    histogram.quantile(q).map(|ns| Measured { value: ns as f64, samples })
+}
+
+fn share(part: u64, all: u64) -> Option<Measured> {
+    (all > 0).then(|| Measured { value: part as f64 / all as f64, samples: all })
+}
+
+/// Requests that got an answer at all.
+fn answers(sums: &Sums) -> u64 {
+    let answered = |class: &ErrorClass| {
+        matches!(
+            class,
+            ErrorClass::Status(_)
+                | ErrorClass::CheckFailed
+                | ErrorClass::ExtractFailed
+                | ErrorClass::BodyShort
+                | ErrorClass::BodyTooLarge
+                | ErrorClass::IsolationRefused
+        )
+    };
+    let without: u64 = sums
+        .errors
+        .iter()
+        .filter(|(class, _)| !answered(class))
+        .fold(0, |sum, (_, n)| sum.saturating_add(*n));
+    sums.completed.saturating_sub(without)
+}
+
+/// The first step that every start of a journey sends; `None` when chance decides.
+fn opening_step(journey: &Journey) -> Option<StepId> {
+    let first = journey.steps.iter().find(|node| !matches!(node, Node::Think { .. }))?;
+    if let Node::Request(request) = first { Some(request.step) } else { None }
+}
+
+/// A figure of the ledger over the rows of this run; `None` where no hop reported on it.
+fn ledger_count(record: &Record, figure: fn(&Ledger, &str) -> u64) -> Option<Measured> {
+    let ledger = record.ledger.as_ref()?;
+    let samples = decisions(ledger, &record.environment.run)?;
+    Some(Measured { value: figure(ledger, &record.environment.run) as f64, samples })
+}
+
+/// Decisions on this run's traffic; `None` where no hop reported.
+pub(crate) fn decisions(ledger: &Ledger, run: &str) -> Option<u64> {
+    let mut rows = ledger.rows.iter().filter(|row| row.run == run).peekable();
+    rows.peek()?;
+    Some(rows.fold(0, |sum, row| sum.saturating_add(row.count)))
+}
+
+/// The count of an outcome for one run. Unlike [`Ledger::total`], no sum of damaged counts overflows.
+pub(crate) fn total(ledger: &Ledger, run: &str, outcome: Outcome) -> u64 {
+    let rows = ledger.rows.iter().filter(|row| row.run == run && row.outcome == outcome);
+    rows.fold(0, |sum, row| sum.saturating_add(row.count))
+}
+
+/// Work of this run that reached live data. A live write under the run's name is one too.
+pub(crate) fn live_writes(ledger: &Ledger, run: &str) -> u64 {
+    let by_name = if run.is_empty() { 0 } else { total(ledger, run, Outcome::LiveWrite) };
+    total(ledger, run, Outcome::Leak).saturating_add(by_name)
+}
+
+fn leaks(ledger: &Ledger, run: &str) -> u64 {
+    live_writes(ledger, run).saturating_add(total(ledger, run, Outcome::TagLost))
+}
+
+fn worst_tag_loss(ledger: &Ledger, run: &str) -> u64 {
+    let mut by_service = std::collections::BTreeMap::<&str, u64>::new();
+    for row in ledger.rows.iter().filter(|row| row.run == run && row.outcome == Outcome::TagLost) {
+        let sum = by_service.entry(&row.service).or_default();
+        *sum = sum.saturating_add(row.count);
+    }
+    by_service.into_values().max().unwrap_or(0)
+}

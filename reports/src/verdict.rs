@@ -1,0 +1,221 @@
+//! The verdict: a function of the record.
+
+use peakdrill_drill_model::event::first_break;
+use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::ledger::Outcome as Decision;
+use peakdrill_drill_model::plan::StepId;
+use peakdrill_drill_model::verdict::{
+    AnalysisState, AnalysisSummary, GateResult, Generator, Isolation, Judgement, Load, Step, VERDICT_VERSION,
+    Verdict,
+};
+
+use crate::Record;
+use crate::fold::{Folded, fold};
+use crate::gates;
+use crate::numbers::{plural, rfc3339};
+use crate::stats::{decisions, live_writes, total};
+use crate::validity::{
+    Counts, Validity, guard_fired, person_stopped, preflight_refused, stopped_by, validity,
+};
+
+/// The verdict of a record. The same record gives the same verdict.
+///
+/// Counts of the load are over the whole load; latency, service time and lateness over the phases that are
+/// measured. A figure that was not measured is `None`.
+#[must_use]
+pub fn verdict(record: &Record) -> Verdict {
+    judge(record, &fold(record))
+}
+
+/// The verdict, from a load that is folded already.
+fn judge(record: &Record, load: &Folded) -> Verdict {
+    let trust = trust(record, load);
+    let gates = gates::evaluate(record, load, trust.invalid.is_empty());
+    let part = record.analysis.as_ref();
+    let warnings = warnings(record, load, &trust, &gates);
+    Verdict {
+        v: VERDICT_VERSION,
+        run: record.environment.run.clone(),
+        drill: record.plan.name.clone(),
+        started: rfc3339(record.environment.started_unix_ns).unwrap_or_default(),
+        seconds: load.load_s,
+        seed: record.plan.load.seed,
+        verdict: overall(record, &trust, &gates),
+        valid: trust.invalid.is_empty(),
+        invalid_because: trust.invalid,
+        warnings,
+        stopped_by: stopped_by(record),
+        load: totals(load),
+        latency_ms: load
+            .select(|phase, step| step.is_some() && load.measured(phase))
+            .latency
+            .quantiles()
+            .into(),
+        service_ms: load
+            .select(|phase, step| step.is_some() && load.measured(phase))
+            .service
+            .quantiles()
+            .into(),
+        lateness_ms: load.lateness(|phase| load.measured(phase)).into(),
+        steps: steps(record, load),
+        generator: generator(record, load),
+        gates,
+        bottlenecks: part.map(|part| part.bottlenecks.clone()).unwrap_or_default(),
+        analysis: part.map_or_else(no_analysis, |part| part.summary.clone()),
+        dependencies: part.map(|part| part.dependencies.clone()).unwrap_or_default(),
+        isolation: isolation(record),
+        completeness: part.map(|part| part.completeness.clone()).unwrap_or_default(),
+    }
+}
+
+fn no_analysis() -> AnalysisSummary {
+    let because = vec!["no spans of the system under test were received".to_owned()];
+    AnalysisSummary { state: AnalysisState::Withheld, tested_to_per_s: None, because }
+}
+
+fn trust(record: &Record, load: &Folded) -> Validity {
+    let arrivals = load.select(|_, step| step.is_none());
+    let mut trust = validity(&Counts {
+        intended: arrivals.intended,
+        missed: arrivals.missed,
+        lateness_p99_ns: load.lateness(|_| true).map(|late| late.p99),
+        cpu_share: cpu_share(record, load),
+        unseen_s: load.unseen_s,
+        unreadable: load.unreadable,
+    });
+    if record.environment.run.is_empty() {
+        trust.invalid.push("the record does not name its run".to_owned());
+    }
+    trust
+}
+
+/// Of the busiest load thread; the mean over the load threads when that was not kept.
+fn cpu_share(record: &Record, load: &Folded) -> Option<f64> {
+    let environment = &record.environment;
+    environment.busiest_thread_share.or_else(|| {
+        let threads = f64::from(environment.shards) * load.load_s? * 1e9;
+        (threads > 0.0).then_some(environment.load_thread_cpu_ns? as f64 / threads)
+    })
+}
+
+fn overall(record: &Record, trust: &Validity, gates: &[GateResult]) -> Judgement {
+    if guard_fired(record).is_some() || binding(record, gates, Judgement::Fail) {
+        return Judgement::Fail;
+    }
+    let unknown = person_stopped(record).is_some()
+        || preflight_refused(record).is_some()
+        || !trust.invalid.is_empty()
+        || binding(record, gates, Judgement::Inconclusive);
+    if unknown { Judgement::Inconclusive } else { Judgement::Pass }
+}
+
+/// Whether a gate that does more than warn came out so.
+fn binding(record: &Record, gates: &[GateResult], verdict: Judgement) -> bool {
+    record.plan.gates.iter().zip(gates).any(|(gate, found)| !gate.warn_only && found.verdict == verdict)
+}
+
+fn warnings(record: &Record, load: &Folded, trust: &Validity, gates: &[GateResult]) -> Vec<String> {
+    let mut out = trust.suspect.clone();
+    for (gate, found) in record.plan.gates.iter().zip(gates) {
+        if gate.warn_only && found.verdict != Judgement::Pass {
+            out.push(format!("gate `{}` (warns only): {}", gate.name, found.because));
+        }
+    }
+    if let Some(ledger) = &record.ledger {
+        let run = &record.environment.run;
+        let leaked = live_writes(ledger, run);
+        if leaked > 0 {
+            out.push(format!("{} of this run reached live data", plural(leaked, "operation", "operations")));
+        }
+        let lost = total(ledger, run, Decision::TagLost);
+        if lost > 0 {
+            out.push(format!("the tag was lost {}", plural(lost, "time", "times")));
+        }
+        out.extend(ledger.unreconciled.iter().map(|text| format!("isolation does not add up: {text}")));
+    }
+    if load.load_s.is_some() && !load.spans.iter().any(|span| span.measure) {
+        out.push("no phase is measured, so there are no latency figures".to_owned());
+    }
+    let insecure = record.plan.targets.iter().filter(|target| target.tls_insecure);
+    out.extend(
+        insecure.map(|target| format!("the certificate of target `{}` was not verified", target.name)),
+    );
+    if let Some(line) = first_break(&record.events) {
+        out.push(format!(
+            "the event log was changed after the run: its chain of hashes breaks at line {}",
+            line + 1
+        ));
+    }
+    out.extend(record.missing.iter().map(|text| format!("not in the record: {text}")));
+    out
+}
+
+fn totals(load: &Folded) -> Load {
+    let arrivals = load.select(|_, step| step.is_none());
+    let requests = load.select(|_, step| step.is_some());
+    let rate = load.load_s.filter(|s| *s > 0.0).map(|s| (arrivals.sent as f64 / s * 1e3).round() / 1e3);
+    Load {
+        intended: arrivals.intended,
+        sent: arrivals.sent,
+        missed: arrivals.missed,
+        completed: requests.completed,
+        errors: requests.error_count(),
+        rate_per_s: rate,
+        errors_by_class: requests.errors.iter().map(|(class, n)| (class.to_string(), *n)).collect(),
+    }
+}
+
+fn steps(record: &Record, load: &Folded) -> Vec<Step> {
+    let row = |(id, info): (usize, &peakdrill_drill_model::plan::StepInfo)| {
+        let id = StepId::try_from(id).ok();
+        let all = load.select(|_, step| step.is_some() && step == id);
+        let measured = load.select(|phase, step| step.is_some() && step == id && load.measured(phase));
+        Step {
+            journey: info.journey.clone(),
+            step: info.step.clone(),
+            completed: all.completed,
+            errors: all.error_count(),
+            latency_ms: measured.latency.quantiles().into(),
+        }
+    };
+    record.plan.steps.iter().enumerate().map(row).collect()
+}
+
+fn generator(record: &Record, load: &Folded) -> Generator {
+    let completed = load.select(|_, step| step.is_some()).completed;
+    let cpu_ns = record.environment.load_thread_cpu_ns.filter(|_| completed > 0);
+    Generator {
+        cpu_us_per_request: cpu_ns.map(|ns| (ns as f64 / completed as f64).round() / 1e3),
+        max_rss_mib: record.environment.max_rss_mib,
+        agents: record.environment.agents,
+    }
+}
+
+fn isolation(record: &Record) -> Isolation {
+    let Some(ledger) = &record.ledger else { return Isolation::default() };
+    let run = record.environment.run.as_str();
+    let reported = decisions(ledger, run).is_some();
+    let of = |outcome| reported.then(|| total(ledger, run, outcome));
+    Isolation {
+        shadow_writes: of(Decision::ShadowWrite),
+        live_writes: reported.then(|| live_writes(ledger, run)),
+        mocked: of(Decision::Mocked),
+        refused: of(Decision::Refused),
+        tag_lost: of(Decision::TagLost),
+        unobserved: ledger.unobserved.clone(),
+    }
+}
+
+/// How the command that ran this drill ends: the first of refused, guard, person, failed gate, inconclusive.
+#[must_use]
+pub fn exit(verdict: &Verdict, record: &Record) -> Exit {
+    let gate_failed = verdict.verdict == Judgement::Fail;
+    let found = [
+        (preflight_refused(record).is_some(), Exit::Preflight),
+        (guard_fired(record).is_some(), Exit::Guard),
+        (person_stopped(record).is_some(), Exit::Person),
+        (gate_failed, Exit::GateFailed),
+        (verdict.verdict == Judgement::Inconclusive, Exit::Inconclusive),
+    ];
+    found.into_iter().find(|(holds, _)| *holds).map_or(Exit::Ok, |(_, exit)| exit)
+}

@@ -1,0 +1,6 @@
+//! Records in, renderings out.
+
+mod properties;
+mod snapshots;
+mod synthetic;
+mod verdicts;

@@ -1,0 +1,122 @@
+//! Targets, feeders, journeys and their steps.
+
+use super::{Block, Ty, later, may, must};
+
+pub(crate) static TARGET: Block = Block {
+    id: "target",
+    what: "a target",
+    fields: &[
+        must(
+            "base_url",
+            Ty::Text,
+            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix.",
+        ),
+        may("protocol", Ty::Choice(&["http1"]), "How to speak to it; `http2` and `grpc` are not built yet."),
+        may("timeouts", Ty::Block(&TIMEOUTS), "Limits of time."),
+        may("connections", Ty::Block(&CONNECTIONS), "How many connections."),
+        may("tls", Ty::Block(&TLS), "Certificates."),
+        later("resolve", "Fresh name resolution during the run."),
+        later("proto", "Protocol buffer definitions for gRPC."),
+    ],
+};
+
+pub(crate) static TIMEOUTS: Block = Block {
+    id: "timeouts",
+    what: "timeouts",
+    fields: &[
+        may("connect", Ty::Duration, "For opening a connection, TLS included; 3s when not given."),
+        may("request", Ty::Duration, "For one exchange; 10s when not given."),
+    ],
+};
+
+pub(crate) static CONNECTIONS: Block = Block {
+    id: "connections",
+    what: "connections",
+    fields: &[
+        may("max", Ty::Whole, "Most open connections; 1000 when not given."),
+        may("exact", Ty::Bool, "Open all of `max` before the start and keep exactly so many."),
+        later("max_per_agent", "A limit for each agent."),
+        later("lifetime", "Close connections after a time."),
+    ],
+};
+
+pub(crate) static TLS: Block = Block {
+    id: "tls",
+    what: "tls",
+    fields: &[
+        may("ca", Ty::Text, "A PEM file with further certificate authorities."),
+        may("insecure", Ty::Bool, "Do not verify the server's certificate; warned about and reported."),
+    ],
+};
+
+pub(crate) static FEEDER: Block = Block {
+    id: "feeder",
+    what: "a feeder",
+    fields: &[
+        must("csv", Ty::Text, "A CSV file with a header line, relative to the scenario's folder."),
+        may("order", Ty::Text, "`sequential` (default), `shuffle`, `random` or `zipf(s)`."),
+        may(
+            "scope",
+            Ty::Choice(&["global", "shared"]),
+            "`global`: one row for one journey, across all agents; `shared`: rows are drawn.",
+        ),
+        may(
+            "on_exhausted",
+            Ty::Choice(&["stop_journey", "recycle", "fail"]),
+            "After the last row of a sequential or shuffled feeder; `stop_journey` when not given.",
+        ),
+    ],
+};
+
+pub(crate) static JOURNEY: Block = Block {
+    id: "journey",
+    what: "a journey",
+    fields: &[must("steps", Ty::List(&Ty::Variant(&STEP)), "What is done, in order.")],
+};
+
+pub(crate) static STEP: Block = Block {
+    id: "step",
+    what: "a step",
+    fields: &[
+        may("get", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A GET request."),
+        may("post", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A POST request."),
+        may("put", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A PUT request."),
+        may("delete", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A DELETE request."),
+        may("patch", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A PATCH request."),
+        may("think", Ty::Text, "A pause: `300ms`, or uniform between two: `300ms..1500ms`."),
+        may("choose", Ty::List(&Ty::Block(&BRANCH)), "One branch by weight."),
+        later("use", "Steps of a fragment."),
+        later("grpc", "A gRPC call."),
+    ],
+};
+
+pub(crate) static BRANCH: Block = Block {
+    id: "branch",
+    what: "a branch of `choose`",
+    fields: &[
+        must("weight", Ty::Number, "Relative weight, above 0."),
+        must("steps", Ty::List(&Ty::Variant(&STEP)), "What is done."),
+    ],
+};
+
+pub(crate) static REQUEST: Block = Block {
+    id: "request",
+    what: "a request step",
+    fields: &[
+        must("path", Ty::Template, "Path and query, beginning with `/`."),
+        may("name", Ty::Text, "The step's name in results; the path template when not given."),
+        may("target", Ty::Text, "Which target; may be left out when there is only one."),
+        may("headers", Ty::Map(&Ty::Template), "Headers."),
+        may("bearer", Ty::Template, "The token of an `authorization: Bearer …` header."),
+        may("idempotency_key", Ty::Template, "The value of an `idempotency-key` header."),
+        may("json", Ty::Json, "The body, written as YAML and sent as JSON."),
+        may("body", Ty::Template, "The body as text."),
+        may("extract", Ty::Map(&Ty::Text), "Values taken from the answer: a name and a JSON path each."),
+        may("check", Ty::List(&Ty::Text), "What the answer must be: `status == 200`, `$.code == 0`."),
+        may("timeout", Ty::Duration, "Limit for this exchange; the target's when not given."),
+        later("query", "Query parameters; write them into `path`."),
+        later("form", "A form body; write it into `body`."),
+        later("outcome", "Classes of answers besides ok and fail."),
+        later("follow_redirects", "Follow redirects."),
+    ],
+};

@@ -1,0 +1,68 @@
+//! Every limit of the language, in one place.
+
+use peakdrill_timebase::NS_PER_S;
+
+/// Longest scenario text, in bytes.
+pub const MAX_SCENARIO_BYTES: usize = 1 << 20;
+/// Most diagnostics that one pass keeps.
+pub const MAX_DIAGNOSTICS: usize = 200;
+/// Longest message and longest piece of a line that a finding shows, in characters.
+pub const MAX_SHOWN_CHARS: usize = 1_000;
+/// Most journeys a second, over everything.
+pub const MAX_RATE_PER_S: f64 = 1e6;
+/// Longest drill, in nanoseconds.
+pub const MAX_DURATION_NS: u64 = 24 * 3_600 * NS_PER_S;
+/// Most request steps of all journeys together.
+pub const MAX_STEPS: usize = 1_000;
+/// Most phases.
+pub const MAX_PHASES: usize = 100;
+/// Most journeys.
+pub const MAX_JOURNEYS: usize = 100;
+/// Most targets.
+pub const MAX_TARGETS: usize = 100;
+/// Most feeders.
+pub const MAX_FEEDERS: usize = 100;
+/// Most rows of a feeder.
+pub const MAX_FEEDER_ROWS: usize = 2_000_000;
+/// Largest data file, in bytes.
+pub const MAX_DATA_FILE_BYTES: usize = 256 << 20;
+/// Most points of a curve.
+pub const MAX_CURVE_POINTS: usize = 100_000;
+/// Most stairs of a staircase.
+pub const MAX_STAIRS: f64 = 10_000.0;
+/// Most users of a closed loop.
+pub const MAX_USERS: u32 = 100_000;
+/// Most journeys in flight.
+pub const MAX_IN_FLIGHT: usize = 10_000_000;
+/// Most open connections to one target.
+pub const MAX_CONNECTIONS: usize = 1_000_000;
+/// Longest life of a token, in nanoseconds.
+pub const MAX_LEASE_NS: u64 = 300 * NS_PER_S;
+/// Shortest life of a token, in nanoseconds.
+pub const MIN_LEASE_NS: u64 = 5 * NS_PER_S;
+/// Longest name, in bytes.
+pub const MAX_NAME_BYTES: usize = 100;
+/// Most gates, and most stop conditions.
+pub const MAX_CONDITIONS: usize = 200;
+
+pub(crate) const MAX_YAML_EVENTS: usize = 100_000;
+pub(crate) const MAX_YAML_ALIASES: usize = 1_000;
+pub(crate) const MAX_YAML_DEPTH: usize = 32;
+pub(crate) const MAX_YAML_SCALAR_BYTES: usize = 4 << 20;
+
+/// Default limit for opening a connection.
+pub(crate) const DEFAULT_CONNECT_NS: u64 = 3 * NS_PER_S;
+/// Default limit for one exchange.
+pub(crate) const DEFAULT_REQUEST_NS: u64 = 10 * NS_PER_S;
+/// Default limit of open connections to a target.
+pub(crate) const DEFAULT_CONNECTIONS: usize = 1_000;
+/// Default limit of journeys in flight.
+pub(crate) const DEFAULT_IN_FLIGHT: usize = 100_000;
+/// Default seed.
+pub(crate) const DEFAULT_SEED: u64 = 1;
+/// Default life of a token.
+pub(crate) const DEFAULT_LEASE_NS: u64 = 60 * NS_PER_S;
+/// Default time for answers after a stop.
+pub(crate) const DEFAULT_DRAIN_NS: u64 = 5 * NS_PER_S;
+/// Fewer samples make a gate on a distribution or a share inconclusive, when the gate does not say.
+pub(crate) const DEFAULT_MIN_SAMPLES: u64 = 100;

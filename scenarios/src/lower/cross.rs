@@ -1,0 +1,157 @@
+//! What only the whole file shows: production's rules, limits, rows of feeders, things not used.
+
+use peakdrill_drill_model::plan::{FeederOrder, Node as Step, OnExhausted, Plan};
+use peakdrill_timebase::{format_duration, format_rate};
+
+use super::feeders::Slot;
+use super::journeys::Journeys;
+use super::targets::Lowered;
+use crate::codes::{E0406, E0420, E0601, E0602, E0603, E0604, E0606, E0701, W0802, W0806};
+use crate::ctx::{Ctx, Fields, draft};
+use crate::feasible::{host_matches, rows_needed};
+use crate::limits;
+
+/// Everything that was lowered, and where it stands.
+pub(super) struct Checked<'c> {
+    pub(super) ctx: &'c Ctx<'c>,
+    pub(super) top: &'c Fields<'c>,
+    pub(super) targets: &'c [Lowered],
+    pub(super) feeders: &'c [Slot],
+    pub(super) journeys: &'c Journeys,
+}
+
+impl Checked<'_> {
+    pub(super) fn run(&self, plan: &Plan) {
+        if plan.is_production() {
+            self.production(plan);
+        }
+        self.hosts(plan);
+        self.limits(plan);
+        self.rows(plan);
+        self.unused();
+        if let Some(shadow) = &plan.shadow {
+            let header = shadow.header.as_str();
+            plan.journeys.iter().for_each(|journey| self.shadow_header(&journey.steps, header));
+        }
+    }
+
+    /// Each missing block is an error of its own, and so is a block without substance.
+    fn production(&self, plan: &Plan) {
+        let at = self.top.key_span("environment");
+        let need = |code, block: &str, what: &str, help: &str| {
+            let (place, message) = if self.top.get(block).is_some() {
+                (self.top.key_span(block), format!("a production drill needs {what}"))
+            } else {
+                (at, format!("a production drill needs the `{block}` block"))
+            };
+            self.ctx.push(draft(code, place, message).label("production").help(help));
+        };
+        if plan.shadow.as_ref().is_none_or(|shadow| shadow.key_secret.is_none()) {
+            need(E0601, "shadow", "a signing key in `shadow`", "`shadow: { key: \"${secret:NAME}\" }`");
+        }
+        if plan.isolation.stores.is_empty() && plan.isolation.stubs.is_empty() {
+            let help = "declare the stores and third parties that the drill reaches";
+            need(E0602, "isolation", "at least one store or stub in `isolation`", help);
+        }
+        if plan.guards.stop.is_empty() {
+            let help = "`guards: { stop: [error_rate > 2% for 3s] }`";
+            need(E0603, "guards", "at least one condition in `guards.stop`", help);
+        }
+    }
+
+    fn hosts(&self, plan: &Plan) {
+        let (allow, deny) = (&plan.guards.hosts_allow, &plan.guards.hosts_deny);
+        for target in self.targets.iter().filter(|target| !target.host.is_empty()) {
+            let hit = |patterns: &[String]| {
+                patterns.iter().find(|pattern| host_matches(pattern, &target.host)).cloned()
+            };
+            if let Some(pattern) = hit(deny) {
+                let message = format!("the host `{}` is denied by `{pattern}`", target.host);
+                self.ctx.push(draft(E0604, target.span, message).label("guards.limits.hosts.deny"));
+            } else if !allow.is_empty() && hit(allow).is_none() {
+                let message = format!("the host `{}` is not among the allowed hosts", target.host);
+                self.ctx.push(draft(E0604, target.span, message).label("guards.limits.hosts.allow"));
+            }
+        }
+    }
+
+    fn limits(&self, plan: &Plan) {
+        let place = self.top.key_span("load");
+        let peak = plan.load.phases.iter().map(|phase| phase.shape.peak()).fold(0.0, f64::max);
+        if let Some(limit) = plan.guards.limit_rate.filter(|limit| peak > *limit) {
+            let message =
+                format!("the load peaks at {}, above the limit of {}", format_rate(peak), format_rate(limit));
+            self.ctx.push(draft(E0606, place, message).label("guards.limits.rate"));
+        }
+        let total = plan.duration_ns();
+        if let Some(limit) = plan.guards.limit_duration_ns.filter(|limit| total > *limit) {
+            let (total, limit) = (format_duration(total), format_duration(limit));
+            let message = format!("the load lasts {total}, longer than the limit of {limit}");
+            self.ctx.push(draft(E0606, place, message).label("guards.limits.duration"));
+        }
+        if peak > limits::MAX_RATE_PER_S {
+            let message = format!("the load peaks at {}, above what a drill can send", format_rate(peak));
+            self.ctx.push(draft(E0701, place, message));
+        }
+    }
+
+    fn rows(&self, plan: &Plan) {
+        for (at, slot) in self.feeders.iter().enumerate() {
+            let feeder = &slot.feeder;
+            let runs_out = matches!(feeder.order, FeederOrder::Sequential | FeederOrder::Shuffle)
+                && feeder.on_exhausted != OnExhausted::Recycle;
+            let needed = rows_needed(plan, at as u16, &self.journeys.feeders);
+            if !slot.read || !slot.ordered || !runs_out || needed <= feeder.row_count as u64 {
+                continue;
+            }
+            let fail = feeder.on_exhausted == OnExhausted::Fail;
+            let (order, then) = (
+                if feeder.order == FeederOrder::Shuffle { "shuffle" } else { "sequential" },
+                if fail { "fail" } else { "stop_journey" },
+            );
+            let message = format!(
+                "feeder `{}` has {} rows, the plan needs about {needed} (order: {order}, on_exhausted: {then})",
+                feeder.name, feeder.row_count
+            );
+            let found = draft(if fail { E0420 } else { W0802 }, slot.span, message);
+            self.ctx.push(found.help("add rows, lower the load, or say `on_exhausted: recycle`"));
+        }
+    }
+
+    /// Beside an error, what is not used is often only misspelt where it should be.
+    fn unused(&self) {
+        if self.ctx.has_errors() {
+            return;
+        }
+        for (at, slot) in self.feeders.iter().enumerate() {
+            if !self.journeys.feeders.iter().any(|used| used.contains(&(at as u16))) {
+                let message = format!("the feeder `{}` is not used", slot.feeder.name);
+                self.ctx.push(draft(W0806, slot.span, message));
+            }
+        }
+        let used = self.ctx.used_vars.borrow();
+        let Some(node) = self.top.get("vars") else { return };
+        let crate::node::Value::Map(entries) = &node.value else { return };
+        for (key, _) in entries {
+            let Some(name) = key.scalar().map(|scalar| scalar.text.as_str()) else { continue };
+            if self.ctx.vars.borrow().contains_key(name) && !used.contains(name) {
+                self.ctx.push(draft(W0806, key.span, format!("the variable `{name}` is not used")));
+            }
+        }
+    }
+
+    fn shadow_header(&self, steps: &[Step], header: &str) {
+        for step in steps {
+            match step {
+                Step::Request(request) if request.headers.iter().any(|(name, _)| name == header) => {
+                    let message = format!("a step sets the shadow header `{header}`");
+                    self.ctx.push(draft(E0406, self.top.key_span("shadow"), message));
+                }
+                Step::Choose(branches) => {
+                    branches.iter().for_each(|branch| self.shadow_header(&branch.steps, header));
+                }
+                _ => {}
+            }
+        }
+    }
+}

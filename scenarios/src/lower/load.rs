@@ -1,0 +1,156 @@
+//! Load: phases, spacing and mix.
+
+use peakdrill_drill_model::plan::{Arrivals, Load, Phase};
+use peakdrill_drill_model::shape::Shape;
+
+use super::journeys::Journeys;
+use super::{shapes, targets};
+use crate::codes::{E0313, E0316, E0318, E0701, E0702, W0805};
+use crate::ctx::{Ctx, Fields, draft, nearest};
+use crate::keys;
+use crate::limits;
+use crate::node::{Node, Span};
+
+pub(super) fn lower(
+    ctx: &Ctx<'_>,
+    node: Option<&Node>,
+    mix: Option<(&Node, Span)>,
+    journeys: &mut Journeys,
+) -> Load {
+    let own = mix.and_then(|(node, place)| shares(ctx, node, place, journeys));
+    let count = journeys.plans.len().max(1) as f64;
+    for (at, journey) in journeys.plans.iter_mut().enumerate() {
+        journey.share = own.as_ref().and_then(|shares| shares.get(at).copied()).unwrap_or(1.0 / count);
+    }
+    let mut load = Load {
+        arrivals: Arrivals::Poisson,
+        seed: limits::DEFAULT_SEED,
+        max_in_flight: limits::DEFAULT_IN_FLIGHT,
+        phases: Vec::new(),
+    };
+    let Some(node) = node else { return load };
+    let Some(fields) = ctx.fields(node, node.span, &keys::LOAD) else { return load };
+    unit(ctx, fields.get("unit"));
+    if let Some(node) = fields.get("latency_from") {
+        ctx.choice(node, "`latency_from`", &["intended"]);
+    }
+    load.arrivals = arrivals(ctx, fields.get("arrivals")).unwrap_or(Arrivals::Poisson);
+    if let Some(seed) = fields.get("seed").and_then(|node| ctx.whole(node, "`seed`", 0..=u64::MAX)) {
+        load.seed = seed;
+    }
+    let in_flight = fields.get("max_in_flight");
+    if let Some(max) =
+        in_flight.and_then(|node| ctx.whole(node, "`max_in_flight`", 1..=limits::MAX_IN_FLIGHT))
+    {
+        load.max_in_flight = max;
+    }
+    if let Some(node) = fields.get("phases") {
+        load.phases = phases(ctx, node, fields.key_span("phases"), load.arrivals, journeys);
+    }
+    never_run(ctx, journeys, &load);
+    load
+}
+
+fn unit(ctx: &Ctx<'_>, node: Option<&Node>) {
+    let Some(node) = node else { return };
+    if ctx.text(node, "`unit`").as_deref() == Some("requests") {
+        let found = draft(E0313, node.span, "`unit: requests` is not built yet").label("not built yet");
+        ctx.push(found.help("rates are journeys a second; `peakdrill plan` shows the requests that follow"));
+    } else {
+        ctx.choice(node, "`unit`", &["journeys"]);
+    }
+}
+
+fn arrivals(ctx: &Ctx<'_>, node: Option<&Node>) -> Option<Arrivals> {
+    let word = ctx.choice(node?, "`arrivals`", &["poisson", "even"])?;
+    Some(if word == "even" { Arrivals::Even } else { Arrivals::Poisson })
+}
+
+fn phases(ctx: &Ctx<'_>, node: &Node, place: Span, spacing: Arrivals, journeys: &Journeys) -> Vec<Phase> {
+    let Some(items) = ctx.items(node, place, "`phases`") else { return Vec::new() };
+    if items.is_empty() {
+        ctx.push(draft(E0318, place, "`phases` is empty: write at least one"));
+    }
+    if items.len() > limits::MAX_PHASES {
+        ctx.push(draft(E0701, place, format!("more than {} phases", limits::MAX_PHASES)));
+        return Vec::new();
+    }
+    let mut seen = Vec::new();
+    let mut out = Vec::new();
+    for item in items {
+        let Some(fields) = ctx.fields(item, item.span, &keys::PHASE) else { continue };
+        out.extend(phase(ctx, &fields, spacing, journeys, &mut seen));
+    }
+    let total = out.iter().fold(0_u64, |sum, phase: &Phase| sum.saturating_add(phase.shape.duration_ns()));
+    if total > limits::MAX_DURATION_NS {
+        ctx.push(draft(E0701, place, "the phases together last longer than 24 hours"));
+    }
+    let idle = |phase: &Phase| phase.shape.arrivals() <= 0.0 && !matches!(phase.shape, Shape::Users { .. });
+    if !out.is_empty() && out.len() == items.len() && out.iter().all(idle) {
+        ctx.push(draft(E0702, place, "the load sends nothing: every rate is zero"));
+    }
+    out
+}
+
+fn phase(
+    ctx: &Ctx<'_>,
+    fields: &Fields<'_>,
+    spacing: Arrivals,
+    journeys: &Journeys,
+    seen: &mut Vec<(String, Span)>,
+) -> Option<Phase> {
+    let name = fields.get("name").and_then(|node| {
+        let name = ctx.text(node, "the phase's name")?;
+        if ctx.name_ok(node, &name, "a phase") {
+            targets::unique(ctx, seen, &name, node.span, "phases");
+        }
+        Some(name.into_owned())
+    });
+    let arrivals = arrivals(ctx, fields.get("arrivals")).unwrap_or(spacing);
+    let measure = fields.get("measure").and_then(|node| ctx.boolean(node, "`measure`")).unwrap_or(true);
+    let mix = fields.get("mix").and_then(|node| shares(ctx, node, fields.key_span("mix"), journeys));
+    let shape = fields.get("shape").and_then(|node| shapes::lower(ctx, node, fields.key_span("shape")));
+    Some(Phase { name: name?, shape: shape?, arrivals, measure, mix })
+}
+
+/// Relative shares by journey, made to sum to 1. Journeys that are not named get none.
+fn shares(ctx: &Ctx<'_>, node: &Node, place: Span, journeys: &Journeys) -> Option<Vec<f64>> {
+    let entries = ctx.mapping(node, place, "`mix`")?;
+    let mut out = vec![0.0; journeys.plans.len()];
+    let mut whole = true;
+    for (name, key, value) in entries {
+        let weight = ctx.number(value, &format!("the share of `{name}`"), 0.0..=1e9);
+        let at = journeys.plans.iter().position(|journey| journey.name == name);
+        if at.is_none() && !journeys.plans.is_empty() {
+            let mut found = draft(E0316, key.span, format!("there is no journey `{name}`"));
+            if let Some(near) = nearest(name, journeys.plans.iter().map(|journey| journey.name.as_str())) {
+                found = found.help(format!("did you mean `{near}`?"));
+            }
+            ctx.push(found);
+        }
+        match at.and_then(|at| out.get_mut(at)).zip(weight) {
+            Some((slot, weight)) => *slot = weight,
+            None => whole = false,
+        }
+    }
+    let sum: f64 = out.iter().sum();
+    if !whole {
+        return None;
+    }
+    if sum <= 0.0 {
+        ctx.push(draft(E0702, place, "every share of the mix is zero"));
+        return None;
+    }
+    Some(out.into_iter().map(|weight| weight / sum).collect())
+}
+
+fn never_run(ctx: &Ctx<'_>, journeys: &Journeys, load: &Load) {
+    for (at, (journey, span)) in journeys.plans.iter().zip(&journeys.spans).enumerate() {
+        let share =
+            |phase: &Phase| phase.mix.as_ref().and_then(|mix| mix.get(at).copied()).unwrap_or(journey.share);
+        if !load.phases.is_empty() && load.phases.iter().all(|phase| share(phase) <= 0.0) {
+            let message = format!("the journey `{}` never runs: no mix gives it a share", journey.name);
+            ctx.push(draft(W0805, *span, message).help("give it a share in `mix`, or remove it"));
+        }
+    }
+}

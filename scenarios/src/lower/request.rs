@@ -1,0 +1,279 @@
+//! One request step.
+
+use peakdrill_drill_model::plan::{Check, Extract, Part, Request, Template};
+use peakdrill_timebase::NS_PER_MS;
+
+use super::journeys::Env;
+use super::vars::BUILT_IN;
+use super::{check, json_body};
+use crate::codes::{E0210, E0310, E0311, E0316, E0317, E0319, E0406, E0409, E0427, W0801};
+use crate::ctx::{Fields, draft, list_of, nearest};
+use crate::keys;
+use crate::node::{Node, Span, Value};
+
+const TIMEOUT_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_MS..=3_600_000 * NS_PER_MS;
+/// Headers that the load engine sets, or that would break the framing.
+const RESERVED: &[&str] = &[
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "x-peakdrill",
+];
+/// Headers that carry credentials.
+const CREDENTIALS: &[&str] =
+    &["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
+const JSON_TYPE: &str = "application/json";
+
+type Header = (String, Template);
+
+pub(super) fn lower(env: &mut Env<'_>, method: &str, value: &Node, key: Span) -> Option<Request> {
+    let method = method.to_ascii_uppercase();
+    if matches!(value.value, Value::Scalar(_)) {
+        return short(env, method, value, key);
+    }
+    let fields = env.ctx.fields(value, key, &keys::REQUEST)?;
+    let target = target(env, fields.get("target"), key);
+    let path_node = fields.get("path");
+    let path = path_node.and_then(|node| path(env, node));
+    let headers = headers(env, &fields);
+    let body = body(env, &fields);
+    let timeout_ns =
+        fields.get("timeout").and_then(|node| env.ctx.duration(node, "`timeout`", TIMEOUT_RANGE_NS));
+    let checks = checks(env, &fields);
+    let step = name(env, &fields, path_node)?;
+    let extract = extract(env, &fields);
+    let mut headers = headers;
+    let body = finish_body(env, &fields, &mut headers, body);
+    Some(Request { step, target: target?, method, path: path?, headers, body, extract, checks, timeout_ns })
+}
+
+fn short(env: &mut Env<'_>, method: String, value: &Node, key: Span) -> Option<Request> {
+    if value.is_null() {
+        let message = format!("`{}` needs a path", method.to_ascii_lowercase());
+        env.ctx.push(draft(E0311, key, message).help("write `- get: /path`, or `- get: { path: /path }`"));
+        return None;
+    }
+    let target = target(env, None, key);
+    let path = path(env, value);
+    let step = env.register(value.scalar()?.text.clone(), value.span);
+    let (headers, body) = (Vec::new(), None);
+    let (extract, checks) = (Vec::new(), Vec::new());
+    Some(Request {
+        step,
+        target: target?,
+        method,
+        path: path?,
+        headers,
+        body,
+        extract,
+        checks,
+        timeout_ns: None,
+    })
+}
+
+fn name(env: &mut Env<'_>, fields: &Fields<'_>, path: Option<&Node>) -> Option<u16> {
+    if let Some(node) = fields.get("name") {
+        let name = env.ctx.text(node, "the step's name")?;
+        env.ctx.title_ok(node, &name, "a step");
+        return Some(env.register(name.into_owned(), node.span));
+    }
+    let path = path?;
+    Some(env.register(path.scalar()?.text.clone(), path.span))
+}
+
+fn target(env: &Env<'_>, node: Option<&Node>, key: Span) -> Option<u16> {
+    let names: Vec<&str> = env.targets.iter().map(|target| target.plan.name.as_str()).collect();
+    let Some(node) = node else {
+        return match names.len() {
+            1 => Some(0),
+            0 => None,
+            _ => {
+                let label = format!("expected `target:` {}", list_of(&names));
+                env.ctx.push(
+                    draft(E0311, key, "there are several targets: this step must name one").label(label),
+                );
+                None
+            }
+        };
+    };
+    let written = env.ctx.text(node, "`target`")?;
+    let found = names.iter().position(|name| *name == written);
+    if found.is_none() && !names.is_empty() {
+        let message = format!("there is no target `{written}`");
+        let mut found = draft(E0316, node.span, message).label(format!("expected {}", list_of(&names)));
+        if let Some(near) = nearest(&written, names.iter().copied()) {
+            found = found.help(format!("did you mean `{near}`?"));
+        }
+        env.ctx.push(found);
+    }
+    found.map(|at| at as u16)
+}
+
+fn path(env: &mut Env<'_>, node: &Node) -> Option<Template> {
+    let template = env.scope.template(node, "`path`")?;
+    let starts = matches!(template.0.first(), Some(Part::Literal(text)) if text.starts_with('/'));
+    if !starts {
+        let found = draft(E0409, node.span, "a path begins with `/`");
+        env.ctx.push(found.help("the host belongs into the target's `base_url`"));
+        return None;
+    }
+    let bad = |c: char| {
+        !c.is_ascii_graphic() || matches!(c, '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+    };
+    for part in &template.0 {
+        if let Part::Literal(text) = part
+            && let Some(c) = text.chars().find(|c| bad(*c))
+        {
+            let at = env.ctx.within(node, &c.to_string());
+            let message = format!("`{}` cannot stand in a path", c.escape_default());
+            let mut buffer = [0; 4];
+            let encoded: String =
+                c.encode_utf8(&mut buffer).bytes().map(|byte| format!("%{byte:02X}")).collect();
+            env.ctx.push(draft(E0409, at, message).help(format!("write `{encoded}`")));
+            return None;
+        }
+    }
+    Some(template)
+}
+
+fn headers(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Header> {
+    let mut out: Vec<Header> = Vec::new();
+    if let Some(node) = fields.get("headers") {
+        for (name, key, value) in
+            env.ctx.mapping(node, fields.key_span("headers"), "`headers`").unwrap_or_default()
+        {
+            let name = name.to_ascii_lowercase();
+            if let Some(why) = header_problem(&name) {
+                env.ctx.push(draft(E0406, key.span, why));
+            } else if out.iter().any(|(known, _)| *known == name) {
+                env.ctx.push(draft(E0317, key.span, format!("the header `{name}` stands twice")));
+            } else if let Some(template) = header_value(env, value, &name, "") {
+                out.push((name, template));
+            }
+        }
+    }
+    for (key, header, prefix) in
+        [("bearer", "authorization", "Bearer "), ("idempotency_key", "idempotency-key", "")]
+    {
+        let Some(node) = fields.get(key) else { continue };
+        if out.iter().any(|(known, _)| known == header) {
+            let message = format!("`{key}` and the header `{header}` exclude each other");
+            env.ctx.push(draft(E0319, fields.key_span(key), message));
+        } else if let Some(template) = header_value(env, node, header, prefix) {
+            out.push((header.to_owned(), template));
+        }
+    }
+    out
+}
+
+/// Why a request may not set a header, its name in lower case.
+pub(crate) fn header_problem(name: &str) -> Option<String> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        return Some(format!("`{name}` is no header name"));
+    }
+    RESERVED.contains(&name).then(|| format!("the header `{name}` is set by peakdrill itself"))
+}
+
+fn header_value(env: &mut Env<'_>, node: &Node, name: &str, prefix: &str) -> Option<Template> {
+    let mut template = env.scope.template(node, &format!("the header `{name}`"))?;
+    for part in &template.0 {
+        if let Part::Literal(text) = part
+            && text.contains(char::is_control)
+        {
+            env.ctx.push(draft(E0406, node.span, format!("the header `{name}` holds control characters")));
+        }
+        if let Some((feeder, row)) = env.scope.broken_value(part) {
+            let message =
+                format!("row {row} of the feeder `{feeder}` holds control characters, which break a header");
+            env.ctx.push(draft(E0427, node.span, message));
+        }
+    }
+    let literal = template.0.iter().all(|part| matches!(part, Part::Literal(_)));
+    if literal && !template.0.is_empty() && CREDENTIALS.contains(&name) {
+        let message = format!("a literal credential in the header `{name}`");
+        let found = draft(W0801, node.span, message).label("everyone who reads the plan can use it");
+        env.ctx.push(found.help("extract it in a login step, or take it from a feeder"));
+    }
+    if !prefix.is_empty() {
+        match template.0.first_mut() {
+            Some(Part::Literal(first)) => first.insert_str(0, prefix),
+            _ => template.0.insert(0, Part::Literal(prefix.to_owned())),
+        }
+    }
+    Some(template)
+}
+
+fn body(env: &mut Env<'_>, fields: &Fields<'_>) -> Option<Template> {
+    let (json, body) = (fields.get("json"), fields.get("body"));
+    if json.is_some() && body.is_some() {
+        let message = "`json` and `body` exclude each other";
+        env.ctx.push(draft(E0319, fields.key_span("body"), message));
+    }
+    match (json, body) {
+        (Some(node), _) => json_body::lower(env.ctx, &mut env.scope, node),
+        (None, Some(node)) => env.scope.template(node, "`body`"),
+        (None, None) => None,
+    }
+}
+
+/// A JSON body carries its content type: the load engine escapes what it fills in by that header.
+fn finish_body(
+    env: &Env<'_>,
+    fields: &Fields<'_>,
+    headers: &mut Vec<Header>,
+    body: Option<Template>,
+) -> Option<Template> {
+    if fields.get("json").is_none() {
+        return body;
+    }
+    match headers.iter().find(|(name, _)| name == "content-type") {
+        None => headers.push(("content-type".to_owned(), Template::literal(JSON_TYPE))),
+        Some((_, given)) if *given == Template::literal(JSON_TYPE) => {}
+        Some(_) => {
+            let message = "a `json` body has the content type `application/json`";
+            let found = draft(E0319, fields.key_span("json"), message);
+            env.ctx.push(found.help("write the text into `body` to give it another one"));
+        }
+    }
+    body
+}
+
+fn extract(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Extract> {
+    let Some(node) = fields.get("extract") else { return Vec::new() };
+    let entries = env.ctx.mapping(node, fields.key_span("extract"), "`extract`").unwrap_or_default();
+    let mut out = Vec::new();
+    for (name, key, value) in entries {
+        if !env.ctx.name_ok(key, name, "an extracted value") {
+            continue;
+        }
+        if BUILT_IN.contains(&name) || env.ctx.vars.borrow().contains_key(name) {
+            let message = format!("`{name}` is already the name of something else");
+            env.ctx.push(draft(E0210, key.span, message));
+            continue;
+        }
+        // Known from here on even when its path is broken: one finding is enough.
+        env.scope.extracted.insert(name.to_owned());
+        let Some(path) = env.ctx.text(value, "a JSON path") else { continue };
+        match check::json_path(&path) {
+            Ok(()) => out.push(Extract { name: name.to_owned(), json_path: path.into_owned() }),
+            Err(found) => env.ctx.push(found.at(value.span)),
+        }
+    }
+    out
+}
+
+fn checks(env: &Env<'_>, fields: &Fields<'_>) -> Vec<Check> {
+    let Some(node) = fields.get("check") else { return Vec::new() };
+    if matches!(node.value, Value::Scalar(_)) && !node.is_null() {
+        let found = draft(E0310, node.span, "`check` is a list");
+        env.ctx.push(found.help("write `check: [\"status == 200\"]`"));
+        return Vec::new();
+    }
+    let items = env.ctx.items(node, fields.key_span("check"), "`check`").unwrap_or_default();
+    items.iter().filter_map(|item| check::lower(env.ctx, item)).collect()
+}

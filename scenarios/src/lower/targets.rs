@@ -1,0 +1,188 @@
+//! Targets.
+
+use peakdrill_drill_model::plan::Target;
+use peakdrill_timebase::NS_PER_MS;
+use url::Url;
+
+use crate::codes::{E0313, E0317, E0318, E0319, E0404, E0701, W0803};
+use crate::ctx::{Ctx, Fields, draft};
+use crate::keys;
+use crate::limits;
+use crate::node::{Node, Span};
+
+const TIMEOUT_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_MS..=3_600_000 * NS_PER_MS;
+
+/// A target and where it stands.
+pub(crate) struct Lowered {
+    pub(crate) plan: Target,
+    /// Its host, as it is compared with the host rules; empty when the URL is broken.
+    pub(crate) host: String,
+    /// The place of its URL.
+    pub(crate) span: Span,
+}
+
+pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Lowered> {
+    let Some(node) = node else { return Vec::new() };
+    let Some(entries) = ctx.mapping(node, node.span, "`targets`") else { return Vec::new() };
+    if entries.is_empty() {
+        ctx.push(draft(E0318, node.span, "`targets` is empty: a drill hits at least one"));
+    }
+    if entries.len() > limits::MAX_TARGETS {
+        ctx.push(draft(E0701, node.span, format!("more than {} targets", limits::MAX_TARGETS)));
+    }
+    let mut out = Vec::new();
+    for (name, key, value) in entries {
+        ctx.name_ok(key, name, "a target");
+        if let Some(fields) = ctx.fields(value, key.span, &keys::TARGET) {
+            out.push(one(ctx, name, &fields));
+        }
+    }
+    out
+}
+
+fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
+    protocol(ctx, fields.get("protocol"));
+    let url = fields.get("base_url").and_then(|node| checked_url(ctx, node));
+    let (connect, request) = timeouts(ctx, fields);
+    let (max_connections, exact) = connections(ctx, fields);
+    let (tls_ca, tls_insecure) = tls(ctx, fields);
+    let (base_url, host) = url.unwrap_or_default();
+    Lowered {
+        plan: Target {
+            name: name.to_owned(),
+            base_url,
+            connect_timeout_ns: connect,
+            request_timeout_ns: request,
+            max_connections,
+            exact_connections: exact,
+            tls_ca,
+            tls_insecure,
+        },
+        host,
+        span: fields.get("base_url").map_or(fields.place, |node| node.span),
+    }
+}
+
+fn protocol(ctx: &Ctx<'_>, node: Option<&Node>) {
+    let Some(node) = node else { return };
+    match ctx.text(node, "`protocol`").as_deref() {
+        Some(later @ ("http2" | "grpc")) => {
+            let message = format!("`protocol: {later}` is not built yet");
+            ctx.push(draft(E0313, node.span, message).label("not built yet").help("use `http1`"));
+        }
+        Some(_) => _ = ctx.choice(node, "`protocol`", &["http1"]),
+        None => {}
+    }
+}
+
+fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String)> {
+    let text = ctx.text(node, "`base_url`")?;
+    match base_url(&text) {
+        Ok(url) => Some((url.base, url.host)),
+        Err(why) if why.ends_with("not built yet") => {
+            ctx.push(draft(E0313, node.span, why).label("not built yet"));
+            None
+        }
+        Err(why) => {
+            ctx.push(draft(E0404, node.span, why).help("write `http://host:port` or `https://host:port`"));
+            None
+        }
+    }
+}
+
+/// A URL cut for a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BaseUrl {
+    /// Without a trailing slash.
+    pub(crate) base: String,
+    /// The host alone, lower case, IPv6 without brackets.
+    pub(crate) host: String,
+}
+
+/// Reads a target's URL.
+pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some("http" | "https") => {}
+        Some(later @ ("grpc" | "grpcs" | "ws" | "wss" | "h2c")) => {
+            return Err(format!("the scheme `{later}://` is not built yet"));
+        }
+        _ => return Err(format!("`{text}` is no http or https URL")),
+    }
+    let url = Url::parse(text).map_err(|why| format!("`{text}` is no URL: {why}"))?;
+    let Some(host) = url.host_str() else { return Err(format!("`{text}` has no host")) };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a URL may not hold a user or a password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("a target's URL has no query and no fragment".to_owned());
+    }
+    let host = host.trim_matches(['[', ']']).to_owned();
+    Ok(BaseUrl { base: url.as_str().trim_end_matches('/').to_owned(), host })
+}
+
+fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
+    let defaults = (limits::DEFAULT_CONNECT_NS, limits::DEFAULT_REQUEST_NS);
+    let Some(node) = fields.get("timeouts") else { return defaults };
+    let Some(fields) = ctx.fields(node, fields.key_span("timeouts"), &keys::TIMEOUTS) else {
+        return defaults;
+    };
+    let read = |name: &str, default: u64| {
+        fields
+            .get(name)
+            .and_then(|node| ctx.duration(node, &format!("`timeouts.{name}`"), TIMEOUT_RANGE_NS))
+            .unwrap_or(default)
+    };
+    (read("connect", defaults.0), read("request", defaults.1))
+}
+
+fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (usize, bool) {
+    let default = (limits::DEFAULT_CONNECTIONS, false);
+    let Some(node) = fields.get("connections") else { return default };
+    let Some(fields) = ctx.fields(node, fields.key_span("connections"), &keys::CONNECTIONS) else {
+        return default;
+    };
+    let exact =
+        fields.get("exact").and_then(|node| ctx.boolean(node, "`connections.exact`")).unwrap_or(false);
+    let max = fields.get("max");
+    if exact && max.is_none() {
+        let message = "`exact: true` needs `max`: how many connections";
+        ctx.push(draft(E0319, fields.key_span("exact"), message));
+    }
+    let max = max.and_then(|node| ctx.whole(node, "`connections.max`", 1..=limits::MAX_CONNECTIONS));
+    (max.unwrap_or(default.0), exact)
+}
+
+fn tls(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (Option<String>, bool) {
+    let Some(node) = fields.get("tls") else { return (None, false) };
+    let Some(fields) = ctx.fields(node, fields.key_span("tls"), &keys::TLS) else { return (None, false) };
+    let ca = fields.get("ca").and_then(|node| ctx.text(node, "`tls.ca`")).map(|text| text.into_owned());
+    let insecure =
+        fields.get("insecure").and_then(|node| ctx.boolean(node, "`tls.insecure`")).unwrap_or(false);
+    if insecure {
+        let at = fields.key_span("insecure");
+        ctx.push(
+            draft(W0803, at, "the server's certificate is not verified")
+                .help("name its authority: `tls: { ca: ca.pem }`"),
+        );
+    }
+    if insecure && ca.is_some() {
+        ctx.push(draft(E0319, fields.key_span("ca"), "`ca` has no meaning beside `insecure: true`"));
+    }
+    (ca, insecure)
+}
+
+/// Reports a name that was used before in the same list.
+pub(super) fn unique(ctx: &Ctx<'_>, seen: &mut Vec<(String, Span)>, name: &str, span: Span, what: &str) {
+    if let Some((_, first)) = seen.iter().find(|(known, _)| known == name) {
+        let line = ctx.source.place(first.start).0;
+        let message = format!("two {what} have the name `{name}`");
+        ctx.push(
+            draft(E0317, span, message)
+                .label(format!("first on line {line}"))
+                .help("give one another `name`"),
+        );
+    } else {
+        seen.push((name.to_owned(), span));
+    }
+}

@@ -1,0 +1,83 @@
+use crate::ctx::asked;
+use crate::input::{Files, Input};
+use crate::keys::{State, all_blocks};
+
+struct OneTable;
+
+impl Files for OneTable {
+    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
+        Ok(b"s,v\n0,1\n9,2\n".to_vec())
+    }
+}
+
+/// Every variant stands here once; keys that are not given are asked for all the same.
+const EVERYTHING: &str = r#"
+version: 1
+name: everything
+labels: { a: b }
+vars: { peak: 5/s }
+targets:
+  api: { base_url: "http://h", protocol: http1, timeouts: {}, connections: {}, tls: {} }
+shadow: { ack: {} }
+isolation:
+  stores:
+    - sqlite: { service: a, mode: { shadow_table: { prefix: s_ } }, tables: { a: shadow } }
+    - postgres: { service: a, mode: { shadow_schema: s }, tables: { a: deny } }
+  stubs: [ { host: h, reply: {} } ]
+feeders: { rows: { csv: x.csv } }
+journeys:
+  home:
+    steps:
+      - get: /
+      - post: { path: /a }
+      - put: { path: /b }
+      - delete: { path: /c }
+      - patch: { path: /d }
+      - think: 1s
+      - choose: [ { weight: 1, steps: [ { get: /e } ] } ]
+mix: { home: 1 }
+load:
+  phases:
+    - { name: a, shape: { hold: { rate: 1/s, for: 1s } } }
+    - { name: b, shape: { ramp: { from: 1/s, to: "${peak}", over: 1s } } }
+    - { name: c, shape: { spike: { from: 1/s, to: 2/s, rise: 1s, hold: 1s, fall: 1s } } }
+    - { name: d, shape: { steps: { from: 1/s, by: 1/s, every: 1s, max: 2/s } } }
+    - { name: e, shape: { curve: { csv: x.csv, time: s, value: v } } }
+    - { name: f, shape: { users: { count: 1, for: 1s } } }
+guards: { limits: { hosts: {} }, stop: [ "leaks > 0" ], on_stop: {} }
+gates: [ { assert: "leaks == 0" } ]
+reports: [ { html: { path: a } }, { junit: { path: b } }, { markdown: { path: c } }, { json: { path: d } } ]
+"#;
+
+#[test]
+fn every_key_of_the_tables_is_read() {
+    asked::take();
+    let input = Input { name: "x", text: EVERYTHING, sets: &[], env: &|_| None, files: &OneTable };
+    let parsed = super::parse(&input);
+    assert!(parsed.plan.is_some(), "{}", crate::render_human(&parsed.diagnostics, false));
+    let asked = asked::take();
+    for block in all_blocks() {
+        for field in block.fields.iter().filter(|field| field.state != State::NotBuilt) {
+            let key = (block.id.to_owned(), field.name.to_owned());
+            assert!(
+                asked.contains(&key),
+                "`{}` of {} is in the table, but nothing reads it",
+                key.1,
+                block.what
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_not_built_are_never_asked_for() {
+    asked::take();
+    let input = Input { name: "x", text: EVERYTHING, sets: &[], env: &|_| None, files: &OneTable };
+    assert!(super::parse(&input).plan.is_some());
+    let asked = asked::take();
+    for block in all_blocks() {
+        for field in block.fields.iter().filter(|field| field.state == State::NotBuilt) {
+            assert!(!asked.contains(&(block.id.to_owned(), field.name.to_owned())), "{} is read", field.name);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What a valid file means.
+
+use peakdrill_drill_model::condition::Op;
+use peakdrill_drill_model::plan::{
+    Arrivals, Check, FeederOrder, Node, OnExhausted, Part, Plan, Request, SqlMode,
+};
+use peakdrill_drill_model::shape::Shape;
+use peakdrill_scenarios::{
+    Input, Parsed, expected_requests, feeder_rows, host_matches, is_loopback_target, parse, render_human,
+};
+
+use super::{Folder, here, library, read};
+
+fn plan_of(parsed: Parsed) -> Plan {
+    assert!(parsed.plan.is_some(), "{}", render_human(&parsed.diagnostics, false));
+    parsed.plan.unwrap()
+}
+
+fn plan(text: &str) -> Plan {
+    plan_of(read("drill.yaml", text))
+}
+
+fn drill(steps: &str) -> String {
+    format!(
+        "version: 1\nname: x\nvars: {{ v: \"a\\\"b\" }}\ntargets: {{ api: {{ base_url: \"http://127.0.0.1:80/base/\" }} }}\n\
+         feeders: {{ users: {{ csv: data/users.csv, order: zipf(1.1), scope: shared }} }}\n\
+         journeys:\n  home:\n    steps:\n{steps}\
+         load: {{ phases: [ {{ name: p, shape: {{ hold: {{ rate: 10/s, for: 10s }} }} }} ] }}\n"
+    )
+}
+
+fn request(plan: &Plan, at: usize) -> &Request {
+    match &plan.journeys[0].steps[at] {
+        Node::Request(request) => request,
+        other => panic!("not a request: {other:?}"),
+    }
+}
+
+#[test]
+fn templates_become_parts() {
+    let plan = plan(&drill(
+        "      - post:\n          path: /a/${users.pwd}\n          bearer: \"${uuid:me}\"\n          json: { s: \"${v} ${users.uid}\", n: [1, 1.10, 0x1F, true, ~, \"${index}\"], \"k\\n\": \"${run.id}\" }\n          extract: { id: $.id }\n          check: [\"status != 500\", \"$.code <= 3\", \"$.s == 'a == b'\"]\n          timeout: 2s\n      - get: /b/${id}\n",
+    ));
+    let post = request(&plan, 0);
+    let text = |text: &str| Part::Literal(text.to_owned());
+    assert_eq!(post.path.0, [text("/a/"), Part::Feeder { feeder: 0, column: 1 }]);
+    assert_eq!(
+        post.body.as_ref().unwrap().0,
+        [
+            text("{\"s\":\"a\\\"b "),
+            Part::Feeder { feeder: 0, column: 0 },
+            text("\",\"n\":[1,1.10,31,true,null,\""),
+            Part::Index,
+            text("\"],\"k\\n\":\""),
+            Part::RunId,
+            text("\"}"),
+        ]
+    );
+    let header = |name: &str| &post.headers.iter().find(|(known, _)| known == name).unwrap().1.0;
+    assert_eq!(*header("authorization"), [text("Bearer "), Part::Uuid("me".to_owned())]);
+    assert_eq!(*header("content-type"), [text("application/json")]);
+    assert_eq!(post.extract[0].json_path, "$.id");
+    assert_eq!(
+        post.checks,
+        [
+            Check::Status { op: Op::Ne, value: 500 },
+            Check::Json { path: "$.code".to_owned(), op: Op::Le, value: 3.into() },
+            Check::Json { path: "$.s".to_owned(), op: Op::Eq, value: "a == b".into() },
+        ]
+    );
+    assert_eq!(post.timeout_ns, Some(2_000_000_000));
+    assert_eq!(request(&plan, 1).path.0, [text("/b/"), Part::Extracted("id".to_owned())]);
+    assert_eq!(plan.targets[0].base_url, "http://127.0.0.1:80/base".replace(":80", ""));
+    assert_eq!(plan.feeders[0].order, FeederOrder::Zipf(1.1));
+    assert_eq!(plan.feeders[0].rows[9], ["u9", "p9"]);
+}
+
+#[test]
+fn what_every_branch_extracts_exists_afterwards() {
+    let plan = plan(&drill(
+        "      - choose:\n          - weight: 1\n            steps: [ { get: { path: /a, extract: { id: $.id, x: $.x } } } ]\n          - weight: 3\n            steps: [ { get: { path: \"/b/${users.uid}\", extract: { id: $.ref } } } ]\n      - get: /c/${id}\n",
+    ));
+    let Node::Choose(branches) = &plan.journeys[0].steps[0] else { panic!("no choice") };
+    assert_eq!(branches[1].weight, 3.0);
+    assert_eq!(expected_requests(&plan), [25.0, 75.0, 100.0]);
+}
+
+#[test]
+fn set_goes_before_the_environment_before_the_file() {
+    let text = "version: 1\nname: x\nvars: { a: 1/s, b: 2/s, c: 3/s }\ntargets: { t: { base_url: \"http://${env:HOST}\" } }\n\
+        journeys: { j: { steps: [ { get: / } ] } }\nload:\n  phases:\n\
+        \x20   - { name: a, shape: { hold: { rate: \"${a}\", for: 1s } } }\n\
+        \x20   - { name: b, shape: { hold: { rate: \"${b}\", for: 1s } } }\n\
+        \x20   - { name: c, shape: { hold: { rate: \"${c}\", for: 1s } } }\n";
+    let env = |name: &str| match name {
+        "PEAKDRILL_VAR_a" | "PEAKDRILL_VAR_b" => Some("20/s".to_owned()),
+        "HOST" => Some("h.example.com".to_owned()),
+        _ => None,
+    };
+    let files = Folder(here("tests/corpus"));
+    let sets = [("a".to_owned(), "5/s".to_owned()), ("a".to_owned(), "10/s".to_owned())];
+    let with = |sets: &[(String, String)]| {
+        plan_of(parse(&Input { name: "x", text, sets, env: &env, files: &files }))
+    };
+    let plan = with(&sets);
+    let rates: Vec<f64> = plan.load.phases.iter().map(|phase| phase.shape.peak()).collect();
+    assert_eq!(rates, [10.0, 20.0, 3.0]);
+    assert_eq!(plan.targets[0].base_url, "http://h.example.com");
+    assert_eq!(plan.scenario_sha256.len(), 64);
+    assert_ne!(plan.scenario_sha256, with(&sets[..1]).scenario_sha256);
+    assert_eq!(plan.scenario_sha256, with(&sets).scenario_sha256);
+
+    let unknown = [("peek".to_owned(), "1".to_owned())];
+    let parsed = parse(&Input { name: "x", text, sets: &unknown, env: &env, files: &files });
+    assert_eq!(parsed.diagnostics[0].code.0, "E0205");
+}
+
+#[test]
+fn mixes_and_spacing_by_phase() {
+    let text = "version: 1\nname: x\ntargets: { t: { base_url: \"http://h\" } }\n\
+        journeys: { a: { steps: [ { get: / } ] }, b: { steps: [ { get: / } ] } }\nmix: { a: 30, b: 10 }\nload:\n  arrivals: even\n  phases:\n\
+        \x20   - { name: p, arrivals: poisson, shape: { ramp: { from: 0/s, to: 600/min, over: 10s } }, mix: { b: 5 } }\n\
+        \x20   - { name: q, measure: false, shape: { users: { count: 3, for: 1m30s } } }\n";
+    let plan = plan(text);
+    assert_eq!(plan.journeys[0].share, 0.75);
+    assert_eq!(plan.load.phases[0].mix, Some(vec![0.0, 1.0]));
+    assert_eq!(plan.load.phases[0].arrivals, Arrivals::Poisson);
+    assert_eq!(plan.load.phases[1].arrivals, Arrivals::Even);
+    assert!(!plan.load.phases[1].measure);
+    assert_eq!(plan.load.phases[1].shape, Shape::Users { count: 3, for_ns: 90_000_000_000 });
+    assert_eq!(expected_requests(&plan), [0.0, 50.0]);
+    assert_eq!(plan.environment, "local");
+}
+
+#[test]
+fn rows_are_needed_up_to_the_last_journey_that_takes_one() {
+    let text = "version: 1\nname: x\ntargets: { t: { base_url: \"http://h\" } }\n\
+        feeders: { users: { csv: data/users.csv, on_exhausted: recycle } }\n\
+        journeys: { a: { steps: [ { get: \"/${users.uid}\" } ] }, b: { steps: [ { get: / } ] } }\nload:\n  phases:\n\
+        \x20   - { name: p, shape: { hold: { rate: 10/s, for: 10s } } }\n\
+        \x20   - { name: q, shape: { hold: { rate: 10/s, for: 10s } }, mix: { b: 1 } }\n";
+    let plan = plan(text);
+    assert_eq!(feeder_rows(&plan), [Some(100)]);
+    assert_eq!(plan.feeders[0].on_exhausted, OnExhausted::Recycle);
+}
+
+#[test]
+fn the_production_template_is_read_whole() {
+    let text =
+        peakdrill_scenarios::LIBRARY.iter().find(|(name, _)| *name == "production-template").unwrap().1;
+    let plan = library::plan("production-template", text);
+    assert!(plan.is_production());
+    let shadow = plan.shadow.as_ref().unwrap();
+    assert_eq!(shadow.key_secret.as_deref(), Some("PEAKDRILL_SIGNING_KEY"));
+    assert_eq!((shadow.ack_require, shadow.lease_ns), (Some(1.0), 60_000_000_000));
+    let mode = SqlMode::ShadowTable { prefix: "shadow_".to_owned(), suffix: String::new() };
+    assert_eq!(plan.isolation.stores[0].mode, mode);
+    assert_eq!(plan.isolation.stores[0].dsn.as_deref(), Some("ORDER_RO_DSN"));
+    assert_eq!(plan.isolation.stores[1].mode, SqlMode::ShadowSchema { schema: "shadow".to_owned() });
+    assert_eq!(
+        (plan.isolation.stubs[0].latency_median_ns, plan.isolation.stubs[0].latency_sigma),
+        (80_000_000, 0.4)
+    );
+    assert!(plan.isolation.on_leak_stop);
+    assert_eq!(plan.guards.limit_rate, Some(1500.0));
+    assert_eq!(plan.guards.stop[0].for_ns, 3_000_000_000);
+    assert_eq!(plan.gates[0].min_samples, 1000);
+    assert!(plan.gates[4].warn_only);
+    let line = text.lines().nth(plan.gates[0].line as usize - 1).unwrap();
+    assert!(line.contains("p99{journey=checkout} < 300ms"), "{line}");
+    let json = serde_json::to_string(&plan).unwrap();
+    assert!(!json.contains("${"), "a hole is left in the plan");
+}
+
+#[test]
+fn hosts() {
+    assert!(host_matches("*.prod.example.com", "gw.prod.example.com"));
+    assert!(!host_matches("*.prod.example.com", "prod.example.com"));
+    assert!(!host_matches("*.prod.example.com", "evilprod.example.com"));
+    assert!(!host_matches("*.prod.example.com", "gw.prod.example.com.evil.org"));
+    assert!(host_matches("API.example.com", "api.example.com."));
+    assert!(host_matches("api.example.com.", "api.example.com"));
+    assert!(host_matches("[::1]", "::1"));
+    for here in ["http://localhost:1", "http://127.8.0.1", "https://[::1]:8443/x"] {
+        assert!(is_loopback_target(here), "{here}");
+    }
+    for there in ["http://localhost.evil.org", "http://10.0.0.1", "http://0.0.0.0", "127.0.0.1", "http://h"] {
+        assert!(!is_loopback_target(there), "{there}");
+    }
+}
+
+#[test]
+fn too_much_is_refused() {
+    let steps: String = (0..1_001).map(|at| format!("      - get: /{at}\n")).collect();
+    let found = read("x", &drill(&steps)).diagnostics;
+    assert!(found.iter().any(|d| d.code.0 == "E0701"), "{}", render_human(&found, false));
+    let wide = format!("version: 1\nname: \"{}\"\n", "x ".repeat(100_000));
+    assert!(render_human(&read("x", &wide).diagnostics, false).len() < 20_000);
+    let long = format!("version: 1\n# {}\n", "x".repeat(peakdrill_scenarios::limits::MAX_SCENARIO_BYTES));
+    assert_eq!(read("x", &long).diagnostics[0].code.0, "E0102");
+}
+
+#[test]
+fn large_data_files_are_refused() {
+    struct Large;
+    impl peakdrill_scenarios::Files for Large {
+        fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
+            Ok(vec![0; peakdrill_scenarios::limits::MAX_DATA_FILE_BYTES + 1])
+        }
+    }
+    let text = drill("      - get: /${users.uid}\n");
+    let parsed = parse(&Input { name: "x", text: &text, sets: &[], env: &|_| None, files: &Large });
+    let codes: Vec<_> = parsed.diagnostics.iter().map(|d| d.code.0).collect();
+    assert_eq!(codes, ["E0426"]);
+}

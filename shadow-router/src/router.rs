@@ -1,0 +1,202 @@
+//! The router: what one service knows and counts.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::HeaderName;
+use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
+use peakdrill_shadow_rules::http::{Egress, Host};
+use peakdrill_shadow_rules::sql::{Decision, DecisionCache};
+use peakdrill_shadow_rules::{Dialect, Mode, Refused, Rules, http as rules_http};
+use peakdrill_shadow_tag::{Class, DEFAULT_HEADER, Position, Verifier};
+
+use crate::error::Error;
+use crate::ledger::Ledger;
+
+/// The router of one service. Clones are cheap and share everything.
+#[derive(Clone)]
+pub struct Router(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) service: String,
+    pub(crate) position: Position,
+    pub(crate) mode: Mode,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) header: HeaderName,
+    pub(crate) ledger: Ledger,
+    rules: Rules,
+    sqlite: DecisionCache,
+    postgres: DecisionCache,
+}
+
+/// Sets up a [`Router`].
+#[derive(Debug)]
+#[must_use]
+pub struct RouterBuilder {
+    service: String,
+    position: Position,
+    mode: Mode,
+    verifier: Option<Arc<Verifier>>,
+    rules: Rules,
+    header: String,
+}
+
+impl RouterBuilder {
+    /// Where the service stands. An inner hop, when not set.
+    pub fn position(mut self, position: Position) -> Self {
+        self.position = position;
+        self
+    }
+
+    /// What happens to work without stamp and tag. [`Mode::Enforce`], when not set.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Who verifies claims. Must be set.
+    pub fn verifier(mut self, verifier: impl Into<Arc<Verifier>>) -> Self {
+        self.verifier = Some(verifier.into());
+        self
+    }
+
+    /// What the service may touch during a drill. Nothing, when not set.
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// The private header that carries the token. `x-peakdrill`, when not set.
+    pub fn header(mut self, name: impl Into<String>) -> Self {
+        self.header = name.into();
+        self
+    }
+
+    /// The router.
+    ///
+    /// # Errors
+    /// When no verifier was set, or the header's name is none, or is one that other carriers have.
+    pub fn build(self) -> Result<Router, Error> {
+        let verifier = self.verifier.ok_or_else(|| Error::config("a router needs a verifier"))?;
+        let header = HeaderName::from_bytes(self.header.as_bytes())
+            .map_err(|_| Error::config("the private header's name is not that of a header"))?;
+        if matches!(header.as_str(), "baggage" | "traceparent" | "tracestate" | "host") {
+            return Err(Error::config("the private header needs a name of its own"));
+        }
+        let cache = |dialect| DecisionCache::new(self.rules.sql(dialect).clone());
+        Ok(Router(Arc::new(Inner {
+            service: self.service,
+            position: self.position,
+            mode: self.mode,
+            verifier,
+            header,
+            ledger: Ledger::default(),
+            sqlite: cache(Dialect::Sqlite),
+            postgres: cache(Dialect::Postgres),
+            rules: self.rules,
+        })))
+    }
+}
+
+impl Router {
+    /// Begins to set up the router of a service.
+    pub fn builder(service: impl Into<String>) -> RouterBuilder {
+        RouterBuilder {
+            service: service.into(),
+            position: Position::Inner,
+            mode: Mode::default(),
+            verifier: None,
+            rules: Rules::empty(),
+            header: DEFAULT_HEADER.to_owned(),
+        }
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.0.service
+    }
+
+    /// Where the service stands.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.0.position
+    }
+
+    /// What happens to work without stamp and tag.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.0.mode
+    }
+
+    /// Who verifies claims, for whoever brings it news of runs and keys.
+    #[must_use]
+    pub fn verifier(&self) -> &Arc<Verifier> {
+        &self.0.verifier
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    /// Every decision so far, counted; sorted by run, resource and outcome.
+    #[must_use]
+    pub fn ledger_snapshot(&self) -> Vec<LedgerRow> {
+        self.0.ledger.snapshot(&self.0.service)
+    }
+
+    pub(crate) fn count(&self, class: &Class, resource: impl Into<Arc<str>>, outcome: Outcome) {
+        self.0.ledger.count(class, resource, outcome);
+    }
+
+    /// Counts a refusal and makes an error of it.
+    pub(crate) fn refuse(&self, class: &Class, refused: Refused) -> Error {
+        self.count(class, refused.resource(), Outcome::Refused);
+        Error::from(refused)
+    }
+
+    pub(crate) fn egress(&self, class: &Class, host: &Host) -> Result<Egress<'_>, Error> {
+        rules_http::egress(&self.0.rules, class, self.0.mode, host)
+            .map_err(|refused| self.refuse(class, refused))
+    }
+
+    /// Decides about a statement, and counts.
+    pub(crate) fn decide_sql(
+        &self,
+        dialect: Dialect,
+        class: &Class,
+        sql: &str,
+    ) -> Result<Arc<Decision>, Error> {
+        let cache = match dialect {
+            Dialect::Sqlite => &self.0.sqlite,
+            Dialect::Postgres => &self.0.postgres,
+        };
+        match cache.decide(class, self.0.mode, sql) {
+            Ok(decision) => {
+                for touched in decision.touched() {
+                    self.count(class, Arc::clone(&touched.resource), touched.outcome);
+                }
+                Ok(decision)
+            }
+            Err(refused) => Err(self.refuse(class, (*refused).clone())),
+        }
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("service", &self.0.service)
+            .field("position", &self.0.position)
+            .field("mode", &self.0.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Leases are held against the wall clock, which may be set right while the service runs.
+pub(crate) fn now_unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,162 @@
+//! Plans made by hand, and runs of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use peakdrill_drill_model::frame::{RootRow, Tally};
+use peakdrill_drill_model::plan::{
+    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Phase, Plan, Request, StepInfo, Target,
+    Template,
+};
+use peakdrill_drill_model::shape::Shape;
+use peakdrill_loadgen::{Config, Engine, EngineReport, Sample, start};
+use peakdrill_timebase::{Clock as _, OsClock};
+
+pub(crate) const MS: u64 = 1_000_000;
+pub(crate) const S: u64 = 1_000 * MS;
+/// The run's id everywhere here.
+pub(crate) const RUN: &str = "cal-1";
+
+pub(crate) fn get(step: u16, path: &str) -> Request {
+    Request {
+        step,
+        target: 0,
+        method: "GET".into(),
+        path: Template::literal(path),
+        headers: vec![],
+        body: None,
+        extract: vec![],
+        checks: vec![],
+        timeout_ns: None,
+    }
+}
+
+pub(crate) fn node(request: Request) -> Node {
+    Node::Request(Box::new(request))
+}
+
+pub(crate) fn hold(rate: f64, for_ns: u64) -> Shape {
+    Shape::Hold { rate, for_ns }
+}
+
+fn steps_of(nodes: &[Node]) -> usize {
+    let count = |node: &Node| match node {
+        Node::Request(_) => 1,
+        Node::Think { .. } => 0,
+        Node::Choose(branches) => branches.iter().map(|branch| steps_of(&branch.steps)).sum(),
+    };
+    nodes.iter().map(count).sum()
+}
+
+/// A plan of one journey and one phase, even arrivals.
+pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
+    let info = |k: usize| StepInfo { journey: "j".into(), step: format!("s{k}") };
+    Plan {
+        v: PLAN_VERSION,
+        name: "calibration".into(),
+        labels: BTreeMap::new(),
+        environment: "local".into(),
+        scenario_sha256: String::new(),
+        targets: vec![Target {
+            name: "server".into(),
+            base_url: url.to_owned(),
+            connect_timeout_ns: 5 * S,
+            request_timeout_ns: 10 * S,
+            max_connections: 64,
+            exact_connections: false,
+            tls_ca: None,
+            tls_insecure: false,
+        }],
+        shadow: None,
+        isolation: Isolation::default(),
+        feeders: vec![],
+        steps: (0..steps_of(&steps)).map(info).collect(),
+        journeys: vec![Journey { name: "j".into(), share: 1.0, steps }],
+        load: Load {
+            arrivals: Arrivals::Even,
+            seed: 1,
+            max_in_flight: 10_000,
+            phases: vec![Phase {
+                name: "p".into(),
+                shape,
+                arrivals: Arrivals::Even,
+                measure: true,
+                mix: None,
+            }],
+        },
+        guards: Guards::default(),
+        gates: vec![],
+        reports: vec![],
+    }
+}
+
+/// Everything a run told.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) journeys: Tally,
+    pub(crate) steps: BTreeMap<u16, Tally>,
+    pub(crate) roots: Vec<RootRow>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) report: EngineReport,
+}
+
+impl Told {
+    pub(crate) fn step(&self, step: u16) -> Tally {
+        self.steps.get(&step).cloned().unwrap_or_default()
+    }
+
+    /// What must hold for every run whose requests were all decided.
+    pub(crate) fn assert_sums(&self) {
+        let j = &self.journeys;
+        assert_eq!(j.intended, j.sent + j.missed, "every arrival is started or missed");
+        assert_eq!(j.sent, j.completed, "every journey ends");
+        for (step, tally) in &self.steps {
+            assert_eq!(tally.sent, tally.completed, "every request of step {step} ends");
+            assert_eq!(tally.latency.count(), tally.completed);
+        }
+        let sent: u64 = self.steps.values().map(|tally| tally.sent).sum();
+        assert_eq!((self.report.sent(), self.report.intended()), (sent, j.intended));
+        assert_eq!(self.roots.len() as u64, sent);
+    }
+}
+
+pub(crate) fn config(plan: Plan) -> Config {
+    let clock = OsClock::new();
+    Config::new(Arc::new(plan), RUN, clock, clock.mono().plus(100 * MS))
+}
+
+/// Runs a configuration to its end; `during` is called at every batch.
+pub(crate) fn run_with(config: Config, mut during: impl FnMut(&Engine)) -> Told {
+    let (engine, batches) = start(config).unwrap();
+    let mut told = Told::default();
+    let mut lasts = 0;
+    for batch in batches {
+        during(&engine);
+        lasts += usize::from(batch.last);
+        for ((_, _, step), tally) in batch.tallies {
+            match step {
+                None => told.journeys.merge(&tally),
+                Some(step) => told.steps.entry(step).or_default().merge(&tally),
+            }
+        }
+        told.roots.extend(batch.roots);
+        told.samples.extend(batch.samples);
+    }
+    told.report = engine.join();
+    assert_eq!(lasts, told.report.shards.len(), "every shard tells that it has ended");
+    told
+}
+
+pub(crate) fn run(plan: Plan) -> Told {
+    run_with(config(plan), |_| {})
+}
+
+/// Waits for a condition that another thread brings about.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+        std::thread::yield_now();
+    }
+}

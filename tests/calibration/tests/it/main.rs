@@ -1,0 +1,16 @@
+//! The load engine against servers whose truth is known.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod counts;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod freeze;
+#[cfg(test)]
+mod journeys;
+#[cfg(test)]
+mod secure;
+#[cfg(test)]
+mod tags;

@@ -1,0 +1,31 @@
+//! The main job.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::support::{expect_exit, json, output, peakdrill};
+
+/// Runs the demo with a planted bottleneck; returns its verdict.
+pub fn demo(folder: &Path, bottleneck: &str, seed: u64) -> Value {
+    let started = Instant::now();
+    let args = ["demo", "--bottleneck", bottleneck, "--seed", &seed.to_string(), "--tui", "never", "--out", "rec"];
+    let run = output(peakdrill(folder).args(args));
+    expect_exit(&run, 0);
+    assert!(started.elapsed().as_secs() < 90, "the demo took {:?}", started.elapsed());
+    json(&folder.join("rec/verdict.json"))
+}
+
+fn first(verdict: &Value) -> (&str, &str) {
+    let node = verdict["bottlenecks"][0]["node"].as_str().unwrap_or_default();
+    (node, verdict["analysis"]["state"].as_str().unwrap_or_default())
+}
+
+#[test]
+fn the_planted_bank_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let verdict = demo(folder.path(), "bank", 2);
+    assert_eq!(first(&verdict), ("bank", "found"), "{:#}", verdict["bottlenecks"]);
+    assert_eq!(verdict["bottlenecks"][0]["kind"], "external");
+}

@@ -1,0 +1,10 @@
+//! Whole drills.
+
+mod command;
+mod demo;
+mod guards;
+mod isolation;
+mod lease;
+mod record;
+mod support;
+mod vectors;
