@@ -21,6 +21,8 @@ use crate::error::ControlError;
 
 /// How long spans of a probe are awaited.
 const SPANS_WAIT: Duration = Duration::from_secs(5);
+/// How long a live trace with the same entry is awaited.
+const TWIN_WAIT: Duration = Duration::from_secs(3);
 /// How long a hop may take to learn of the run.
 const RUN_KNOWN_WAIT: Duration = Duration::from_secs(8);
 /// How long a target may take to accept a connection.
@@ -178,7 +180,7 @@ impl Preflight<'_> {
         findings.entry_services.insert(entry.service.to_string());
         let twin_spans = match twin {
             Some(twin) if twin.error.is_none() => Some(self.spans(twin, None)),
-            _ => collector.recent_live(&entry.service, &entry.op),
+            _ => live_twin(collector, entry),
         };
         if twin_spans.is_none() {
             findings.warnings.push(format!(
@@ -224,6 +226,18 @@ impl Preflight<'_> {
                  loaded, or no router or sidecar stands in front of it"
             ));
         }
+    }
+}
+
+/// A trace of live traffic with the same entry. Where live traffic is thin it may take a moment.
+fn live_twin(collector: &Collector, entry: &Span) -> Option<Vec<Span>> {
+    let deadline = std::time::Instant::now() + TWIN_WAIT;
+    loop {
+        let found = collector.recent_live(&entry.service, &entry.op);
+        if found.is_some() || std::time::Instant::now() >= deadline {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
