@@ -11,7 +11,7 @@ use peakdrill_shadow_tag::{
 };
 
 use crate::error::Error;
-use crate::router::{Router, now_unix_s};
+use crate::router::Router;
 use crate::work::{Stamp, Work};
 
 /// The response header that names the code of a refusal.
@@ -74,7 +74,7 @@ impl Router {
     /// [`Rejected`] when it may not come in.
     pub fn accept(&self, headers: &HeaderMap) -> Result<Work, Rejected> {
         let claims = self.claims(headers);
-        let proved = classify(&self.0.verifier, &claims, self.0.position, now_unix_s());
+        let proved = classify(&self.0.verifier, &claims, self.0.position, self.0.now_unix_s());
         let counted_as = proved.unwrap_or(Class::Unknown);
         match ingress(self.0.position, self.0.mode, proved) {
             Ingress::Refuse { status, refused } => {
@@ -97,7 +97,7 @@ impl Router {
     /// When its claims do not verify, or when it carries none and this hop enforces.
     pub fn accept_message(&self, headers: &HeaderMap) -> Result<Message, Error> {
         let refuse = |refused| self.refuse(&Class::Unknown, refused);
-        match classify_message(&self.0.verifier, &self.claims(headers), now_unix_s()) {
+        match classify_message(&self.0.verifier, &self.claims(headers), self.0.now_unix_s()) {
             Err(refusal) => Err(refuse(Refused::new(refusal.code(), MESSAGE, refusal.to_string()))),
             Ok(MessageClass::Quarantine(shadow)) => {
                 self.count(&Class::Shadow(shadow), MESSAGE, Outcome::Refused);
@@ -120,7 +120,7 @@ impl Router {
     /// When the token does not verify, or its run takes nothing new.
     pub fn shadow_work(&self, token: &str) -> Result<Work, Error> {
         let claims = Claims::new(Some(token.as_bytes()), None, None);
-        let proved = classify(&self.0.verifier, &claims, Position::Edge, now_unix_s());
+        let proved = classify(&self.0.verifier, &claims, Position::Edge, self.0.now_unix_s());
         // A root of shadow work, so the rule of the edge holds: a draining run starts nothing.
         match ingress(Position::Edge, self.0.mode, proved) {
             Ingress::Accept { class: class @ Class::Shadow(_), .. } => {

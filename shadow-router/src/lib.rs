@@ -22,7 +22,7 @@ pub use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
 pub use peakdrill_shadow_rules::{Mode, Refused, Rules};
 pub use peakdrill_shadow_tag::{Class, Position, RunId, Shadow, TraceId, Traceparent, Verifier};
 pub use registry::{POLL_INTERVAL, RegistryPoller, RegistryState};
-pub use router::{Router, RouterBuilder};
+pub use router::{Router, RouterBuilder, WallClock};
 pub use sql::{Args, Backend, PgPool, Pool, PoolConfig, SqlitePool, Transaction};
 pub use task::{carriers, current, current_class, in_shadow, live, spawn, with};
 pub use work::Work;

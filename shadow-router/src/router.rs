@@ -25,13 +25,16 @@ pub(crate) struct Inner {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) header: HeaderName,
     pub(crate) ledger: Ledger,
+    now: Option<WallClock>,
     rules: Rules,
     sqlite: DecisionCache,
     postgres: DecisionCache,
 }
 
+/// Tells the Unix time in whole seconds.
+pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// Sets up a [`Router`].
-#[derive(Debug)]
 #[must_use]
 pub struct RouterBuilder {
     service: String,
@@ -40,6 +43,7 @@ pub struct RouterBuilder {
     verifier: Option<Arc<Verifier>>,
     rules: Rules,
     header: String,
+    now: Option<WallClock>,
 }
 
 impl RouterBuilder {
@@ -73,6 +77,12 @@ impl RouterBuilder {
         self
     }
 
+    /// The clock that leases are held against. The system's wall clock, when not set.
+    pub fn clock(mut self, now: WallClock) -> Self {
+        self.now = Some(now);
+        self
+    }
+
     /// The router.
     ///
     /// # Errors
@@ -92,6 +102,7 @@ impl RouterBuilder {
             verifier,
             header,
             ledger: Ledger::default(),
+            now: self.now,
             sqlite: cache(Dialect::Sqlite),
             postgres: cache(Dialect::Postgres),
             rules: self.rules,
@@ -109,6 +120,7 @@ impl Router {
             verifier: None,
             rules: Rules::empty(),
             header: DEFAULT_HEADER.to_owned(),
+            now: None,
         }
     }
 
@@ -196,7 +208,22 @@ impl fmt::Debug for Router {
     }
 }
 
-/// Leases are held against the wall clock, which may be set right while the service runs.
-pub(crate) fn now_unix_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+impl Inner {
+    /// Leases are held against the wall clock, which may be set right while the service runs.
+    pub(crate) fn now_unix_s(&self) -> u64 {
+        match &self.now {
+            Some(now) => now(),
+            None => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        }
+    }
+}
+
+impl fmt::Debug for RouterBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouterBuilder")
+            .field("service", &self.service)
+            .field("position", &self.position)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
 }

@@ -63,9 +63,25 @@ impl Default for Chain {
 
 impl Chain {
     /// Makes the next event.
-    pub fn next(&mut self, at_ns: i64, t_ns: i64, kind: EventKind, text: String, data: serde_json::Value) -> Event {
-        let mut event =
-            Event { v: 1, seq: self.seq, at_ns, t_ns, kind, text, data, prev: self.prev.clone(), hash: String::new() };
+    pub fn next(
+        &mut self,
+        at_ns: i64,
+        t_ns: i64,
+        kind: EventKind,
+        text: String,
+        data: serde_json::Value,
+    ) -> Event {
+        let mut event = Event {
+            v: 1,
+            seq: self.seq,
+            at_ns,
+            t_ns,
+            kind,
+            text,
+            data,
+            prev: self.prev.clone(),
+            hash: String::new(),
+        };
         event.hash = digest(&event);
         self.seq += 1;
         self.prev.clone_from(&event.hash);

@@ -65,7 +65,9 @@ impl fmt::Display for ErrorClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(code) => write!(f, "status_{code}"),
-            other => f.write_str(NAMES.iter().find(|(class, _)| class == other).map_or("other", |(_, name)| name)),
+            other => {
+                f.write_str(NAMES.iter().find(|(class, _)| class == other).map_or("other", |(_, name)| name))
+            }
         }
     }
 }

@@ -49,17 +49,17 @@ mod tests {
     use super::*;
 
     proptest! {
-        #[test]
-        fn a_value_is_in_its_bucket(ns in 0..=HIGHEST_NS) {
-            let (low, width) = bounds(bucket_of(ns));
-            prop_assert!(low <= ns && ns < low + width);
-            prop_assert!(width <= 1 + ns / 1024, "three digits are kept");
-        }
+            #[test]
+            fn a_value_is_in_its_bucket(ns in 0..=HIGHEST_NS) {
+                let (low, width) = bounds(bucket_of(ns));
+                prop_assert!(low <= ns && ns < low + width);
+                prop_assert!(width <= 1 + ns / 1024, "three digits are kept");
+            }
 
-        #[test]
-        fn buckets_keep_the_order(a in 0..=HIGHEST_NS, b in 0..=HIGHEST_NS) {
-let (low, high) = (a.min(b), a.max(b));
-            prop_assert!(bucket_of(low) <= bucket_of(high));
+            #[test]
+            fn buckets_keep_the_order(a in 0..=HIGHEST_NS, b in 0..=HIGHEST_NS) {
+    let (low, high) = (a.min(b), a.max(b));
+                prop_assert!(bucket_of(low) <= bucket_of(high));
+            }
         }
-    }
 }

@@ -44,7 +44,10 @@ pub fn run(what: &What) -> Result<(), String> {
     step("build", cargo().args(["build", "--release", "--package", "peakdrill"]))?;
     let folder = std::env::temp_dir().join(format!("peakdrill-accuracy-{}", std::process::id()));
     let mut score = Score::default();
-    println!("{:<10} {:>4}  {:<10} {:>8} {:>8} {:>17}  verdict", "planted", "seed", "first", "truth/s", "found/s", "interval");
+    println!(
+        "{:<10} {:>4}  {:<10} {:>8} {:>8} {:>17}  verdict",
+        "planted", "seed", "first", "truth/s", "found/s", "interval"
+    );
     for planted in only {
         for seed in 1..=*seeds {
             one(planted, seed, &folder.join(format!("{planted}-{seed}")), &mut score)?;
@@ -52,7 +55,12 @@ pub fn run(what: &What) -> Result<(), String> {
     }
     println!("named first: {} of {}", score.first, score.runs);
     println!("capacity within {:.0} %: {} of {}", CAPACITY_ERROR * 100.0, score.close, score.measured);
-    println!("interval covers and is no wider than ±{:.0} %: {} of {}", INTERVAL_HALF_WIDTH * 100.0, score.covered, score.measured);
+    println!(
+        "interval covers and is no wider than ±{:.0} %: {} of {}",
+        INTERVAL_HALF_WIDTH * 100.0,
+        score.covered,
+        score.measured
+    );
     println!("controls without a finding: {} of {}", score.quiet, score.controls);
     judge(&score)?;
     std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))
@@ -88,7 +96,8 @@ fn one(planted: &str, seed: u64, out: &Path, score: &mut Score) -> Result<(), St
     score.first += u32::from(right);
     let truth = truth(planted, &verdict, out)?;
     let capacity = &first["capacity_per_s"];
-    let (found, low, high) = (number(&capacity["estimate"]), number(&capacity["low"]), number(&capacity["high"]));
+    let (found, low, high) =
+        (number(&capacity["estimate"]), number(&capacity["low"]), number(&capacity["high"]));
     if MEASURED.contains(&planted) {
         score.measured += 1;
         let close = right && ((found - truth) / truth).abs() <= CAPACITY_ERROR;
@@ -97,7 +106,10 @@ fn one(planted: &str, seed: u64, out: &Path, score: &mut Score) -> Result<(), St
         score.covered += u32::from(right && narrow && low <= truth && truth <= high);
     }
     let interval = format!("{low:.1}–{high:.1}");
-    println!("{planted:<10} {seed:>4}  {named:<10} {truth:>8.1} {found:>8.1} {interval:>17}  {state} {}", verdict["verdict"]);
+    println!(
+        "{planted:<10} {seed:>4}  {named:<10} {truth:>8.1} {found:>8.1} {interval:>17}  {state} {}",
+        verdict["verdict"]
+    );
     Ok(())
 }
 
@@ -108,9 +120,21 @@ fn number(value: &Value) -> f64 {
 fn drill(planted: &str, seed: u64, out: &Path) -> Result<Value, String> {
     let program: PathBuf = root().join("target/release/peakdrill");
     let mut command = Command::new(program);
-    command.args(["demo", "--bottleneck", planted, "--seed", &seed.to_string(), "--tui", "never", "--format", "json", "--out"]);
+    command.args([
+        "demo",
+        "--bottleneck",
+        planted,
+        "--seed",
+        &seed.to_string(),
+        "--tui",
+        "never",
+        "--format",
+        "json",
+        "--out",
+    ]);
     let output = command.arg(out).stderr(Stdio::null()).output().map_err(|error| format!("demo: {error}"))?;
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("demo --bottleneck {planted} --seed {seed}: {error}"))
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("demo --bottleneck {planted} --seed {seed}: {error}"))
 }
 
 /// The planted capacity in root journeys a second, at the mix that really ran.

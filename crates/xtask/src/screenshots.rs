@@ -38,7 +38,8 @@ impl Session {
         let name = format!("peakdrill-{}-{columns}", std::process::id());
         let (columns, rows) = (columns.to_string(), rows.to_string());
         let mut tmux = Command::new("tmux");
-        tmux.args(["new-session", "-d", "-s", &name, "-x", &columns, "-y", &rows, command]).env("LANG", "C.UTF-8");
+        tmux.args(["new-session", "-d", "-s", &name, "-x", &columns, "-y", &rows, command])
+            .env("LANG", "C.UTF-8");
         output(&mut tmux)?;
         Ok(Self { name })
     }
@@ -46,7 +47,12 @@ impl Session {
     fn screen(&self, with_colours: bool) -> Option<String> {
         let flags: &[&str] = if with_colours { &["-e"] } else { &[] };
         let mut tmux = Command::new("tmux");
-        let screen = tmux.args(["capture-pane", "-p", "-t", &self.name]).args(flags).stderr(Stdio::null()).output().ok()?;
+        let screen = tmux
+            .args(["capture-pane", "-p", "-t", &self.name])
+            .args(flags)
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
         screen.status.success().then(|| String::from_utf8_lossy(&screen.stdout).into_owned())
     }
 
@@ -77,7 +83,8 @@ impl Drop for Session {
 fn live_view(folder: &Path, pictures: &Path, columns: u32, rows: u32) -> Result<(), String> {
     let out = folder.join(format!("run-{columns}"));
     let program = root().join("target/release/peakdrill");
-    let session = Session::start(columns, rows, &format!("{} demo --out {}", program.display(), out.display()))?;
+    let session =
+        Session::start(columns, rows, &format!("{} demo --out {}", program.display(), out.display()))?;
     session.wait_for(&["RUNNING", "peak 00:0", "LIMIT", "stock"])?;
     shoot(&session, folder, &pictures.join(format!("tui-{columns}x{rows}.png")), columns, rows)?;
     session.key("2")?;
@@ -97,7 +104,8 @@ fn shoot(session: &Session, folder: &Path, picture: &Path, columns: u32, rows: u
     let screen = session.screen(true).ok_or("the session has ended")?;
     let html = folder.join("screen.html");
     let style = "body{margin:0;background:#16181d;color:#d6d9df}pre{margin:12px;font:15px/19px 'DejaVu Sans Mono',monospace}";
-    let text = format!("<!doctype html><meta charset=utf-8><style>{style}</style><pre>{}</pre>", to_html(&screen));
+    let text =
+        format!("<!doctype html><meta charset=utf-8><style>{style}</style><pre>{}</pre>", to_html(&screen));
     std::fs::write(&html, text).map_err(|error| error.to_string())?;
     page(&html, picture, columns * 9 + columns / 10 + 24, rows * 19 + 24)
 }
@@ -108,10 +116,19 @@ fn page(html: &Path, picture: &Path, width: u32, height: u32) -> Result<(), Stri
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     }
     let mut chromium = Command::new("chromium");
-    chromium.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"]);
+    chromium.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--hide-scrollbars",
+    ]);
     chromium.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
     chromium.arg(format!("--user-data-dir={}", profile.display()));
-    chromium.arg(format!("--window-size={width},{height}")).arg(format!("--screenshot={}", picture.display()));
+    chromium
+        .arg(format!("--window-size={width},{height}"))
+        .arg(format!("--screenshot={}", picture.display()));
     let shot = chromium.arg(format!("file://{}", html.display())).stderr(Stdio::null()).status();
     let _ = std::fs::remove_dir_all(&profile);
     match shot {
@@ -170,6 +187,9 @@ mod tests {
 
     #[test]
     fn colours_become_spans_and_text_is_escaped() {
-        assert_eq!(to_html("a\u{1b}[31m<b>\u{1b}[0mc"), "a<span style=\"color:#ff7b72;\">&lt;b&gt;</span><span style=\"\">c</span>");
+        assert_eq!(
+            to_html("a\u{1b}[31m<b>\u{1b}[0mc"),
+            "a<span style=\"color:#ff7b72;\">&lt;b&gt;</span><span style=\"\">c</span>"
+        );
     }
 }

@@ -22,13 +22,18 @@ pub fn step(name: &str, command: &mut Command) -> Result<(), String> {
     eprintln!("\n── {name}");
     let started = Instant::now();
     let status = command.status().map_err(|error| format!("{name}: could not start: {error}"))?;
-    eprintln!("── {name}: {} in {:.1} s", if status.success() { "ok" } else { "FAILED" }, started.elapsed().as_secs_f64());
+    eprintln!(
+        "── {name}: {} in {:.1} s",
+        if status.success() { "ok" } else { "FAILED" },
+        started.elapsed().as_secs_f64()
+    );
     if status.success() { Ok(()) } else { Err(format!("{name} failed ({status})")) }
 }
 
 /// What a program prints, when it succeeds.
 pub fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{command:?}: {error}"))?;
+    let output =
+        command.stderr(Stdio::inherit()).output().map_err(|error| format!("{command:?}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{command:?} failed ({})", output.status));
     }

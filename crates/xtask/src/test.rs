@@ -45,13 +45,18 @@ fn tests(quick: bool) -> Result<(), String> {
 fn target_dir() -> Result<String, String> {
     let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let value: serde_json::Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
-    value["target_directory"].as_str().map(str::to_owned).ok_or_else(|| "cargo metadata names no target".to_owned())
+    value["target_directory"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| "cargo metadata names no target".to_owned())
 }
 
 /// The advisory data is a public repository: where it cannot be had, licences, bans and sources still count.
 fn deny() -> Result<(), String> {
     if !has("cargo-deny", "--version") {
-        eprintln!("\n── deny: cargo-deny is not installed; licences were checked by tidy, advisories were NOT checked");
+        eprintln!(
+            "\n── deny: cargo-deny is not installed; licences were checked by tidy, advisories were NOT checked"
+        );
         return Ok(());
     }
     step("deny", cargo().args(["deny", "--offline", "check", "licenses", "bans", "sources"]))?;
@@ -72,7 +77,10 @@ fn install_servers() -> Result<(), String> {
     }
     let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if !(is_root && Path::new("/etc/debian_version").exists()) {
-        return Err(format!("the tests need {missing:?}: install them, on Debian by `sudo apt-get install {}`", missing.join(" ")));
+        return Err(format!(
+            "the tests need {missing:?}: install them, on Debian by `sudo apt-get install {}`",
+            missing.join(" ")
+        ));
     }
     step("apt-get update", Command::new("apt-get").args(["update", "-qq"]))?;
     let mut install = Command::new("apt-get");
@@ -82,5 +90,6 @@ fn install_servers() -> Result<(), String> {
 
 fn postgres_is_here() -> bool {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    versions.into_iter().any(|version| version.path().join("bin/initdb").exists()) || has("initdb", "--version")
+    versions.into_iter().any(|version| version.path().join("bin/initdb").exists())
+        || has("initdb", "--version")
 }

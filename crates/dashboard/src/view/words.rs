@@ -21,7 +21,7 @@ pub(crate) fn clock(ns: u64) -> String {
 /// A share as percent.
 pub(crate) fn percent(share: f64) -> String {
     match share * 100.0 {
-        p if p == 0.0 => "0%".to_owned(),
+        0.0 => "0%".to_owned(),
         p if p < 10.0 => format!("{p:.2}%"),
         p => format!("{p:.0}%"),
     }

@@ -91,7 +91,7 @@ pub fn run(stage: Stage, plan: Plan, options: &Options, hooks: Hooks) -> Result<
         ..Environment::default()
     };
     writer.environment(&environment)?;
-    let mut board = Board::new(Arc::clone(&plan), &stage.run.to_string(), &options.out, hooks.publish);
+    let mut board = Board::new(Arc::clone(&plan), stage.run.as_ref(), &options.out, hooks.publish);
     let unix = stage.clock.unix().0;
     writer.event(
         unix,

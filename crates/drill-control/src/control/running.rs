@@ -211,7 +211,7 @@ impl Running {
             class: sample.error.map(|class| class.to_string()),
             status: (sample.status > 0).then_some(sample.status),
             latency_ms: Some(sample.latency_ns as f64 / 1e6),
-            detail: peakdrill_shadow_tag::redact(&detail(&sample)),
+            detail: peakdrill_shadow_tag::redact(&detail(sample)),
         }
     }
 

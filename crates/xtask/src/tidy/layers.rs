@@ -21,7 +21,8 @@ const EXCLUSIVE: [(&str, &[&str]); 5] = [
 ];
 
 pub fn check(metadata: &Metadata) -> Result<Vec<Finding>, String> {
-    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).map_err(|e| format!("ARCHITECTURE.md: {e}"))?;
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md"))
+        .map_err(|e| format!("ARCHITECTURE.md: {e}"))?;
     let table = table(&text);
     let folders: BTreeMap<String, String> = members(metadata).into_iter().collect();
     let mut findings = Vec::new();
@@ -41,10 +42,13 @@ pub fn check(metadata: &Metadata) -> Result<Vec<Finding>, String> {
                 findings.push(format!("{folder} (L{layer}) depends on {name}, which is above it"));
             }
             if *layer <= 1 && RUNTIME_CRATES.contains(&name) {
-                findings.push(format!("{folder} (L{layer}) depends on {name}: pure layers take bytes and times"));
+                findings
+                    .push(format!("{folder} (L{layer}) depends on {name}: pure layers take bytes and times"));
             }
             if *layer <= 1 && dependency.features.iter().any(|feature| feature == "os") {
-                findings.push(format!("{folder} (L{layer}) switches on `os` of {name}: pure layers read no clock"));
+                findings.push(format!(
+                    "{folder} (L{layer}) switches on `os` of {name}: pure layers read no clock"
+                ));
             }
             let owners = EXCLUSIVE.iter().find(|(library, _)| *library == name).map(|(_, owners)| *owners);
             if owners.is_some_and(|owners| !owners.contains(&folder.as_str())) {

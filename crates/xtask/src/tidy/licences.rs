@@ -24,7 +24,10 @@ pub fn check(metadata: &Metadata) -> Vec<Finding> {
     for package in &metadata.packages {
         let licence = package.license.as_deref().unwrap_or("none");
         if !allowed(licence) {
-            findings.push(format!("{} {}: licence `{licence}` is not on the list", package.name, package.version));
+            findings.push(format!(
+                "{} {}: licence `{licence}` is not on the list",
+                package.name, package.version
+            ));
         }
     }
     findings

@@ -14,5 +14,8 @@ pub fn check(bless: bool) -> Result<Vec<Finding>, String> {
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     let same = kept == fresh;
-    Ok((!same).then(|| format!("{SCHEMA} is not what `peakdrill schema` prints: run `cargo xtask tidy --bless`")).into_iter().collect())
+    Ok((!same)
+        .then(|| format!("{SCHEMA} is not what `peakdrill schema` prints: run `cargo xtask tidy --bless`"))
+        .into_iter()
+        .collect())
 }

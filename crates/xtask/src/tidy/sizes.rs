@@ -32,7 +32,8 @@ pub fn check(metadata: &Metadata, bless: bool) -> Result<Vec<Finding>, String> {
         return Ok(Vec::new());
     }
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{\"over\":{}}".to_owned());
-    let known: Ratchet = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let known: Ratchet =
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(compare(&known.over, &over))
 }
 
@@ -47,7 +48,9 @@ fn compare(known: &BTreeMap<String, usize>, now: &BTreeMap<String, usize>) -> Ve
     }
     for (place, before) in known {
         if now.get(place).is_none_or(|lines| lines < before) {
-            findings.push(format!("{place}: is smaller than its ratchet of {before}: run `cargo xtask tidy --bless`"));
+            findings.push(format!(
+                "{place}: is smaller than its ratchet of {before}: run `cargo xtask tidy --bless`"
+            ));
         }
     }
     findings
@@ -58,8 +61,11 @@ type Measured = (BTreeMap<String, usize>, Vec<usize>, Vec<usize>);
 fn measure(metadata: &Metadata) -> Result<Measured, String> {
     let (mut over, mut files, mut functions) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (_, folder) in members(metadata).into_iter().filter(|(_, folder)| !folder.starts_with("tests/")) {
-        for path in rust_files(&root().join(&folder).join("src"))?.into_iter().filter(|path| !is_test_file(path)) {
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        for path in
+            rust_files(&root().join(&folder).join("src"))?.into_iter().filter(|path| !is_test_file(path))
+        {
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
             let parsed = syn::parse_file(&text).map_err(|error| format!("{shown}: {error}"))?;
             let lines = production_lines(&text, &parsed);

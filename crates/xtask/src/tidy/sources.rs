@@ -21,7 +21,8 @@ const PURE: [&str; 9] = [
 ];
 
 /// What a pure layer never says.
-const IMPURE_WORDS: [&str; 5] = ["Instant::now", "SystemTime::now", "std::fs::", "std::net::", "std::thread::"];
+const IMPURE_WORDS: [&str; 5] =
+    ["Instant::now", "SystemTime::now", "std::fs::", "std::net::", "std::thread::"];
 
 /// Assembled, so that this file does not find itself.
 fn unfinished() -> [String; 3] {
@@ -36,18 +37,24 @@ pub fn check(metadata: &Metadata) -> Result<Vec<Finding>, String> {
     let mut findings = Vec::new();
     for (_, folder) in members(metadata) {
         for file in rust_files(&root().join(&folder).join("src"))? {
-            let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let text =
+                std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
             let shown = file.strip_prefix(root()).unwrap_or(&file).display().to_string();
             for (number, line) in text.lines().enumerate().map(|(n, line)| (n + 1, line)) {
                 let code = line.trim_start();
                 let comment = code.starts_with("//");
                 let reads_clock_by_design = shown == "crates/timebase/src/clock.rs";
-                if PURE.contains(&folder.as_str()) && !comment && !reads_clock_by_design && !is_test_file(&file) {
+                if PURE.contains(&folder.as_str())
+                    && !comment
+                    && !reads_clock_by_design
+                    && !is_test_file(&file)
+                {
                     for word in IMPURE_WORDS.iter().filter(|word| code.contains(**word)) {
                         findings.push(format!("{shown}:{number}: `{word}` in a pure layer"));
                     }
                 }
-                if !folder.ends_with("xtask") && unfinished().iter().any(|mark| line.contains(mark.as_str())) {
+                if !folder.ends_with("xtask") && unfinished().iter().any(|mark| line.contains(mark.as_str()))
+                {
                     findings.push(format!("{shown}:{number}: an unfinished mark"));
                 }
             }
@@ -58,7 +65,8 @@ pub fn check(metadata: &Metadata) -> Result<Vec<Finding>, String> {
 
 /// `foo/tests.rs` and anything below a `tests` folder.
 pub fn is_test_file(path: &Path) -> bool {
-    path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "benches" | "examples")))
+    path.components()
+        .any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "benches" | "examples")))
 }
 
 /// All Rust files below a folder, sorted.

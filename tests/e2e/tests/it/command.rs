@@ -60,8 +60,19 @@ fn a_run_without_a_file_sends_what_it_says_and_tells_it() {
     assert_eq!(verdict["seed"], 7);
     assert_eq!(server.requests(), 400);
     let seen = server.log();
-    assert!(seen.iter().all(|one| one.method == "PUT" && one.path == "/orders" && one.header("x-test") == Some("yes")));
-    for file in ["plan.json", "environment.json", "frames.jsonl", "events.jsonl", "report.html", "junit.xml", "summary.md"] {
+    assert!(
+        seen.iter()
+            .all(|one| one.method == "PUT" && one.path == "/orders" && one.header("x-test") == Some("yes"))
+    );
+    for file in [
+        "plan.json",
+        "environment.json",
+        "frames.jsonl",
+        "events.jsonl",
+        "report.html",
+        "junit.xml",
+        "summary.md",
+    ] {
         assert!(folder.path().join("rec").join(file).exists(), "{file}");
     }
 }
@@ -100,7 +111,17 @@ fn a_target_that_does_not_answer_is_refused_before_any_load() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let run = output(
         peakdrill(folder.path())
-            .args(["run", "--target", &format!("http://{free}/"), "--rate", "1/s", "--for", "1s", "--out", "rec"])
+            .args([
+                "run",
+                "--target",
+                &format!("http://{free}/"),
+                "--rate",
+                "1/s",
+                "--for",
+                "1s",
+                "--out",
+                "rec",
+            ])
             .args(ALONE),
     );
     expect_exit(&run, 80);
@@ -112,8 +133,14 @@ fn analyze_names_what_grew() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("quiet.jsonl"), traces(5_000_000)).unwrap();
     fs::write(folder.path().join("slow.jsonl"), traces(400_000_000)).unwrap();
-    let found =
-        output(peakdrill(folder.path()).args(["analyze", "slow.jsonl", "--baseline", "quiet.jsonl", "--format", "json"]));
+    let found = output(peakdrill(folder.path()).args([
+        "analyze",
+        "slow.jsonl",
+        "--baseline",
+        "quiet.jsonl",
+        "--format",
+        "json",
+    ]));
     expect_exit(&found, 0);
     let value: Value = serde_json::from_slice(&found.stdout).unwrap();
     let first = &value["ranking"][0];

@@ -10,7 +10,8 @@ use crate::support::{expect_exit, json, output, peakdrill};
 /// Runs the demo with a planted bottleneck; returns its verdict.
 pub fn demo(folder: &Path, bottleneck: &str, seed: u64) -> Value {
     let started = Instant::now();
-    let args = ["demo", "--bottleneck", bottleneck, "--seed", &seed.to_string(), "--tui", "never", "--out", "rec"];
+    let args =
+        ["demo", "--bottleneck", bottleneck, "--seed", &seed.to_string(), "--tui", "never", "--out", "rec"];
     let run = output(peakdrill(folder).args(args));
     expect_exit(&run, 0);
     assert!(started.elapsed().as_secs() < 90, "the demo took {:?}", started.elapsed());

@@ -30,8 +30,11 @@ fn a_latency_guard_fires_during_a_freeze_although_nothing_completes() {
     assert!(verdict["stopped_by"].as_str().unwrap().contains("p99 > 400ms"));
     // The guard fired within the freeze: the server had not answered for at most a second.
     let events = fs::read_to_string(folder.path().join("rec/events.jsonl")).unwrap();
-    let fired: serde_json::Value =
-        events.lines().map(|line| serde_json::from_str(line).unwrap()).find(|event: &serde_json::Value| event["data"]["fired"] == true).unwrap();
+    let fired: serde_json::Value = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .find(|event: &serde_json::Value| event["data"]["fired"] == true)
+        .unwrap();
     assert!(verdict["seconds"].as_f64().unwrap() < 12.0, "{verdict}");
     assert!(fired["text"].as_str().unwrap().contains("guard fired"));
 }

@@ -26,7 +26,11 @@ async fn live_tables_hold_what_live_users_counted_and_shadow_tables_what_was_sen
     let folder = tempfile::tempdir().unwrap();
     let verdict = demo(folder.path(), "stock", 1);
     let first = &verdict["bottlenecks"][0];
-    assert_eq!((&first["node"], &verdict["analysis"]["state"]), (&"stock".into(), &"found".into()), "{first:#}");
+    assert_eq!(
+        (&first["node"], &verdict["analysis"]["state"]),
+        (&"stock".into(), &"found".into()),
+        "{first:#}"
+    );
 
     let shop = folder.path().join("rec/shop");
     let live_users = json(&shop.join("live-users.json"));
@@ -44,7 +48,8 @@ async fn live_tables_hold_what_live_users_counted_and_shadow_tables_what_was_sen
     let distinct: BTreeSet<&String> = shadow.iter().collect();
     assert_eq!(distinct.len(), shadow.len());
     assert!(shadow.iter().all(|key| !told.contains(key)));
-    let step = verdict["steps"].as_array().unwrap().iter().find(|step| step["journey"] == "checkout").unwrap();
+    let step =
+        verdict["steps"].as_array().unwrap().iter().find(|step| step["journey"] == "checkout").unwrap();
     let (completed, errors) = (step["completed"].as_u64().unwrap(), step["errors"].as_u64().unwrap());
     let ledger = json(&folder.path().join("rec/isolation.json"));
     let sent_with_probes = ledger["sent"].as_u64().unwrap();

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use peakdrill_shadow_tag::{
-    Claims, Class, MarkKey, MarkSecret, Position, Refusal, RunEntry, RunState, RunTable, Token, Verifier, VerifyingKeys,
-    classify,
+    Claims, Class, MarkKey, MarkSecret, Position, Refusal, RunEntry, RunState, RunTable, Token, Verifier,
+    VerifyingKeys, classify,
 };
 use peakdrill_testkit::scripted::{Script, Server};
 
@@ -48,7 +48,8 @@ fn a_killed_control_leaves_a_tag_that_is_dead_within_a_minute() {
     let seen = server.log();
     let token = seen.last().unwrap().header("x-peakdrill").expect("requests are tagged").to_owned();
     let lease = *token.parse::<Token>().unwrap().unverified();
-    let keys = VerifyingKeys::from_json(&fs::read_to_string(folder.path().join("keys.json")).unwrap()).unwrap();
+    let keys =
+        VerifyingKeys::from_json(&fs::read_to_string(folder.path().join("keys.json")).unwrap()).unwrap();
     let secret = MarkSecret::from_base64url(&env["PEAKDRILL_MARK_SECRET"]).unwrap();
     let entry = RunEntry {
         run: lease.run,

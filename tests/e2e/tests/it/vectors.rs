@@ -83,8 +83,12 @@ async fn true_claims_get_through_and_the_unstamped_does_not_where_a_hop_enforces
     let inner = hop(&vectors, Position::Inner).await;
     assert!(ask(edge, &[]).await.contains("reached"), "a request without any claim is live at the edge");
     let unstamped = ask(inner, &[]).await;
-    assert!(!unstamped.contains("reached") && unstamped.to_ascii_lowercase().contains("x-peakdrill-refused"), "{unstamped}");
+    assert!(
+        !unstamped.contains("reached") && unstamped.to_ascii_lowercase().contains("x-peakdrill-refused"),
+        "{unstamped}"
+    );
     assert!(ask(inner, &[("baggage", "peakdrill=live")]).await.contains("reached"));
-    let good = vectors["accepted"].as_array().unwrap().iter().find(|case| case["header"].is_string()).unwrap();
+    let good =
+        vectors["accepted"].as_array().unwrap().iter().find(|case| case["header"].is_string()).unwrap();
     assert!(ask(edge, &headers(good)).await.contains("reached"), "{good}");
 }
