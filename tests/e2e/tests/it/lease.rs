@@ -59,7 +59,7 @@ fn a_killed_control_leaves_a_tag_that_is_dead_within_a_minute() {
     };
     let at = |now: u64| {
         let mut table = RunTable::new(now);
-        table.insert(entry.clone()).unwrap();
+        table.insert(entry).unwrap();
         let verifier = Verifier::new(lease.env, keys.clone(), table);
         classify(&verifier, &Claims::new(Some(token.as_bytes()), None, None), Position::Edge, now)
     };

@@ -1,4 +1,5 @@
 //! Whole drills.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: a panic is the failure")]
 
 mod command;
 mod demo;
