@@ -27,6 +27,8 @@ pub struct Record {
     pub ledger: Option<Ledger>,
     /// `samples.jsonl`.
     pub samples: Vec<Sample>,
+    /// Whether the run came to its end, as the event log tells.
+    pub ended: bool,
     /// What of the record is not there or could not be read, in words.
     pub missing: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! The statistics of conditions, over the frames of some phases.
 
 use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
-use peakdrill_drill_model::ledger::{Ledger, Outcome};
+use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome, leaks};
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Journey, Node, StepId};
 use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
@@ -172,10 +172,10 @@ fn opening_step(journey: &Journey) -> Option<StepId> {
 }
 
 /// A figure of the ledger over the rows of this run; `None` where no hop reported on it.
-fn ledger_count(record: &Record, figure: fn(&Ledger, &str) -> u64) -> Option<Measured> {
+fn ledger_count(record: &Record, figure: fn(&[LedgerRow], &str) -> u64) -> Option<Measured> {
     let ledger = record.ledger.as_ref()?;
     let samples = decisions(ledger, &record.environment.run)?;
-    Some(Measured { value: figure(ledger, &record.environment.run) as f64, samples })
+    Some(Measured { value: figure(&ledger.rows, &record.environment.run) as f64, samples })
 }
 
 /// Decisions on this run's traffic; `None` where no hop reported.
@@ -185,25 +185,9 @@ pub(crate) fn decisions(ledger: &Ledger, run: &str) -> Option<u64> {
     Some(rows.fold(0, |sum, row| sum.saturating_add(row.count)))
 }
 
-/// The count of an outcome for one run. Unlike [`Ledger::total`], no sum of damaged counts overflows.
-pub(crate) fn total(ledger: &Ledger, run: &str, outcome: Outcome) -> u64 {
-    let rows = ledger.rows.iter().filter(|row| row.run == run && row.outcome == outcome);
-    rows.fold(0, |sum, row| sum.saturating_add(row.count))
-}
-
-/// Work of this run that reached live data. A live write under the run's name is one too.
-pub(crate) fn live_writes(ledger: &Ledger, run: &str) -> u64 {
-    let by_name = if run.is_empty() { 0 } else { total(ledger, run, Outcome::LiveWrite) };
-    total(ledger, run, Outcome::Leak).saturating_add(by_name)
-}
-
-fn leaks(ledger: &Ledger, run: &str) -> u64 {
-    live_writes(ledger, run).saturating_add(total(ledger, run, Outcome::TagLost))
-}
-
-fn worst_tag_loss(ledger: &Ledger, run: &str) -> u64 {
+fn worst_tag_loss(rows: &[LedgerRow], run: &str) -> u64 {
     let mut by_service = std::collections::BTreeMap::<&str, u64>::new();
-    for row in ledger.rows.iter().filter(|row| row.run == run && row.outcome == Outcome::TagLost) {
+    for row in rows.iter().filter(|row| row.run == run && row.outcome == Outcome::TagLost) {
         let sum = by_service.entry(&row.service).or_default();
         *sum = sum.saturating_add(row.count);
     }

@@ -2,7 +2,7 @@
 
 use peakdrill_drill_model::event::first_break;
 use peakdrill_drill_model::exit::Exit;
-use peakdrill_drill_model::ledger::Outcome as Decision;
+use peakdrill_drill_model::ledger::{Outcome as Decision, leaks, live_writes, total};
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::{
     AnalysisState, AnalysisSummary, GateResult, Generator, Isolation, Judgement, Load, Step, VERDICT_VERSION,
@@ -13,7 +13,7 @@ use crate::Record;
 use crate::fold::{Folded, fold};
 use crate::gates;
 use crate::numbers::{plural, rfc3339};
-use crate::stats::{decisions, live_writes, total};
+use crate::stats::decisions;
 use crate::validity::{
     Counts, Validity, guard_fired, person_stopped, preflight_refused, stopped_by, validity,
 };
@@ -83,10 +83,19 @@ fn trust(record: &Record, load: &Folded) -> Validity {
         unseen_s: load.unseen_s,
         unreadable: load.unreadable,
     });
+    if !record.ended {
+        trust.invalid.push("the end of the run is not in the record".to_owned());
+    }
+    trust.invalid.extend(engine_failures(record));
     if record.environment.run.is_empty() {
         trust.invalid.push("the record does not name its run".to_owned());
     }
     trust
+}
+
+/// What the engine said of its own failure.
+fn engine_failures(record: &Record) -> impl Iterator<Item = String> + '_ {
+    record.events.iter().filter(|event| event.data["engine_failed"] == true).map(|event| event.text.clone())
 }
 
 /// Of the busiest load thread; the mean over the load threads when that was not kept.
@@ -99,7 +108,11 @@ fn cpu_share(record: &Record, load: &Folded) -> Option<f64> {
 }
 
 fn overall(record: &Record, trust: &Validity, gates: &[GateResult]) -> Judgement {
-    if guard_fired(record).is_some() || binding(record, gates, Judgement::Fail) {
+    // A leak that the ledger told of after the guards had ended is still a leak.
+    let leaked =
+        record.ledger.as_ref().is_some_and(|ledger| leaks(&ledger.rows, &record.environment.run) > 0);
+    let stopped = guard_fired(record).is_some() || (record.plan.isolation.on_leak_stop && leaked);
+    if stopped || binding(record, gates, Judgement::Fail) {
         return Judgement::Fail;
     }
     let unknown = person_stopped(record).is_some()
@@ -123,11 +136,11 @@ fn warnings(record: &Record, load: &Folded, trust: &Validity, gates: &[GateResul
     }
     if let Some(ledger) = &record.ledger {
         let run = &record.environment.run;
-        let leaked = live_writes(ledger, run);
+        let leaked = live_writes(&ledger.rows, run);
         if leaked > 0 {
             out.push(format!("{} of this run reached live data", plural(leaked, "operation", "operations")));
         }
-        let lost = total(ledger, run, Decision::TagLost);
+        let lost = total(&ledger.rows, run, Decision::TagLost);
         if lost > 0 {
             out.push(format!("the tag was lost {}", plural(lost, "time", "times")));
         }
@@ -146,6 +159,9 @@ fn warnings(record: &Record, load: &Folded, trust: &Validity, gates: &[GateResul
             line + 1
         ));
     }
+    out.extend(
+        record.events.iter().filter(|event| event.data["lost"] == true).map(|event| event.text.clone()),
+    );
     out.extend(record.missing.iter().map(|text| format!("not in the record: {text}")));
     out
 }
@@ -195,10 +211,10 @@ fn isolation(record: &Record) -> Isolation {
     let Some(ledger) = &record.ledger else { return Isolation::default() };
     let run = record.environment.run.as_str();
     let reported = decisions(ledger, run).is_some();
-    let of = |outcome| reported.then(|| total(ledger, run, outcome));
+    let of = |outcome| reported.then(|| total(&ledger.rows, run, outcome));
     Isolation {
         shadow_writes: of(Decision::ShadowWrite),
-        live_writes: reported.then(|| live_writes(ledger, run)),
+        live_writes: reported.then(|| live_writes(&ledger.rows, run)),
         mocked: of(Decision::Mocked),
         refused: of(Decision::Refused),
         tag_lost: of(Decision::TagLost),
@@ -212,6 +228,7 @@ pub fn exit(verdict: &Verdict, record: &Record) -> Exit {
     let gate_failed = verdict.verdict == Judgement::Fail;
     let found = [
         (preflight_refused(record).is_some(), Exit::Preflight),
+        (engine_failures(record).next().is_some(), Exit::Engine),
         (guard_fired(record).is_some(), Exit::Guard),
         (person_stopped(record).is_some(), Exit::Person),
         (gate_failed, Exit::GateFailed),

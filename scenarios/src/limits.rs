@@ -37,7 +37,7 @@ pub const MAX_IN_FLIGHT: usize = 10_000_000;
 /// Most open connections to one target.
 pub const MAX_CONNECTIONS: usize = 1_000_000;
 /// Longest life of a token, in nanoseconds.
-pub const MAX_LEASE_NS: u64 = 300 * NS_PER_S;
+pub const MAX_LEASE_NS: u64 = 60 * NS_PER_S;
 /// Shortest life of a token, in nanoseconds.
 pub const MIN_LEASE_NS: u64 = 5 * NS_PER_S;
 /// Longest name, in bytes.

@@ -84,6 +84,10 @@ impl Router {
                     refused,
                 })
             }
+            Ingress::Accept { class: class @ Class::Shadow(_), .. } if self.only_observes() => {
+                self.count(&class, INGRESS, Outcome::Refused);
+                Err(Rejected { status: StatusCode::CONFLICT, refused: observing(INGRESS) })
+            }
             Ingress::Accept { class, .. } => {
                 self.count_in(&class, INGRESS);
                 Ok(self.work(class, headers))
@@ -107,11 +111,20 @@ impl Router {
                 let text = "the message is neither stamped as live nor tagged, and this hop enforces";
                 Err(refuse(Refused::new(code::UNSTAMPED, MESSAGE, text)))
             }
+            Ok(MessageClass::Process(Class::Shadow(_))) if self.only_observes() => {
+                Err(refuse(observing(MESSAGE)))
+            }
             Ok(MessageClass::Process(class)) => {
                 self.count_in(&class, MESSAGE);
                 Ok(Message::Process(self.work(class, headers)))
             }
         }
+    }
+
+    /// In mode observe work that lost its class passes as live: a hop that has stores must not take shadow work
+    /// then, since a part of it that is spawned without its class would write live data.
+    fn only_observes(&self) -> bool {
+        self.0.mode == Mode::Observe && self.rules().declares_stores()
     }
 
     /// Shadow work of its own, for the shadow twin of a job, from a token.
@@ -183,4 +196,9 @@ impl Router {
 
 fn refused_token(refusal: Refusal) -> Refused {
     Refused::new(refusal.code(), "job", refusal.to_string())
+}
+
+fn observing(resource: &'static str) -> Refused {
+    let text = "this hop only observes and has stores: it must enforce before it takes shadow work";
+    Refused::new(code::OBSERVING, resource, text)
 }

@@ -98,7 +98,7 @@ fn apply(router: &Router, state: &mut RegistryState, read: Result<RunTable, Erro
     match read {
         Ok(table) => {
             *state = RegistryState { at_unix_s: Some(table.at_unix_s()), failures: 0 };
-            router.verifier().replace_runs(table);
+            router.verifier().replace_runs(router.verifier().runs().merged_into(table));
         }
         Err(error) => {
             if state.failures == 0 {

@@ -8,8 +8,8 @@ use http::HeaderName;
 use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
 use peakdrill_shadow_rules::http::{Egress, Host};
 use peakdrill_shadow_rules::sql::{Decision, DecisionCache};
-use peakdrill_shadow_rules::{Dialect, Mode, Refused, Rules, http as rules_http};
-use peakdrill_shadow_tag::{Class, DEFAULT_HEADER, Position, Verifier};
+use peakdrill_shadow_rules::{Dialect, Mode, Refused, Rules, code, http as rules_http};
+use peakdrill_shadow_tag::{Class, DEFAULT_HEADER, Position, RunState, Shadow, Verifier};
 
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -170,7 +170,20 @@ impl Router {
         Error::from(refused)
     }
 
+    /// The class with the state that its run has now: work that goes on for long must end with its run.
+    fn now_class(&self, class: &Class) -> Class {
+        let Class::Shadow(shadow) = class else { return *class };
+        let runs = self.0.verifier.runs();
+        let entry = runs.get(shadow.env, shadow.run);
+        let state = entry.map_or(RunState::Closed, |entry| runs.state_at(entry, self.0.now_unix_s()));
+        Class::Shadow(Shadow { state, ..*shadow })
+    }
+
     pub(crate) fn egress(&self, class: &Class, host: &Host) -> Result<Egress<'_>, Error> {
+        let class = &self.now_class(class);
+        if let Class::Shadow(Shadow { state: RunState::Closed, .. }) = class {
+            return Err(self.refuse(class, Refused::new(code::RUN_CLOSED, "egress", "the run is closed")));
+        }
         rules_http::egress(&self.0.rules, class, self.0.mode, host)
             .map_err(|refused| self.refuse(class, refused))
     }
@@ -182,6 +195,7 @@ impl Router {
         class: &Class,
         sql: &str,
     ) -> Result<Arc<Decision>, Error> {
+        let class = &self.now_class(class);
         let cache = match dialect {
             Dialect::Sqlite => &self.0.sqlite,
             Dialect::Postgres => &self.0.postgres,

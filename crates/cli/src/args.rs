@@ -238,7 +238,7 @@ pub(crate) struct Run {
     #[arg(value_name = "FILE", required_unless_present = "target", conflicts_with = "target")]
     pub(crate) file: Option<PathBuf>,
     /// Overrides a variable of the scenario; may be repeated.
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "target")]
     pub(crate) sets: Vec<(String, String)>,
 
     /// Hits this URL, without a scenario.

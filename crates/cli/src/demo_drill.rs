@@ -78,7 +78,7 @@ impl Shop {
     pub(crate) fn start(order: &ShopOrder, file: &Path) -> Result<Self, Failure> {
         let failed = |text: String| Failure::new(Exit::Engine, format!("the demo shop: {text}"));
         let json = serde_json::to_vec_pretty(order).map_err(|error| failed(error.to_string()))?;
-        peakdrill_drill_control::record::files::write_atomic(file, &json, 0o644)?;
+        peakdrill_drill_control::record::files::write_atomic(file, &json, 0o600)?;
         let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
         let mut command = Command::new(program);
         command.args(["demo", "--shop-child"]).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -57,7 +57,7 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
     let options = Options {
         out: drill.out.clone(),
         shards: drill.shards,
-        command: Some(std::env::args().collect::<Vec<_>>().join(" ")),
+        command: Some(show::command_line(std::env::args())),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         secrets: drill.secrets,
     };
@@ -73,14 +73,22 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
 
 type Control = std::thread::JoinHandle<Result<Finished, ControlError>>;
 
+fn on_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+}
+
+/// `--tui always` fails before anything is started.
+pub(crate) fn can_draw(tui: Tui) -> Result<(), Failure> {
+    if tui == Tui::Always && !on_terminal() {
+        return Err(Failure::new(Exit::Usage, "--tui always: stdin and stdout are no terminal"));
+    }
+    Ok(())
+}
+
 fn watch(tui: Tui, newest: &Newest, commands: &Sender<Command>, control: &Control) -> Result<(), Failure> {
-    let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     let draw = match tui {
-        Tui::Always if !terminal => {
-            return Err(Failure::new(Exit::Usage, "--tui always: stdin and stdout are no terminal"));
-        }
         Tui::Always => true,
-        Tui::Auto => terminal && std::env::var("TERM").is_ok_and(|term| term != "dumb"),
+        Tui::Auto => on_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb"),
         Tui::Never => false,
     };
     if draw {

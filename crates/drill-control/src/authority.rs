@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use peakdrill_shadow_tag::{
-    EnvId, LEASE_S, MarkKey, MarkSecret, RunEntry, RunId, RunState, RunTable, SigningKey, Token,
-    VerifyingKeys,
+    EnvId, LEASE_BACKDATE_S, LEASE_S, MarkKey, MarkSecret, RunEntry, RunId, RunState, RunTable, SigningKey,
+    Token, VerifyingKeys,
 };
 
 use crate::error::ControlError;
@@ -53,6 +53,13 @@ impl Authority {
             )));
         }
         earlier.set_at(now_unix_s);
+        // A run of an earlier process is over, however that process ended.
+        let before: Vec<(EnvId, RunId)> = earlier.iter().map(|entry| (entry.env, entry.run)).collect();
+        for (env, run) in before {
+            earlier
+                .set_state(env, run, RunState::Closed)
+                .map_err(|error| ControlError::Authority(error.to_string()))?;
+        }
         let mark_key = MarkKey::derive(&secrets.mark, env, run);
         earlier
             .insert(RunEntry { run, env, state: RunState::Running, mark_key })
@@ -89,21 +96,26 @@ impl Authority {
         Ok(keys)
     }
 
-    /// A fresh lease and the Unix second at which it ends.
+    /// A fresh lease of so many seconds and the Unix second at which it ends. Never longer than a minute: so long
+    /// a tag outlives its drill at most.
     ///
     /// # Errors
     /// When the run is closed, or the key refuses.
-    pub fn mint(&self, now_unix_s: u64) -> Result<(Token, u64), ControlError> {
+    pub fn mint(&self, now_unix_s: u64, lease_s: u64) -> Result<(Token, u64), ControlError> {
         if self.state() == Some(RunState::Closed) {
             return Err(ControlError::Authority("the run is closed".into()));
         }
         let token = self
             .secrets
             .signing
-            .mint_lease(self.env, self.run, now_unix_s)
+            .mint(
+                self.env,
+                self.run,
+                now_unix_s.saturating_sub(LEASE_BACKDATE_S),
+                now_unix_s + lease_s.clamp(1, LEASE_S),
+            )
             .map_err(|error| ControlError::Authority(error.to_string()))?;
         let exp = token.unverified().exp_unix_s;
-        debug_assert!(exp <= now_unix_s + LEASE_S);
         Ok((token, exp))
     }
 
@@ -148,15 +160,15 @@ mod tests {
     #[test]
     fn a_closed_run_mints_nothing() {
         let authority = authority();
-        assert!(authority.mint(1_000).is_ok());
+        assert!(authority.mint(1_000, 60).is_ok());
         authority.set_state(RunState::Draining).unwrap();
         authority.set_state(RunState::Closed).unwrap();
-        assert!(authority.mint(1_001).is_err());
+        assert!(authority.mint(1_001, 60).is_err());
     }
 
     #[test]
     fn a_lease_ends_within_a_minute() {
-        let (_, exp) = authority().mint(1_000).unwrap();
+        let (_, exp) = authority().mint(1_000, 600).unwrap();
         assert!(exp > 1_000 && exp <= 1_060);
     }
 

@@ -24,6 +24,9 @@ pub enum ControlError {
     /// The registry of runs.
     #[error("registry: {0}")]
     Registry(String),
+    /// A person or a signal ended it before the load.
+    #[error("stopped by {0} before the load")]
+    Stopped(String),
     /// A plan that cannot be run as it is.
     #[error("{0}")]
     Plan(String),

@@ -7,7 +7,7 @@ use peakdrill_bottleneck::{Analysis, AnalysisInput, analyse};
 use peakdrill_collector::{Collector, View};
 use peakdrill_drill_model::condition::Selectors;
 use peakdrill_drill_model::frame::Tally;
-use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
+use peakdrill_drill_model::ledger::{LedgerRow, Outcome, live_writes, total};
 use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::snapshot::{RunState, Snapshot, StepRow, TopError};
 use peakdrill_drill_model::verdict::{Isolation, Millis};
@@ -140,7 +140,7 @@ impl Board {
         let checked = self.plan.shadow.as_ref().is_some_and(|shadow| shadow.ack_require.is_some());
         snapshot.ack_share =
             (checked && requests.completed > 0).then(|| acked as f64 / requests.completed as f64);
-        snapshot.sent_rate = window.journeys().sent as f64;
+        snapshot.sent_rate = window.journeys().sent as f64 / window.seconds().max(0.25);
         let all = Selectors::default();
         if window.requests(&all).completed < FEW_SAMPLES {
             window.set_span(LONG_WINDOW_TICKS);
@@ -226,14 +226,10 @@ fn first_steps(plan: &Plan) -> Vec<u16> {
 /// Sums of the ledger for one run; `None` where no hop reported.
 pub(crate) fn isolation(rows: &[LedgerRow], run: &str) -> Isolation {
     let reported = rows.iter().any(|row| row.run == run);
-    let sum = |outcome| {
-        reported.then(|| {
-            rows.iter().filter(|row| row.run == run && row.outcome == outcome).map(|row| row.count).sum()
-        })
-    };
+    let sum = |outcome| reported.then(|| total(rows, run, outcome));
     Isolation {
         shadow_writes: sum(Outcome::ShadowWrite),
-        live_writes: sum(Outcome::Leak),
+        live_writes: reported.then(|| live_writes(rows, run)),
         mocked: sum(Outcome::Mocked),
         refused: sum(Outcome::Refused),
         tag_lost: sum(Outcome::TagLost),

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_collector::{Collector, CollectorConfig, Limits};
-use peakdrill_shadow_tag::{EnvId, MarkKey, RunId, RunTable, TraceId};
+use peakdrill_shadow_tag::{EnvId, MarkKey, RunId, RunState, RunTable, TraceId};
 use peakdrill_timebase::{Clock, OsClock};
 
 use crate::authority::{Authority, Secrets};
 use crate::error::ControlError;
 use crate::registry::{Registry, RunsFile, unix_s};
+
+/// Hops ask for the table of runs once a second; two rounds.
+const HOPS_HEAR_WITHIN: std::time::Duration = std::time::Duration::from_millis(2_200);
 
 /// Whether spans are received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,9 +109,25 @@ impl Stage {
         self.authority.as_ref().map(|authority| Ok(authority.verifying_keys()?.to_json())).transpose()
     }
 
+    /// Waits until hops that ask once a second have heard that the run is closed. One that does not hear it goes
+    /// on taking the run's late messages for a minute.
+    pub(crate) fn told_hops(&self) {
+        if self.registry.is_some() {
+            std::thread::sleep(HOPS_HEAR_WITHIN);
+        }
+    }
+
     /// Wall-clock time, Unix nanoseconds.
     pub(crate) fn clock_unix_ns(&self) -> i64 {
         self.clock.unix().0
+    }
+
+    /// Closes the run: its tag is dead at every hop that hears of it.
+    pub(crate) fn close(&self) -> Result<(), ControlError> {
+        if let Some(authority) = &self.authority {
+            authority.set_state(RunState::Closed)?;
+        }
+        self.keep_runs()
     }
 
     /// Writes the table of runs to its file.
@@ -116,6 +135,16 @@ impl Stage {
         match (&self.runs_file, &self.authority) {
             (Some(file), Some(authority)) => file.store(&authority.table_json(unix_s(&self.clock))),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Stage {
+    /// However a drill ends, its run is closed. Nothing can be done when that fails too; hops that hear nothing
+    /// treat the run as draining within a minute.
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "the run could not be closed");
         }
     }
 }

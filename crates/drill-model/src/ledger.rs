@@ -106,10 +106,30 @@ pub struct Ledger {
     pub unobserved: Vec<String>,
 }
 
+/// The count of an outcome for one run, over all services and resources. Damaged counts do not overflow.
+#[must_use]
+pub fn total(rows: &[LedgerRow], run: &str, outcome: Outcome) -> u64 {
+    let counts = rows.iter().filter(|row| row.run == run && row.outcome == outcome).map(|row| row.count);
+    counts.fold(0, u64::saturating_add)
+}
+
+/// Operations of a run that reached live data. A live write under the run's name is one too.
+#[must_use]
+pub fn live_writes(rows: &[LedgerRow], run: &str) -> u64 {
+    let by_name = if run.is_empty() { 0 } else { total(rows, run, Outcome::LiveWrite) };
+    total(rows, run, Outcome::Leak).saturating_add(by_name)
+}
+
+/// What `leaks` means in guards and gates: operations that reached live data, and tags that were lost.
+#[must_use]
+pub fn leaks(rows: &[LedgerRow], run: &str) -> u64 {
+    live_writes(rows, run).saturating_add(total(rows, run, Outcome::TagLost))
+}
+
 impl Ledger {
     /// The count of an outcome for one run, over all services and resources.
     #[must_use]
     pub fn total(&self, run: &str, outcome: Outcome) -> u64 {
-        self.rows.iter().filter(|row| row.run == run && row.outcome == outcome).map(|row| row.count).sum()
+        total(&self.rows, run, outcome)
     }
 }

@@ -89,6 +89,10 @@ impl TableName {
                 return Err(ambiguous(name, "the name is computed by a function"));
             };
             let folded = dialect.fold(ident);
+            // `FROM ONLY orders` reads to the parser like a table `only` with an alias.
+            if dialect == Dialect::Postgres && ident.quote_style.is_none() && folded == "only" {
+                return Err(ambiguous(name, "ONLY cannot be told from a table's name"));
+            }
             if !dialect.name_fits(&folded) || folded.is_empty() || folded.contains('\0') {
                 return Err(ambiguous(name, "the server would cut the name off"));
             }

@@ -29,6 +29,8 @@ pub mod code {
     pub const UNSTAMPED: &str = "unstamped";
     /// The run takes no new requests.
     pub const RUN_DRAINING: &str = "run_draining";
+    /// The hop only observes, and could write: it takes no shadow work.
+    pub const OBSERVING: &str = "observing";
     /// The run is over.
     pub const RUN_CLOSED: &str = "run_closed";
     /// A host outside that no stub stands for.

@@ -209,6 +209,12 @@ impl Rules {
         }
     }
 
+    /// Whether any SQL store is declared.
+    #[must_use]
+    pub fn declares_stores(&self) -> bool {
+        self.sqlite.mode().is_some() || self.postgres.mode().is_some()
+    }
+
     /// Reads the rules of one service: the isolation block of a drill, of which the stores of other services are
     /// left out. `{"v":1,"stores":[…],"stubs":[…],"internal_hosts":[…]}`.
     ///

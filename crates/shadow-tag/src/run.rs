@@ -174,6 +174,31 @@ impl RunTable {
         self.runs.len()
     }
 
+    /// A newer table, with what this one knows and the newer one does not: a run that is no longer in it is closed
+    /// and not unknown, so that its late messages are still told from live ones; no run goes back to an earlier
+    /// state. A table older than this one changes nothing. Runs beyond [`RUNS_MAX`] are forgotten.
+    #[must_use]
+    pub fn merged_into(&self, newer: Self) -> Self {
+        if newer.at_unix_s() < self.at_unix_s() {
+            return self.clone();
+        }
+        let mut merged = newer;
+        for known in self.iter() {
+            match merged.get(known.env, known.run).map(|entry| entry.state) {
+                None => {
+                    let closed = RunEntry { state: RunState::Closed, ..*known };
+                    // A full table takes no more.
+                    let _ = merged.insert(closed);
+                }
+                Some(state) if state < known.state => {
+                    let _ = merged.set_state(known.env, known.run, known.state);
+                }
+                Some(_) => {}
+            }
+        }
+        merged
+    }
+
     /// Whether there is no run.
     #[must_use]
     pub fn is_empty(&self) -> bool {

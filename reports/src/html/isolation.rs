@@ -4,7 +4,7 @@ use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
 
 use crate::markup::Page;
 use crate::numbers::{NOT_MEASURED, count, maybe_count, plural};
-use crate::stats::live_writes;
+use peakdrill_drill_model::ledger::live_writes;
 
 use super::{Report, section};
 
@@ -16,7 +16,7 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     let run = report.verdict.run.as_str();
     let rows: Vec<&LedgerRow> =
         report.record.ledger.iter().flat_map(|ledger| &ledger.rows).filter(|row| row.run == run).collect();
-    let leaked = report.record.ledger.as_ref().map_or(0, |ledger| live_writes(ledger, run));
+    let leaked = report.record.ledger.as_ref().map_or(0, |ledger| live_writes(&ledger.rows, run));
     let lead = match (rows.is_empty(), leaked) {
         (true, _) => "Not measured: no hop reported isolation decisions for this run.".to_owned(),
         (_, 0) => "No operation of this run reached live data at any hop that reports.".to_owned(),

@@ -39,6 +39,7 @@ pub(crate) fn record() -> Record {
         events: events(),
         ledger: Some(ledger()),
         samples: samples(),
+        ended: true,
         missing: Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn run(args: &Demo) -> Result<Exit, Failure> {
     if args.shop_only {
         return shop_only(args);
     }
+    drill::can_draw(args.tui)?;
     let run = keys::run_id()?;
     let folder = args.out.clone().unwrap_or_else(|| Path::new("drills").join(format!("demo-{run}")));
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -99,17 +100,21 @@ fn plan(
     folder: &Path,
     addresses: &Addresses,
 ) -> Result<peakdrill_drill_model::plan::Plan, Failure> {
-    let text = match &args.postgres {
-        // The order service's store is then another one; the others stay.
-        Some(_) => DRILL.replacen("- sqlite:", "- postgres:", 1),
-        None => DRILL.to_owned(),
-    };
+    let text = drill_text(args);
     let file = folder.join("drill.yaml");
     write_atomic(&file, text.as_bytes(), 0o644)?;
     let sets = [("gateway".to_owned(), addresses.gateway.clone())];
     let mut plan = crate::files::plan(&file, &sets)?;
     plan.load.seed = args.seed;
     Ok(plan)
+}
+
+/// The drill, for the database that the orders are in. The other services' stores stay.
+fn drill_text(args: &Demo) -> String {
+    match &args.postgres {
+        Some(_) => DRILL.replacen("- sqlite:", "- postgres:", 1),
+        None => DRILL.to_owned(),
+    }
 }
 
 fn database_secrets(addresses: &Addresses) -> BTreeMap<String, String> {
@@ -140,7 +145,7 @@ fn shop_only(args: &Demo) -> Result<Exit, Failure> {
         lines.push(format!("PEAKDRILL_VAR_gateway={}", addresses.gateway));
         let env_file = folder.join("drill.env");
         let kept = write_atomic(&env_file, (lines.join("\n") + "\n").as_bytes(), 0o600)
-            .and_then(|()| write_atomic(&drill_file, DRILL.as_bytes(), 0o644));
+            .and_then(|()| write_atomic(&drill_file, drill_text(args).as_bytes(), 0o644));
         if let Err(error) = kept {
             note(&format!("{error}\n"));
         }

@@ -14,6 +14,7 @@ use crate::drill::{self, Drill};
 use crate::keys;
 
 pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
+    drill::can_draw(args.tui)?;
     let mut plan = match &args.file {
         Some(file) => crate::files::plan(file, &args.sets)?,
         None => quick_plan(args)?,

@@ -45,3 +45,49 @@ pub(crate) fn unicode() -> bool {
 fn crossterm_width() -> Option<usize> {
     peakdrill_dashboard::terminal_width()
 }
+
+/// Flags whose values may hold secrets.
+const SECRET_VALUES: [&str; 7] = ["-H", "--header", "-d", "--data", "--set", "--postgres", "--dsn"];
+
+/// The command line without what may be secret.
+pub(crate) fn command_line(arguments: impl Iterator<Item = String>) -> String {
+    let mut shown = Vec::new();
+    let mut hide = false;
+    for argument in arguments {
+        let flag = argument.split('=').next().unwrap_or_default().to_owned();
+        let glued = ["-H", "-d"].iter().any(|short| argument.len() > 2 && argument.starts_with(short));
+        if hide {
+            shown.push("…".to_owned());
+        } else if SECRET_VALUES.contains(&flag.as_str()) && argument.contains('=') {
+            shown.push(format!("{flag}=…"));
+        } else if glued {
+            shown.push(format!("{}…", &argument[..2]));
+        } else {
+            shown.push(argument.clone());
+        }
+        hide = !hide && SECRET_VALUES.contains(&argument.as_str());
+    }
+    shown.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let said = [
+            "peakdrill",
+            "run",
+            "--target",
+            "http://x/",
+            "-H",
+            "authorization: s3cret",
+            "-ds3cret",
+            "--set=a=s3cret",
+        ];
+        let shown = command_line(said.iter().map(|one| (*one).to_owned()));
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(shown.contains("--target http://x/"), "{shown}");
+    }
+}

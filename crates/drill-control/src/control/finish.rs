@@ -6,7 +6,6 @@ use peakdrill_drill_model::event::EventKind;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
 use peakdrill_reports::Environment;
-use peakdrill_shadow_tag::RunState;
 
 use super::Finished;
 use super::running::Running;
@@ -16,9 +15,12 @@ use crate::record::{self, RecordWriter};
 use crate::stage::Stage;
 
 /// Longest wait for spans and counts that services still hold back.
-const SETTLE_LIMIT: Duration = Duration::from_secs(4);
-/// No news for so long: nothing more will come.
+const SETTLE_LIMIT: Duration = Duration::from_secs(8);
+/// No news for so long: a look at what is missing.
 const SETTLE_QUIET: Duration = Duration::from_millis(900);
+
+/// This share of a service's spans is all of them.
+const COMPLETE: f64 = 0.99;
 
 /// Preflight refused: there was no load.
 pub(super) fn refused(
@@ -26,29 +28,59 @@ pub(super) fn refused(
     writer: RecordWriter,
     problems: Vec<String>,
 ) -> Result<Finished, ControlError> {
-    close(&stage)?;
+    without_load(stage, writer, Exit::Preflight, problems)
+}
+
+/// A person ended it before the load.
+pub(super) fn stopped(stage: Stage, mut writer: RecordWriter, by: &str) -> Result<Finished, ControlError> {
+    let data = serde_json::json!({ "stop": true, "by": by, "over": true });
+    let text = format!("stopped by {by} before the load");
+    writer.event(stage.clock_unix_ns(), 0, EventKind::Operator, text, data)?;
+    without_load(stage, writer, Exit::Person, Vec::new())
+}
+
+fn without_load(
+    mut stage: Stage,
+    writer: RecordWriter,
+    exit: Exit,
+    refused: Vec<String>,
+) -> Result<Finished, ControlError> {
+    stage.close()?;
     let folder = writer.folder().to_path_buf();
-    if let Some(collector) = stage.collector {
+    if let Some(collector) = stage.collector.take() {
         let view = collector.finish().map_err(|error| ControlError::Collector(error.to_string()))?;
         writer.ledger(&ledger(&view.view.ledger, None, &Findings::default()))?;
     }
     drop(writer);
     let (verdict, _) = record::rerender(&folder)?;
-    Ok(Finished { verdict, exit: Exit::Preflight, folder, refused: problems })
+    Ok(Finished { verdict, exit, folder, refused })
 }
 
 /// The load is over.
 pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<Finished, ControlError> {
     settle(&drill);
-    close(&drill.stage)?;
+    if let Some(why) = drill.engine_failed.take() {
+        let data = serde_json::json!({ "engine_failed": true });
+        drill.event(EventKind::Run, format!("the engine failed: {why}"), data)?;
+    }
+    drill.stage.close()?;
     let tagged = drill.plan.shadow.is_some();
     let sent = tagged.then(|| drill.totals.requests().sent + drill.findings.probes_sent);
+    if drill.roots_dropped > 0 {
+        let text =
+            format!("{} rows of the generator were lost: traces may lack their root", drill.roots_dropped);
+        drill.event(EventKind::Finding, text, serde_json::json!({ "lost": true }))?;
+    }
     if let Some(collector) = drill.stage.collector.take() {
         let last = collector.finish().map_err(|error| ControlError::Collector(error.to_string()))?;
+        for text in &last.missing {
+            drill.event(EventKind::Finding, text.clone(), serde_json::json!({ "lost": true }))?;
+        }
         drill.writer.cells(&last.cells_json)?;
         drill.writer.ledger(&ledger(&last.view.ledger, sent, &drill.findings))?;
     }
-    drill.event(EventKind::Run, "the run is over", serde_json::Value::Null)?;
+    drill.stage.told_hops();
+    drill.event(EventKind::Run, "the run is over", serde_json::json!({ "over": true }))?;
     environment.load_thread_cpu_ns = Some(drill.load_cpu_ns);
     environment.busiest_thread_share = drill.busiest_thread_share;
     environment.max_rss_mib = crate::environment::max_rss_mib();
@@ -59,25 +91,33 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
     Ok(Finished { verdict, exit, folder, refused: Vec::new() })
 }
 
-fn close(stage: &Stage) -> Result<(), ControlError> {
-    if let Some(authority) = &stage.authority {
-        authority.set_state(RunState::Closed)?;
-    }
-    stage.keep_runs()
-}
-
-/// Services hold spans and counts back for a moment: wait until nothing new has come for a while.
+/// Services hold spans and counts back for a moment, by default for five seconds: wait until nothing new has come
+/// for a while and the requests' traces are there, or the limit is over.
 fn settle(drill: &Running) {
     let Some(collector) = &drill.stage.collector else { return };
     let begun = Instant::now();
     let mut last = (collector.view().spans(), Instant::now());
-    while begun.elapsed() < SETTLE_LIMIT && last.1.elapsed() < SETTLE_QUIET {
+    while begun.elapsed() < SETTLE_LIMIT {
         std::thread::sleep(Duration::from_millis(50));
-        let spans = collector.view().spans();
-        if spans != last.0 {
-            last = (spans, Instant::now());
+        let view = collector.view();
+        if view.spans() != last.0 {
+            last = (view.spans(), Instant::now());
+        }
+        if last.1.elapsed() >= SETTLE_QUIET {
+            if is_complete(&drill.plan, &view.cells) {
+                return;
+            }
+            last.1 = Instant::now();
         }
     }
+}
+
+/// Whether no service's spans are missing, as far as the cells tell.
+fn is_complete(plan: &peakdrill_drill_model::plan::Plan, cells: &peakdrill_bottleneck::Cells) -> bool {
+    let mut input = crate::snapshot::analysis_input(plan);
+    input.settings.resamples = 1;
+    let found = peakdrill_bottleneck::analyse(cells, &input);
+    found.completeness.iter().all(|service| service.share.is_none_or(|share| share >= COMPLETE))
 }
 
 /// The ledger with its reconciliation. `sent`: tagged requests, probes included; `None` while it still runs.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use peakdrill_drill_model::plan::Plan;
 use peakdrill_loadgen::{ShadowTagging, Tagging, TokenCell};
 use peakdrill_shadow_tag::LEASE_RENEW_S;
+use peakdrill_timebase::NS_PER_S;
 
 use crate::authority::Authority;
 use crate::error::ControlError;
@@ -15,6 +16,7 @@ use crate::stage::Stage;
 pub(super) struct Leases {
     authority: Option<Arc<Authority>>,
     tagging: Tagging,
+    lease_s: u64,
     renew_at_unix_s: u64,
 }
 
@@ -22,7 +24,7 @@ impl Leases {
     /// Mints the first lease.
     pub(super) fn new(stage: &Stage, plan: &Plan) -> Result<Self, ControlError> {
         let Some(shadow) = &plan.shadow else {
-            return Ok(Self { authority: None, tagging: Tagging::Plain, renew_at_unix_s: 0 });
+            return Ok(Self { authority: None, tagging: Tagging::Plain, lease_s: 0, renew_at_unix_s: 0 });
         };
         let Some(authority) = stage.authority.clone() else {
             let name = shadow.key_secret.as_deref().unwrap_or("PEAKDRILL_SIGNING_KEY");
@@ -38,7 +40,8 @@ impl Leases {
             ack_header: shadow.ack_header.clone(),
             check_ack: shadow.ack_require.is_some(),
         }));
-        let mut leases = Self { authority: Some(authority), tagging, renew_at_unix_s: 0 };
+        let lease_s = (shadow.lease_ns / NS_PER_S).max(1);
+        let mut leases = Self { authority: Some(authority), tagging, lease_s, renew_at_unix_s: 0 };
         leases.renew(unix_s(&stage.clock))?;
         Ok(leases)
     }
@@ -54,9 +57,10 @@ impl Leases {
             return Ok(());
         };
         if now_unix_s >= self.renew_at_unix_s {
-            let (token, exp) = authority.mint(now_unix_s)?;
+            let (token, exp) = authority.mint(now_unix_s, self.lease_s)?;
             shadow.token.set(token.as_str(), exp);
-            self.renew_at_unix_s = now_unix_s + LEASE_RENEW_S;
+            // A third of its life: two renewals may fail before the tag dies.
+            self.renew_at_unix_s = now_unix_s + LEASE_RENEW_S.min(self.lease_s / 3).max(1);
         }
         Ok(())
     }

@@ -13,7 +13,6 @@ use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::snapshot::Snapshot;
 use peakdrill_drill_model::verdict::Verdict;
-use peakdrill_loadgen::Tagging;
 use peakdrill_reports::{ENVIRONMENT_VERSION, Environment};
 use peakdrill_timebase::Clock;
 
@@ -77,8 +76,31 @@ pub struct Finished {
 /// # Errors
 /// When the record cannot be written, or the engine or collector fails. The record is then still readable.
 pub fn run(stage: Stage, plan: Plan, options: &Options, hooks: Hooks) -> Result<Finished, ControlError> {
+    // A folder that holds another run's record is not touched.
+    let writer = RecordWriter::create(&options.out, &plan)?;
+    let reports = plan.reports.clone();
+    let ended = drill(stage, plan, options, hooks, writer);
+    match ended {
+        Ok(finished) => {
+            crate::record::publish(&finished.folder, &reports)?;
+            Ok(finished)
+        }
+        Err(error) => {
+            // What is there is rendered, so that pipelines find a verdict; the error is what matters.
+            let _ = crate::record::rerender(&options.out);
+            Err(error)
+        }
+    }
+}
+
+fn drill(
+    stage: Stage,
+    plan: Plan,
+    options: &Options,
+    hooks: Hooks,
+    mut writer: RecordWriter,
+) -> Result<Finished, ControlError> {
     let plan = Arc::new(plan);
-    let mut writer = RecordWriter::create(&options.out, &plan)?;
     let mut environment = Environment {
         v: ENVIRONMENT_VERSION,
         version: options.version.clone(),
@@ -101,7 +123,11 @@ pub fn run(stage: Stage, plan: Plan, options: &Options, hooks: Hooks) -> Result<
         serde_json::Value::Null,
     )?;
     let mut lease = lease::Leases::new(&stage, &plan)?;
-    let findings = preflight(&stage, &plan, &lease.tagging(), options, &mut writer, &mut board)?;
+    let looked = preflight(&stage, &plan, &mut lease, options, &mut writer, &mut board, &hooks.commands);
+    let findings = match looked {
+        Err(ControlError::Stopped(by)) => return finish::stopped(stage, writer, &by),
+        other => other?,
+    };
     if !findings.problems.is_empty() {
         return finish::refused(stage, writer, findings.problems);
     }
@@ -114,22 +140,36 @@ pub fn run(stage: Stage, plan: Plan, options: &Options, hooks: Hooks) -> Result<
 fn preflight(
     stage: &Stage,
     plan: &Plan,
-    tagging: &Tagging,
+    lease: &mut lease::Leases,
     options: &Options,
     writer: &mut RecordWriter,
     board: &mut Board,
+    commands: &Receiver<Command>,
 ) -> Result<Findings, ControlError> {
-    let said = std::cell::RefCell::new(board);
+    let tagging = lease.tagging();
+    let kept = std::cell::RefCell::new((board, lease));
+    let pulse = |text: &str| {
+        let (board, lease) = &mut *kept.borrow_mut();
+        board.preflight(stage.clock.unix().0, text);
+        match commands.try_recv() {
+            Ok(Command::Stop { by }) => return Err(ControlError::Stopped(by)),
+            Ok(Command::Cut) => return Err(ControlError::Stopped("a cut".to_owned())),
+            Err(_) => {}
+        }
+        lease.renew(crate::registry::unix_s(&stage.clock))
+    };
     let run = stage.run.to_string();
     let findings = Preflight {
         plan,
-        tagging,
+        tagging: &tagging,
         collector: stage.collector.as_ref(),
         run: &run,
         secret: &|name| options.secrets.get(name).cloned(),
-        say: &|text| said.borrow_mut().preflight(stage.clock.unix().0, text),
+        pulse: &pulse,
     }
     .run()?;
+    // Asked for while the last check ran.
+    pulse("preflight is done")?;
     let now = || stage.clock.unix().0;
     if let Some(why) = &stage.collector_off {
         let text = format!("no spans are received: {why}");

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use peakdrill_drill_model::condition::Selectors;
 use peakdrill_drill_model::event::EventKind;
-use peakdrill_drill_model::ledger::Outcome;
+use peakdrill_drill_model::ledger::{Outcome, leaks, total};
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_drill_model::snapshot::RunState;
 use peakdrill_latency::Sparse;
@@ -22,7 +23,7 @@ use crate::error::ControlError;
 use crate::live::guards::{Found, Guards};
 use crate::live::history::rate_at;
 use crate::live::totals::Totals;
-use crate::live::window::{IsolationNow, TICK_NS, Tick, Window};
+use crate::live::window::{IsolationNow, TICK_NS, Tick, Window, share};
 use crate::preflight::Findings;
 use crate::record::RecordWriter;
 use crate::registry::unix_s;
@@ -31,10 +32,14 @@ use crate::stage::Stage;
 
 /// Between the decision to start and the first arrival: connections are opened in it.
 const START_DELAY_NS: u64 = 300_000_000;
+/// Further time for each hundred connections that must be open before the start.
+const START_DELAY_A_HUNDRED_NS: u64 = 200_000_000;
 /// Load data older than this is stale: guards cannot see, so no load may grow on it.
 const STALE_NS: u64 = NS_PER_S;
 /// Load data stale for so long stops the drill.
 const STALE_STOP_NS: u64 = 3 * NS_PER_S;
+/// Ledgers that say nothing for so long while requests are answered stop the drill.
+const LEDGER_SILENT_NS: u64 = 5 * NS_PER_S;
 /// How often the loop looks at the clock when nothing comes.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -50,7 +55,8 @@ pub(super) struct Running {
     pub(super) stopped_by_person: bool,
     pub(super) busiest_thread_share: Option<f64>,
     pub(super) load_cpu_ns: u64,
-    engine: Engine,
+    pub(super) engine_failed: Option<String>,
+    engine: Option<Engine>,
     batches: Receiver<Batch>,
     start_at: MonoNs,
     window: Window,
@@ -58,7 +64,10 @@ pub(super) struct Running {
     pending: Tick,
     ages: BTreeMap<usize, (u64, Vec<(StepId, Sparse)>)>,
     cpu: BTreeMap<usize, (MonoNs, u64)>,
-    last_batch: MonoNs,
+    heard: BTreeMap<usize, MonoNs>,
+    covered: MonoNs,
+    pub(super) roots_dropped: u64,
+    ledger_grew: (u64, MonoNs),
     next_tick: MonoNs,
     next_second: MonoNs,
     phase: Option<usize>,
@@ -80,7 +89,7 @@ impl Running {
         environment: &mut Environment,
     ) -> Result<Self, ControlError> {
         lease.renew(unix_s(&stage.clock))?;
-        let start_at = stage.clock.mono().plus(START_DELAY_NS);
+        let start_at = stage.clock.mono().plus(start_delay(&plan));
         let origin = stage.clock.unix_at_origin().0.saturating_add_unsigned(start_at.0);
         if let Some(collector) = &stage.collector {
             collector.set_origin(origin);
@@ -111,13 +120,17 @@ impl Running {
             stopped_by_person: false,
             busiest_thread_share: None,
             load_cpu_ns: 0,
-            engine,
+            engine_failed: None,
+            engine: Some(engine),
             batches,
             start_at,
             pending: Tick::default(),
             ages: BTreeMap::new(),
             cpu: BTreeMap::new(),
-            last_batch: start_at,
+            heard: BTreeMap::new(),
+            covered: start_at,
+            roots_dropped: 0,
+            ledger_grew: (0, start_at),
             next_tick: start_at.plus(TICK_NS),
             next_second: start_at.plus(NS_PER_S),
             phase: None,
@@ -143,9 +156,10 @@ impl Running {
                 self.obey(command)?;
             }
             let now = self.stage.clock.mono();
-            while now >= self.next_tick {
+            // At most one tick a round: after a stall there is nothing to see in the ticks that were missed.
+            if now >= self.next_tick {
                 self.tick(now)?;
-                self.next_tick = self.next_tick.plus(TICK_NS);
+                self.next_tick = MonoNs(self.next_tick.plus(TICK_NS).0.max(now.0));
             }
             if now >= self.next_second {
                 self.second()?;
@@ -155,6 +169,7 @@ impl Running {
             lease.renew(unix_s(&self.stage.clock))?;
         }
         self.second()?;
+        self.engine_failed = self.engine.take().and_then(|engine| engine.join().failed);
         Ok(self)
     }
 
@@ -175,7 +190,12 @@ impl Running {
     }
 
     fn take(&mut self, batch: Batch) -> Result<(), ControlError> {
-        self.last_batch = self.last_batch.max(batch.at);
+        if batch.last {
+            self.heard.remove(&batch.shard);
+        } else {
+            self.heard.insert(batch.shard, batch.at);
+        }
+        self.roots_dropped += batch.roots_dropped;
         for (key, tally) in &batch.tallies {
             self.totals.add(*key, tally);
             self.board.add(key.0, key.2.is_none(), tally);
@@ -217,7 +237,7 @@ impl Running {
 
     fn obey(&mut self, command: Command) -> Result<(), ControlError> {
         match command {
-            Command::Stop { by } if self.drain_until.is_none() => {
+            Command::Stop { by } if !self.stopped_by_person => {
                 self.stopped_by_person = true;
                 self.event(
                     EventKind::Operator,
@@ -227,28 +247,35 @@ impl Running {
                 self.stop()
             }
             Command::Stop { .. } | Command::Cut => {
-                self.event(EventKind::Operator, "connections are cut", json!({ "cut": true }))?;
+                let data = json!({ "cut": true, "stop": true, "by": "a second signal or key" });
+                self.event(EventKind::Operator, "connections are cut", data)?;
                 self.stopped_by_person = true;
-                self.engine.stop();
-                self.engine.cut();
+                self.engine().map(Engine::stop);
+                self.engine().map(Engine::cut);
                 Ok(())
             }
         }
     }
 
-    /// No new arrivals from now; answers are awaited for the drain time. Hops start nothing new for the run.
+    /// No new arrivals from now; answers are awaited for the drain time. Hops start nothing new for the run. At
+    /// the planned end the run stays open instead: journeys under way finish their steps.
     fn stop(&mut self) -> Result<(), ControlError> {
-        self.engine.stop();
+        self.engine().map(Engine::stop);
+        if let Some(authority) = &self.stage.authority {
+            authority.set_state(Registered::Draining)?;
+        }
+        self.stage.keep_runs()?;
         self.drain()
     }
 
     fn drain(&mut self) -> Result<(), ControlError> {
         self.drain_until = Some(self.stage.clock.mono().plus(self.plan.guards.drain_ns));
         self.state = RunState::Draining;
-        if let Some(authority) = &self.stage.authority {
-            authority.set_state(Registered::Draining)?;
-        }
-        self.stage.keep_runs()
+        Ok(())
+    }
+
+    fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
     }
 
     fn end_of_schedule(&mut self, now: MonoNs) -> Result<(), ControlError> {
@@ -263,7 +290,7 @@ impl Running {
                 self.drain()?;
             }
             Some(until) if now >= until => {
-                self.engine.cut();
+                self.engine().map(Engine::cut);
                 self.drain_until = Some(MonoNs(u64::MAX));
                 self.event(
                     EventKind::Run,
@@ -282,6 +309,9 @@ impl Running {
         self.phase_change(planned.map(|(_, phase)| phase))?;
         let mut tick = std::mem::take(&mut self.pending);
         tick.target_rate = planned.map(|(rate, _)| rate);
+        let covered = self.last_batch();
+        tick.span_ns = covered.since(self.covered);
+        self.covered = covered.max(self.covered);
         self.window.push(tick);
         let in_flight = self.ages.values().map(|(n, _)| n).sum();
         let mut ages: BTreeMap<StepId, Sparse> = BTreeMap::new();
@@ -298,7 +328,7 @@ impl Running {
             state: self.state,
             at_ns: self.stage.clock.unix().0,
             elapsed_ns: t,
-            data_age_ns: now.since(self.last_batch),
+            data_age_ns: now.since(self.last_batch()),
             in_flight,
             busiest_thread_share: self.busiest_thread_share,
             isolation: self.isolation(),
@@ -314,21 +344,40 @@ impl Running {
         Ok(())
     }
 
+    /// Up to when every shard that still runs has told what it did.
+    fn last_batch(&self) -> MonoNs {
+        self.heard.values().copied().min().unwrap_or(self.covered)
+    }
+
     fn isolation(&self) -> IsolationNow {
         let Some(collector) = &self.stage.collector else { return IsolationNow::default() };
         let view = collector.view();
-        let run = self.stage.run.to_string();
-        let mine = || view.ledger.iter().filter(|row| row.run == run);
-        let sum = |outcome| mine().filter(|row| row.outcome == outcome).map(|row| row.count).sum();
-        let reported = mine().next().is_some();
+        let run = self.stage.run.as_ref();
+        let reported = view.ledger.iter().any(|row| row.run == run);
         IsolationNow {
-            leaks: reported.then(|| sum(Outcome::Leak)),
-            tag_lost: reported.then(|| sum(Outcome::TagLost)),
+            leaks: reported.then(|| leaks(&view.ledger, run)),
+            tag_lost: reported.then(|| total(&view.ledger, run, Outcome::TagLost)),
         }
     }
 
+    /// Whether requests are answered while the services' ledgers stand still: then nobody would see a leak.
+    fn ledger_is_silent(&mut self, now: MonoNs) -> bool {
+        let Some(collector) =
+            self.stage.collector.as_ref().filter(|_| !self.plan.isolation.stores.is_empty())
+        else {
+            return false;
+        };
+        let view = collector.view();
+        let run = self.stage.run.as_ref();
+        let known: u64 = view.ledger.iter().filter(|row| row.run == run).map(|row| row.count).sum();
+        if known > self.ledger_grew.0 || self.window.requests(&Selectors::default()).completed == 0 {
+            self.ledger_grew = (known.max(self.ledger_grew.0), now);
+        }
+        now.since(self.ledger_grew.1) > LEDGER_SILENT_NS
+    }
+
     fn guard(&mut self, now: MonoNs) -> Result<(), ControlError> {
-        let stale = now.since(self.last_batch);
+        let stale = now.since(self.last_batch());
         if stale > STALE_NS && stale <= STALE_NS + TICK_NS {
             self.event(
                 EventKind::Guard,
@@ -349,9 +398,31 @@ impl Running {
         }
         let leaks = self.isolation().leaks.unwrap_or(0);
         if leaks > 0 && self.plan.isolation.on_leak_stop {
-            return self.fire("on_leak: stop", &format!("{leaks} shadow operations reached live data"));
+            return self
+                .fire("on_leak: stop", &format!("{leaks} operations reached live data or lost their tag"));
+        }
+        if self.ledger_is_silent(now) {
+            return self
+                .fire("news from the isolation ledgers", "none for 5 s although requests were answered");
+        }
+        if let Some(missing) = self.unacknowledged() {
+            return self.fire(
+                "ack.require",
+                &format!("{:.2}% of the answers do not acknowledge the tag", missing * 100.0),
+            );
         }
         Ok(())
+    }
+
+    /// The share of answers that lack the acknowledgement, when it is more than the plan allows.
+    fn unacknowledged(&self) -> Option<f64> {
+        let required = self.plan.shadow.as_ref()?.ack_require?;
+        let tally = self.window.requests(&Selectors::default());
+        let failed = tally.error_count().min(tally.completed);
+        // Errors may be no answers at all; those that are leave the share as it is.
+        let answered = tally.completed.saturating_sub(failed).max(tally.ack_missing);
+        let missing = share(tally.ack_missing, answered)?.value;
+        (missing > 1.0 - required).then_some(missing)
     }
 
     fn fire(&mut self, guard: &str, measured: &str) -> Result<(), ControlError> {
@@ -402,4 +473,11 @@ impl Running {
 fn detail(sample: &peakdrill_loadgen::Sample) -> String {
     let parts = [&sample.detail, &sample.head, &sample.body];
     parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("\n")
+}
+
+/// Connections that are to be open before the start take their time.
+fn start_delay(plan: &Plan) -> u64 {
+    let exact = plan.targets.iter().filter(|target| target.exact_connections);
+    let hundreds: u64 = exact.map(|target| target.max_connections.div_ceil(100) as u64).sum();
+    START_DELAY_NS + hundreds * START_DELAY_A_HUNDRED_NS
 }

@@ -21,6 +21,8 @@ pub struct Tick {
     pub tallies: BTreeMap<Option<StepId>, Tally>,
     /// Planned rate over the tick, journeys a second.
     pub target_rate: Option<f64>,
+    /// Time that the counts cover, nanoseconds: shards tell on their own beat, which is not the ticks'.
+    pub span_ns: u64,
 }
 
 /// What is known besides the load: the ledger's sums for this run. `None`: nobody reported.
@@ -89,7 +91,7 @@ impl Window {
     /// Length of what is looked at, in seconds.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.recent().count() as f64 * TICK_NS as f64 / 1e9
+        self.recent().map(|tick| tick.span_ns).sum::<u64>() as f64 / 1e9
     }
 
     /// Whether a step is selected. Journeys (`None`) are never.

@@ -19,8 +19,8 @@ use peakdrill_trace_model::Span;
 
 use crate::error::ControlError;
 
-/// How long spans of a probe are awaited.
-const SPANS_WAIT: Duration = Duration::from_secs(5);
+/// How long spans of a probe are awaited: exporters hold them back for five seconds by default.
+const SPANS_WAIT: Duration = Duration::from_secs(8);
 /// How long a live trace with the same entry is awaited.
 const TWIN_WAIT: Duration = Duration::from_secs(3);
 /// How long a hop may take to learn of the run.
@@ -59,8 +59,9 @@ pub struct Preflight<'a> {
     pub run: &'a str,
     /// Looks up the secret named in `dsn`.
     pub secret: &'a dyn Fn(&str) -> Option<String>,
-    /// Tells a person what is being done.
-    pub say: &'a dyn Fn(&str),
+    /// Called between two waits with what is being done: shows it, keeps the lease fresh, and ends preflight when
+    /// a person wants that.
+    pub pulse: &'a dyn Fn(&str) -> Result<(), ControlError>,
 }
 
 impl Preflight<'_> {
@@ -70,29 +71,37 @@ impl Preflight<'_> {
     /// When a probe cannot be made at all.
     pub fn run(&self) -> Result<Findings, ControlError> {
         let mut findings = Findings::default();
-        (self.say)("reaching the targets");
+        (self.pulse)("reaching the targets")?;
         for target in &self.plan.targets {
             reach(target, &mut findings);
         }
         if self.plan.shadow.is_none() || !findings.problems.is_empty() {
             return Ok(findings);
         }
+        (self.pulse)("comparing shadow tables with live ones")?;
         self.stores(&mut findings);
         for journey in 0..self.plan.journeys.len() {
             self.journey(journey, &mut findings)?;
         }
+        (self.pulse)("asking the services' ledgers")?;
         self.services(&mut findings);
         Ok(findings)
     }
 
     fn stores(&self, findings: &mut Findings) {
-        (self.say)("comparing shadow tables with live ones");
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             findings.problems.push("no runtime for the check of the stores".into());
             return;
         };
         for store in &self.plan.isolation.stores {
             let dsn = store.dsn.as_deref().and_then(|name| (self.secret)(name));
+            if let (Some(name), None) = (&store.dsn, &dsn) {
+                findings.problems.push(format!(
+                    "the data source name of `{}` is to be in {name}, which is not set",
+                    store.service
+                ));
+                continue;
+            }
             let checked = runtime.block_on(stores::check(store, dsn.as_deref()));
             if checked.problems.is_empty() && checked.unobserved.is_none() {
                 findings
@@ -106,16 +115,15 @@ impl Preflight<'_> {
 
     fn journey(&self, journey: usize, findings: &mut Findings) -> Result<(), ControlError> {
         let name = &self.plan.journeys[journey].name;
-        (self.say)(&format!("probing journey `{name}`"));
+        (self.pulse)(&format!("probing journey `{name}`"))?;
         let twins = peakdrill_loadgen::probe(self.plan, journey, &Tagging::Plain, &self.options(true, 0))
             .map_err(|error| ControlError::Engine(error.to_string()))?;
         let tagged = self.tagged(journey, findings)?;
         for outcome in &tagged {
             let step = &self.plan.steps[usize::from(outcome.step)].step;
             let twin = twins.iter().find(|twin| twin.step == outcome.step);
-            let before = findings.problems.len();
-            self.step(step, outcome, twin, findings);
-            if findings.problems.len() == before {
+            (self.pulse)(&format!("following the tag of `{name}` / `{step}`"))?;
+            if self.step(step, outcome, twin, findings) {
                 findings.passed.push(format!("the tag goes all the way on `{name}` / `{step}`"));
             }
         }
@@ -127,6 +135,7 @@ impl Preflight<'_> {
     fn tagged(&self, journey: usize, findings: &mut Findings) -> Result<Vec<ProbeOutcome>, ControlError> {
         let deadline = std::time::Instant::now() + RUN_KNOWN_WAIT;
         for attempt in 0.. {
+            (self.pulse)("probing with the tag")?;
             let outcomes =
                 peakdrill_loadgen::probe(self.plan, journey, self.tagging, &self.options(false, attempt))
                     .map_err(|error| ControlError::Engine(error.to_string()))?;
@@ -145,7 +154,15 @@ impl Preflight<'_> {
         ProbeOptions { run: self.run.to_owned(), timeout_ns, safe_methods_only, index }
     }
 
-    fn step(&self, step: &str, outcome: &ProbeOutcome, twin: Option<&ProbeOutcome>, findings: &mut Findings) {
+    /// Follows the tag of one probe. Whether it was proven to go all the way.
+    fn step(
+        &self,
+        step: &str,
+        outcome: &ProbeOutcome,
+        twin: Option<&ProbeOutcome>,
+        findings: &mut Findings,
+    ) -> bool {
+        let before = findings.problems.len();
         let probe = self.spans(outcome, None);
         if let Some(error) = outcome.error {
             let at = deepest_failure(&probe).map_or_else(String::new, |service| format!(" at `{service}`"));
@@ -160,22 +177,19 @@ impl Preflight<'_> {
             ));
         }
         let Some(collector) = self.collector else {
-            findings
-                .warnings
-                .push(format!("step `{step}`: no collector: hops behind the first were not looked at"));
-            return;
+            self.doubt(
+                format!("step `{step}`: no collector: hops behind the first were not looked at"),
+                findings,
+            );
+            return false;
         };
         let Some(entry) = trees::entry(&probe, outcome.span) else {
             let text = format!(
                 "step `{step}`: no spans of the probe arrived within {} s: hops cannot be proven",
                 SPANS_WAIT.as_secs()
             );
-            if self.plan.is_production() {
-                findings.problems.push(text)
-            } else {
-                findings.warnings.push(text)
-            }
-            return;
+            self.doubt(text, findings);
+            return false;
         };
         findings.entry_services.insert(entry.service.to_string());
         let twin_spans = match twin {
@@ -191,6 +205,13 @@ impl Preflight<'_> {
         for lost in trees::compare(&probe, twin_spans.as_deref()) {
             findings.problems.push(format!("step `{step}`: {lost}"));
         }
+        findings.problems.len() == before
+    }
+
+    /// What cannot be proven refuses the drill where writes are to be kept apart, or in production.
+    fn doubt(&self, text: String, findings: &mut Findings) {
+        let strict = self.plan.is_production() || !self.plan.isolation.stores.is_empty();
+        if strict { findings.problems.push(text) } else { findings.warnings.push(text) }
     }
 
     /// The spans of a probe, as soon as they are whole, or what is there when the time is over.
@@ -203,7 +224,6 @@ impl Preflight<'_> {
     /// Every service with declared stores must have seen the run, by its own ledger.
     fn services(&self, findings: &mut Findings) {
         let Some(collector) = self.collector else { return };
-        (self.say)("asking the services' ledgers");
         let services: std::collections::BTreeSet<&str> =
             self.plan.isolation.stores.iter().map(|store| store.service.as_str()).collect();
         let deadline = std::time::Instant::now() + SPANS_WAIT;

@@ -4,7 +4,7 @@ pub mod files;
 pub mod reader;
 pub mod writer;
 
-pub use reader::{read, rerender};
+pub use reader::{publish, read, rerender};
 pub use writer::RecordWriter;
 
 /// The resolved plan.

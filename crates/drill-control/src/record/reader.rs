@@ -33,7 +33,7 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
             index + 1
         ));
     }
-    let over = events.iter().any(|event| event.text == "the run is over" || event.data["refused"] == true);
+    let over = events.iter().any(|event| event.data["over"] == true || event.data["refused"] == true);
     if !over {
         missing.push(
             "the end of the run: it was killed, or still runs; figures are those up to its last second"
@@ -53,6 +53,7 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
         ledger,
         samples: lines(folder, SAMPLES, &mut missing),
         plan,
+        ended: over,
         missing,
     })
 }
@@ -118,7 +119,7 @@ fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<Strin
     read
 }
 
-/// Makes the renderings anew in the record's folder, and those that the plan asks for elsewhere.
+/// Makes the renderings anew in the record's folder.
 ///
 /// # Errors
 /// When the record cannot be read or a rendering cannot be written.
@@ -131,16 +132,27 @@ pub fn rerender(folder: &Path) -> Result<(Verdict, Exit), ControlError> {
     write("report.html", &html(&record, &verdict))?;
     write("junit.xml", &junit(&verdict, &record))?;
     write("summary.md", &markdown(&verdict, &record))?;
-    for report in &record.plan.reports {
-        let (path, text) = match report {
-            Report::Html(path) => (path, html(&record, &verdict)),
-            Report::Junit(path) => (path, junit(&verdict, &record)),
-            Report::Markdown(path) => (path, markdown(&verdict, &record)),
-            Report::Json(path) => (path, verdict_json(&verdict)),
-        };
-        write_atomic(Path::new(path), text.as_bytes(), 0o644)?;
-    }
     Ok((verdict, exit))
+}
+
+/// Copies the renderings to where the plan wants them. Only the run itself does so: a record from elsewhere
+/// must not say where its reader's files go.
+///
+/// # Errors
+/// When a rendering is not there, or its copy cannot be written.
+pub fn publish(folder: &Path, reports: &[Report]) -> Result<(), ControlError> {
+    for report in reports {
+        let (name, path) = match report {
+            Report::Html(path) => ("report.html", path),
+            Report::Junit(path) => ("junit.xml", path),
+            Report::Markdown(path) => ("summary.md", path),
+            Report::Json(path) => ("verdict.json", path),
+        };
+        let from = folder.join(name);
+        let bytes = std::fs::read(&from).map_err(at(&from))?;
+        write_atomic(Path::new(path), &bytes, 0o644)?;
+    }
+    Ok(())
 }
 
 /// The analysis in the words of the report.

@@ -15,6 +15,7 @@ use crate::names::{Dialect, TableName};
 
 const LATENCY_MAX_NS: u64 = 300_000_000_000;
 const SIGMA_MAX: f64 = 5.0;
+const SLOTS_MAX: u32 = 65_536;
 const OTHERS: &str = "*";
 
 #[derive(Deserialize)]
@@ -198,8 +199,8 @@ impl StubWire {
         if !(0.0..=SIGMA_MAX).contains(&self.latency_sigma) || self.latency_median_ns > LATENCY_MAX_NS {
             return Err(invalid(format!("stub {host}: latency up to 300 s, sigma from 0 to {SIGMA_MAX}")));
         }
-        if self.slots == Some(0) {
-            return Err(invalid(format!("stub {host}: at least one slot")));
+        if !self.slots.is_none_or(|slots| (1..=SLOTS_MAX).contains(&slots)) {
+            return Err(invalid(format!("stub {host}: from 1 to {SLOTS_MAX} slots")));
         }
         let Self { status, latency_median_ns, latency_sigma, body, slots, .. } = self;
         Ok(Stub { host, status, latency_median_ns, latency_sigma, body, slots })

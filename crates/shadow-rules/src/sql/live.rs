@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use peakdrill_drill_model::ledger::Outcome;
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Statement, visit_relations};
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::{Touched, parse};
 use crate::names::{Dialect, TableName};
@@ -25,7 +26,7 @@ pub(super) fn check(rules: &SqlRules, sql: &str) -> Result<(), Refused> {
     if !contains(sql, needle) && !contains(sql, "u&\"") {
         return Ok(());
     }
-    if touches_shadow(rules, sql)? {
+    if touches_shadow(rules, sql, needle) {
         let text = "live work may not touch shadow data";
         return Err(Refused::new(code::LIVE_TOUCHES_SHADOW, needle.to_owned(), text));
     }
@@ -36,25 +37,47 @@ fn contains(text: &str, needle: &str) -> bool {
     text.as_bytes().windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle.as_bytes()))
 }
 
-fn touches_shadow(rules: &SqlRules, sql: &str) -> Result<bool, Refused> {
-    let tokens = parse::tokens(rules.dialect, sql)?;
-    let identifiers = tokens.iter().filter_map(|token| match &token.token {
-        Token::Word(word) => {
-            Some(Ident { value: word.value.clone(), quote_style: word.quote_style, span: token.span })
-        }
-        _ => None,
-    });
+/// Live work has no limits of length or depth: what cannot be read through is refused only when it names shadow
+/// data, and passes otherwise.
+fn touches_shadow(rules: &SqlRules, sql: &str, needle: &str) -> bool {
+    let Some(tokens) = parse::unlimited_tokens(rules.dialect, sql) else { return begins_a_word(sql, needle) };
     // Text values may hold the shadow's name; identifiers that do are looked at in the parsed statement.
-    let named = identifiers.into_iter().any(|ident| is_shadow_word(rules, ident));
+    let named = tokens.iter().any(|token| may_name(rules, token, needle));
     if !named && !contains(sql, "u&\"") {
-        return Ok(false);
+        return false;
     }
-    let Ok(statements) =
-        Parser::new(rules.dialect.parser()).with_tokens_with_locations(tokens).parse_statements()
-    else {
-        return Ok(true);
+    // Where these words stand, relations may stand that the parser does not show as such.
+    let hides = |token: &TokenWithSpan| match &token.token {
+        Token::Word(word) => word.keyword == Keyword::TABLE || word.value.eq_ignore_ascii_case("only"),
+        _ => false,
     };
-    Ok(statements.iter().any(|statement| names_shadow(rules, statement)))
+    if parse::is_deep(&tokens) || sql.len() > parse::SQL_MAX_BYTES || tokens.iter().any(hides) {
+        return true;
+    }
+    let mut parser = Parser::new(rules.dialect.parser()).with_tokens_with_locations(tokens);
+    let Ok(statements) = parser.parse_statements() else { return true };
+    !parse::at_end(&parser) || statements.iter().any(|statement| names_shadow(rules, statement))
+}
+
+/// Whether a token may be the name of shadow data: an identifier, what SQLite also takes for one, or a body of code.
+fn may_name(rules: &SqlRules, token: &TokenWithSpan, needle: &str) -> bool {
+    let word = |value: &str, quote_style| {
+        is_shadow_word(rules, Ident { value: value.to_owned(), quote_style, span: token.span })
+    };
+    match &token.token {
+        Token::Word(found) => word(&found.value, found.quote_style),
+        Token::SingleQuotedString(value) if rules.dialect == Dialect::Sqlite => word(value, Some('\'')),
+        Token::DollarQuotedString(text) => contains(&text.value, needle),
+        _ => false,
+    }
+}
+
+/// Whether the needle stands in the text where a word begins.
+fn begins_a_word(text: &str, needle: &str) -> bool {
+    let bytes = text.as_bytes();
+    let inside = |at: usize| at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
+    let mut windows = bytes.windows(needle.len()).enumerate();
+    windows.any(|(at, window)| window.eq_ignore_ascii_case(needle.as_bytes()) && !inside(at))
 }
 
 fn is_shadow_word(rules: &SqlRules, ident: Ident) -> bool {

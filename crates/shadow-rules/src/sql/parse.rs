@@ -25,6 +25,10 @@ pub(super) fn one(dialect: Dialect, sql: &str) -> Result<Statement, Refused> {
         |_| refused(code::UNPARSEABLE, "the statement cannot be parsed, so it cannot be isolated");
     let mut parser = parser;
     let mut statements = parser.parse_statements().map_err(unparseable)?;
+    // The parser stops at some words, `END` among them, without having read the rest; a server reads it.
+    if !at_end(&parser) {
+        return Err(refused(code::UNPARSEABLE, "the statement goes on behind its end"));
+    }
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         (None, _) => Err(refused(code::UNPARSEABLE, "there is no statement")),
@@ -32,18 +36,33 @@ pub(super) fn one(dialect: Dialect, sql: &str) -> Result<Statement, Refused> {
     }
 }
 
+/// Whether everything was read.
+pub(super) fn at_end(parser: &Parser<'_>) -> bool {
+    parser.peek_token_ref().token == Token::EOF
+}
+
 /// The tokens of a text that is neither too long nor too deep.
 pub(super) fn tokens(dialect: Dialect, sql: &str) -> Result<Vec<TokenWithSpan>, Refused> {
     if sql.len() > SQL_MAX_BYTES {
         return Err(refused(code::TOO_COMPLEX, "the statement is too long to be looked through"));
     }
-    let tokens = Tokenizer::new(dialect.parser(), sql).tokenize_with_location().map_err(|_| {
+    let tokens = unlimited_tokens(dialect, sql).ok_or_else(|| {
         refused(code::UNPARSEABLE, "the statement cannot be parsed, so it cannot be isolated")
     })?;
-    if tokens.iter().filter(|token| nests(&token.token)).count() > NESTED_TOKENS_MAX {
+    if is_deep(&tokens) {
         return Err(refused(code::TOO_COMPLEX, "the statement is too deep to be looked through"));
     }
     Ok(tokens)
+}
+
+/// The tokens of a text of any length; `None` when it has none.
+pub(super) fn unlimited_tokens(dialect: Dialect, sql: &str) -> Option<Vec<TokenWithSpan>> {
+    Tokenizer::new(dialect.parser(), sql).tokenize_with_location().ok()
+}
+
+/// Whether parsing could nest too deep.
+pub(super) fn is_deep(tokens: &[TokenWithSpan]) -> bool {
+    tokens.iter().filter(|token| nests(&token.token)).count() > NESTED_TOKENS_MAX
 }
 
 fn nests(token: &Token) -> bool {

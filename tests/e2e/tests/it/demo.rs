@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{expect_exit, json, output, peakdrill};
 
 /// Runs the demo with a planted bottleneck; returns its verdict.
-pub fn demo(folder: &Path, bottleneck: &str, seed: u64) -> Value {
+pub(crate) fn demo(folder: &Path, bottleneck: &str, seed: u64) -> Value {
     let started = Instant::now();
     let args =
         ["demo", "--bottleneck", bottleneck, "--seed", &seed.to_string(), "--tui", "never", "--out", "rec"];

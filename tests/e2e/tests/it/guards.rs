@@ -22,6 +22,9 @@ fn a_latency_guard_fires_during_a_freeze_although_nothing_completes() {
     let folder = tempfile::tempdir().unwrap();
     let script = Script::Freeze { period: Duration::from_secs(5), frozen: Duration::from_secs(1) };
     let server = Server::start(script).unwrap();
+    let since = std::time::Instant::now().duration_since(server.epoch());
+    let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let begun = i64::try_from((unix - since).as_nanos()).unwrap();
     fs::write(folder.path().join("drill.yaml"), drill(&server, "p99 > 400ms", 30)).unwrap();
     let run = output(peakdrill(folder.path()).args(["run", "drill.yaml", "--out", "rec"]).args(ALONE));
     expect_exit(&run, 108);
@@ -37,6 +40,11 @@ fn a_latency_guard_fires_during_a_freeze_although_nothing_completes() {
         .unwrap();
     assert!(verdict["seconds"].as_f64().unwrap() < 12.0, "{verdict}");
     assert!(fired["text"].as_str().unwrap().contains("guard fired"));
+    // The freeze is the first second of every five since the server began.
+    let started = json(&folder.path().join("rec/environment.json"))["started_unix_ns"].as_i64().unwrap();
+    let fired_at = started + fired["t_ns"].as_i64().unwrap();
+    let into_cycle = (fired_at - begun).rem_euclid(5_000_000_000);
+    assert!((400_000_000..1_600_000_000).contains(&into_cycle), "fired {into_cycle} ns into a cycle");
 }
 
 #[test]

@@ -40,7 +40,8 @@ async fn live_tables_hold_what_live_users_counted_and_shadow_tables_what_was_sen
     assert_eq!(live_users["orders_unknown"], 0);
     let told: BTreeSet<String> = lines(&shop.join("live-orders.jsonl"))
         .iter()
-        .map(|line| line["idempotency_key"].as_str().unwrap().to_owned())
+        .filter(|line| line["status"] == 201)
+        .map(|line| line["key"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(live.into_iter().collect::<BTreeSet<_>>(), told);
 
@@ -65,14 +66,19 @@ async fn live_tables_hold_what_live_users_counted_and_shadow_tables_what_was_sen
     assert_eq!(isolation["tag_lost"], 0);
     assert!(isolation["shadow_writes"].as_u64().unwrap() >= shadow.len() as u64);
     assert!(isolation["mocked"].as_u64().unwrap() >= completed - errors);
+    assert_eq!(ledger["sent"], ledger["handled"], "every tagged request was taken in by the first hop");
+    assert_eq!(ledger["unreconciled"], serde_json::json!([]));
+    // Per order: one order, one line, one reservation, one charge, one shipment; no row is counted twice.
+    let written = isolation["shadow_writes"].as_u64().unwrap();
+    assert_eq!(written, 5 * shadow.len() as u64, "{isolation}");
 }
 
-fn refused(mistake: &[&str], hop: &str) {
+fn refused(mistake: &[&str], named: &str) {
     let folder = tempfile::tempdir().unwrap();
     let run = output(peakdrill(folder.path()).args(["demo", "--tui", "never", "--out", "rec"]).args(mistake));
     expect_exit(&run, 80);
     let said = String::from_utf8(run.stderr).unwrap();
-    assert!(said.contains(&format!("`{hop}`")), "{said}");
+    assert!(said.contains(named), "{said}");
     let verdict = json(&folder.path().join("rec/verdict.json"));
     assert_eq!(verdict["verdict"], "inconclusive");
     assert_eq!(verdict["load"]["sent"], 0, "no load before preflight passes");
@@ -80,10 +86,13 @@ fn refused(mistake: &[&str], hop: &str) {
 
 #[test]
 fn emptied_rules_are_refused_and_the_hop_is_named() {
-    refused(&["--empty-rules-for", "order"], "order");
+    refused(&["--empty-rules-for", "order"], "failed at `order`");
 }
 
 #[test]
 fn removed_middleware_is_refused_and_the_hop_is_named() {
-    refused(&["--without-middleware", "stock"], "stock");
+    refused(
+        &["--without-middleware", "stock"],
+        "order → stock: `stock` worked on the tagged request without handling the tag",
+    );
 }

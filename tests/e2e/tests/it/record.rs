@@ -108,7 +108,7 @@ fn a_panic_under_the_live_view_gives_the_terminal_back() {
         .unwrap();
     assert!(!status.success());
     let shown = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
-    let left = shown.rfind("\u{1b}[?1049l").expect("the alternate screen is left");
+    let left = shown.find("\u{1b}[?1049l").expect("the alternate screen is left");
     let told = shown.rfind("a bug on purpose").expect("the panic is told");
     assert!(shown.contains("\u{1b}[?1049h") && left < told, "the message comes after the screen is back");
     assert!(shown.contains("\u{1b}[?25h"), "the cursor is shown again");

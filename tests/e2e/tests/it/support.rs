@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The binary under test.
-pub fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     if let Some(given) = std::env::var_os("PEAKDRILL_BIN") {
         return given.into();
     }
@@ -19,14 +19,14 @@ pub fn binary() -> PathBuf {
 }
 
 /// The command, in a folder of its own.
-pub fn peakdrill(folder: &Path) -> Command {
+pub(crate) fn peakdrill(folder: &Path) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }
 
 /// Arguments that keep a run off everybody's ports.
-pub const ALONE: [&str; 8] = [
+pub(crate) const ALONE: [&str; 8] = [
     "--otlp-grpc",
     "127.0.0.1:0",
     "--otlp-http",
@@ -38,32 +38,32 @@ pub const ALONE: [&str; 8] = [
 ];
 
 /// Runs to the end.
-pub fn output(command: &mut Command) -> Output {
+pub(crate) fn output(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
 /// The exit code, with what was said when it is another than expected.
-pub fn expect_exit(output: &Output, code: i32) {
+pub(crate) fn expect_exit(output: &Output, code: i32) {
     let said = String::from_utf8_lossy(&output.stderr);
     let result = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(code), "stderr:\n{said}\nstdout:\n{result}");
 }
 
 /// A JSON file of a record.
-pub fn json(path: &Path) -> Value {
+pub(crate) fn json(path: &Path) -> Value {
     let text = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_slice(&text).unwrap()
 }
 
 /// Sends a signal to a child.
-pub fn signal(child: &Child, signal: i32) {
+pub(crate) fn signal(child: &Child, signal: i32) {
     let pid = child.id().to_string();
     let status = Command::new("kill").arg(format!("-{signal}")).arg(pid).status().unwrap();
     assert!(status.success());
 }
 
 /// Looks until something is there.
-pub fn wait_until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + within;
     loop {
         if let Some(found) = look() {
@@ -75,6 +75,6 @@ pub fn wait_until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Opt
 }
 
 /// Lines of a file, as far as it is there.
-pub fn line_count(path: &Path) -> usize {
+pub(crate) fn line_count(path: &Path) -> usize {
     std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }

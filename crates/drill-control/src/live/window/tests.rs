@@ -6,7 +6,7 @@ use crate::testing::plan;
 fn tick(ns: u64, n: u64) -> Tick {
     let mut tally = Tally { sent: n, completed: n, ..Tally::default() };
     tally.latency.record_n(ns, n);
-    Tick { tallies: BTreeMap::from([(Some(0), tally)]), target_rate: Some(n as f64 * 4.0) }
+    Tick { tallies: BTreeMap::from([(Some(0), tally)]), target_rate: Some(n as f64 * 4.0), span_ns: TICK_NS }
 }
 
 fn window() -> Window {

@@ -191,6 +191,12 @@ const REFUSED_SQLITE: &[&str] = &[
     "SELECT * FROM sqlite_schema",
     "SELECT * FROM pragma_table_list",
     "SELECT * FROM orders INDEXED BY i",
+    // The parser stops at END; SQLite takes it as the transaction's name and runs what follows.
+    "BEGIN TRANSACTION END; DELETE FROM orders; COMMIT",
+    "COMMIT TRANSACTION END; DELETE FROM orders",
+    "ROLLBACK TRANSACTION END; DELETE FROM orders",
+    "BEGIN IMMEDIATE TRANSACTION END; DELETE FROM orders",
+    "SELECT 1 END; DELETE FROM orders",
 ];
 
 const SHADOWED_POSTGRES: &[&str] = &[
@@ -222,6 +228,8 @@ const REFUSED_POSTGRES: &[&str] = &[
     "SET TRANSACTION SNAPSHOT '1'",
     "SELECT * FROM U&\"\\006frders\"",
     "SELECT * FROM ROWS FROM (nextval('s'))",
+    "SELECT * FROM ONLY orders",
+    "SELECT * FROM items JOIN ONLY orders ON true",
 ];
 
 fn check_refused(dialect: Dialect, statements: &[&str], star: bool) {
@@ -248,6 +256,7 @@ fn refused_in_one_dialect() {
     check_refused(Dialect::Sqlite, REFUSED_SQLITE, false);
     check_refused(Dialect::Sqlite, REFUSED_SQLITE, true);
     check_refused(Dialect::Postgres, REFUSED_POSTGRES, false);
+    check_refused(Dialect::Postgres, &REFUSED_POSTGRES[REFUSED_POSTGRES.len() - 2..], true);
 }
 
 /// The words that stand right behind a word that wants a table, comments and brackets left out.
