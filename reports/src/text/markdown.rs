@@ -168,5 +168,10 @@ fn md(text: &str) -> String {
 /// Text inside a code span in a table cell.
 fn code(text: &str) -> String {
     let plain = |c: char| if c.is_control() || c == '`' { ' ' } else { c };
-    text.chars().map(plain).collect::<String>().replace('|', "\\|")
+    let mut out = text.chars().map(plain).collect::<String>().replace('|', "\\|");
+    // Not every reader agrees that a backslash before the closing mark is a backslash.
+    if out.ends_with('\\') {
+        out.push(' ');
+    }
+    out
 }

@@ -253,7 +253,8 @@ impl Preflight<'_> {
 fn live_twin(collector: &Collector, entry: &Span) -> Option<Vec<Span>> {
     let deadline = std::time::Instant::now() + TWIN_WAIT;
     loop {
-        let found = collector.recent_live(&entry.service, &entry.op);
+        let found =
+            collector.recent_live(&entry.service, &entry.op).filter(|spans| trees::is_closed(spans, entry));
         if found.is_some() || std::time::Instant::now() >= deadline {
             return found;
         }
@@ -266,10 +267,11 @@ fn not_known_yet(outcome: &ProbeOutcome) -> bool {
     outcome.error == Some(ErrorClass::IsolationRefused) && outcome.detail.contains("run_unknown")
 }
 
-/// The deepest service whose span failed.
+/// The deepest service whose span failed, or that refused: a 4xx is no error of a server, but of this probe.
 fn deepest_failure(spans: &[Span]) -> Option<String> {
-    let failed =
-        spans.iter().filter(|span| span.error && span.kind == peakdrill_trace_model::SpanKind::Server);
+    let failed = spans.iter().filter(|span| {
+        span.kind == peakdrill_trace_model::SpanKind::Server && (span.error || span.status >= 400)
+    });
     failed.max_by_key(|span| span.start_ns).map(|span| span.service.to_string())
 }
 

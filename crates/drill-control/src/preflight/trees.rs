@@ -99,6 +99,15 @@ pub fn is_whole(probe: &[Span], twin: Option<&[Span]>, generator_span: u64) -> b
     entry && closed && same
 }
 
+/// Whether a trace of live traffic is whole: no parent is missing but that of its one entry.
+#[must_use]
+pub fn is_closed(live: &[Span], like: &Span) -> bool {
+    let ids: BTreeSet<u64> = live.iter().map(|span| span.id).collect();
+    let mut roots = live.iter().filter(|span| !ids.contains(&span.parent));
+    roots.next().is_some_and(|root| root.service == like.service && root.op == like.op)
+        && roots.next().is_none()
+}
+
 /// The entry of a trace: the first service's span under the generator's.
 #[must_use]
 pub fn entry(probe: &[Span], generator_span: u64) -> Option<&Span> {
