@@ -21,6 +21,8 @@ use crate::error::ControlError;
 
 /// How long spans of a probe are awaited: exporters hold them back for five seconds by default.
 const SPANS_WAIT: Duration = Duration::from_secs(8);
+/// No further span of a failed probe for so long: there are no more.
+const LATE_SPANS_WAIT: Duration = Duration::from_millis(1_500);
 /// How long a live trace with the same entry is awaited.
 const TWIN_WAIT: Duration = Duration::from_secs(3);
 /// How long a hop may take to learn of the run.
@@ -165,7 +167,8 @@ impl Preflight<'_> {
         let before = findings.problems.len();
         let probe = self.spans(outcome, None);
         if let Some(error) = outcome.error {
-            let at = deepest_failure(&probe).map_or_else(String::new, |service| format!(" at `{service}`"));
+            let at = deepest_failure(&self.all_spans(outcome, probe.len()))
+                .map_or_else(String::new, |service| format!(" at `{service}`"));
             findings
                 .problems
                 .push(format!("step `{step}`: the tagged probe failed{at}: {error}: {}", outcome.detail));
@@ -219,6 +222,19 @@ impl Preflight<'_> {
         let Some(collector) = self.collector else { return Vec::new() };
         let whole = |spans: &[Span]| trees::is_whole(spans, twin, outcome.span);
         collector.wait_for(outcome.trace, whole, SPANS_WAIT).unwrap_or_else(|| collector.trace(outcome.trace))
+    }
+
+    /// The spans of a probe that failed, until no more come: a service further in may tell of itself last, and it is
+    /// the one to name.
+    fn all_spans(&self, outcome: &ProbeOutcome, known: usize) -> Vec<Span> {
+        let Some(collector) = self.collector else { return Vec::new() };
+        let mut spans = known;
+        while let Some(more) =
+            collector.wait_for(outcome.trace, |now: &[Span]| now.len() > spans, LATE_SPANS_WAIT)
+        {
+            spans = more.len();
+        }
+        collector.trace(outcome.trace)
     }
 
     /// Every service with declared stores must have seen the run, by its own ledger.
