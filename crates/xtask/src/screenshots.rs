@@ -139,41 +139,69 @@ fn page(html: &Path, picture: &Path, width: u32, height: u32) -> Result<(), Stri
 
 /// A screen with colour sequences as HTML.
 fn to_html(screen: &str) -> String {
-    let mut html = String::new();
-    let mut open = false;
+    let mut html = String::from("<span>");
+    let mut look = Look::default();
     let mut rest = screen;
     while let Some(at) = rest.find('\u{1b}') {
         html.push_str(&escape(&rest[..at]));
         let sequence = &rest[at + 1..];
         let Some(end) = sequence.find(|c: char| c.is_ascii_alphabetic()) else { break };
         if sequence.as_bytes()[end] == b'm' {
-            if open {
-                html.push_str("</span>");
-            }
-            let style: String = sequence[1..end].split(';').map(css).collect();
-            html.push_str(&format!("<span style=\"{style}\">"));
-            open = true;
+            look.take(&sequence[1..end]);
+            html.push_str(&format!("</span><span style=\"{}\">", look.css()));
         }
         rest = &sequence[end + 1..];
     }
     html.push_str(&escape(rest));
-    if open {
-        html.push_str("</span>");
-    }
-    html
+    html + "</span>"
 }
 
-fn css(code: &str) -> &'static str {
-    match code {
-        "1" => "font-weight:bold;",
-        "2" => "opacity:.6;",
-        "7" => "background:#d6d9df;color:#16181d;",
-        "31" => "color:#ff7b72;",
-        "32" => "color:#7ee787;",
-        "33" => "color:#f2cc60;",
-        "35" => "color:#d2a8ff;",
-        "36" => "color:#79c0ff;",
-        _ => "",
+/// How text looks now: sequences change it bit by bit.
+#[derive(Default)]
+struct Look {
+    bold: bool,
+    dim: bool,
+    reversed: bool,
+    colour: Option<u8>,
+}
+
+impl Look {
+    fn take(&mut self, codes: &str) {
+        let mut codes = codes.split(';').map(|code| code.parse::<u8>().unwrap_or(0));
+        while let Some(code) = codes.next() {
+            match code {
+                0 => *self = Self::default(),
+                1 => self.bold = true,
+                2 => self.dim = true,
+                7 => self.reversed = true,
+                22 => (self.bold, self.dim) = (false, false),
+                27 => self.reversed = false,
+                30..=37 => self.colour = Some(code - 30),
+                90..=97 => self.colour = Some(code - 90),
+                38 if codes.next() == Some(5) => self.colour = codes.next().map(|colour| colour % 8),
+                39 => self.colour = None,
+                _ => {}
+            }
+        }
+    }
+
+    fn css(&self) -> String {
+        const COLOURS: [&str; 8] =
+            ["#8b949e", "#ff7b72", "#7ee787", "#f2cc60", "#79c0ff", "#d2a8ff", "#76d9e6", "#d6d9df"];
+        let mut css = String::new();
+        if self.bold {
+            css.push_str("font-weight:bold;");
+        }
+        if self.dim {
+            css.push_str("opacity:.6;");
+        }
+        if let Some(colour) = self.colour {
+            css.push_str(&format!("color:{};", COLOURS[usize::from(colour)]));
+        }
+        if self.reversed {
+            css.push_str("background:#d6d9df;color:#16181d;");
+        }
+        css
     }
 }
 
@@ -187,9 +215,8 @@ mod tests {
 
     #[test]
     fn colours_become_spans_and_text_is_escaped() {
-        assert_eq!(
-            to_html("a\u{1b}[31m<b>\u{1b}[0mc"),
-            "a<span style=\"color:#ff7b72;\">&lt;b&gt;</span><span style=\"\">c</span>"
-        );
+        let html = to_html("a\u{1b}[1m\u{1b}[38;5;1m<b>\u{1b}[0mc");
+        assert!(html.contains("<span style=\"font-weight:bold;color:#ff7b72;\">&lt;b&gt;</span>"), "{html}");
+        assert!(html.ends_with("<span style=\"\">c</span>"), "{html}");
     }
 }

@@ -197,17 +197,17 @@ fn isolation<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
     Line::from(vec![
         label("ISOLATION", palette),
         Span::raw(format!(
-            "shadow writes {}   mocked {}   refused {}   ",
+            "shadow writes {}  mocked {}  refused {}  ",
             known(isolation.shadow_writes),
             known(isolation.mocked),
             known(isolation.refused)
         )),
         Span::styled(
-            format!("leaks {}   tags lost {}", known(isolation.live_writes), known(isolation.tag_lost)),
+            format!("leaks {}  tags lost {}", known(isolation.live_writes), known(isolation.tag_lost)),
             leak_style,
         ),
         Span::raw(
-            now.ack_share.map_or_else(String::new, |share| format!("   tag acknowledged {}", percent(share))),
+            now.ack_share.map_or_else(String::new, |share| format!("  tag acknowledged {}", percent(share))),
         ),
     ])
 }
