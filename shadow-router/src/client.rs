@@ -12,14 +12,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use peakdrill_drill_model::ledger::Outcome;
-use peakdrill_shadow_rules::Stub;
 use peakdrill_shadow_rules::http::{Egress, Host, resource};
+use peakdrill_shadow_rules::{Refused, Stub, code};
 use peakdrill_shadow_tag::{Class, Traceparent, traceparent};
 use reqwest::Url;
 use serde::Serialize;
 
 pub use response::{BODY_MAX_BYTES, Response};
-pub use stub::STUB_WAIT_MAX;
+pub use stub::{STUB_SLEEPING_MAX, STUB_WAIT_MAX};
 
 use crate::error::Error;
 use crate::router::Router;
@@ -32,7 +32,8 @@ const DEFAULT_SEED: u64 = 1;
 
 /// An HTTP client that knows whose work it does. Clones share connections and stubs.
 ///
-/// It follows no redirect, since a redirect may lead out of the house, and repeats no call.
+/// It follows no redirect, since a redirect may lead out of the house, and repeats no call: a repetition would be one
+/// more that nobody counted.
 #[derive(Clone, Debug)]
 pub struct HttpClient(Arc<Shared>);
 
@@ -46,18 +47,19 @@ struct Shared {
 }
 
 impl HttpClient {
-    /// A client of the service, on a client of the given set-up. Redirects are switched off in it.
+    /// A client of the service, on a client of the given set-up. Redirects and repetitions are switched off in it.
     ///
     /// # Errors
     /// When the client cannot be built.
     pub fn new(router: &Router, builder: reqwest::ClientBuilder) -> Result<Self, Error> {
-        let client = builder.redirect(reqwest::redirect::Policy::none()).build()?;
+        let (redirects, retries) = (reqwest::redirect::Policy::none(), reqwest::retry::never());
+        let client = builder.redirect(redirects).retry(retries).build()?;
         let (router, stubs) = (router.clone(), Mutex::default());
         Ok(Self(Arc::new(Shared { router, client, stub_slots: None, seed: DEFAULT_SEED, stubs })))
     }
 
     /// How many calls each stub serves at once, where its rule says nothing: a slow third party is then a slow stub,
-    /// with a queue. Without, any number.
+    /// with a queue. Without, as many as [`STUB_SLEEPING_MAX`].
     #[must_use]
     pub fn stub_slots(self, slots: NonZeroU32) -> Self {
         self.change(|shared| shared.stub_slots = Some(slots))
@@ -180,8 +182,18 @@ impl RequestBuilder {
         let class = work.as_ref().map_or(Class::Unknown, |work| *work.class());
         match router.egress(&class, &host)? {
             Egress::Mock(stub) => {
+                let server = self.client.stub(stub);
+                let Some(answer) = server.take() else {
+                    let text = "the stub has too many calls waiting: this one is shed";
+                    return Err(router.refuse(&class, Refused::new(code::OVERLOADED, resource(&host), text)));
+                };
                 router.count(&class, resource(&host), Outcome::Mocked);
-                self.ask_stub(router, &class, stub).await
+                match self.timeout {
+                    Some(limit) => {
+                        tokio::time::timeout(limit, answer.wait()).await.map_err(|_| Error::timeout())
+                    }
+                    None => Ok(answer.wait().await),
+                }
             }
             Egress::Internal => {
                 match &work {
@@ -195,16 +207,6 @@ impl RequestBuilder {
                 self.call(url).await
             }
         }
-    }
-
-    async fn ask_stub(self, router: &Router, class: &Class, stub: &Stub) -> Result<Response, Error> {
-        let server = self.client.stub(stub);
-        let answer = server.answer();
-        let answered = match self.timeout {
-            Some(limit) => tokio::time::timeout(limit, answer).await.map_err(|_| Error::timeout())?,
-            None => answer.await,
-        };
-        answered.map_err(|refused| router.refuse(class, refused))
     }
 
     async fn call(self, url: Url) -> Result<Response, Error> {

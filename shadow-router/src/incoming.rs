@@ -11,13 +11,12 @@ use peakdrill_shadow_tag::{
 };
 
 use crate::error::Error;
+use crate::ledger::{INGRESS, MESSAGE};
 use crate::router::Router;
 use crate::work::{Stamp, Work};
 
 /// The response header that names the code of a refusal.
 pub const REFUSED_HEADER: &str = "x-peakdrill-refused";
-const INGRESS: &str = "ingress";
-const MESSAGE: &str = "message";
 
 /// A request that is not let in.
 #[derive(Clone, Debug)]
@@ -84,10 +83,6 @@ impl Router {
                     refused,
                 })
             }
-            Ingress::Accept { class: class @ Class::Shadow(_), .. } if self.only_observes() => {
-                self.count(&class, INGRESS, Outcome::Refused);
-                Err(Rejected { status: StatusCode::CONFLICT, refused: observing(INGRESS) })
-            }
             Ingress::Accept { class, .. } => {
                 self.count_in(&class, INGRESS);
                 Ok(self.work(class, headers))
@@ -98,7 +93,8 @@ impl Router {
     /// Decides about a message by its headers, and counts. One that is refused must not be requeued either.
     ///
     /// # Errors
-    /// When its claims do not verify, or when it carries none and this hop enforces.
+    /// When its claims do not verify, when it carries none and this hop enforces, or when it is shadow work and this hop
+    /// only observes.
     pub fn accept_message(&self, headers: &HeaderMap) -> Result<Message, Error> {
         let refuse = |refused| self.refuse(&Class::Unknown, refused);
         match classify_message(&self.0.verifier, &self.claims(headers), self.0.now_unix_s()) {
@@ -111,8 +107,8 @@ impl Router {
                 let text = "the message is neither stamped as live nor tagged, and this hop enforces";
                 Err(refuse(Refused::new(code::UNSTAMPED, MESSAGE, text)))
             }
-            Ok(MessageClass::Process(Class::Shadow(_))) if self.only_observes() => {
-                Err(refuse(observing(MESSAGE)))
+            Ok(MessageClass::Process(class @ Class::Shadow(_))) if self.0.mode == Mode::Observe => {
+                Err(self.refuse(&class, Refused::observing(MESSAGE)))
             }
             Ok(MessageClass::Process(class)) => {
                 self.count_in(&class, MESSAGE);
@@ -121,16 +117,10 @@ impl Router {
         }
     }
 
-    /// In mode observe work that lost its class passes as live: a hop that has stores must not take shadow work
-    /// then, since a part of it that is spawned without its class would write live data.
-    fn only_observes(&self) -> bool {
-        self.0.mode == Mode::Observe && self.rules().declares_stores()
-    }
-
     /// Shadow work of its own, for the shadow twin of a job, from a token.
     ///
     /// # Errors
-    /// When the token does not verify, or its run takes nothing new.
+    /// When the token does not verify, its run takes nothing new, or this hop only observes.
     pub fn shadow_work(&self, token: &str) -> Result<Work, Error> {
         let claims = Claims::new(Some(token.as_bytes()), None, None);
         let proved = classify(&self.0.verifier, &claims, Position::Edge, self.0.now_unix_s());
@@ -196,9 +186,4 @@ impl Router {
 
 fn refused_token(refusal: Refusal) -> Refused {
     Refused::new(refusal.code(), "job", refusal.to_string())
-}
-
-fn observing(resource: &'static str) -> Refused {
-    let text = "this hop only observes and has stores: it must enforce before it takes shadow work";
-    Refused::new(code::OBSERVING, resource, text)
 }

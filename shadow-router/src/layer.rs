@@ -1,18 +1,22 @@
 //! The way in for tower services: axum, hyper and what is built on them.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
+use http_body::{Body, Frame, SizeHint};
 use peakdrill_shadow_tag::ack;
 use tower::{Layer, Service};
 
 use crate::router::Router;
 use crate::task;
+use crate::work::Work;
 
 /// Verifies, stamps, acknowledges, refuses. Everything inside finds its [`Work`](crate::Work) by
-/// [`current`](crate::current()) and in the request's extensions.
+/// [`current`](crate::current()) and in the request's extensions; so does the body of the answer, which is often made
+/// while it is sent.
 #[derive(Clone, Debug)]
 pub struct ShadowLayer(Router);
 
@@ -44,11 +48,11 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
-    R: From<Bytes> + Send + 'static,
+    R: Body + From<Bytes> + Send + 'static,
 {
-    type Response = Response<R>;
+    type Response = Response<WorkBody<R>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<WorkBody<R>>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -57,19 +61,65 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let work = match self.router.accept(request.headers()) {
             Ok(work) => work,
-            Err(rejected) => return Box::pin(async move { Ok(rejected.into_response()) }),
+            Err(rejected) => {
+                let response = rejected.into_response().map(|body| WorkBody::new(None, body));
+                return Box::pin(async move { Ok(response) });
+            }
         };
         let ack = work.traceparent().filter(|_| work.is_shadow()).map(|trace| ack::ack_value(trace.trace_id));
         request.extensions_mut().insert(work.clone());
         let answer = task::with_sync(work.clone(), || self.inner.call(request));
         Box::pin(async move {
-            let mut response = task::with(work, answer).await?;
+            let mut response = task::with(work.clone(), answer).await?;
             if let Some(ack) = ack
                 && let Ok(value) = HeaderValue::from_str(ack.as_str())
             {
                 response.headers_mut().insert(HeaderName::from_static(ack::HEADER), value);
             }
-            Ok(response)
+            Ok(response.map(|body| WorkBody::new(Some(work), body)))
         })
+    }
+}
+
+/// The body of an answer, made as the work that the request was: a stream that asks a database or another hop while it
+/// is sent does so in its class.
+pub struct WorkBody<R> {
+    work: Option<Work>,
+    body: Pin<Box<R>>,
+}
+
+impl<R> WorkBody<R> {
+    fn new(work: Option<Work>, body: R) -> Self {
+        Self { work, body: Box::pin(body) }
+    }
+}
+
+impl<R: Body> Body for WorkBody<R> {
+    type Data = R::Data;
+    type Error = R::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
+        let Self { work, body } = &mut *self;
+        match work {
+            Some(work) => task::with_sync(work.clone(), || body.as_mut().poll_frame(context)),
+            None => body.as_mut().poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<R> fmt::Debug for WorkBody<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkBody").field("work", &self.work).finish_non_exhaustive()
     }
 }

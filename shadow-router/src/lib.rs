@@ -12,10 +12,10 @@ mod sql;
 mod task;
 mod work;
 
-pub use client::{BODY_MAX_BYTES, HttpClient, RequestBuilder, Response, STUB_WAIT_MAX};
+pub use client::{BODY_MAX_BYTES, HttpClient, RequestBuilder, Response, STUB_SLEEPING_MAX, STUB_WAIT_MAX};
 pub use error::Error;
 pub use incoming::{Message, REFUSED_HEADER, Rejected};
-pub use layer::{ShadowLayer, ShadowService};
+pub use layer::{ShadowLayer, ShadowService, WorkBody};
 pub use ledger::LEDGER_ROWS_MAX;
 pub use metrics::{EXPORT_INTERVAL, LedgerExport};
 pub use peakdrill_drill_model::ledger::{LedgerRow, Outcome};

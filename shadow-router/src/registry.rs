@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use peakdrill_shadow_tag::{RUN_TABLE_MAX_BYTES, RunTable};
+use peakdrill_shadow_tag::{RUN_TABLE_MAX_BYTES, RunTable, STALE_AFTER_S};
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,8 +21,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct RegistryState {
     /// When the table in force was made, Unix time in seconds; `None` before the first.
     pub at_unix_s: Option<u64>,
-    /// Failures since the last success. The last good table stays in force; past 60 s without news, all its runs
-    /// count as draining.
+    /// Failures since the last success; a table that is dated in the future is one. The last good table stays in force;
+    /// past 60 s without news, all its runs count as draining.
     pub failures: u64,
 }
 
@@ -42,6 +42,9 @@ enum Source {
 impl RegistryPoller {
     /// Asks an HTTP endpoint, such as the one that drill control serves.
     ///
+    /// # Panics
+    /// Outside of a tokio runtime, as [`tokio::spawn`] does: it asks in a task of the runtime.
+    ///
     /// # Errors
     /// When the URL is none, or no client can be made.
     pub fn http(router: &Router, url: &str) -> Result<Self, Error> {
@@ -54,6 +57,9 @@ impl RegistryPoller {
     }
 
     /// Reads a file.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, as [`tokio::spawn`] does: it reads in a task of the runtime.
     #[must_use]
     pub fn file(router: &Router, path: impl Into<PathBuf>) -> Self {
         Self::start(router, Source::File(path.into()))
@@ -95,10 +101,17 @@ impl Drop for RegistryPoller {
 }
 
 fn apply(router: &Router, state: &mut RegistryState, read: Result<RunTable, Error>) {
+    // Against a table of tomorrow all others would be old until then: one wrong clock would stop all news.
+    let latest = router.0.now_unix_s().saturating_add(STALE_AFTER_S);
+    let read = read.and_then(|table| match table.at_unix_s() {
+        at if at > latest => Err(Error::config("the run table is dated in the future: a clock is wrong")),
+        _ => Ok(table),
+    });
     match read {
         Ok(table) => {
-            *state = RegistryState { at_unix_s: Some(table.at_unix_s()), failures: 0 };
-            router.verifier().replace_runs(router.verifier().runs().merged_into(table));
+            let merged = merged(&router.verifier().runs(), table, latest);
+            *state = RegistryState { at_unix_s: Some(merged.at_unix_s()), failures: 0 };
+            router.verifier().replace_runs(merged);
         }
         Err(error) => {
             if state.failures == 0 {
@@ -107,6 +120,17 @@ fn apply(router: &Router, state: &mut RegistryState, read: Result<RunTable, Erro
             state.failures = state.failures.saturating_add(1);
         }
     }
+}
+
+/// The table that is in force from now on. One in force that is dated in the future, as when this hop's clock was set
+/// back since, gives way to any other.
+fn merged(in_force: &RunTable, table: RunTable, latest_unix_s: u64) -> RunTable {
+    if in_force.at_unix_s() <= latest_unix_s {
+        return in_force.merged_into(table);
+    }
+    let mut dated = in_force.clone();
+    dated.set_at(table.at_unix_s());
+    dated.merged_into(table)
 }
 
 impl Source {

@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::HeaderName;
 use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
 use peakdrill_shadow_rules::http::{Egress, Host};
-use peakdrill_shadow_rules::sql::{Decision, DecisionCache};
+use peakdrill_shadow_rules::sql::{Decision, DecisionCache, Place};
 use peakdrill_shadow_rules::{Dialect, Mode, Refused, Rules, code, http as rules_http};
-use peakdrill_shadow_tag::{Class, DEFAULT_HEADER, Position, RunState, Shadow, Verifier};
+use peakdrill_shadow_tag::{Class, DEFAULT_HEADER, Position, RunId, RunState, Shadow, Verifier};
 
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -161,7 +161,7 @@ impl Router {
     }
 
     pub(crate) fn count(&self, class: &Class, resource: impl Into<Arc<str>>, outcome: Outcome) {
-        self.0.ledger.count(class, resource, outcome);
+        self.0.ledger.count(class, resource, outcome, |run| self.is_over(run));
     }
 
     /// Counts a refusal and makes an error of it.
@@ -193,22 +193,49 @@ impl Router {
         &self,
         dialect: Dialect,
         class: &Class,
+        place: Place,
         sql: &str,
     ) -> Result<Arc<Decision>, Error> {
         let class = &self.now_class(class);
-        let cache = match dialect {
-            Dialect::Sqlite => &self.0.sqlite,
-            Dialect::Postgres => &self.0.postgres,
-        };
-        match cache.decide(class, self.0.mode, sql) {
+        let decided = self.cache(dialect).decide(class, self.0.mode, sql);
+        match decided.and_then(|decision| decision.check_place(place).map(|()| decision).map_err(Arc::new)) {
             Ok(decision) => {
-                for touched in decision.touched() {
-                    self.count(class, Arc::clone(&touched.resource), touched.outcome);
-                }
+                self.count_touched(class, &decision);
                 Ok(decision)
             }
             Err(refused) => Err(self.refuse(class, (*refused).clone())),
         }
+    }
+
+    /// Decides whether work may begin a transaction, and counts as for the statement.
+    pub(crate) fn admit_sql(&self, dialect: Dialect, class: &Class) -> Result<(), Error> {
+        let class = &self.now_class(class);
+        match self.cache(dialect).decide(class, self.0.mode, "BEGIN") {
+            Ok(decision) => {
+                self.count_touched(class, &decision);
+                Ok(())
+            }
+            Err(refused) => Err(self.refuse(class, (*refused).clone())),
+        }
+    }
+
+    fn count_touched(&self, class: &Class, decision: &Decision) {
+        for touched in decision.touched() {
+            self.count(class, Arc::clone(&touched.resource), touched.outcome);
+        }
+    }
+
+    fn cache(&self, dialect: Dialect) -> &DecisionCache {
+        match dialect {
+            Dialect::Sqlite => &self.0.sqlite,
+            Dialect::Postgres => &self.0.postgres,
+        }
+    }
+
+    /// Whether a run is over, for the ledger: what the table no longer has was closed long ago.
+    fn is_over(&self, run: RunId) -> bool {
+        let verifier = &self.0.verifier;
+        verifier.runs().get(verifier.env(), run).is_none_or(|entry| entry.state == RunState::Closed)
     }
 }
 

@@ -36,7 +36,8 @@ pub struct Authority {
 impl Authority {
     /// An authority for one run, which enters the table as running.
     ///
-    /// `earlier` holds the runs known from before: a late message of a closed run must be recognised.
+    /// `earlier` holds the runs known from before: a late message of a closed run must be recognised, for as long as
+    /// a queue can still deliver it. Closed runs whose retention is over are left out.
     ///
     /// # Errors
     /// When the table is full or already holds the run: a run id is for a single use.
@@ -59,6 +60,11 @@ impl Authority {
             earlier
                 .set_state(env, run, RunState::Closed)
                 .map_err(|error| ControlError::Authority(error.to_string()))?;
+        }
+        earlier.date_closed();
+        let forgotten = earlier.forget_closed(now_unix_s);
+        if forgotten > 0 {
+            tracing::debug!(forgotten, "runs that were closed long ago are no longer in the table");
         }
         let mark_key = MarkKey::derive(&secrets.mark, env, run);
         earlier
@@ -133,11 +139,12 @@ impl Authority {
         table.set_state(self.env, self.run, state).map_err(|error| ControlError::Authority(error.to_string()))
     }
 
-    /// The table as hops read it, dated now.
+    /// The table as hops read it, dated now; so is a run that was closed since.
     #[must_use]
     pub fn table_json(&self, now_unix_s: u64) -> String {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.set_at(now_unix_s);
+        table.date_closed();
         table.to_json()
     }
 }
@@ -146,15 +153,41 @@ impl Authority {
 mod tests {
     use std::sync::Arc;
 
+    use peakdrill_shadow_tag::CLOSED_RETENTION_S;
+
     use super::*;
 
-    fn authority() -> Authority {
-        let secrets = Secrets {
+    fn secrets() -> Secrets {
+        Secrets {
             signing: Arc::new(SigningKey::from_seed("k1".parse().unwrap(), &[7; 32])),
             mark: Arc::new(MarkSecret::from_bytes([9; 32])),
-        };
-        Authority::new(secrets, "test".parse().unwrap(), "r1".parse().unwrap(), RunTable::new(1_000), 1_000)
-            .unwrap()
+        }
+    }
+
+    fn after(earlier: RunTable, run: &str, now_unix_s: u64) -> Authority {
+        Authority::new(secrets(), "test".parse().unwrap(), run.parse().unwrap(), earlier, now_unix_s).unwrap()
+    }
+
+    fn authority() -> Authority {
+        after(RunTable::new(1_000), "r1", 1_000)
+    }
+
+    #[test]
+    fn runs_of_earlier_drills_are_kept_for_their_retention_and_no_longer() {
+        let read = |authority: &Authority, now| RunTable::from_json(&authority.table_json(now)).unwrap();
+        let first = authority();
+        first.set_state(RunState::Closed).unwrap();
+        // The second drill dies without closing its run, which counts as closed when the third one starts.
+        let second = after(read(&first, 1_100), "r2", 1_200);
+        let (env, r1, r2) = (second.env(), first.run(), second.run());
+        let third_start = 1_100 + CLOSED_RETENTION_S;
+        let third = read(&after(read(&second, 1_300), "r3", third_start), third_start);
+        assert_eq!(third.closed_at_unix_s(env, r1), Some(1_100));
+        assert_eq!(third.closed_at_unix_s(env, r2), Some(third_start));
+        assert_eq!(third.get(env, r2).unwrap().state, RunState::Closed);
+        let fourth = read(&after(third, "r4", third_start + 1), third_start + 1);
+        assert!(fourth.get(env, r1).is_none());
+        assert_eq!(fourth.len(), 3);
     }
 
     #[test]

@@ -47,11 +47,6 @@ impl Histogram {
         let _ = self.0.add(&other.0);
     }
 
-    /// Takes away samples that were merged before. Counts that are not there stay at zero.
-    pub fn subtract(&mut self, other: &Self) {
-        let _ = self.0.subtract(&other.0);
-    }
-
     /// Forgets all samples, keeps the memory.
     pub fn clear(&mut self) {
         self.0.reset();
@@ -67,18 +62,6 @@ impl Histogram {
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<u64> {
         (self.count() > 0).then(|| self.0.value_at_quantile(q))
-    }
-
-    /// The mean, in nanoseconds; `None` without samples.
-    #[must_use]
-    pub fn mean(&self) -> Option<f64> {
-        (self.count() > 0).then(|| self.0.mean())
-    }
-
-    /// The share of samples at or below a value, 0..=1; `None` without samples.
-    #[must_use]
-    pub fn share_at_or_below(&self, ns: u64) -> Option<f64> {
-        (self.count() > 0).then(|| self.0.quantile_below(ns.min(HIGHEST_NS)))
     }
 
     /// The usual quantiles; `None` without samples.

@@ -60,6 +60,12 @@ impl Pattern {
         Some(Self { host: Host::parse(bare.unwrap_or(text))?, below: bare.is_some() })
     }
 
+    /// How closely it names its hosts: a host by its whole name before all below a name, with a port before any port,
+    /// and a longer name before a shorter one.
+    fn closeness(&self) -> (bool, bool, usize) {
+        (!self.below, self.host.port.is_some(), self.host.name.len())
+    }
+
     fn matches(&self, host: &Host) -> bool {
         let Self { host: wanted, below } = self;
         let named = if *below {
@@ -101,13 +107,14 @@ pub enum Egress<'r> {
     Mock(&'r Stub),
 }
 
-/// Decides about a call. A host with a stub is a third party, whatever else the rules say of it.
+/// Decides about a call. A host with a stub is a third party, whatever else the rules say of it. Of several stubs that
+/// could answer, the one whose pattern names the host most closely does.
 ///
 /// # Errors
 /// [`Refused`] when shadow work would leave the house, or unknown work would go anywhere where the hop enforces.
 pub fn egress<'r>(rules: &'r Rules, class: &Class, mode: Mode, host: &Host) -> Result<Egress<'r>, Refused> {
-    let stub = rules.stub_hosts.iter().position(|pattern| pattern.matches(host));
-    let stub = stub.and_then(|index| rules.stubs.get(index));
+    let stubs = rules.stub_hosts.iter().zip(&rules.stubs).filter(|(pattern, _)| pattern.matches(host));
+    let stub = stubs.max_by_key(|(pattern, _)| pattern.closeness()).map(|(_, stub)| stub);
     let internal = stub.is_none() && rules.internal_hosts.iter().any(|pattern| pattern.matches(host));
     match class {
         Class::Unknown if mode == Mode::Enforce => Err(unstamped(resource(host))),

@@ -51,6 +51,9 @@ pub fn ingress(position: Position, mode: Mode, claims: Result<Class, Refusal>) -
         Class::Shadow(Shadow { state: RunState::Draining, .. }) if position == Position::Edge => {
             refuse(409, code::RUN_DRAINING, "the run is draining and takes no new requests")
         }
+        Class::Shadow(_) if mode == Mode::Observe => {
+            Ingress::Refuse { status: 409, refused: Refused::observing(RESOURCE) }
+        }
         class => Ingress::Accept { class, stamp_live: class == Class::Live && position == Position::Edge },
     }
 }
@@ -110,6 +113,16 @@ mod tests {
             ingress(Position::Inner, Mode::Observe, Ok(Class::Unknown)),
             Ingress::Accept { class: Class::Unknown, stamp_live: false }
         );
+    }
+
+    #[test]
+    fn a_hop_that_only_observes_takes_no_shadow_work() {
+        for position in [Position::Edge, Position::Inner] {
+            let observing = ingress(position, Mode::Observe, Ok(shadow(RunState::Running)));
+            assert_eq!(code_of(&observing), "observing");
+            assert_eq!(code_of(&ingress(position, Mode::Enforce, Ok(shadow(RunState::Running)))), "");
+        }
+        assert_eq!(code_of(&ingress(Position::Inner, Mode::Observe, Ok(Class::Live))), "");
     }
 
     #[test]

@@ -13,6 +13,6 @@ pub use mode::{Mode, Policy};
 pub use names::Dialect;
 pub use refused::{Refused, code};
 pub use rules::{
-    INTERNAL_HOSTS_MAX, RULES_MAX_BYTES, RULES_VERSION, Rules, RulesError, STUBS_MAX, SqlMode, SqlRules,
-    Stub, TABLES_MAX,
+    INTERNAL_HOSTS_MAX, RULES_MAX_BYTES, RULES_VERSION, Rules, RulesError, STUB_LATENCY_MAX_NS, STUBS_MAX,
+    SqlMode, SqlRules, Stub, TABLES_MAX,
 };

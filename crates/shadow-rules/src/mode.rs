@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// It passes as live, and is counted: how one starts.
+    /// It passes as live, and is counted: how one starts. A hop in this mode takes no shadow work.
     Observe,
     /// It is refused. The default, since in doubt nothing passes.
     #[default]

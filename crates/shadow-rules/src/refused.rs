@@ -29,7 +29,7 @@ pub mod code {
     pub const UNSTAMPED: &str = "unstamped";
     /// The run takes no new requests.
     pub const RUN_DRAINING: &str = "run_draining";
-    /// The hop only observes, and could write: it takes no shadow work.
+    /// The hop only observes: it takes no shadow work.
     pub const OBSERVING: &str = "observing";
     /// The run is over.
     pub const RUN_CLOSED: &str = "run_closed";
@@ -59,6 +59,17 @@ impl Refused {
         text: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self { code, resource: resource.into(), text: text.into(), rule: None }
+    }
+
+    /// A refusal of shadow work by a hop in mode observe. There, work that lost its class passes as live: a part of
+    /// shadow work that is spawned without its class would write live data.
+    #[must_use]
+    pub fn observing(resource: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(
+            code::OBSERVING,
+            resource,
+            "this hop only observes: it must enforce before it takes shadow work",
+        )
     }
 
     /// Says which rule would allow it.

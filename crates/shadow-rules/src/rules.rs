@@ -17,6 +17,8 @@ pub const RULES_MAX_BYTES: usize = 256 * 1024;
 pub const TABLES_MAX: usize = 1024;
 /// Most stubs.
 pub const STUBS_MAX: usize = 256;
+/// Longest median latency of a stub, in nanoseconds, and longest time from a call to its stub's answer.
+pub const STUB_LATENCY_MAX_NS: u64 = 60_000_000_000;
 /// Most hosts that are inside.
 pub const INTERNAL_HOSTS_MAX: usize = 1024;
 
@@ -160,6 +162,17 @@ impl SqlRules {
         }
     }
 
+    /// Whether a word, folded, is the name of a shadow table, of whatever schema.
+    pub(crate) fn is_shadow_word(&self, word: &str) -> bool {
+        let Some(SqlMode::ShadowTable { prefix, suffix }) = &self.mode else { return false };
+        let live = word.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_suffix(suffix.as_str()));
+        live.filter(|live| !live.is_empty()).is_some_and(|live| {
+            let named = |key: &str| key.rsplit_once('.').map_or(key, |(_, table)| table) == live;
+            self.others == Policy::Shadow
+                || self.tables().any(|(key, policy)| policy == Policy::Shadow && named(key))
+        })
+    }
+
     /// The piece of text without which a statement names no shadow data.
     pub(crate) fn shadow_needle(&self) -> Option<&str> {
         match self.mode.as_ref()? {
@@ -207,12 +220,6 @@ impl Rules {
             stub_hosts: Vec::new(),
             internal_hosts: Vec::new(),
         }
-    }
-
-    /// Whether any SQL store is declared.
-    #[must_use]
-    pub fn declares_stores(&self) -> bool {
-        self.sqlite.mode().is_some() || self.postgres.mode().is_some()
     }
 
     /// Reads the rules of one service: the isolation block of a drill, of which the stores of other services are

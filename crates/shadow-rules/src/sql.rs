@@ -8,6 +8,8 @@ mod live;
 mod parse;
 mod rewrite;
 mod shape;
+mod sketch;
+mod walk;
 
 use std::sync::Arc;
 
@@ -30,6 +32,15 @@ pub struct Touched {
     pub outcome: Outcome,
 }
 
+/// Where a statement of shadow work is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On any connection, which goes back to its pool behind the statement.
+    Pool,
+    /// In a transaction that the work has begun, and that ends with the connection's return.
+    Transaction,
+}
+
 /// What becomes of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -39,7 +50,10 @@ pub enum Decision {
         touched: Touched,
     },
     /// It runs as it came: it begins or ends a transaction, or sets something of the session that touches no data.
-    Control,
+    Control {
+        /// Whether it acts within the running transaction alone: savepoints, `SET LOCAL`, `SET TRANSACTION`.
+        local: bool,
+    },
     /// This runs in its place.
     Rewritten {
         /// The statement, on shadow data and on what is declared `read_live`.
@@ -57,8 +71,26 @@ impl Decision {
     pub fn sql(&self) -> Option<&str> {
         match self {
             Self::Rewritten { sql, .. } => Some(sql),
-            Self::AsIs { .. } | Self::Control => None,
+            Self::AsIs { .. } | Self::Control { .. } => None,
         }
+    }
+
+    /// Checks that a statement that steers the session leaves nothing behind: a pooled connection would carry an open
+    /// transaction, or a setting, on to other work.
+    ///
+    /// # Errors
+    /// [`Refused`] when it would.
+    pub fn check_place(&self, place: Place) -> Result<(), Refused> {
+        let text = match (self, place) {
+            (Self::Control { .. }, Place::Pool) => {
+                "on a pooled connection it would be left to other work: begin a transaction with `begin`"
+            }
+            (Self::Control { local: false }, Place::Transaction) => {
+                "a transaction takes savepoints, SET LOCAL and SET TRANSACTION only: end it with `commit` or `rollback`"
+            }
+            _ => return Ok(()),
+        };
+        Err(Refused::new(code::UNSAFE_STATEMENT, "sql", text))
     }
 
     /// What the ledger counts.
@@ -66,7 +98,7 @@ impl Decision {
     pub fn touched(&self) -> &[Touched] {
         match self {
             Self::AsIs { touched } => std::slice::from_ref(touched),
-            Self::Control => &[],
+            Self::Control { .. } => &[],
             Self::Rewritten { touched, .. } => touched,
         }
     }
@@ -115,7 +147,7 @@ impl SqlRules {
     /// [`Refused`] when it names shadow data, or has the shadow's name in it and cannot be read.
     pub fn decide_live(&self, sql: &str) -> Result<Decision, Refused> {
         live::check(self, sql)?;
-        Ok(Decision::AsIs { touched: live::sketch(self.dialect, sql) })
+        Ok(Decision::AsIs { touched: sketch::sketch(self.dialect, sql) })
     }
 
     /// Decides about a statement of shadow work.
@@ -124,8 +156,8 @@ impl SqlRules {
     /// [`Refused`] when it is not certain that it reads and writes what is declared only.
     pub fn decide_shadow(&self, sql: &str) -> Result<Decision, Refused> {
         let mut statement = parse::one(self.dialect, sql)?;
-        if shape::is_control(&statement) {
-            return Ok(Decision::Control);
+        if let Some(local) = shape::control(&statement) {
+            return Ok(Decision::Control { local });
         }
         let found = inspect::inspect(self, &statement)?;
         rewrite::rewrite(self, &mut statement, &found)?;

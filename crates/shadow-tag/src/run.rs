@@ -102,6 +102,9 @@ struct RunWire {
     env: EnvId,
     state: RunState,
     mark_key: String,
+    /// Absent while the run is not closed, and in tables of control that does not date it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed_at: Option<u64>,
 }
 
 /// All runs that a hop knows, as of one moment.
@@ -109,16 +112,20 @@ struct RunWire {
 pub struct RunTable {
     at_unix_s: u64,
     runs: Vec<RunEntry>,
+    /// When each run of `runs` was closed, in the same order: marks are looked up in `runs` for every live trace, and
+    /// this is not needed there.
+    closed_at: Vec<Option<u64>>,
 }
 
 impl RunTable {
     /// An empty table of the given moment.
     #[must_use]
     pub fn new(at_unix_s: u64) -> Self {
-        Self { at_unix_s, runs: Vec::new() }
+        Self { at_unix_s, runs: Vec::new(), closed_at: Vec::new() }
     }
 
-    /// Reads `{"v":1,"at":<unix s>,"runs":[{"run","env","state","mark_key"}]}`.
+    /// Reads `{"v":1,"at":<unix s>,"runs":[{"run","env","state","mark_key","closed_at"}]}`. `closed_at`, in Unix
+    /// seconds, may be absent, and says something of closed runs only.
     ///
     /// # Errors
     /// [`RunTableError`] when form, version, a key or the number of runs is not allowed; nothing is taken then.
@@ -132,9 +139,9 @@ impl RunTable {
             return Err(RunTableError::Version(wire.v));
         }
         let mut table = Self::new(wire.at);
-        for RunWire { run, env, state, mark_key } in wire.runs {
+        for RunWire { run, env, state, mark_key, closed_at } in wire.runs {
             let mark_key = MarkKey::from_base64url(&mark_key).map_err(|_| RunTableError::MarkKey(run))?;
-            table.insert(RunEntry { run, env, state, mark_key })?;
+            table.add(RunEntry { run, env, state, mark_key }, closed_at)?;
         }
         Ok(table)
     }
@@ -142,13 +149,15 @@ impl RunTable {
     /// Writes the form that [`from_json`](Self::from_json) reads.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let line = |entry: &RunEntry| RunWire {
+        let line = |(entry, closed_at): (&RunEntry, &Option<u64>)| RunWire {
             run: entry.run,
             env: entry.env,
             state: entry.state,
             mark_key: entry.mark_key.to_base64url(),
+            closed_at: *closed_at,
         };
-        let wire = TableWire { v: 1, at: self.at_unix_s, runs: self.runs.iter().map(line).collect() };
+        let runs = self.runs.iter().zip(&self.closed_at).map(line).collect();
+        let wire = TableWire { v: 1, at: self.at_unix_s, runs };
         serde_json::to_string(&wire).unwrap_or_default()
     }
 
@@ -174,29 +183,63 @@ impl RunTable {
         self.runs.len()
     }
 
+    /// When the run was closed, Unix time in seconds; `None` when it is not closed, or nobody said when.
+    #[must_use]
+    pub fn closed_at_unix_s(&self, env: EnvId, run: RunId) -> Option<u64> {
+        self.closed_at.get(self.position(env, run)?).copied().flatten()
+    }
+
+    /// Dates every closed run that has no date yet with the moment of the table.
+    pub fn date_closed(&mut self) {
+        for (entry, closed_at) in self.runs.iter().zip(&mut self.closed_at) {
+            if entry.state == RunState::Closed {
+                closed_at.get_or_insert(self.at_unix_s);
+            }
+        }
+    }
+
+    /// Takes out the closed runs whose retention is over, and tells how many they were. Those without a date stay.
+    pub fn forget_closed(&mut self, now_unix_s: u64) -> usize {
+        let over = |closed_at: &Option<u64>| closed_at.is_some_and(|at| retention_over(at, now_unix_s));
+        let before = self.len();
+        let (runs, closed_at) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.closed_at));
+        let kept = runs.into_iter().zip(closed_at).filter(|(_, closed_at)| !over(closed_at));
+        (self.runs, self.closed_at) = kept.unzip();
+        before - self.len()
+    }
+
     /// A newer table, with what this one knows and the newer one does not: a run that is no longer in it is closed
-    /// and not unknown, so that its late messages are still told from live ones; no run goes back to an earlier
-    /// state. A table older than this one changes nothing. Runs beyond [`RUNS_MAX`] are forgotten.
+    /// and not unknown for as long as [`CLOSED_RETENTION_S`], so that its late messages are still told from live
+    /// ones; no run goes back to an earlier state. Of a table older than this one only the steps forward of known
+    /// runs are taken. Runs beyond [`RUNS_MAX`] are forgotten.
     #[must_use]
     pub fn merged_into(&self, newer: Self) -> Self {
-        if newer.at_unix_s() < self.at_unix_s() {
-            return self.clone();
-        }
-        let mut merged = newer;
-        for known in self.iter() {
-            match merged.get(known.env, known.run).map(|entry| entry.state) {
-                None => {
-                    let closed = RunEntry { state: RunState::Closed, ..*known };
-                    // A full table takes no more.
-                    let _ = merged.insert(closed);
-                }
-                Some(state) if state < known.state => {
-                    let _ = merged.set_state(known.env, known.run, known.state);
-                }
-                Some(_) => {}
+        let older = newer.at_unix_s() < self.at_unix_s();
+        let (mut merged, other) = if older { (self.clone(), &newer) } else { (newer, self) };
+        for (known, closed_at) in other.iter().zip(&other.closed_at) {
+            match merged.position(known.env, known.run) {
+                Some(index) => merged.advance(index, known.state, *closed_at),
+                None if older => {}
+                None => merged.add_missing(known, *closed_at),
             }
         }
         merged
+    }
+
+    /// Adds a run that is in the table no longer, as closed, while its retention lasts.
+    fn add_missing(&mut self, known: &RunEntry, closed_at: Option<u64>) {
+        let closed_at = closed_at.unwrap_or(self.at_unix_s);
+        if !retention_over(closed_at, self.at_unix_s) {
+            // A full table takes no more.
+            let _ = self.add(RunEntry { state: RunState::Closed, ..*known }, Some(closed_at));
+        }
+    }
+
+    fn advance(&mut self, index: usize, state: RunState, closed_at: Option<u64>) {
+        if let (Some(entry), Some(date)) = (self.runs.get_mut(index), self.closed_at.get_mut(index)) {
+            entry.state = entry.state.max(state);
+            *date = date.or(closed_at);
+        }
     }
 
     /// Whether there is no run.
@@ -216,6 +259,10 @@ impl RunTable {
     /// # Errors
     /// [`RunTableError::Duplicate`] when name or mark key is taken, [`RunTableError::TooMany`] at [`RUNS_MAX`].
     pub fn insert(&mut self, entry: RunEntry) -> Result<(), RunTableError> {
+        self.add(entry, None)
+    }
+
+    fn add(&mut self, entry: RunEntry, closed_at: Option<u64>) -> Result<(), RunTableError> {
         let clash = |known: &RunEntry| {
             (known.env, known.run) == (entry.env, entry.run) || known.mark_key == entry.mark_key
         };
@@ -225,6 +272,7 @@ impl RunTable {
         if self.runs.len() >= RUNS_MAX {
             return Err(RunTableError::TooMany);
         }
+        self.closed_at.push(closed_at.filter(|_| entry.state == RunState::Closed));
         self.runs.push(entry);
         Ok(())
     }
@@ -249,7 +297,9 @@ impl RunTable {
     /// Takes a run out. For a closed one, see [`retention_over`]: too early, and its late messages are known no
     /// more.
     pub fn remove(&mut self, env: EnvId, run: RunId) -> Option<RunEntry> {
-        self.position(env, run).map(|index| self.runs.remove(index))
+        let index = self.position(env, run)?;
+        self.closed_at.remove(index);
+        Some(self.runs.remove(index))
     }
 
     /// Whether the table is too old, or too far in the future, to say that a run is running.

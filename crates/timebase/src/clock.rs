@@ -1,7 +1,5 @@
 //! Where time comes from: always from outside.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use crate::{MonoNs, UnixNs};
 
 /// A source of time. Implementations are cheap to ask and never go backwards on `mono`.
@@ -10,36 +8,6 @@ pub trait Clock: Send + Sync {
     fn mono(&self) -> MonoNs;
     /// Wall-clock time. Derived from `mono` by one anchor, so that both move together within a run.
     fn unix(&self) -> UnixNs;
-}
-
-/// A clock that stands still until it is told to move.
-#[derive(Debug)]
-pub struct ManualClock {
-    now: AtomicU64,
-    unix_at_zero: i64,
-}
-
-impl ManualClock {
-    /// A clock whose monotonic zero is the given wall-clock time.
-    #[must_use]
-    pub fn new(unix_at_zero: UnixNs) -> Self {
-        Self { now: AtomicU64::new(0), unix_at_zero: unix_at_zero.0 }
-    }
-
-    /// Moves the clock forward.
-    pub fn advance(&self, by_ns: u64) {
-        self.now.fetch_add(by_ns, Ordering::SeqCst);
-    }
-}
-
-impl Clock for ManualClock {
-    fn mono(&self) -> MonoNs {
-        MonoNs(self.now.load(Ordering::SeqCst))
-    }
-
-    fn unix(&self) -> UnixNs {
-        UnixNs(self.unix_at_zero.saturating_add_unsigned(self.now.load(Ordering::SeqCst)))
-    }
 }
 
 /// The machine's clocks: monotonic time, and wall-clock time anchored once at creation, so that a step of

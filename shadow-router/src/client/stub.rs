@@ -1,28 +1,33 @@
 //! A stub: a third party of known latency, and of limited concurrency where one is set.
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use peakdrill_shadow_rules::{Refused, Stub, code};
+use peakdrill_shadow_rules::{STUB_LATENCY_MAX_NS, Stub};
 use tokio::time::Instant;
 
 use super::Response;
 
-/// Longest time from a call to its stub's answer; a call that would take longer is shed.
-pub const STUB_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Longest time from a call to its stub's answer; a call that would wait longer for a slot is shed.
+pub const STUB_WAIT_MAX: Duration = Duration::from_nanos(STUB_LATENCY_MAX_NS);
+/// Most calls that wait for one stub's answer at once where it has no slots; more are shed. As many as the most slots
+/// that a rule may give it.
+pub const STUB_SLEEPING_MAX: usize = 65_536;
 
 /// One stubbed host.
 #[derive(Debug)]
 pub(super) struct StubServer {
-    host: String,
     status: StatusCode,
     body: Bytes,
     median_ns: f64,
     sigma: f64,
     state: Mutex<State>,
+    /// How many calls wait for their answer.
+    sleeping: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -36,33 +41,33 @@ impl StubServer {
     pub(super) fn new(stub: &Stub, slots: Option<NonZeroU32>, seed: u64) -> Self {
         let free = slots.map(|slots| vec![Instant::now(); slots.get() as usize]);
         Self {
-            host: stub.host.clone(),
             status: StatusCode::from_u16(stub.status).unwrap_or(StatusCode::BAD_GATEWAY),
             body: Bytes::from(stub.body.clone()),
             median_ns: stub.latency_median_ns as f64,
             sigma: stub.latency_sigma,
             state: Mutex::new(State { free, chance: Chance(seed) }),
+            sleeping: AtomicUsize::new(0),
         }
     }
 
-    /// Answers when the stub's latency, and the wait for a slot before it, is over.
-    pub(super) async fn answer(&self) -> Result<Response, Refused> {
-        let Some(deadline) = self.reserve(Instant::now()) else {
-            let text = "the stub's queue is too long: the call is shed";
-            return Err(Refused::new(code::OVERLOADED, format!("http:{}", self.host), text));
-        };
-        tokio::time::sleep_until(deadline).await;
-        Ok(Response::mock(self.status, self.body.clone()))
+    /// Takes a call, to be answered when the stub's latency, and the wait for a slot before it, is over; `None` when
+    /// too many calls wait already.
+    pub(super) fn take(self: &Arc<Self>) -> Option<Answer> {
+        let mut answer = Answer { due: Instant::now(), server: Arc::clone(self) };
+        // Counted from here on; an answer that is dropped, waited for or not, is counted no more.
+        let before = self.sleeping.fetch_add(1, Ordering::Relaxed);
+        answer.due = self.reserve(answer.due, before)?;
+        Some(answer)
     }
 
     /// Takes a slot, and tells when the answer is due. A slot's next call begins when its last was due, and not when
     /// some timer fired, so that late timers do not lower what the stub serves.
-    fn reserve(&self, now: Instant) -> Option<Instant> {
+    fn reserve(&self, now: Instant, sleeping: usize) -> Option<Instant> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let latency =
             Duration::from_nanos((self.median_ns * (self.sigma * state.chance.normal()).exp()) as u64);
         let Some(free) = state.free.as_mut() else {
-            return Some(now + latency.min(STUB_WAIT_MAX));
+            return (sleeping < STUB_SLEEPING_MAX).then(|| now + latency.min(STUB_WAIT_MAX));
         };
         let slot = free.iter_mut().min()?;
         let due = now.max(*slot) + latency.min(STUB_WAIT_MAX);
@@ -71,6 +76,27 @@ impl StubServer {
         }
         *slot = due;
         Some(due)
+    }
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub(super) struct Answer {
+    due: Instant,
+    server: Arc<StubServer>,
+}
+
+impl Answer {
+    /// Waits until it is due.
+    pub(super) async fn wait(self) -> Response {
+        tokio::time::sleep_until(self.due).await;
+        Response::mock(self.server.status, self.server.body.clone())
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.server.sleeping.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -118,7 +144,7 @@ mod tests {
     fn the_latency_has_the_median_and_the_spread() {
         let (server, now) = (server(0.4, 0), Instant::now());
         let mut all: Vec<f64> =
-            (0..20_001).map(|_| (server.reserve(now).unwrap() - now).as_secs_f64()).collect();
+            (0..20_001).map(|_| (server.reserve(now, 0).unwrap() - now).as_secs_f64()).collect();
         all.sort_by(f64::total_cmp);
         assert!((all[10_000] / 0.08 - 1.0).abs() < 0.02, "{}", all[10_000]);
         // The 84.13 % quantile of a lognormal is median * e^sigma.
@@ -130,13 +156,25 @@ mod tests {
         let server = server(0.0, 2);
         let now = Instant::now();
         let due = |n: u32| Duration::from_millis(80) * n;
-        let first: Vec<_> = (0..4).map(|_| server.reserve(now).unwrap() - now).collect();
+        let first: Vec<_> = (0..4).map(|_| server.reserve(now, 0).unwrap() - now).collect();
         let late = |n: usize| first[n].saturating_sub(due([1, 1, 2, 2][n]));
         assert!((0..4).all(|n| late(n) < Duration::from_millis(5)), "{first:?}");
         let mut served = 4;
-        while server.reserve(now).is_some() {
+        while server.reserve(now, 0).is_some() {
             served += 1;
         }
         assert_eq!(served, 2 * (STUB_WAIT_MAX.as_millis() as usize / 80));
+    }
+    #[test]
+    fn without_slots_there_is_an_end_to_the_calls_that_wait() {
+        let server = Arc::new(server(0.0, 0));
+        let mut waiting: Vec<_> = (0..STUB_SLEEPING_MAX).map(|_| server.take().unwrap()).collect();
+        assert!(server.take().is_none());
+        // A call that is given up makes room for one.
+        waiting.pop();
+        waiting.push(server.take().unwrap());
+        assert!(server.take().is_none());
+        drop(waiting);
+        assert_eq!(server.sleeping.load(Ordering::Relaxed), 0);
     }
 }

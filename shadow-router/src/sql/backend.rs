@@ -18,6 +18,9 @@ mod sealed {
 pub trait Backend: Database<Connection: Connection<Options: Clone + Send + Sync>> + sealed::Sealed {
     #[doc(hidden)]
     const DIALECT: Dialect;
+    /// Whether connections have rights of their own in the server.
+    #[doc(hidden)]
+    const HAS_ROLES: bool;
     #[doc(hidden)]
     fn pin_session(options: PoolOptions<Self>) -> PoolOptions<Self>;
     #[doc(hidden)]
@@ -37,9 +40,10 @@ pub trait Backend: Database<Connection: Connection<Options: Clone + Send + Sync>
 }
 
 macro_rules! backend {
-    ($database:ty, $dialect:expr, $pin:expr) => {
+    ($database:ty, $dialect:expr, $has_roles:expr, $pin:expr) => {
         impl Backend for $database {
             const DIALECT: Dialect = $dialect;
+            const HAS_ROLES: bool = $has_roles;
 
             fn pin_session(options: PoolOptions<Self>) -> PoolOptions<Self> {
                 $pin(options)
@@ -75,10 +79,10 @@ macro_rules! backend {
     };
 }
 
-backend!(sqlx::Sqlite, Dialect::Sqlite, |options| options);
+backend!(sqlx::Sqlite, Dialect::Sqlite, false, |options| options);
 
 // Statements are read and written down with standard strings, so the server must read them so too.
-backend!(sqlx::Postgres, Dialect::Postgres, |options: PoolOptions<sqlx::Postgres>| {
+backend!(sqlx::Postgres, Dialect::Postgres, true, |options: PoolOptions<sqlx::Postgres>| {
     options.after_connect(|connection, _| {
         Box::pin(async move {
             connection.execute("SET standard_conforming_strings = on").await?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use peakdrill_shadow_rules::sql::Decision;
+use peakdrill_shadow_rules::sql::{Decision, Place};
 use peakdrill_shadow_tag::Class;
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::{AssertSqlSafe, Connection, SqlSafeStr, SqlStr};
@@ -25,18 +25,22 @@ type Options<DB> = <<DB as sqlx::Database>::Connection as Connection>::Options;
 #[must_use]
 pub struct PoolConfig<DB: Backend> {
     live: Options<DB>,
-    shadow: Options<DB>,
+    shadow: Option<Options<DB>>,
+    same_credentials: bool,
     live_connections: u32,
     shadow_connections: u32,
     acquire_timeout: Duration,
 }
 
 impl<DB: Backend> PoolConfig<DB> {
-    /// Both classes connect alike, each with up to 10 connections of its own.
+    /// Each class connects with up to 10 connections of its own. Shadow work does so with the credentials of live work
+    /// until [`shadow_options`](Self::shadow_options) gives it others: then nothing but this library keeps it from
+    /// live tables, which is said in a warning where the database knows roles.
     pub fn new(options: Options<DB>) -> Self {
         Self {
-            shadow: options.clone(),
             live: options,
+            shadow: None,
+            same_credentials: false,
             live_connections: CONNECTIONS,
             shadow_connections: CONNECTIONS,
             acquire_timeout: ACQUIRE_TIMEOUT,
@@ -45,7 +49,14 @@ impl<DB: Backend> PoolConfig<DB> {
 
     /// How shadow work connects: with a role that may not write live tables, so that the server enforces it too.
     pub fn shadow_options(mut self, options: Options<DB>) -> Self {
-        self.shadow = options;
+        self.shadow = Some(options);
+        self
+    }
+
+    /// Says that shadow work is meant to connect with the credentials of live work, and leaves the warning out. For
+    /// trials, and for databases that hold nothing of worth.
+    pub fn same_credentials(mut self) -> Self {
+        self.same_credentials = true;
         self
     }
 
@@ -89,8 +100,16 @@ impl<DB: Backend> Pool<DB> {
         let options = |connections| {
             PoolOptions::new().max_connections(connections).acquire_timeout(config.acquire_timeout)
         };
+        if DB::HAS_ROLES && config.shadow.is_none() && !config.same_credentials {
+            tracing::warn!(
+                service = router.service(),
+                "shadow work connects with the credentials of live work, so the server would let it write live \
+                 tables: give it a role of its own by PoolConfig::shadow_options"
+            );
+        }
+        let for_shadow = config.shadow.unwrap_or_else(|| config.live.clone());
         let live = options(config.live_connections).connect_with(config.live).await?;
-        let shadow = DB::pin_session(options(config.shadow_connections)).connect_with(config.shadow).await?;
+        let shadow = DB::pin_session(options(config.shadow_connections)).connect_with(for_shadow).await?;
         Ok(Self { router: router.clone(), live, shadow })
     }
 
@@ -133,13 +152,14 @@ impl<DB: Backend> Pool<DB> {
         self.fetch_optional(sql, args).await?.ok_or_else(|| sqlx::Error::RowNotFound.into())
     }
 
-    /// Begins a transaction, which belongs to the work of the running task to its end.
+    /// Begins a transaction, which belongs to the work of the running task to its end. The only way for shadow work: a
+    /// `BEGIN` or `SET` as a statement would be left on the connection to whoever takes it next, and is refused.
     ///
     /// # Errors
     /// When the work may not touch the store at all, or the database fails.
     pub async fn begin(&self) -> Result<Transaction<DB>, Error> {
         let class = task::current_class();
-        self.router.decide_sql(DB::DIALECT, &class, "BEGIN")?;
+        self.router.admit_sql(DB::DIALECT, &class)?;
         let inner = self.of(&class).begin().await?;
         Ok(Transaction::new(self.router.clone(), class, inner))
     }
@@ -160,7 +180,7 @@ impl<DB: Backend> Pool<DB> {
     /// Decides, and takes a connection of the class.
     async fn prepare(&self, sql: impl SqlSafeStr) -> Result<(PoolConnection<DB>, SqlStr), Error> {
         let class = task::current_class();
-        let sql = decided(&self.router, DB::DIALECT, &class, sql.into_sql_str())?;
+        let sql = decided(&self.router, DB::DIALECT, &class, Place::Pool, sql.into_sql_str())?;
         Ok((self.of(&class).acquire().await?, sql))
     }
 }
@@ -170,11 +190,12 @@ pub(super) fn decided(
     router: &Router,
     dialect: peakdrill_shadow_rules::Dialect,
     class: &Class,
+    place: Place,
     sql: SqlStr,
 ) -> Result<SqlStr, Error> {
-    let decision = router.decide_sql(dialect, class, sql.as_str())?;
+    let decision = router.decide_sql(dialect, class, place, sql.as_str())?;
     Ok(match &*decision {
-        Decision::AsIs { .. } | Decision::Control => sql,
+        Decision::AsIs { .. } | Decision::Control { .. } => sql,
         Decision::Rewritten { sql, .. } => AssertSqlSafe(Arc::clone(sql)).into_sql_str(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use peakdrill_shadow_rules::sql::Place;
 use peakdrill_shadow_rules::{Refused, code};
 use peakdrill_shadow_tag::Class;
 use sqlx::{SqlSafeStr, SqlStr};
@@ -14,7 +15,8 @@ use crate::ledger::run_of;
 use crate::router::Router;
 use crate::task;
 
-/// A transaction of one class. Rolled back when it is dropped.
+/// A transaction of one class. Rolled back when it is dropped. Of the statements that steer it, shadow work may run
+/// savepoints, `SET LOCAL` and `SET TRANSACTION`.
 pub struct Transaction<DB: Backend> {
     router: Router,
     class: Class,
@@ -84,7 +86,7 @@ impl<DB: Backend> Transaction<DB> {
 
     fn decide(&self, sql: impl SqlSafeStr) -> Result<SqlStr, Error> {
         self.check_class()?;
-        decided(&self.router, DB::DIALECT, &self.class, sql.into_sql_str())
+        decided(&self.router, DB::DIALECT, &self.class, Place::Transaction, sql.into_sql_str())
     }
 
     fn check_class(&self) -> Result<(), Error> {

@@ -142,6 +142,26 @@ async fn a_slow_third_party_is_a_slow_stub_with_a_queue() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_shed_is_counted_once_and_by_the_name_of_its_host() {
+    let rules = r#"{"v":1,"stubs":[{"host":"*.bank.example","status":200,"latency_median_ns":60000000000,
+        "latency_sigma":0,"body":"","slots":1}]}"#;
+    let router = inner(rules);
+    let (client, work) = (client(&router), shadow_work(&router, 7));
+    let call = |limit| client.get("https://eu.bank.example/").timeout(Duration::from_millis(limit)).send();
+    assert!(with(work.clone(), call(1)).await.unwrap_err().is_timeout());
+    let shed = with(work, call(60_000)).await.unwrap_err();
+    assert_eq!(shed.refused().map(|refused| refused.code()), Some("overloaded"));
+    let calls: Vec<_> = router
+        .ledger_snapshot()
+        .into_iter()
+        .filter(|row| row.resource.starts_with("http:"))
+        .map(|row| (row.resource, row.outcome, row.count))
+        .collect();
+    let host = "http:eu.bank.example:443".to_owned();
+    assert_eq!(calls, [(host.clone(), Outcome::Mocked, 1), (host, Outcome::Refused, 1)]);
+}
+
+#[tokio::test]
 async fn wrong_calls_are_said_to_be_wrong() {
     let router = inner(r#"{"v":1}"#);
     let client = client(&router);

@@ -1,7 +1,15 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use axum::body::HttpBody;
 use axum::routing::get;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use http_body::Frame;
 use peakdrill_shadow_router::{
-    Class, Message, Mode, Outcome, Position, REFUSED_HEADER, Router, carriers, current,
+    Class, HttpClient, Message, Mode, Outcome, Position, REFUSED_HEADER, Router, carriers, current,
 };
 use peakdrill_shadow_tag::{RunState, ack};
 
@@ -60,6 +68,47 @@ async fn the_edge_stamps_live_and_acknowledges_shadow() {
     assert_eq!(token.split('.').count(), 7);
     assert_eq!(counted(&router, "ingress", Outcome::LiveIn), 2);
     assert_eq!(counted(&router, "ingress", Outcome::ShadowIn), 1);
+}
+
+/// A body that calls a third party and tells what became of it, while it is sent.
+struct Calling(Option<Pin<Box<dyn Future<Output = Bytes> + Send>>>);
+
+impl HttpBody for Calling {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(call) = &mut self.0 else { return Poll::Ready(None) };
+        let told = std::task::ready!(call.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(Some(Ok(Frame::data(told))))
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_made_while_it_is_sent_keeps_its_class() {
+    let (bank, calls) = echo().await;
+    let router = inner(r#"{"v":1}"#);
+    let client = HttpClient::new(&router, reqwest::Client::builder()).unwrap();
+    let app = axum::Router::new().fallback(async move || {
+        let call = client.get(format!("http://{bank}/"));
+        let told = async move {
+            // Waits first, so that the body is polled anew by the server.
+            tokio::task::yield_now().await;
+            let answer = call.send().await.err().map(|error| error.refused().unwrap().code());
+            Bytes::from(format!("{:?} {answer:?}", current().unwrap().run().map(|run| run.to_string())))
+        };
+        axum::body::Body::new(Calling(Some(Box::pin(told))))
+    });
+    let url = format!("http://{}/", serve(app.layer(router.layer())).await);
+    let shadow = get_with(&url, tagged(7)).await.text().await.unwrap();
+    assert_eq!(shadow, r#"Some("run-1") Some("third_party")"#);
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    assert_eq!(get_with(&url, stamped()).await.text().await.unwrap(), "None None");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
@@ -129,6 +178,25 @@ async fn an_observing_hop_lets_unknown_work_pass_and_counts_it() {
     let url = service(&router).await;
     assert_eq!(get_with(&url, HeaderMap::new()).await.text().await.unwrap(), "unknown");
     assert_eq!(counted(&router, "ingress", Outcome::UnknownIn), 1);
+}
+
+#[tokio::test]
+async fn an_observing_hop_takes_no_shadow_work_whatever_it_declares() {
+    for rules in [r#"{"v":1}"#, r#"{"v":1,"internal_hosts":["*.svc.local"]}"#] {
+        for position in [Position::Edge, Position::Inner] {
+            let router = router_with(position, Mode::Observe, rules);
+            let rejected = router.accept(&tagged(7)).unwrap_err();
+            assert_eq!((rejected.status(), rejected.refused().code()), (StatusCode::CONFLICT, "observing"));
+            let refused = router.accept_message(&tagged(7)).unwrap_err();
+            assert_eq!(refused.refused().unwrap().code(), "observing");
+            let refused = router.shadow_work(&token()).unwrap_err();
+            assert_eq!(refused.refused().unwrap().code(), "observing");
+            assert_eq!(counted(&router, "ingress", Outcome::ShadowIn), 0);
+            assert!(
+                router.ledger_snapshot().iter().any(|row| row.run == "run-1" && row.resource == "message")
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -155,6 +155,28 @@ async fn a_transaction_belongs_to_the_work_that_began_it() {
     assert_eq!(truth.sum("SELECT count(*) FROM orders").await, 0);
 }
 
+#[tokio::test]
+async fn shadow_work_leaves_nothing_on_a_pooled_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let (router, pool, mut truth) = set_up(&folder).await;
+    let shadow = shadow_work(&router, 7);
+    for sql in ["BEGIN", "COMMIT", "SAVEPOINT a"] {
+        let error = with(shadow.clone(), pool.execute(sql, Args::new())).await.unwrap_err();
+        assert!(error.to_string().contains("`begin`"), "{error}");
+    }
+    let mut begun = with(shadow.clone(), pool.begin()).await.unwrap();
+    let error = with(shadow.clone(), begun.execute("COMMIT", Args::new())).await.unwrap_err();
+    assert_eq!(error.refused().unwrap().code(), "unsafe_statement");
+    for (sql, id) in [("SAVEPOINT a", 1), ("ROLLBACK TO SAVEPOINT a", 2)] {
+        with(shadow.clone(), begun.execute(sql, Args::new())).await.unwrap();
+        with(shadow.clone(), begun.execute(INSERT, Args::new().bind(id).bind(id))).await.unwrap();
+    }
+    with(shadow, begun.commit()).await.unwrap();
+    assert_eq!(truth.sum("SELECT sum(id) FROM shadow_orders").await, 2);
+    // A transaction that live work begins by a statement is its own affair.
+    assert!(with(live_work(&router), pool.execute("BEGIN", Args::new())).await.is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_classes_at_once_stay_apart() {
     const EACH: i64 = 100;

@@ -1,12 +1,20 @@
-//! Declared shadow tables exist and have the structure of the live ones.
+//! Declared shadow tables exist, have the structure of the live ones, and stand for themselves: nothing that the
+//! server does by itself when they are written reaches live data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use peakdrill_drill_model::plan::{SqlMode, SqlStore};
-use sqlx::Row;
+use sqlx::{ConnectOptions as _, Row};
+
+/// Longest wait for a store to let preflight in, and for the answer to all its questions after that: a network that
+/// swallows packets is an error, not a preflight without end.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// A column, as far as two tables must agree on it: type, whether it may be null, place in the key.
 type Column = (String, String, bool, i64);
+
+type Tables = BTreeMap<String, Vec<Column>>;
 
 /// What was found of one store.
 #[derive(Debug, Default)]
@@ -17,73 +25,181 @@ pub struct Checked {
     pub unobserved: Option<String>,
 }
 
+/// What the server does by itself when a table is written: no rewriting sees it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Effect {
+    /// The default of a column draws from a sequence, which belongs to a column of the table `owner`.
+    Sequence { table: String, column: String, sequence: Option<String>, owner: Option<String> },
+    /// A trigger, or a rule of rewriting.
+    Trigger { table: String, kind: &'static str, name: String },
+    /// A foreign key.
+    Reference { table: String, column: String, to: String },
+}
+
+/// What a store holds.
+#[derive(Debug, Default)]
+struct Seen {
+    tables: Tables,
+    effects: BTreeSet<Effect>,
+}
+
 /// Looks at one store with the given data source name.
 pub async fn check(store: &SqlStore, dsn: Option<&str>) -> Checked {
-    let name = format!("{} of service `{}`", store.kind, store.service);
     let Some(dsn) = dsn else {
-        return Checked { unobserved: Some(format!("{name}: no `dsn` is given")), ..Checked::default() };
+        let unobserved = Some(format!("{}: no `dsn` is given", place(store)));
+        return Checked { unobserved, ..Checked::default() };
     };
-    match structures(store, dsn).await {
-        Ok(tables) => Checked { problems: compare(store, &tables), unobserved: None },
+    match look(store, dsn, TIME_LIMIT).await {
+        Ok(seen) => Checked { problems: problems(store, &seen), unobserved: None },
         // The text of a connection error may hold the data source name, and that a password.
         Err(error) => Checked {
-            problems: vec![format!("{name}: cannot be read: {}", without(dsn, &error.to_string()))],
+            problems: vec![format!("{}: cannot be read: {}", place(store), without(dsn, &error))],
             unobserved: None,
         },
     }
+}
+
+fn place(store: &SqlStore) -> String {
+    format!("{} of service `{}`", store.kind, store.service)
 }
 
 fn without(secret: &str, text: &str) -> String {
     text.replace(secret, "(dsn)")
 }
 
-type Tables = BTreeMap<String, Vec<Column>>;
-
-async fn structures(store: &SqlStore, dsn: &str) -> Result<Tables, sqlx::Error> {
+async fn look(store: &SqlStore, dsn: &str, limit: Duration) -> Result<Seen, String> {
     match store.kind.as_str() {
-        "postgres" => postgres(dsn).await,
-        _ => sqlite(dsn).await,
+        "postgres" => {
+            let options =
+                dsn.parse::<sqlx::postgres::PgConnectOptions>().map_err(|error| error.to_string())?;
+            let mut connection = within(limit, "it did not let preflight in", options.connect()).await?;
+            within(limit, "it did not answer", postgres(&mut connection)).await
+        }
+        _ => {
+            let options =
+                dsn.parse::<sqlx::sqlite::SqliteConnectOptions>().map_err(|error| error.to_string())?;
+            let options = options.read_only(true).create_if_missing(false);
+            let mut connection = within(limit, "it could not be opened", options.connect()).await?;
+            within(limit, "it did not answer", sqlite(&mut connection)).await
+        }
     }
 }
 
-async fn sqlite(dsn: &str) -> Result<Tables, sqlx::Error> {
-    use sqlx::ConnectOptions as _;
-    let options = dsn.parse::<sqlx::sqlite::SqliteConnectOptions>()?.read_only(true).create_if_missing(false);
-    let mut connection = options.connect().await?;
-    let sql = "select m.name as t, i.name as c, i.type as y, i.\"notnull\" as n, i.pk as k \
-               from sqlite_master m join pragma_table_info(m.name) i where m.type = 'table' order by m.name, i.cid";
-    let rows = sqlx::query(sql).fetch_all(&mut connection).await?;
-    let mut tables = Tables::new();
-    for row in rows {
-        let column = (
-            row.try_get("c")?,
-            row.try_get("y")?,
-            row.try_get::<i64, _>("n")? != 0,
-            row.try_get::<i64, _>("k")?,
-        );
-        tables.entry(row.try_get("t")?).or_default().push(column);
+async fn within<T>(
+    limit: Duration,
+    late: &str,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(limit, asked).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("{late} within {} ms", limit.as_millis())),
     }
-    Ok(tables)
 }
 
-async fn postgres(dsn: &str) -> Result<Tables, sqlx::Error> {
-    use sqlx::ConnectOptions as _;
-    let mut connection = dsn.parse::<sqlx::postgres::PgConnectOptions>()?.connect().await?;
-    let sql = "select case when n.nspname = 'public' then c.relname else n.nspname || '.' || c.relname end::text as t, \
-               a.attname::text as c, format_type(a.atttypid, a.atttypmod) as y, a.attnotnull as n, \
-               coalesce(array_position(i.indkey::int2[], a.attnum), -1)::int8 as k \
-               from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-               join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
-               left join pg_index i on i.indrelid = c.oid and i.indisprimary \
-               where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema') \
-               order by 1, a.attnum";
-    let rows = sqlx::query(sql).fetch_all(&mut connection).await?;
-    let mut tables = Tables::new();
-    for row in rows {
+async fn sqlite(connection: &mut sqlx::SqliteConnection) -> Result<Seen, sqlx::Error> {
+    let columns = "select m.name as t, i.name as c, i.type as y, i.\"notnull\" as n, i.pk as k \
+        from sqlite_master m join pragma_table_info(m.name) i where m.type = 'table' order by m.name, i.cid";
+    let mut seen = Seen::default();
+    for row in sqlx::query(columns).fetch_all(&mut *connection).await? {
+        let notnull = row.try_get::<i64, _>("n")? != 0;
+        let column = (row.try_get("c")?, row.try_get("y")?, notnull, row.try_get("k")?);
+        seen.tables.entry(row.try_get("t")?).or_default().push(column);
+    }
+    let triggers = "select tbl_name as t, name as g from sqlite_master where type = 'trigger'";
+    for row in sqlx::query(triggers).fetch_all(&mut *connection).await? {
+        let (table, name) = (row.try_get("t")?, row.try_get("g")?);
+        seen.effects.insert(Effect::Trigger { table, kind: "trigger", name });
+    }
+    let references = "select m.name as t, f.\"from\" as c, f.\"table\" as o \
+        from sqlite_master m join pragma_foreign_key_list(m.name) f where m.type = 'table'";
+    for row in sqlx::query(references).fetch_all(connection).await? {
+        let (table, column, to) = (row.try_get("t")?, row.try_get("c")?, row.try_get("o")?);
+        seen.effects.insert(Effect::Reference { table, column, to });
+    }
+    Ok(seen)
+}
+
+/// A relation's name in PostgreSQL as a drill writes it, from its oid. A partition goes by the name of its table.
+macro_rules! named {
+    ($oid:literal) => {
+        concat!(
+            "(select case when n.nspname = 'public' then c.relname else n.nspname || '.' || c.relname end::text \
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+             where c.oid = coalesce(pg_partition_root(",
+            $oid,
+            ")::oid, ",
+            $oid,
+            "))"
+        )
+    };
+}
+
+const PG_COLUMNS: &str = "select case when n.nspname = 'public' then c.relname else n.nspname || '.' || c.relname \
+    end::text as t, a.attname::text as c, format_type(a.atttypid, a.atttypmod) as y, a.attnotnull as n, \
+    coalesce(array_position(i.indkey::int2[], a.attnum), -1)::int8 as k \
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+    left join pg_index i on i.indrelid = c.oid and i.indisprimary \
+    where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema') \
+    order by 1, a.attnum";
+
+/// Defaults that depend on a sequence, and those that call `nextval` on a name that is looked up only then. Who owns
+/// the sequence stands in the catalog (`serial`: a, identity: i), whatever it is called.
+const PG_SEQUENCES: &str = concat!(
+    "select ",
+    named!("d.adrelid"),
+    " as t, a.attname::text as c, ",
+    named!("s.oid"),
+    " as s, (select ",
+    named!("o.refobjid"),
+    " from pg_depend o where o.classid = 'pg_class'::regclass and o.objid = s.oid \
+      and o.refclassid = 'pg_class'::regclass and o.refobjsubid > 0 and o.deptype in ('a', 'i') limit 1) as o \
+     from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum \
+     left join (pg_depend e join pg_class s on e.refclassid = 'pg_class'::regclass and s.oid = e.refobjid \
+     and s.relkind = 'S') on e.classid = 'pg_attrdef'::regclass and e.objid = d.oid \
+     where s.oid is not null or pg_get_expr(d.adbin, d.adrelid) ilike '%nextval(%'"
+);
+
+const PG_TRIGGERS: &str = concat!(
+    "select ",
+    named!("g.tgrelid"),
+    " as t, 'trigger' as k, g.tgname::text as g from pg_trigger g where not g.tgisinternal \
+     and g.tgenabled <> 'D' union all select ",
+    named!("w.ev_class"),
+    ", 'rule', w.rulename::text from pg_rewrite w join pg_class v on v.oid = w.ev_class \
+     where v.relkind in ('r', 'p') and w.ev_enabled <> 'D'"
+);
+
+const PG_REFERENCES: &str = concat!(
+    "select ",
+    named!("f.conrelid"),
+    " as t, (select string_agg(a.attname::text, ', ') from pg_attribute a \
+      where a.attrelid = f.conrelid and a.attnum = any(f.conkey)) as c, ",
+    named!("f.confrelid"),
+    " as o from pg_constraint f where f.contype = 'f'"
+);
+
+async fn postgres(connection: &mut sqlx::PgConnection) -> Result<Seen, sqlx::Error> {
+    let mut seen = Seen::default();
+    for row in sqlx::query(PG_COLUMNS).fetch_all(&mut *connection).await? {
         let column = (row.try_get("c")?, row.try_get("y")?, row.try_get("n")?, row.try_get("k")?);
-        tables.entry(row.try_get("t")?).or_default().push(column);
+        seen.tables.entry(row.try_get("t")?).or_default().push(column);
     }
-    Ok(tables)
+    for row in sqlx::query(PG_SEQUENCES).fetch_all(&mut *connection).await? {
+        let (table, column) = (row.try_get("t")?, row.try_get("c")?);
+        let (sequence, owner) = (row.try_get("s")?, row.try_get("o")?);
+        seen.effects.insert(Effect::Sequence { table, column, sequence, owner });
+    }
+    for row in sqlx::query(PG_TRIGGERS).fetch_all(&mut *connection).await? {
+        let kind = if row.try_get::<&str, _>("k")? == "rule" { "rule" } else { "trigger" };
+        let (table, name) = (row.try_get("t")?, row.try_get("g")?);
+        seen.effects.insert(Effect::Trigger { table, kind, name });
+    }
+    for row in sqlx::query(PG_REFERENCES).fetch_all(connection).await? {
+        let (table, column, to) = (row.try_get("t")?, row.try_get("c")?, row.try_get("o")?);
+        seen.effects.insert(Effect::Reference { table, column, to });
+    }
+    Ok(seen)
 }
 
 /// The shadow table's name for a live one.
@@ -104,14 +220,10 @@ fn is_shadow(mode: &SqlMode, table: &str) -> bool {
     }
 }
 
-fn compare(store: &SqlStore, tables: &Tables) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut wanted: Vec<&str> = store
-        .tables
-        .iter()
-        .filter(|(name, policy)| *policy == "shadow" && *name != "*")
-        .map(|(name, _)| name.as_str())
-        .collect();
+/// The live tables that have a shadow, as declared.
+fn wanted<'a>(store: &'a SqlStore, tables: &'a Tables) -> Vec<&'a str> {
+    let declared = store.tables.iter().filter(|(name, policy)| *policy == "shadow" && *name != "*");
+    let mut wanted: Vec<&str> = declared.map(|(name, _)| name.as_str()).collect();
     if store.tables.get("*").is_some_and(|policy| policy == "shadow") {
         let others = tables.keys().filter(|name| {
             !is_shadow(&store.mode, name)
@@ -120,10 +232,85 @@ fn compare(store: &SqlStore, tables: &Tables) -> Vec<String> {
         });
         wanted.extend(others.map(String::as_str));
     }
+    wanted
+}
+
+fn problems(store: &SqlStore, seen: &Seen) -> Vec<String> {
+    let wanted = wanted(store, &seen.tables);
+    let mut problems = compare(store, &seen.tables, &wanted);
+    let shadows = Shadows {
+        // SQLite compares names without regard to case; PostgreSQL's catalog has one spelling of each.
+        folded: store.kind != "postgres",
+        names: wanted.iter().map(|live| shadow_name(&store.mode, live)).collect(),
+    };
+    let place = place(store);
+    problems.extend(
+        seen.effects.iter().filter_map(|effect| shadows.leak(effect)).map(|text| format!("{place}: {text}")),
+    );
+    problems
+}
+
+/// The shadow tables of a store.
+struct Shadows {
+    folded: bool,
+    names: Vec<String>,
+}
+
+impl Shadows {
+    fn has(&self, table: &str) -> bool {
+        self.names.iter().any(|name| name == table || (self.folded && name.eq_ignore_ascii_case(table)))
+    }
+
+    /// In words, how the effect takes a write from shadow to live data or back; `None` when it does not.
+    fn leak(&self, effect: &Effect) -> Option<String> {
+        match effect {
+            Effect::Sequence { table, column, sequence, owner } if self.has(table) => {
+                let own = owner.as_deref().is_some_and(|owner| self.has(owner));
+                (!own).then(|| foreign_sequence(table, column, sequence.as_deref()))
+            }
+            Effect::Trigger { table, kind, name } if self.has(table) => {
+                // In SQLite a trigger's name is enough.
+                let on = if self.folded { String::new() } else { format!(" ON {table}") };
+                Some(format!(
+                    "the {kind} `{name}` on `{table}` acts where no rewriting sees it: DROP {} {name}{on}",
+                    kind.to_ascii_uppercase()
+                ))
+            }
+            Effect::Reference { table, column, to } if self.has(table) && !self.has(to) => Some(format!(
+                "the foreign key of `{table}.{column}` refers to the live table `{to}`, whose rows it locks: let it \
+                 refer to the shadow of `{to}`, or drop it"
+            )),
+            // With ON DELETE CASCADE a delete in the shadow would be one in live data.
+            Effect::Reference { table, column, to } if self.has(to) && !self.has(table) => Some(format!(
+                "the foreign key of the live column `{table}.{column}` refers to the shadow table `{to}`: let it \
+                 refer to the live table"
+            )),
+            _ => None,
+        }
+    }
+}
+
+fn foreign_sequence(table: &str, column: &str, sequence: Option<&str>) -> String {
+    let source = match sequence {
+        Some(sequence) => {
+            format!("draws its numbers from the sequence `{sequence}`, which belongs to no shadow table")
+        }
+        None => "draws its numbers from a sequence that is looked up by name with every row".to_owned(),
+    };
+    let own = format!("{table}_{column}_own_seq");
+    format!(
+        "the default of `{table}.{column}` {source}: replace it with a sequence of its own: \
+         CREATE SEQUENCE {own} OWNED BY {table}.{column}; \
+         ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT nextval('{own}')"
+    )
+}
+
+fn compare(store: &SqlStore, tables: &Tables, wanted: &[&str]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let place = place(store);
     for live in wanted {
         let shadow = shadow_name(&store.mode, live);
-        let place = format!("{} of service `{}`", store.kind, store.service);
-        match (tables.get(live), tables.get(&shadow)) {
+        match (tables.get(*live), tables.get(&shadow)) {
             (None, _) => problems.push(format!("{place}: the live table `{live}` is declared but not there")),
             (_, None) => problems
                 .push(format!("{place}: the shadow table `{shadow}` is not there: create it like `{live}`")),
@@ -150,45 +337,4 @@ fn difference(live: &[Column], shadow: &[Column]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn store(tables: &[(&str, &str)]) -> SqlStore {
-        SqlStore {
-            kind: "sqlite".into(),
-            service: "order".into(),
-            mode: SqlMode::ShadowTable { prefix: "shadow_".into(), suffix: String::new() },
-            tables: tables.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
-            dsn: None,
-        }
-    }
-
-    fn column(name: &str) -> Column {
-        (name.into(), "TEXT".into(), false, 0)
-    }
-
-    #[test]
-    fn a_missing_or_different_shadow_is_a_problem() {
-        let both = store(&[("orders", "shadow"), ("items", "shadow"), ("products", "read_live")]);
-        let tables = Tables::from([
-            ("orders".into(), vec![column("id"), column("sku")]),
-            ("shadow_orders".into(), vec![column("id")]),
-            ("items".into(), vec![column("id")]),
-        ]);
-        let problems = compare(&both, &tables);
-        assert_eq!(problems.len(), 2);
-        assert!(problems.iter().any(|text| text.contains("`sku TEXT` differs or is missing")));
-        assert!(problems.iter().any(|text| text.contains("`shadow_items` is not there")));
-    }
-
-    #[test]
-    fn a_star_covers_every_other_live_table() {
-        let all = store(&[("*", "shadow")]);
-        let tables = Tables::from([
-            ("orders".into(), vec![column("id")]),
-            ("shadow_orders".into(), vec![column("id")]),
-            ("carts".into(), vec![column("id")]),
-        ]);
-        assert_eq!(compare(&all, &tables).len(), 1);
-    }
-}
+mod tests;

@@ -49,6 +49,29 @@ fn shadow_work_stays_in_the_house() {
 }
 
 #[test]
+fn the_stub_that_names_the_host_most_closely_answers() {
+    let stubs = ["*.bank.example", "*.eu.bank.example", "pay.eu.bank.example", "pay.eu.bank.example:8443"];
+    let wire = |host: &&str| {
+        format!(r#"{{"host":"{host}","status":200,"latency_median_ns":1,"latency_sigma":0,"body":"{host}"}}"#)
+    };
+    let mut order = stubs.to_vec();
+    for _ in 0..stubs.len() {
+        order.rotate_left(1);
+        let wires: Vec<_> = order.iter().map(wire).collect();
+        let rules = Rules::from_json(&format!(r#"{{"v":1,"stubs":[{}]}}"#, wires.join(",")), "s").unwrap();
+        for (name, port, expected) in [
+            ("us.bank.example", 443, stubs[0]),
+            ("card.eu.bank.example", 443, stubs[1]),
+            ("pay.eu.bank.example", 443, stubs[2]),
+            ("pay.eu.bank.example", 8443, stubs[3]),
+        ] {
+            let decided = egress(&rules, &shadow(), Mode::Enforce, &Host::new(name, port)).unwrap();
+            assert!(matches!(decided, Egress::Mock(stub) if stub.body == expected), "{name}: {decided:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_declared_means_nowhere() {
     assert_eq!(kind(&Rules::empty(), &shadow(), "127.0.0.1", 80), "third_party");
 }

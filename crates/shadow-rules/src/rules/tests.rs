@@ -75,9 +75,21 @@ fn what_is_wrong_is_refused_as_a_whole() {
         Rules::from_json(&" ".repeat(super::RULES_MAX_BYTES + 1), "s").unwrap_err(),
         RulesError::TooLong
     );
-    for stub in [r#"{"host":"a b","status":200"#, r#"{"host":"a","status":20"#] {
-        let text =
-            format!(r#"{{"v":1,"stubs":[{stub},"latency_median_ns":1,"latency_sigma":0,"body":""}}]}}"#);
-        assert!(matches!(Rules::from_json(&text, "s"), Err(RulesError::Invalid(_))), "{text}");
+    let stub = |host: &str, status: u16, median_ns: u64| {
+        format!(
+            r#"{{"host":"{host}","status":{status},"latency_median_ns":{median_ns},"latency_sigma":0,"body":""}}"#
+        )
+    };
+    let read = |stubs: &str| Rules::from_json(&format!(r#"{{"v":1,"stubs":[{stubs}]}}"#), "s");
+    let most = super::STUB_LATENCY_MAX_NS;
+    assert!(read(&format!("{},{}", stub("a", 200, most), stub("*.a", 200, 1))).is_ok());
+    for (stubs, expected) in [
+        (stub("a b", 200, 1), "a host is written"),
+        (stub("a", 20, 1), "no HTTP status"),
+        (stub("a", 200, most + 1), "latency up to 60 s"),
+        (format!("{},{}", stub("a.b", 200, 1), stub("A.B.", 201, 1)), "two stubs stand for the host a.b"),
+    ] {
+        let error = read(&stubs).unwrap_err().to_string();
+        assert!(error.contains(expected), "{stubs}: {error}");
     }
 }

@@ -6,14 +6,13 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::{
-    INTERNAL_HOSTS_MAX, RULES_MAX_BYTES, RULES_VERSION, Rules, RulesError, STUBS_MAX, SqlMode, SqlRules,
-    Stub, TABLES_MAX,
+    INTERNAL_HOSTS_MAX, RULES_MAX_BYTES, RULES_VERSION, Rules, RulesError, STUB_LATENCY_MAX_NS, STUBS_MAX,
+    SqlMode, SqlRules, Stub, TABLES_MAX,
 };
 use crate::http::Pattern;
 use crate::mode::Policy;
 use crate::names::{Dialect, TableName};
 
-const LATENCY_MAX_NS: u64 = 300_000_000_000;
 const SIGMA_MAX: f64 = 5.0;
 const SLOTS_MAX: u32 = 65_536;
 const OTHERS: &str = "*";
@@ -103,6 +102,9 @@ pub(super) fn read(text: &str, service: &str) -> Result<Rules, RulesError> {
     }
     for stub in file.stubs {
         let host = host_pattern(&stub.host)?;
+        if rules.stub_hosts.contains(&host) {
+            return Err(invalid(format!("two stubs stand for the host {host}")));
+        }
         rules.stubs.push(stub.read(host.to_string())?);
         rules.stub_hosts.push(host);
     }
@@ -196,8 +198,9 @@ impl StubWire {
         if !(100..=599).contains(&self.status) {
             return Err(invalid(format!("stub {host}: {} is no HTTP status", self.status)));
         }
-        if !(0.0..=SIGMA_MAX).contains(&self.latency_sigma) || self.latency_median_ns > LATENCY_MAX_NS {
-            return Err(invalid(format!("stub {host}: latency up to 300 s, sigma from 0 to {SIGMA_MAX}")));
+        if !(0.0..=SIGMA_MAX).contains(&self.latency_sigma) || self.latency_median_ns > STUB_LATENCY_MAX_NS {
+            let most = STUB_LATENCY_MAX_NS / 1_000_000_000;
+            return Err(invalid(format!("stub {host}: latency up to {most} s, sigma from 0 to {SIGMA_MAX}")));
         }
         if !self.slots.is_none_or(|slots| (1..=SLOTS_MAX).contains(&slots)) {
             return Err(invalid(format!("stub {host}: from 1 to {SLOTS_MAX} slots")));

@@ -1,10 +1,12 @@
 //! The second look: the rewritten text is read anew, and every table in it must be a shadow or be declared
-//! `read_live`. It judges the text that will run by names alone, and knows nothing of how it came about.
+//! `read_live`. It judges the text that will run by names alone, and knows nothing of how it came about. It is a second
+//! reading with the same parser: it finds what the rewriting did wrong, and not what the parser reads wrong.
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{ObjectName, Query, Statement, TableFactor, Visit, Visitor};
+use sqlparser::ast::{ObjectName, Query, Statement, TableFactor};
 
+use super::walk::{self, Flow, Look};
 use super::{inspect, parse};
 use crate::mode::Policy;
 use crate::names::TableName;
@@ -25,7 +27,7 @@ pub(super) fn check(rules: &SqlRules, meant: &Statement, sql: &str) -> Result<()
         ));
     }
     let mut names = Names::default();
-    let _complete: ControlFlow<()> = again.visit(&mut names);
+    walk::look(&again, &mut names)?;
     let ctes: Vec<String> = names.ctes.iter().map(|ident| rules.dialect.fold(ident)).collect();
     for name in &names.relations {
         let name = TableName::read(rules.dialect, name)?;
@@ -52,27 +54,25 @@ struct Names {
     function: bool,
 }
 
-impl Visitor for Names {
-    type Break = ();
-
-    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
+impl Look for Names {
+    fn statement(&mut self, statement: &Statement) -> Flow {
         self.statements.push(statement.clone());
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+    fn query(&mut self, query: &Query) -> Flow {
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         self.ctes.extend(ctes.map(|cte| cte.alias.name.clone()));
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+    fn table_factor(&mut self, factor: &TableFactor) -> Flow {
         // Its name is met next, and is that of a function.
         self.function = matches!(factor, TableFactor::Table { args: Some(_), .. });
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
+    fn relation(&mut self, name: &ObjectName) -> Flow {
         if !std::mem::take(&mut self.function) {
             self.relations.push(name.clone());
         }

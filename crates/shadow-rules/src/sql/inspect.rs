@@ -1,14 +1,14 @@
 //! Every table that a statement touches, what its rule says, and whether all of it may be done.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use peakdrill_drill_model::ledger::Outcome;
 use sqlparser::ast::{
     Delete, Expr, FromTable, Insert, ObjectName, Query, Select, Statement, TableFactor, TableObject,
-    TableWithJoins, Update, Visit, Visitor,
+    TableWithJoins, Update,
 };
 
+use super::walk::{self, Flow, Look, flow};
 use super::{Touched, shape};
 use crate::mode::Policy;
 use crate::names::{Dialect, TableName};
@@ -111,14 +111,10 @@ fn hidden(name: &str) -> Refused {
 pub(super) fn inspect(rules: &SqlRules, statement: &Statement) -> Result<Found, Refused> {
     let mut inspector =
         Inspector { rules, found: Found::default(), scopes: Vec::new(), ctes: Vec::new(), function: false };
-    match statement.visit(&mut inspector) {
-        ControlFlow::Break(refused) => Err(*refused),
-        ControlFlow::Continue(()) => {
-            let Inspector { found, ctes, .. } = inspector;
-            found.check(rules, &ctes)?;
-            Ok(found)
-        }
-    }
+    walk::look(statement, &mut inspector)?;
+    let Inspector { found, ctes, .. } = inspector;
+    found.check(rules, &ctes)?;
+    Ok(found)
 }
 
 /// The common table expressions of one query. Bodies are told apart by their place in the tree, which is only
@@ -189,7 +185,7 @@ impl Inspector<'_> {
         Ok(false)
     }
 
-    fn relation(&mut self, name: &ObjectName) -> Result<(), Refused> {
+    fn judge(&mut self, name: &ObjectName) -> Result<(), Refused> {
         if std::mem::take(&mut self.function) {
             self.found.relations.push(Relation::NoTable);
             return Ok(());
@@ -246,42 +242,32 @@ pub(super) fn target(statement: &Statement) -> Result<Option<&ObjectName>, Refus
     }
 }
 
-fn flow(result: Result<(), Refused>) -> ControlFlow<Box<Refused>> {
-    match result {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(refused) => ControlFlow::Break(Box::new(refused)),
-    }
-}
-
-impl Visitor for Inspector<'_> {
-    type Break = Box<Refused>;
-
-    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Self::Break> {
+impl Look for Inspector<'_> {
+    fn statement(&mut self, statement: &Statement) -> Flow {
         flow(shape::statement(statement).and_then(|()| self.targets(statement)))
     }
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+    fn query(&mut self, query: &Query) -> Flow {
         flow(self.enter(query))
     }
 
-    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+    fn end_of_query(&mut self, query: &Query) {
         self.leave(query);
-        ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+    fn select(&mut self, select: &Select) -> Flow {
         flow(shape::select(select))
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+    fn table_factor(&mut self, factor: &TableFactor) -> Flow {
         flow(shape::table_factor(self.rules.dialect, factor).map(|function| self.function = function))
     }
 
-    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<Self::Break> {
-        flow(self.relation(name))
+    fn relation(&mut self, name: &ObjectName) -> Flow {
+        flow(self.judge(name))
     }
 
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+    fn expr(&mut self, expr: &Expr) -> Flow {
         flow(shape::expr(self.rules.dialect, expr))
     }
 }

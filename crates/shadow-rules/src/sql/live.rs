@@ -1,23 +1,17 @@
 //! Live statements: untouched, unless they name shadow data.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use peakdrill_drill_model::ledger::Outcome;
-use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Statement, visit_relations};
+use sqlparser::ast::{Ident, ObjectName, Statement};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::{Touched, parse};
+use super::parse;
+use super::walk::{self, Flow, Look};
 use crate::names::{Dialect, TableName};
 use crate::refused::{Refused, code};
 use crate::rules::{SqlMode, SqlRules};
-
-/// How many words are looked at to find the table's name for the ledger.
-const SKETCH_WORDS_MAX: usize = 64;
-/// What the ledger calls a table whose name does not show.
-const UNNAMED: &str = "sql";
 
 /// Refuses a live statement that names shadow data. Nearly all are settled by one search in the text.
 pub(super) fn check(rules: &SqlRules, sql: &str) -> Result<(), Refused> {
@@ -62,7 +56,7 @@ fn touches_shadow(rules: &SqlRules, sql: &str, needle: &str) -> bool {
 /// Whether a token may be the name of shadow data: an identifier, what SQLite also takes for one, or a body of code.
 fn may_name(rules: &SqlRules, token: &TokenWithSpan, needle: &str) -> bool {
     let word = |value: &str, quote_style| {
-        is_shadow_word(rules, Ident { value: value.to_owned(), quote_style, span: token.span })
+        is_shadow_word(rules, &Ident { value: value.to_owned(), quote_style, span: token.span })
     };
     match &token.token {
         Token::Word(found) => word(&found.value, found.quote_style),
@@ -80,15 +74,20 @@ fn begins_a_word(text: &str, needle: &str) -> bool {
     windows.any(|(at, window)| window.eq_ignore_ascii_case(needle.as_bytes()) && !inside(at))
 }
 
-fn is_shadow_word(rules: &SqlRules, ident: Ident) -> bool {
+/// In doubt it is one: the word alone does not say which schema it is looked up in.
+fn is_shadow_word(rules: &SqlRules, ident: &Ident) -> bool {
+    let word = rules.dialect.fold(ident);
     match rules.mode() {
-        Some(SqlMode::ShadowSchema { schema }) => rules.dialect.fold(&ident) == *schema,
-        _ => is_shadow(rules, &ObjectName(vec![ObjectNamePart::Identifier(ident)])),
+        Some(SqlMode::ShadowSchema { schema }) => word == *schema,
+        _ => !rules.dialect.name_fits(&word) || rules.is_shadow_word(&word),
     }
 }
 
+/// A name without a schema is looked up in those of the session, of which any may hold the shadow.
 fn is_shadow(rules: &SqlRules, name: &ObjectName) -> bool {
-    TableName::read(rules.dialect, name).map_or(true, |name| rules.is_shadow(&name))
+    TableName::read(rules.dialect, name).map_or(true, |name| {
+        rules.is_shadow(&name) || (name.schema.is_none() && rules.is_shadow_word(&name.table))
+    })
 }
 
 /// In these kinds of statement all tables are relations, and a column may have any name. In all others a word is
@@ -98,50 +97,20 @@ fn names_shadow(rules: &SqlRules, statement: &Statement) -> bool {
         statement,
         Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)
     );
-    let found = visit_relations(statement, |name| {
-        if is_shadow(rules, name) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    found.is_break() || !all_seen
+    let mut search = Search { rules, found: false };
+    let complete = walk::look(statement, &mut search);
+    !all_seen || search.found || complete.is_err()
 }
 
-/// What a live statement touches, for the ledger: from its first words, without parsing it.
-pub(super) fn sketch(dialect: Dialect, sql: &str) -> Touched {
-    let mut words = words(sql).take(SKETCH_WORDS_MAX);
-    let first = words.next().unwrap_or_default();
-    let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
-    let read = [
-        "select",
-        "values",
-        "table",
-        "show",
-        "explain",
-        "pragma",
-        "begin",
-        "commit",
-        "rollback",
-        "savepoint",
-    ];
-    let reads = read.iter().any(|keyword| is(first, keyword));
-    let table = if is(first, "update") {
-        words.find(|word| {
-            !["or", "only", "rollback", "abort", "replace", "fail", "ignore"].iter().any(|k| is(word, k))
-        })
-    } else {
-        words.skip_while(|word| !is(word, "into") && !is(word, "from")).nth(1)
-    };
-    let resource = table.map_or_else(|| UNNAMED.to_owned(), |table| label(dialect, table));
-    let outcome = if reads { Outcome::LiveRead } else { Outcome::LiveWrite };
-    Touched { resource: Arc::from(resource), outcome }
+/// Whether any relation is a shadow.
+struct Search<'r> {
+    rules: &'r SqlRules,
+    found: bool,
 }
 
-fn words(sql: &str) -> impl Iterator<Item = &str> {
-    let apart = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | ';');
-    sql.split(apart).filter(|word| !word.is_empty())
-}
-
-fn label(dialect: Dialect, table: &str) -> String {
-    let bare: String = table.chars().filter(|c| !matches!(c, '"' | '`' | '[' | ']')).collect();
-    let folded = bare.to_ascii_lowercase();
-    let schema = format!("{}.", dialect.default_schema());
-    folded.strip_prefix(&schema).unwrap_or(&folded).to_owned()
+impl Look for Search<'_> {
+    fn relation(&mut self, name: &ObjectName) -> Flow {
+        self.found |= is_shadow(self.rules, name);
+        ControlFlow::Continue(())
+    }
 }

@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Statement, TableAlias, TableFactor, TableObject, VisitMut,
-    VisitorMut,
+    Expr, Ident, ObjectName, ObjectNamePart, Statement, TableAlias, TableFactor, TableObject,
 };
 
 use super::inspect::{Found, Relation};
+use super::walk::{self, Change, Flow, flow};
 use crate::names::TableName;
 use crate::refused::{Refused, code};
 use crate::rules::SqlRules;
@@ -16,12 +16,12 @@ use crate::rules::SqlRules;
 /// Rewrites in place, from what [`super::inspect`] found in the very same statement.
 pub(super) fn rewrite(rules: &SqlRules, statement: &mut Statement, found: &Found) -> Result<(), Refused> {
     let mut rewriter = Rewriter { rules, relations: found.relations.iter(), last: None };
-    let strayed = statement.visit(&mut rewriter).is_break() || rewriter.relations.next().is_some();
-    if strayed {
-        let text = "the statement was not met again as it was inspected";
-        return Err(Refused::new(code::GUARD, "sql", text));
-    }
-    Ok(())
+    walk::change(statement, &mut rewriter)?;
+    if rewriter.relations.next().is_some() { Err(strayed()) } else { Ok(()) }
+}
+
+fn strayed() -> Refused {
+    Refused::new(code::GUARD, "sql", "the statement was not met again as it was inspected")
 }
 
 struct Rewriter<'r> {
@@ -37,10 +37,8 @@ impl Rewriter<'_> {
     }
 }
 
-impl VisitorMut for Rewriter<'_> {
-    type Break = ();
-
-    fn pre_visit_relation(&mut self, name: &mut ObjectName) -> ControlFlow<()> {
+impl Change for Rewriter<'_> {
+    fn relation(&mut self, name: &mut ObjectName) -> Flow {
         self.last = None;
         match self.relations.next() {
             Some(Relation::Shadow { live, shadow }) if self.is(name, live) => {
@@ -52,21 +50,20 @@ impl VisitorMut for Rewriter<'_> {
             }
             Some(Relation::ReadLive(live)) if self.is(name, live) => ControlFlow::Continue(()),
             Some(Relation::NoTable) => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
+            _ => flow(Err(strayed())),
         }
     }
 
-    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+    fn end_of_table_factor(&mut self, factor: &mut TableFactor) {
         if let TableFactor::Table { alias, .. } = factor
             && let Some(old) = self.last.take()
             && alias.is_none()
         {
             *alias = Some(TableAlias { explicit: true, name: old, columns: Vec::new(), at: None });
         }
-        ControlFlow::Continue(())
     }
 
-    fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<()> {
+    fn statement(&mut self, statement: &mut Statement) -> Flow {
         // Not every dialect has an alias for INSERT, so there the columns are renamed instead.
         if let Statement::Insert(insert) = statement
             && insert.table_alias.is_none()
@@ -75,8 +72,8 @@ impl VisitorMut for Rewriter<'_> {
             && let Ok(shadow) = self.rules.shadow_of(&live)
         {
             let mut renamer = Renamer { rules: self.rules, from: live.table, to: shadow.table };
-            insert.on.visit(&mut renamer)?;
-            insert.returning.visit(&mut renamer)?;
+            let renamed = walk::change(&mut insert.on, &mut renamer);
+            return flow(renamed.and_then(|()| walk::change(&mut insert.returning, &mut renamer)));
         }
         ControlFlow::Continue(())
     }
@@ -89,16 +86,13 @@ struct Renamer<'r> {
     to: String,
 }
 
-impl VisitorMut for Renamer<'_> {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+impl Change for Renamer<'_> {
+    fn expr(&mut self, expr: &mut Expr) {
         if let Expr::CompoundIdentifier(parts) = expr
             && let [table, _] = &mut parts[..]
             && self.rules.dialect.fold(table) == self.from
         {
             *table = crate::names::quoted(&self.to);
         }
-        ControlFlow::Continue(())
     }
 }

@@ -1,8 +1,8 @@
 //! Which parts of the grammar are known to be safe. Everything else is refused.
 
 use sqlparser::ast::{
-    BinaryOperator, Delete, Expr, FromTable, Insert, ObjectName, ObjectNamePart, Query, Select, Set, SetExpr,
-    Statement, TableFactor, TableObject, Update,
+    BinaryOperator, ContextModifier, Delete, Expr, FromTable, Insert, ObjectName, ObjectNamePart, Query,
+    Select, Set, SetExpr, Statement, TableFactor, TableObject, Update,
 };
 
 use super::functions;
@@ -26,21 +26,23 @@ fn allow(safe: bool, what: &'static str) -> Result<(), Refused> {
     if safe { Ok(()) } else { Err(unsafe_part(what)) }
 }
 
-/// Whether a statement only steers the transaction or the session.
-pub(super) fn is_control(statement: &Statement) -> bool {
+/// Whether a statement only steers the transaction or the session; and if so, whether it steers no more than the
+/// transaction that it stands in.
+pub(super) fn control(statement: &Statement) -> Option<bool> {
     match statement {
         Statement::StartTransaction { statements, exception, has_end_keyword, .. } => {
-            statements.is_empty() && exception.is_none() && !has_end_keyword
+            (statements.is_empty() && exception.is_none() && !has_end_keyword).then_some(false)
         }
-        Statement::Commit { .. }
-        | Statement::Rollback { .. }
-        | Statement::Savepoint { .. }
-        | Statement::ReleaseSavepoint { .. } => true,
-        Statement::Set(Set::SetTransaction { snapshot: None, session: false, .. }) => true,
-        Statement::Set(Set::SingleAssignment { variable, values, hivevar: false, .. }) => {
-            is_safe_setting(variable) && values.iter().all(|value| matches!(value, Expr::Value(_)))
+        Statement::Commit { .. } => Some(false),
+        Statement::Rollback { savepoint, .. } => Some(savepoint.is_some()),
+        Statement::Savepoint { .. } | Statement::ReleaseSavepoint { .. } => Some(true),
+        Statement::Set(Set::SetTransaction { snapshot: None, session: false, .. }) => Some(true),
+        Statement::Set(Set::SingleAssignment { scope, variable, values, hivevar: false }) => {
+            let safe =
+                is_safe_setting(variable) && values.iter().all(|value| matches!(value, Expr::Value(_)));
+            safe.then_some(*scope == Some(ContextModifier::Local))
         }
-        _ => false,
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@ mod grammar;
 use peakdrill_drill_model::ledger::Outcome;
 use peakdrill_shadow_tag::{By, Class, RunState, Shadow};
 
-use super::{Decision, DecisionCache, GENERATION_MAX_ENTRIES, decide};
+use super::{Decision, DecisionCache, GENERATION_MAX_ENTRIES, Place, decide};
 use crate::rules::SqlRules;
 use crate::{Dialect, Mode, Rules};
 
@@ -73,6 +73,32 @@ fn what_the_demo_does_is_shadowed() {
     }
     assert_eq!(rewritten(&postgres, "SET LOCAL statement_timeout = 100"), "control");
     assert_eq!(rewritten(&postgres, "SET search_path = shadow"), "unsafe_statement: sql");
+}
+
+#[test]
+fn what_steers_the_session_has_its_place() {
+    let rules = rules(Dialect::Postgres, PREFIX, false);
+    let refused = |sql: &str, place| {
+        rules.decide_shadow(sql).unwrap().check_place(place).map_err(|refused| refused.code())
+    };
+    for (sql, in_transaction) in [
+        ("BEGIN", false),
+        ("COMMIT", false),
+        ("ROLLBACK", false),
+        ("SET statement_timeout = 100", false),
+        ("SET SESSION statement_timeout = 100", false),
+        ("SET LOCAL statement_timeout = 100", true),
+        ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", true),
+        ("SAVEPOINT a", true),
+        ("RELEASE SAVEPOINT a", true),
+        ("ROLLBACK TO SAVEPOINT a", true),
+    ] {
+        assert_eq!(refused(sql, Place::Pool), Err("unsafe_statement"), "{sql}");
+        assert_eq!(refused(sql, Place::Transaction).is_ok(), in_transaction, "{sql}");
+    }
+    for place in [Place::Pool, Place::Transaction] {
+        assert_eq!(refused("SELECT * FROM orders", place), Ok(()));
+    }
 }
 
 #[test]
@@ -157,8 +183,23 @@ fn live_passes_byte_for_byte_and_may_not_touch_shadow() {
         let refused = rules.decide_live(sql).unwrap_err();
         assert_eq!(refused.code(), "live_touches_shadow", "{sql}");
     }
+    // The shadow of another schema's table, with and without the schema: the session may look there first.
+    for sql in [
+        "DELETE FROM other.shadow_ledger",
+        "UPDATE other.\"shadow_ledger\" SET a = 1",
+        "INSERT INTO shadow_ledger VALUES (1)",
+        "TRUNCATE other.shadow_ledger",
+        "WITH x AS (SELECT 1) DELETE FROM other.shadow_ledger",
+    ] {
+        assert_eq!(rules.decide_live(sql).unwrap_err().code(), "live_touches_shadow", "{sql}");
+    }
+    for sql in ["DELETE FROM other.ledger", "SELECT shadow_ledger FROM orders", "DELETE FROM shadow_unknown"]
+    {
+        assert!(rules.decide_live(sql).is_ok(), "{sql}");
+    }
     let by_schema = self::rules(Dialect::Postgres, SCHEMA, false);
     assert!(by_schema.decide_live("SELECT shadow FROM orders").is_ok());
+    assert!(by_schema.decide_live("SELECT * FROM shadow").is_ok());
     assert!(by_schema.decide_live("SELECT * FROM Shadow.orders").is_err());
     assert!(by_schema.decide_live("SET search_path TO shadow").is_err());
 }

@@ -81,3 +81,77 @@ fn closed_runs_are_kept_for_their_retention() {
     assert!(retention_over(1000, 1001 + CLOSED_RETENTION_S));
     assert!(!retention_over(1000, 0), "a clock gone back forgets nothing");
 }
+
+const DAY_S: u64 = 24 * 60 * 60;
+
+fn names(table: &RunTable) -> Vec<String> {
+    table.iter().map(|entry| entry.run.to_string()).collect()
+}
+
+#[test]
+fn the_date_of_closing_is_kept_and_is_that_of_the_first_table_after_it() {
+    let (mut table, e): (_, EnvId) = (table(), "e".parse().unwrap());
+    let (r1, r2) = ("r1".parse().unwrap(), "r2".parse().unwrap());
+    table.date_closed();
+    assert_eq!((table.closed_at_unix_s(e, r1), table.closed_at_unix_s(e, r2)), (None, Some(1000)));
+    table.set_state(e, r1, RunState::Closed).unwrap();
+    table.set_at(2000);
+    table.date_closed();
+    assert_eq!((table.closed_at_unix_s(e, r1), table.closed_at_unix_s(e, r2)), (Some(2000), Some(1000)));
+    let text = table.to_json();
+    assert!(text.contains("\"closed_at\":2000"), "{text}");
+    assert_eq!(RunTable::from_json(&text), Ok(table.clone()));
+    // It says nothing of a run that is not closed.
+    let running = RunTable::from_json(&text.replace("closed\",", "running\",")).unwrap();
+    assert_eq!(running.closed_at_unix_s(e, r1), None);
+    assert!(!running.to_json().contains("closed_at"));
+    // Dates stay with their runs.
+    table.remove(e, r1);
+    assert_eq!(table.closed_at_unix_s(e, r2), Some(1000));
+}
+
+#[test]
+fn what_is_over_is_forgotten_and_nothing_else() {
+    let mut table = table();
+    table.insert(entry("r3", "e", RunState::Closed, 3)).unwrap();
+    table.date_closed();
+    table.insert(entry("undated", "e", RunState::Closed, 4)).unwrap();
+    assert_eq!(table.forget_closed(1000 + CLOSED_RETENTION_S), 0);
+    assert_eq!(table.forget_closed(1001 + CLOSED_RETENTION_S), 2);
+    assert_eq!(names(&table), ["r1", "undated"]);
+    let (e, undated) = ("e".parse().unwrap(), "undated".parse().unwrap());
+    assert_eq!(table.closed_at_unix_s(e, undated), None);
+}
+
+#[test]
+fn a_run_that_is_missing_is_closed_until_its_retention_is_over() {
+    let (mut known, e): (_, EnvId) = (table(), "e".parse().unwrap());
+    // `r1` has no date of its own: its retention begins when it is missed.
+    for day in 0..30 {
+        known = known.merged_into(RunTable::new(2000 + day * DAY_S));
+        let closed = known.get(e, "r1".parse().unwrap()).map(|entry| entry.state);
+        assert_eq!(closed, (day <= 14).then_some(RunState::Closed), "day {day}");
+    }
+    assert!(known.is_empty());
+}
+
+#[test]
+fn merging_goes_forward_whichever_table_is_the_older() {
+    let (e, r1): (EnvId, RunId) = ("e".parse().unwrap(), "r1".parse().unwrap());
+    let mut older = table();
+    older.set_state(e, r1, RunState::Closed).unwrap();
+    older.set_at(900);
+    older.date_closed();
+    older.insert(entry("r9", "e", RunState::Running, 9)).unwrap();
+    let merged = table().merged_into(older);
+    assert_eq!(merged.at_unix_s(), 1000);
+    assert_eq!(merged.get(e, r1).unwrap().state, RunState::Closed);
+    assert_eq!(merged.closed_at_unix_s(e, r1), Some(900));
+    // What only the older one has is not news.
+    assert_eq!(names(&merged), ["r1", "r2"]);
+
+    let mut newer = table();
+    newer.set_at(1500);
+    let merged = merged.merged_into(newer);
+    assert_eq!((merged.at_unix_s(), merged.get(e, r1).unwrap().state), (1500, RunState::Closed));
+}

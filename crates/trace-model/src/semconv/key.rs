@@ -61,7 +61,6 @@ keys! {
     DbMongodbCollectionOld = "db.mongodb.collection",
     DbQueryText = "db.query.text",
     DbStatementOld = "db.statement",
-    DbResponseStatus = "db.response.status_code",
     // RPC.
     RpcSystemName = "rpc.system.name",
     RpcSystem = "rpc.system",

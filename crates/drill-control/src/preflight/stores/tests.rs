@@ -1,0 +1,178 @@
+use sqlx::AssertSqlSafe;
+
+use super::*;
+
+fn store(kind: &str, tables: &[(&str, &str)]) -> SqlStore {
+    SqlStore {
+        kind: kind.into(),
+        service: "order".into(),
+        mode: SqlMode::ShadowTable { prefix: "shadow_".into(), suffix: String::new() },
+        tables: tables.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+        dsn: None,
+    }
+}
+
+fn column(name: &str) -> Column {
+    (name.into(), "TEXT".into(), false, 0)
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+#[test]
+fn a_missing_or_different_shadow_is_a_problem() {
+    let both = store("sqlite", &[("orders", "shadow"), ("items", "shadow"), ("products", "read_live")]);
+    let tables = Tables::from([
+        ("orders".into(), vec![column("id"), column("sku")]),
+        ("shadow_orders".into(), vec![column("id")]),
+        ("items".into(), vec![column("id")]),
+    ]);
+    let problems = problems(&both, &Seen { tables, ..Seen::default() });
+    assert_eq!(problems.len(), 2);
+    assert!(problems.iter().any(|text| text.contains("`sku TEXT` differs or is missing")));
+    assert!(problems.iter().any(|text| text.contains("`shadow_items` is not there")));
+}
+
+#[test]
+fn a_star_covers_every_other_live_table() {
+    let all = store("sqlite", &[("*", "shadow")]);
+    let tables = Tables::from([
+        ("orders".into(), vec![column("id")]),
+        ("shadow_orders".into(), vec![column("id")]),
+        ("carts".into(), vec![column("id")]),
+    ]);
+    assert_eq!(problems(&all, &Seen { tables, ..Seen::default() }).len(), 1);
+}
+
+#[test]
+fn a_store_that_lets_nobody_in_is_an_error_and_not_a_wait_without_end() {
+    // The system takes the connection; nobody ever speaks on it.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dsn = format!("postgres://u:secret@{}/d", silent.local_addr().unwrap());
+    let error = run(look(&store("postgres", &[]), &dsn, Duration::from_millis(50))).unwrap_err();
+    assert!(error.contains("did not let preflight in"), "{error}");
+}
+
+/// The problems that the statements make, asked of the real server.
+async fn on_postgres(dsn: &str, tables: &[(&str, &str)], changes: &str) -> Vec<String> {
+    let mut connection = dsn.parse::<sqlx::postgres::PgConnectOptions>().unwrap().connect().await.unwrap();
+    let fresh = format!("DROP SCHEMA public CASCADE; CREATE SCHEMA public; {POSTGRES_TABLES}; {changes}");
+    sqlx::raw_sql(AssertSqlSafe(fresh)).execute(&mut connection).await.unwrap();
+    let checked = check(&store("postgres", tables), Some(dsn)).await;
+    assert_eq!(checked.unobserved, None);
+    checked.problems
+}
+
+const POSTGRES_TABLES: &str = "
+    CREATE TABLE orders (id bigserial PRIMARY KEY, item bigint);
+    CREATE TABLE items (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+    CREATE TABLE shadow_items (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+    CREATE TABLE shadow_orders (id bigserial PRIMARY KEY, item bigint);
+    CREATE TABLE audit (id bigint);
+    CREATE FUNCTION copy() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO audit VALUES (NEW.id); RETURN NEW; END'";
+
+#[test]
+fn what_postgres_does_by_itself_may_not_reach_live_data() {
+    let server = peakdrill_testkit::postgres::Postgres::start().unwrap();
+    let tables = [("orders", "shadow"), ("items", "shadow")];
+    for (changes, expected) in [
+        ("", vec![]),
+        // A foreign key between shadows, and a sequence that is owned by a shadow under any name.
+        (
+            "ALTER TABLE shadow_orders ADD FOREIGN KEY (item) REFERENCES shadow_items;
+             CREATE SEQUENCE s OWNED BY shadow_orders.id;
+             ALTER TABLE shadow_orders ALTER COLUMN id SET DEFAULT nextval('s')",
+            vec![],
+        ),
+        (
+            "DROP TABLE shadow_orders; CREATE TABLE shadow_orders (LIKE orders INCLUDING ALL)",
+            vec!["`shadow_orders.id`", "`orders_id_seq`", "CREATE SEQUENCE", "SET DEFAULT nextval("],
+        ),
+        (
+            "ALTER TABLE shadow_orders ALTER COLUMN id SET DEFAULT nextval('orders_id_seq'::text)",
+            vec!["`shadow_orders.id`", "looked up by name"],
+        ),
+        (
+            "CREATE SEQUENCE loose; ALTER TABLE shadow_orders ALTER COLUMN item SET DEFAULT nextval('loose')",
+            vec!["`shadow_orders.item`", "`loose`"],
+        ),
+        (
+            "CREATE TRIGGER copies AFTER INSERT ON shadow_orders FOR EACH ROW EXECUTE FUNCTION copy()",
+            vec!["trigger `copies` on `shadow_orders`", "DROP TRIGGER copies ON shadow_orders"],
+        ),
+        (
+            "CREATE RULE also AS ON INSERT TO shadow_orders DO ALSO INSERT INTO audit VALUES (1)",
+            vec!["rule `also` on `shadow_orders`"],
+        ),
+        (
+            "ALTER TABLE shadow_orders ADD FOREIGN KEY (item) REFERENCES items",
+            vec!["`shadow_orders.item`", "live table `items`"],
+        ),
+        (
+            "ALTER TABLE orders ADD FOREIGN KEY (item) REFERENCES shadow_items ON DELETE CASCADE",
+            vec!["live column `orders.item`", "shadow table `shadow_items`"],
+        ),
+        // What live tables do among themselves is no matter.
+        (
+            "CREATE TRIGGER copies AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION copy();
+             ALTER TABLE orders ADD FOREIGN KEY (item) REFERENCES items",
+            vec![],
+        ),
+    ] {
+        let problems = run(on_postgres(&server.dsn(), &tables, changes));
+        assert_eq!(problems.len(), usize::from(!expected.is_empty()), "{changes}: {problems:?}");
+        for part in expected {
+            assert!(problems[0].contains(part), "{changes}: {problems:?}");
+        }
+    }
+    // The advice is one that preflight takes.
+    let advice = foreign_sequence("shadow_orders", "id", Some("orders_id_seq"));
+    let (_, statements) = advice.split_once("of its own: ").unwrap();
+    let like = "DROP TABLE shadow_orders; CREATE TABLE shadow_orders (LIKE orders INCLUDING ALL)";
+    let mended = run(on_postgres(&server.dsn(), &tables, &format!("{like}; {statements}")));
+    assert_eq!(mended, Vec::<String>::new());
+}
+
+#[test]
+fn what_postgres_does_to_a_partition_it_does_to_the_table() {
+    let server = peakdrill_testkit::postgres::Postgres::start().unwrap();
+    let parted = "CREATE TABLE shadow_audit (id bigint) PARTITION BY RANGE (id);
+        CREATE TABLE part PARTITION OF shadow_audit DEFAULT;
+        CREATE TRIGGER copies AFTER INSERT ON part FOR EACH ROW EXECUTE FUNCTION copy()";
+    let problems = run(on_postgres(&server.dsn(), &[("audit", "shadow")], parted));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("trigger `copies` on `shadow_audit`"), "{problems:?}");
+}
+
+async fn on_sqlite(changes: &str) -> Vec<String> {
+    let options: sqlx::sqlite::SqliteConnectOptions = "sqlite::memory:".parse().unwrap();
+    let mut connection = options.connect().await.unwrap();
+    let tables = "CREATE TABLE items (id INTEGER PRIMARY KEY);
+        CREATE TABLE shadow_items (id INTEGER PRIMARY KEY);
+        CREATE TABLE orders (id INTEGER PRIMARY KEY, item INTEGER);";
+    sqlx::raw_sql(AssertSqlSafe(format!("{tables} {changes}"))).execute(&mut connection).await.unwrap();
+    let both = store("sqlite", &[("orders", "shadow"), ("items", "shadow")]);
+    problems(&both, &sqlite(&mut connection).await.unwrap())
+}
+
+#[test]
+fn what_sqlite_does_by_itself_may_not_reach_live_data() {
+    let shadow = "CREATE TABLE shadow_orders (id INTEGER PRIMARY KEY, item INTEGER REFERENCES";
+    for (changes, expected) in [
+        (format!("{shadow} Shadow_Items)"), ""),
+        (format!("{shadow} items)"), "`shadow_orders.item` refers to the live table `items`"),
+        (
+            format!(
+                "{shadow} shadow_items); CREATE TRIGGER copies AFTER INSERT ON Shadow_Orders
+                 BEGIN DELETE FROM orders; END"
+            ),
+            "trigger `copies`",
+        ),
+    ] {
+        let problems = run(on_sqlite(&changes));
+        assert_eq!(problems.len(), usize::from(!expected.is_empty()), "{changes}: {problems:?}");
+        assert!(problems.iter().all(|text| text.contains(expected)), "{problems:?}");
+    }
+}
