@@ -1,5 +1,6 @@
 //! From cells to findings.
 
+mod common;
 mod growth;
 mod judge;
 mod law;
@@ -8,8 +9,10 @@ mod onset;
 mod resample;
 mod saturation;
 mod series;
+mod starved;
 mod summary;
 mod tables;
+mod visits;
 mod windows;
 mod words;
 
@@ -17,6 +20,7 @@ use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, Bottleneck,
 
 use crate::analysis::{Analysis, AnalysisInput, Growth};
 use crate::cells::Cells;
+use common::Common;
 use growth::Growths;
 use judge::Finding;
 pub(crate) use names::Names;
@@ -31,6 +35,7 @@ struct Facts<'a> {
     names: &'a Names,
     series: &'a Series,
     windows: &'a Windows,
+    common: &'a Common,
     growths: &'a Growths,
 }
 
@@ -41,14 +46,23 @@ struct Facts<'a> {
 pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     let names = Names::new(cells);
     let series = Series::new(cells, input, &names);
-    let windows = Windows::new(&series, input);
-    let growths = Growths::new(cells, &names, &series, &windows, &input.settings);
-    let facts = Facts { cells, input, names: &names, series: &series, windows: &windows, growths: &growths };
+    let (windows, common) = common::split(&series, Windows::new(&series, input));
+    let growths = Growths::new(cells, &names, &series, &windows, common.slower_ns, &input.settings);
+    let facts = Facts {
+        cells,
+        input,
+        names: &names,
+        series: &series,
+        windows: &windows,
+        common: &common,
+        growths: &growths,
+    };
     let completeness = tables::completeness(&facts);
     let matter = summary::matter(&facts);
-    let mut findings = judge::findings(&facts, &matter);
+    let starved = starved::because(&facts, &matter);
+    let mut findings = judge::findings(&facts, &matter, starved.is_empty());
     judge::rank(&mut findings, &facts);
-    let summary = summary::summary(&facts, &findings, &matter, &completeness);
+    let summary = summary::summary(&facts, &findings, &matter, &completeness, starved);
     Analysis {
         bottlenecks: findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect(),
         dependencies: tables::dependencies(&facts),

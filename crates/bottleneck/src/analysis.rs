@@ -20,6 +20,12 @@ pub struct AnalysisInput {
     pub measured: Vec<(i64, i64)>,
     /// Steps that come first in a journey. Empty: every root is a journey.
     pub first_steps: Vec<StepId>,
+    /// Journeys that the schedule held, per second of the load: index 0 is its first second. Those that could
+    /// not be started count as well. Empty: the roots that are known. Seconds beyond its end: the roots.
+    pub intended: Vec<f64>,
+    /// How late the generator started its requests, per second of the load (index 0 is its first second): the
+    /// 99 % quantile of actual less intended start, milliseconds; 0 where it started none. Empty: not known.
+    pub lateness_ms: Vec<f64>,
     /// Owner per node.
     pub owners: BTreeMap<String, String>,
     /// The spans of roots intended before this second should have arrived; `None`: all. A live view sets it some seconds back, so that

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::pairs;
 
-/// Second since the start of the load → cell. Seconds before the start are negative.
-type Seconds<C> = BTreeMap<i64, C>;
+/// Second since the start of the load → cell. Seconds before the start are negative. The cells are shared between
+/// copies until one of them changes: a view that is made four times a second copies what changed since the last.
+pub type Seconds<C> = BTreeMap<i64, Arc<C>>;
 
 /// Adding is associative, commutative and can be undone: integers that wrap, and histograms of integers.
-pub(crate) trait Cell: Default + PartialEq {
+pub(crate) trait Cell: Clone + Default + PartialEq {
     /// Adds `sign` times the other.
     fn add(&mut self, other: &Self, sign: i64);
 }
@@ -169,16 +170,16 @@ cell! {
 pub struct Cells {
     /// Calls.
     #[serde(with = "pairs")]
-    pub edges: BTreeMap<(EdgeKey, TraceClass), BTreeMap<i64, EdgeCell>>,
+    pub edges: BTreeMap<(EdgeKey, TraceClass), Seconds<EdgeCell>>,
     /// Operations.
     #[serde(with = "pairs")]
-    pub nodes: BTreeMap<(NodeKey, TraceClass), BTreeMap<i64, NodeCell>>,
+    pub nodes: BTreeMap<(NodeKey, TraceClass), Seconds<NodeCell>>,
     /// Critical paths.
     #[serde(with = "pairs")]
-    pub paths: BTreeMap<(Entry, TraceClass, NodeKey), BTreeMap<i64, PathCell>>,
+    pub paths: BTreeMap<(Entry, TraceClass, NodeKey), Seconds<PathCell>>,
     /// Roots.
     #[serde(with = "pairs")]
-    pub roots: BTreeMap<(Entry, TraceClass), BTreeMap<i64, RootCell>>,
+    pub roots: BTreeMap<(Entry, TraceClass), Seconds<RootCell>>,
     /// Visits.
     #[serde(with = "pairs")]
     pub visits: BTreeMap<(Entry, TraceClass, NodeKey), VisitCell>,
@@ -240,7 +241,11 @@ fn add_second<K: Ord + Clone, C: Cell>(
         map.insert(key.clone(), Seconds::new());
     }
     let Some(seconds) = map.get_mut(key) else { return };
-    add_to(seconds, &second, cell, sign);
+    let there = seconds.entry(second).or_default();
+    Arc::make_mut(there).add(cell, sign);
+    if **there == C::default() {
+        seconds.remove(&second);
+    }
     if seconds.is_empty() {
         map.remove(key);
     }

@@ -1,5 +1,6 @@
 //! One trace, as what it adds to the cells.
 
+mod attempts;
 mod calls;
 mod gather;
 mod spent;
@@ -12,6 +13,7 @@ use crate::cells::{Contribution, PathCell, RootCell, TelemetryCell};
 use crate::key::{Entry, TraceClass, bounded_op};
 use crate::path::{self, Part, Piece, taker};
 use crate::tree::{Place, Role, Tree};
+use attempts::Attempts;
 use gather::{Gather, second_of};
 
 /// A span that ends so shortly before its client gives up is cut off with it: clocks differ a little.
@@ -52,8 +54,9 @@ pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, ori
         None => root_of_span(&tree),
     };
     let mut gather = Gather::new(class, origin_ns);
-    calls::gather_calls(&mut gather, &tree, root.as_ref());
-    spent::gather_operations(&mut gather, &tree, root.as_ref());
+    let attempts = Attempts::new(&tree, root.as_ref());
+    calls::gather_calls(&mut gather, &tree, root.as_ref(), &attempts);
+    spent::gather_operations(&mut gather, &tree, root.as_ref(), &attempts);
     gather_orphans(&mut gather, &tree, root.as_ref());
     if let Some(root) = &root {
         gather_root(&mut gather, root);
@@ -61,6 +64,19 @@ pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, ori
         gather_flows(&mut gather, &tree, root);
         gather.finish_visits(&root.entry, root.entered && !root.error);
     }
+    gather.finish()
+}
+
+/// What spans add that came when the rest of their trace was let go: calls and operations, under the second of
+/// their own start. Never a root, a path, a flow or a visit, and no orphan either: whether they are the first, and
+/// whose they are, is not known any more. Units and order as for [`contribute`].
+#[must_use]
+pub fn contribute_late(spans: &[Span], class: TraceClass, origin_ns: i64) -> Contribution {
+    let tree = Tree::new(spans);
+    let mut gather = Gather::new(class, origin_ns);
+    let attempts = Attempts::new(&tree, None);
+    calls::gather_calls(&mut gather, &tree, None, &attempts);
+    spent::gather_operations(&mut gather, &tree, None, &attempts);
     gather.finish()
 }
 

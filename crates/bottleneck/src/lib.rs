@@ -14,8 +14,10 @@ pub use analyse::analyse;
 pub use analysis::{
     Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, QueueWait, Ranked, Settings, WARM_UP_S,
 };
-pub use cells::{Cells, Contribution, EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell};
+pub use cells::{
+    Cells, Contribution, EdgeCell, NodeCell, PathCell, RootCell, Seconds, TelemetryCell, VisitCell,
+};
 pub use compare::compare;
-pub use contribute::contribute;
+pub use contribute::{contribute, contribute_late};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
 pub use path::{Part, Segment, critical_path};

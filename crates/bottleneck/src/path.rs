@@ -112,6 +112,41 @@ pub(crate) fn under(tree: &Tree<'_>, at: usize) -> Vec<Piece> {
     walk.run()
 }
 
+/// How the time of a call is divided among the callee's spans.
+pub(crate) struct Pair {
+    /// The attempt that carries the answer, and the gap.
+    pub(crate) carrier: usize,
+    /// The attempt that came first.
+    pub(crate) earliest: usize,
+    /// Attempts that were waited for, and for how long, nanoseconds.
+    taken: SmallVec<[(usize, i64); 2]>,
+    /// What none of these took, nanoseconds.
+    pub(crate) gap_ns: i64,
+}
+
+/// Divides a call among the callee's spans, by their durations alone: the two clocks need not agree. Of several
+/// (attempts), the last that succeeded carries the answer; those before it were waited for too, where they do not
+/// overlap. `None` of none.
+pub(crate) fn pair(tree: &Tree<'_>, call_ns: i64, servers: &[usize]) -> Option<Pair> {
+    let mut sorted: SmallVec<[usize; 4]> = servers.iter().copied().collect();
+    sorted.sort_by_key(|i| (tree.nodes[*i].start, *i));
+    let earliest = *sorted.first()?;
+    let last = sorted.iter().rposition(|i| !tree.nodes[*i].span.error).unwrap_or(sorted.len() - 1);
+    let (mut gap_ns, mut before, mut taken) = (call_ns, i64::MAX, SmallVec::new());
+    for &server in sorted[..=last].iter().rev() {
+        let place = &tree.nodes[server];
+        if place.end > before {
+            continue;
+        }
+        // Longer than the call: the caller gave up. What came after is nobody's wait.
+        let ns = (place.end - place.start).min(gap_ns);
+        taken.push((server, ns));
+        gap_ns -= ns;
+        before = place.start;
+    }
+    Some(Pair { carrier: sorted[last], earliest, taken, gap_ns })
+}
+
 struct Walk<'a, 'b> {
     tree: &'a Tree<'b>,
     /// Spans, and the part of their time (in their own clock) that is to be explained.
@@ -144,28 +179,14 @@ impl Walk<'_, '_> {
         self.out
     }
 
-    /// A call and the callee's spans, by their durations alone: the two clocks need not agree. Of several
-    /// (attempts), the last that succeeded carries the answer; those before it were waited for too.
+    /// A call and the callee's spans.
     fn paired(&mut self, start: i64, end: i64, servers: &[usize]) {
-        let mut sorted: SmallVec<[usize; 4]> = servers.iter().copied().collect();
-        sorted.sort_by_key(|i| (self.tree.nodes[*i].start, *i));
-        let last = sorted.iter().rposition(|i| !self.tree.nodes[*i].span.error).unwrap_or(sorted.len() - 1);
-        let carrier = sorted[last];
-        let (mut left, mut before) = (end - start, i64::MAX);
-        for &server in sorted[..=last].iter().rev() {
-            let place = &self.tree.nodes[server];
-            if place.end > before {
-                continue;
-            }
-            // Longer than the call: the caller gave up. What came after is nobody's wait.
-            let taken = (place.end - place.start).min(left);
-            if taken > 0 {
-                self.todo.push((server, place.start, place.start + taken));
-            }
-            left -= taken;
-            before = place.start;
+        let Some(pair) = pair(self.tree, end - start, servers) else { return };
+        for (server, ns) in pair.taken.iter().filter(|(_, ns)| *ns > 0) {
+            let start = self.tree.nodes[*server].start;
+            self.todo.push((*server, start, start + ns));
         }
-        self.emit(Some(carrier), Part::Gap, left);
+        self.emit(Some(pair.carrier), Part::Gap, pair.gap_ns);
     }
 
     /// Children in the clock of their parent: back from the end, always the one that ended last.

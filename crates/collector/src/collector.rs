@@ -208,7 +208,7 @@ impl Collector {
 fn missing_by_counters(view: &View) -> impl Iterator<Item = String> + use<> {
     let said = [
         (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
-        (counter::LATE, "spans came after their trace was sealed: counted as calls, not on critical paths"),
+        (counter::LATE, "spans came after their trace was sealed: counted as calls, never as requests"),
         (counter::SEALED_EARLY, "traces were sealed early because too many were open"),
         (counter::DROPPED_BEFORE_ORIGIN, "traces were let go before the start of the load was known"),
         (counter::OVER_TRACE_LIMIT, "spans were over the limit of one trace"),

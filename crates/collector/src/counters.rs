@@ -40,7 +40,7 @@ pub mod counter {
     pub const CYCLES: &str = "spans_on_parent_cycle";
     /// Spans that are beyond the limit of one trace.
     pub const OVER_TRACE_LIMIT: &str = "spans_over_trace_limit";
-    /// Spans that came after their trace was sealed; counted as edges only.
+    /// Spans that came after their trace was sealed; counted as calls and operations only.
     pub const LATE: &str = "spans_late";
     /// Traces sealed because nothing came for them within the horizon.
     pub const SEALED: &str = "traces_sealed";

@@ -9,7 +9,7 @@ mod trace;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use peakdrill_bottleneck::{Cells, TraceClass, contribute};
+use peakdrill_bottleneck::{Cells, TraceClass, contribute, contribute_late};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::ledger::LedgerRow;
 use peakdrill_trace_model::{Span, SpanKind};
@@ -33,6 +33,8 @@ pub struct Fold {
     limits: Limits,
     origin_ns: Option<i64>,
     cells: Cells,
+    /// Goes up with every change of the cells.
+    cells_version: u64,
     traces: FxHashMap<u128, Trace>,
     /// Open traces by when they may be sealed; an entry may be earlier than the truth, never later.
     deadlines: BinaryHeap<Reverse<(i64, u128)>>,
@@ -60,6 +62,7 @@ impl Fold {
             limits,
             origin_ns: None,
             cells: Cells::default(),
+            cells_version: 0,
             traces: FxHashMap::default(),
             deadlines: BinaryHeap::new(),
             dirty: Vec::new(),
@@ -117,7 +120,7 @@ impl Fold {
         for id in std::mem::take(&mut self.dirty) {
             if let Some(trace) = self.traces.get_mut(&id) {
                 trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
-                trace.fold(origin_ns, &mut self.cells);
+                self.cells_version += u64::from(trace.fold(origin_ns, &mut self.cells));
             }
         }
     }
@@ -126,6 +129,12 @@ impl Fold {
     #[must_use]
     pub fn cells(&self) -> &Cells {
         &self.cells
+    }
+
+    /// A number that goes up whenever the cells change: equal numbers mean equal cells.
+    #[must_use]
+    pub fn cells_version(&self) -> u64 {
+        self.cells_version
     }
 
     /// The ledger: newest count of each series, summed over instances.
@@ -227,7 +236,10 @@ impl Fold {
         self.counters.add(counter::ROOTS, 1);
         if self.sealed.contains_key(&row.trace) {
             self.counters.add(counter::ROOTS_LATE, 1);
-            self.add_alone(&[], Some(&row), TraceClass::Mine);
+            if let Some(origin_ns) = self.origin_ns {
+                self.cells.apply(&contribute(&[], Some(&row), TraceClass::Mine, origin_ns));
+                self.cells_version += 1;
+            }
             return;
         }
         if !self.open(row.trace, row.done_ns.min(recv_ns)).take_root(row) {
@@ -236,8 +248,10 @@ impl Fold {
         self.raise(row.trace, TraceClass::Mine);
     }
 
-    /// The trace, opened if need be, and marked as changed.
+    /// The trace, opened if need be, and marked as changed. What came just now is as new as anything: a host whose
+    /// clock is behind by more than the horizon would see its traces sealed as they arrive.
     fn open(&mut self, id: u128, last_ns: i64) -> &mut Trace {
+        let last_ns = last_ns.max(self.watermark_ns);
         let trace = self.traces.entry(id).or_insert_with(|| {
             self.deadlines.push(Reverse((last_ns.saturating_add(self.limits.horizon_ns), id)));
             Trace::new(last_ns)
@@ -319,7 +333,7 @@ impl Fold {
         };
         self.counters.add(why, 1);
         trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
-        trace.fold(origin_ns, &mut self.cells);
+        self.cells_version += u64::from(trace.fold(origin_ns, &mut self.cells));
         self.counters.add(counter::CYCLES, trace.on_cycle());
         self.sealed.insert(id, trace.class());
         self.sealed_order.push_back(id);
@@ -331,15 +345,12 @@ impl Fold {
         }
     }
 
+    /// Adds spans of a sealed trace, which can be taken back no more, as the calls that they are.
     fn late(&mut self, spans: &[Span], class: TraceClass) {
         self.counters.add(counter::LATE, spans.len() as u64);
-        self.add_alone(spans, None, class);
-    }
-
-    /// Adds what can be taken back no more.
-    fn add_alone(&mut self, spans: &[Span], root: Option<&RootRow>, class: TraceClass) {
         if let Some(origin_ns) = self.origin_ns {
-            self.cells.apply(&contribute(spans, root, class, origin_ns));
+            self.cells.apply(&contribute_late(spans, class, origin_ns));
+            self.cells_version += 1;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the collector's threads and its handle share.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) changed: Condvar,
     pub(crate) version: watch::Sender<u64>,
     view: RwLock<Arc<View>>,
+    /// [`Fold::cells_version`] of the view's cells.
+    view_version: AtomicU64,
     /// Of the receivers: what never reached the fold.
     counters: Mutex<Counters>,
 }
@@ -28,6 +31,7 @@ impl Shared {
             changed: Condvar::new(),
             version: watch::Sender::new(0),
             view: RwLock::default(),
+            view_version: AtomicU64::new(0),
             counters: Mutex::default(),
         })
     }
@@ -51,13 +55,15 @@ impl Shared {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// Folds what came and publishes it. Cells that did not change are not copied.
+    /// Folds what came and publishes it. Cells that did not change are not copied; of others, what did not change
+    /// is shared with the fold.
     pub(crate) fn publish(&self) -> Arc<View> {
         let mut fold = self.fold();
         fold.settle();
-        let before = self.view();
-        let cells = if *before.cells == *fold.cells() {
-            Arc::clone(&before.cells)
+        // Under the fold's lock, so that version and cells belong together.
+        let version = fold.cells_version();
+        let cells = if self.view_version.swap(version, Ordering::Relaxed) == version {
+            Arc::clone(&self.view().cells)
         } else {
             Arc::<Cells>::new(fold.cells().clone())
         };
@@ -71,8 +77,8 @@ impl Shared {
             ledger: fold.ledger(),
             counters,
         });
-        drop(fold);
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view);
+        drop(fold);
         view
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::analyse::names::Names;
 use crate::analyse::resample::{Resample, interval};
-use crate::analyse::series::Series;
+use crate::analyse::series::{Series, mean};
 use crate::analyse::windows::Windows;
 use crate::analysis::Settings;
 use crate::cells::Cells;
@@ -45,6 +45,10 @@ pub(crate) struct Growths {
     pub(crate) added: Vec<Added>,
     /// Share of the growth, and its 95 % interval.
     pub(crate) share: Vec<Option<(f64, f64, f64)>>,
+    /// The same of what is beyond that which all nodes have in common.
+    pub(crate) excess_share: Vec<Option<(f64, f64, f64)>>,
+    /// What a node added beyond that, nanoseconds a request.
+    pub(crate) excess_ns: Vec<f64>,
     /// Time on critical paths at peak, nanoseconds a request.
     pub(crate) at_peak: Vec<f64>,
     /// Mean duration of the critical path at light load, nanoseconds a request.
@@ -75,32 +79,26 @@ impl Growths {
         names: &Names,
         series: &Series,
         windows: &Windows,
+        slower_ns: f64,
         settings: &Settings,
     ) -> Self {
         let table = Table::new(cells, names, series, windows);
         let every = |chunks: &[Chunk]| (0..chunks.len()).collect::<Vec<_>>();
         let (light, peak) = (every(&table.light), every(&table.peak));
+        let common: Vec<f64> = common_ns(series, windows, slower_ns);
         let whole = table.means(&light, &peak);
-        let added: Vec<Added> = whole.nodes.iter().map(|(before, after)| difference(before, after)).collect();
-        let shares = shares(&added);
-        let mut drawn: Vec<Vec<f64>> = vec![Vec::new(); table.nodes];
+        let added = whole.added();
+        let mut shares = Shares::new(&added, &common);
         let mut resample = Resample::new(settings.seed, DRAWS);
         for _ in 0..settings.resamples {
             let means = table.means(&resample.draw(light.len()), &resample.draw(peak.len()));
-            let added: Vec<Added> =
-                means.nodes.iter().map(|(before, after)| difference(before, after)).collect();
-            if let Some(shares) = self::shares(&added) {
-                drawn.iter_mut().zip(shares).for_each(|(all, share)| all.push(share));
-            }
+            shares.draw(&means.added(), &common);
         }
-        let share = drawn.into_iter().enumerate().map(|(i, drawn)| {
-            let estimate = shares.as_ref()?[i];
-            let (low, high) = interval(drawn).unwrap_or((0.0, 1.0));
-            Some((estimate, low.min(estimate), high.max(estimate)))
-        });
-        let share = share.collect();
+        let (share, excess_share) = shares.intervals();
         Self {
             share,
+            excess_share,
+            excess_ns: added.iter().zip(&common).map(|(a, c)| excess(a, *c)).collect(),
             at_peak: whole.nodes.iter().map(|(_, after)| after.total()).collect(),
             light_ns: whole.nodes.iter().map(|(before, _)| before.own + before.gap).sum(),
             sync_ns: added.iter().map(|a| a.own + a.gap).sum(),
@@ -110,21 +108,79 @@ impl Growths {
     }
 }
 
+/// Per node, what its calls took longer because all did, nanoseconds a request.
+fn common_ns(series: &Series, windows: &Windows, slower_ns: f64) -> Vec<f64> {
+    let requests = mean(&series.requests, &windows.peak).max(f64::MIN_POSITIVE);
+    let calls = series.nodes.iter().map(|node| mean(&node.ops, &windows.peak));
+    calls.map(|calls| slower_ns * calls / requests).collect()
+}
+
+fn excess(added: &Added, common: f64) -> f64 {
+    (added.total() - common).max(0.0)
+}
+
+type Interval = Option<(f64, f64, f64)>;
+
+/// Per node, its share of what grew: all of it, and what is beyond the common part.
+struct Shares {
+    whole: Vec<Option<(f64, f64)>>,
+    drawn: Vec<(Vec<f64>, Vec<f64>)>,
+}
+
+impl Shares {
+    fn new(added: &[Added], common: &[f64]) -> Self {
+        let whole = match shares(added, common) {
+            Some(shares) => shares.into_iter().map(Some).collect(),
+            None => vec![None; added.len()],
+        };
+        Self { whole, drawn: vec![(Vec::new(), Vec::new()); added.len()] }
+    }
+
+    fn draw(&mut self, added: &[Added], common: &[f64]) {
+        for (drawn, (share, excess)) in self.drawn.iter_mut().zip(shares(added, common).into_iter().flatten())
+        {
+            drawn.0.push(share);
+            drawn.1.push(excess);
+        }
+    }
+
+    fn intervals(self) -> (Vec<Interval>, Vec<Interval>) {
+        let around = |estimate: f64, drawn: Vec<f64>| {
+            let (low, high) = interval(drawn).unwrap_or((0.0, 1.0));
+            (estimate, low.min(estimate), high.max(estimate))
+        };
+        let both = self.whole.into_iter().zip(self.drawn);
+        both.map(|(whole, (shares, excesses))| match whole {
+            Some((share, excess)) => (Some(around(share, shares)), Some(around(excess, excesses))),
+            None => (None, None),
+        })
+        .unzip()
+    }
+}
+
+/// Shares of what grew, and of that what is beyond the common part; what shrank has none. `None` when nothing
+/// grew.
+fn shares(added: &[Added], common: &[f64]) -> Option<Vec<(f64, f64)>> {
+    let total: f64 = added.iter().map(|a| a.total().max(0.0)).sum();
+    let share = |(a, common): (&Added, &f64)| (a.total().max(0.0) / total, excess(a, *common) / total);
+    (total > 0.0).then(|| added.iter().zip(common).map(share).collect())
+}
+
 fn difference(before: &Added, after: &Added) -> Added {
     let mut out = *after;
     out.plus(before, -1.0);
     out
 }
 
-/// Shares of what grew; what shrank has none. `None` when nothing grew.
-fn shares(added: &[Added]) -> Option<Vec<f64>> {
-    let total: f64 = added.iter().map(|a| a.total().max(0.0)).sum();
-    (total > 0.0).then(|| added.iter().map(|a| a.total().max(0.0) / total).collect())
-}
-
 struct Means {
     /// Per node, nanoseconds a request at light load and at peak.
     nodes: Vec<(Added, Added)>,
+}
+
+impl Means {
+    fn added(&self) -> Vec<Added> {
+        self.nodes.iter().map(|(before, after)| difference(before, after)).collect()
+    }
 }
 
 impl Table {

@@ -12,7 +12,7 @@ use crate::analyse::summary::Matter;
 use crate::analyse::windows::{Level, levels};
 
 /// A share of the growth from which on a node counts.
-const SHARE: f64 = 0.2;
+pub(crate) const SHARE: f64 = 0.2;
 /// Growth at a node, as a part of a request's duration at light load, that is more than a disturbance.
 const LARGE_PART: f64 = 0.5;
 /// The same, in nanoseconds.
@@ -79,37 +79,45 @@ impl Finding {
     }
 }
 
-/// Judges every node.
-pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter) -> Vec<Finding> {
+/// Judges every node. `capacities`: whether the run can tell what a node carries.
+pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter, capacities: bool) -> Vec<Finding> {
     let levels = levels(facts.series, facts.windows, LEVELS);
     let onsets: Vec<Option<usize>> =
-        facts.series.nodes.iter().map(|node| onset(node, &facts.windows.light)).collect();
+        facts.series.nodes.iter().map(|node| onset(node, &facts.windows.light, facts.common)).collect();
     let plateau = plateau(facts);
-    (0..facts.series.nodes.len()).map(|at| finding(facts, matter, at, &levels, &onsets, plateau)).collect()
+    let judge = |at: usize| {
+        let (full, knee) = if capacities { capacity(facts, at, &levels) } else { (None, None) };
+        let flags = flags(facts, matter, at, full.as_ref(), &onsets, plateau);
+        Finding { at, verdict: flags.verdict(), flags, saturation: full, knee, onset: onsets[at] }
+    };
+    (0..facts.series.nodes.len()).map(judge).collect()
 }
 
-fn finding(
+/// What a node did while it was full; else its capacity by the bend of its curve.
+fn capacity(facts: &Facts<'_>, at: usize, levels: &[Level]) -> (Option<Saturation>, Option<(f64, f64, f64)>) {
+    let (node, windows, common) = (&facts.series.nodes[at], facts.windows, facts.common);
+    let settings = &facts.input.settings;
+    let draws = || Resample::new(settings.seed, 2 + at as u64);
+    let full = saturation(node, facts.series, windows, common, settings.resamples, draws());
+    if full.is_some() || node.key.kind == NodeKind::Queue {
+        return (full, None);
+    }
+    (None, law::knee(node, levels, windows, common, settings.resamples, draws()))
+}
+
+fn flags(
     facts: &Facts<'_>,
     matter: &Matter,
     at: usize,
-    levels: &[Level],
+    saturation: Option<&Saturation>,
     onsets: &[Option<usize>],
     plateau: Option<f64>,
-) -> Finding {
-    let node = &facts.series.nodes[at];
-    let settings = &facts.input.settings;
-    let draws = || Resample::new(settings.seed, 2 + at as u64);
-    let saturation = saturation(node, facts.series, facts.windows, settings.resamples, draws());
-    let knee = if saturation.is_some() || node.key.kind == NodeKind::Queue {
-        None
-    } else {
-        law::knee(node, levels, facts.windows, settings.resamples, draws())
-    };
-    let added = &facts.growths.added[at];
-    let share = facts.growths.share[at].is_some_and(|(share, low, _)| low > 0.0 && share >= SHARE);
-    let large = added.total() >= (LARGE_PART * facts.growths.light_ns).max(LARGE_NS);
-    let capacity = saturation.as_ref().and_then(|s| s.capacity);
-    let flags = Flags {
+) -> Flags {
+    let (added, excess_ns) = (&facts.growths.added[at], facts.growths.excess_ns[at]);
+    let share = facts.growths.excess_share[at].is_some_and(|(share, low, _)| low > 0.0 && share >= SHARE);
+    let large = excess_ns >= (LARGE_PART * facts.growths.light_ns).max(LARGE_NS);
+    let capacity = saturation.and_then(|s| s.capacity);
+    Flags {
         share: share && matter.any(),
         waiting: matter.any() && large && added.wait + added.gap > added.own + added.flow,
         full: saturation.is_some() && matter.any(),
@@ -118,8 +126,7 @@ fn finding(
         }),
         onset: matter.any() && large && began_here(facts, at, onsets),
         errors: matter.errors && error_part(facts, at) >= ORIGIN,
-    };
-    Finding { at, verdict: flags.verdict(), flags, saturation, knee, onset: onsets[at] }
+    }
 }
 
 /// The throughput at which the whole system stopped, where it got less done than was asked for.

@@ -1,5 +1,6 @@
 //! Capacity of a node that was never full: from the bend of its time against the rate, when it bends.
 
+use crate::analyse::common::Common;
 use crate::analyse::resample::{Resample, interval};
 use crate::analyse::series::NodeSeries;
 use crate::analyse::windows::{Level, Windows};
@@ -74,18 +75,19 @@ fn points(
 }
 
 /// The capacity of a node in journeys a second with its 95 % interval, when its curve bends towards one that
-/// is near enough to the tested rates; `None`: no knee up to them.
+/// is near enough to the tested rates; `None`: no knee up to them. What all nodes became slower by is no bend.
 pub(crate) fn knee(
     node: &NodeSeries,
     levels: &[Level],
     windows: &Windows,
+    common: &Common,
     resamples: u32,
     mut draws: Resample,
 ) -> Option<(f64, f64, f64)> {
     let tested = windows.tested?;
     let curve = points(node, levels, |l| l.seconds.clone());
     let (first, last) = (curve.first()?, curve.last()?);
-    if curve.len() < FEW_LEVELS || last.1 < BENT * first.1 || last.1 - first.1 < BENT_NS {
+    if curve.len() < FEW_LEVELS || last.1 < BENT * first.1 || last.1 - first.1 < BENT_NS + common.slower_ns {
         return None;
     }
     let highest = curve.iter().map(|p| p.0).fold(tested, f64::max);

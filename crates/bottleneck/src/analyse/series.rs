@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use peakdrill_latency::Sparse;
 
 use crate::analyse::names::Names;
+use crate::analyse::visits::{self, Visits};
 use crate::analysis::AnalysisInput;
 use crate::cells::{Cell as _, Cells, NodeCell};
 use crate::key::{Entry, NodeKey, TraceClass};
@@ -35,10 +36,8 @@ pub(crate) struct NodeSeries {
     pub(crate) origin_errors: Vec<f64>,
     /// Sums over all seconds.
     pub(crate) total: NodeCell,
-    /// Visits a journey at the run's mix.
-    pub(crate) visits: f64,
-    /// Standard error of the visits.
-    pub(crate) visits_error: f64,
+    /// Visits a journey, per class of traffic.
+    visits: BTreeMap<TraceClass, Visits>,
 }
 
 /// A run, per second.
@@ -47,6 +46,12 @@ pub(crate) struct Series {
     pub(crate) load: usize,
     /// Journeys that were due, live traffic included.
     pub(crate) offered: Vec<f64>,
+    /// The same per class.
+    offered_of: BTreeMap<TraceClass, Vec<f64>>,
+    /// Journeys that were started, live traffic included.
+    pub(crate) started: Vec<f64>,
+    /// Requests of all classes, by intended second.
+    pub(crate) requests: Vec<f64>,
     /// Journeys whose first request ended.
     pub(crate) finished: Vec<f64>,
     /// Latency of the drill's own roots by intended second; of all where the drill has none.
@@ -60,7 +65,12 @@ pub(crate) struct Series {
 }
 
 /// Whether roots of this entry start a journey.
-fn starts_journey(input: &AnalysisInput, entry: &Entry, class: TraceClass, with_steps: bool) -> bool {
+pub(crate) fn starts_journey(
+    input: &AnalysisInput,
+    entry: &Entry,
+    class: TraceClass,
+    with_steps: bool,
+) -> bool {
     match entry {
         Entry::Step(step) => input.first_steps.is_empty() || input.first_steps.contains(step),
         // With a generator's rows, other traces of the drill are probes.
@@ -89,6 +99,9 @@ impl Series {
         let mut series = Self {
             load: usize::try_from(load).unwrap_or(0),
             offered: vec![0.0; len],
+            offered_of: BTreeMap::new(),
+            started: vec![0.0; len],
+            requests: vec![0.0; len],
             finished: vec![0.0; len],
             latency: vec![Sparse::default(); len],
             roots: vec![(0.0, 0.0); len],
@@ -96,8 +109,10 @@ impl Series {
             class,
         };
         series.add_roots(cells, input, with_steps);
-        series.add_nodes(cells, names, len);
-        series.add_visits(cells, input, names, with_steps);
+        series.add_offered(input);
+        let stubbed = stubbed_for_the_drill(cells, names);
+        series.add_nodes(cells, names, &stubbed, len);
+        series.add_visits(cells, input, names, &stubbed, with_steps);
         series
     }
 
@@ -111,8 +126,11 @@ impl Series {
             let journey = starts_journey(input, entry, *class, with_steps);
             for (second, cell) in seconds {
                 let Some(at) = self.at(*second) else { continue };
+                self.requests[at] += cell.count as f64;
                 if journey {
-                    self.offered[at] += cell.count as f64;
+                    let of = self.offered_of.entry(*class).or_insert_with(|| vec![0.0; self.started.len()]);
+                    of[at] += cell.count as f64;
+                    self.started[at] += cell.count as f64;
                     self.finished[at] += cell.done as f64;
                 }
                 if *class == self.class {
@@ -124,7 +142,20 @@ impl Series {
         }
     }
 
-    fn add_nodes(&mut self, cells: &Cells, names: &Names, len: usize) {
+    /// What was due: of the drill what its schedule held, where that is known, since arrivals that could not be
+    /// started left no root; of others what came.
+    fn add_offered(&mut self, input: &AnalysisInput) {
+        if !input.intended.is_empty() {
+            let len = self.offered.len();
+            let mine = self.offered_of.entry(TraceClass::Mine).or_insert_with(|| vec![0.0; len]);
+            mine.iter_mut().zip(&input.intended).for_each(|(of, intended)| *of = intended.max(0.0));
+        }
+        for of in self.offered_of.values() {
+            self.offered.iter_mut().zip(of).for_each(|(sum, of)| *sum += of);
+        }
+    }
+
+    fn add_nodes(&mut self, cells: &Cells, names: &Names, stubbed: &BTreeSet<NodeKey>, len: usize) {
         let mut at_key: BTreeMap<NodeKey, usize> = BTreeMap::new();
         for (key, _) in cells.nodes.keys() {
             let key = names.of(key);
@@ -134,7 +165,6 @@ impl Series {
         let mut nodes: Vec<Option<NodeSeries>> = at_key.iter().map(|_| None).collect();
         at_key.iter().for_each(|(key, at)| nodes[*at] = Some(NodeSeries::new(key.clone(), len)));
         let mut nodes: Vec<NodeSeries> = nodes.into_iter().flatten().collect();
-        let stubbed = stubbed_for_the_drill(cells, names);
         for ((key, class), seconds) in &cells.nodes {
             let key = names.of(key);
             if *class != TraceClass::Mine && stubbed.contains(&key) {
@@ -151,45 +181,45 @@ impl Series {
         self.nodes.sort_by(|a, b| a.key.cmp(&b.key));
     }
 
-    /// Visits per journey: per entry over the roots that ended well, weighted by the mix of all roots. So
-    /// neither a backlog nor requests that were given up bend it.
-    fn add_visits(&mut self, cells: &Cells, input: &AnalysisInput, names: &Names, with_steps: bool) {
-        let counts = |classes: &dyn Fn(TraceClass) -> bool| {
-            let mut out: BTreeMap<(&Entry, TraceClass), (f64, f64)> = BTreeMap::new();
-            let mut journeys = 0.0;
-            for ((entry, class), seconds) in cells.roots.iter().filter(|((_, class), _)| classes(*class)) {
-                let during = seconds.iter().filter(|(second, _)| **second >= 0);
-                let (count, ok) =
-                    during.fold((0, 0), |(n, ok), (_, cell)| (n + cell.count, ok + cell.ok_traced));
-                if starts_journey(input, entry, *class, with_steps) {
-                    journeys += count as f64;
-                }
-                let probe = matches!(entry, Entry::Op(_)) && *class == TraceClass::Mine && with_steps;
-                if !probe {
-                    out.insert((entry, *class), (count as f64, ok as f64));
-                }
+    /// Visits per journey, class by class: live journeys need not call on what the drill's do.
+    fn add_visits(
+        &mut self,
+        cells: &Cells,
+        input: &AnalysisInput,
+        names: &Names,
+        stubbed: &BTreeSet<NodeKey>,
+        with_steps: bool,
+    ) {
+        let of = |classes: &dyn Fn(TraceClass) -> bool| visits::of(cells, input, names, with_steps, classes);
+        let all = of(&|_| true);
+        for class in self.offered_of.keys().copied() {
+            let own = of(&|c| c == class);
+            let mix = if own.journeys < FEW_ROOTS { &all } else { &own };
+            for node in &mut self.nodes {
+                let apart = class != TraceClass::Mine && stubbed.contains(&node.key);
+                let visits = mix.nodes.get(&node.key).copied().filter(|_| !apart).unwrap_or_default();
+                node.visits.insert(class, visits);
             }
-            (out, journeys)
-        };
-        let (mut mix, mut journeys) = counts(&|class| class == TraceClass::Mine);
-        if journeys < FEW_ROOTS {
-            (mix, journeys) = counts(&|_| true);
         }
-        if journeys <= 0.0 {
-            return;
+    }
+
+    /// Operations a second that the journeys of some seconds ask of a node.
+    pub(crate) fn asked(&self, node: &NodeSeries, seconds: &[usize]) -> f64 {
+        self.offered_of.iter().map(|(class, of)| mean(of, seconds) * node.visits_of(*class).mean).sum()
+    }
+
+    /// Visits a journey of a node at the mix of some seconds, live traffic included.
+    pub(crate) fn visits(&self, node: &NodeSeries, seconds: &[usize]) -> Visits {
+        let offered = mean(&self.offered, seconds);
+        if offered <= 0.0 {
+            return Visits::default();
         }
-        let mut sums: BTreeMap<NodeKey, (f64, f64)> = BTreeMap::new();
-        for ((entry, class, node), cell) in &cells.visits {
-            let Some((count, ok)) = mix.get(&(entry, *class)).filter(|(_, ok)| *ok > 0.0) else { continue };
-            let sum = sums.entry(names.of(node)).or_default();
-            sum.0 += count / journeys * cell.ops as f64 / ok;
-            sum.1 += count / journeys * cell.ops_squared as f64 / ok;
-        }
-        for node in &mut self.nodes {
-            let (mean, squares) = sums.get(&node.key).copied().unwrap_or_default();
-            node.visits = mean;
-            node.visits_error = ((squares - mean * mean).max(0.0) / journeys).sqrt();
-        }
+        let parts = self.offered_of.iter().map(|(class, of)| {
+            let (part, visits) = (mean(of, seconds) / offered, node.visits_of(*class));
+            (part * visits.mean, (part * visits.error).powi(2))
+        });
+        let (mean, square) = parts.fold((0.0, 0.0), |(m, e), (mean, square)| (m + mean, e + square));
+        Visits { mean, error: square.sqrt() }
     }
 }
 
@@ -216,8 +246,7 @@ impl NodeSeries {
             own_sums: vec![(0.0, 0.0); len],
             origin_errors: vec![0.0; len],
             total: NodeCell::default(),
-            visits: 0.0,
-            visits_error: 0.0,
+            visits: BTreeMap::new(),
         }
     }
 
@@ -233,6 +262,15 @@ impl NodeSeries {
             *sums = (sums.0 + cell.own.sum_ns() as f64, sums.1 + cell.own.count() as f64);
         }
         self.total.add(cell, 1);
+    }
+
+    fn visits_of(&self, class: TraceClass) -> Visits {
+        self.visits.get(&class).copied().unwrap_or_default()
+    }
+
+    /// Operations of some seconds whose own time is known.
+    pub(crate) fn calls(&self, seconds: &[usize]) -> f64 {
+        seconds.iter().filter_map(|s| self.own_sums.get(*s)).map(|(_, count)| count).sum()
     }
 
     /// Own time of the operations of some seconds.

@@ -29,6 +29,8 @@ pub(crate) struct Matter {
     pub(crate) flow: bool,
     /// Requests failed.
     pub(crate) errors: bool,
+    /// Requests took longer in the seconds that were left out because all nodes were slow together.
+    pub(crate) disturbed: bool,
     /// p90 of a request at light load and at peak, nanoseconds.
     pub(crate) p90_ns: Option<(f64, f64)>,
 }
@@ -48,7 +50,9 @@ pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
         out.quantile(0.9).map(|ns| ns as f64)
     };
     let p90_ns = merged(&windows.light).zip(merged(&windows.peak));
-    let slower = p90_ns.is_some_and(|(light, peak)| peak - light > (GROWTH_PART * light).max(GROWTH_NS));
+    let grew = |(light, peak): (f64, f64)| peak - light > (GROWTH_PART * light).max(GROWTH_NS);
+    let slower = p90_ns.is_some_and(grew);
+    let disturbed = merged(&windows.light).zip(merged(&windows.left_out)).is_some_and(grew);
     let floor = (PATH_PART * growths.light_ns).max(GROWTH_NS / 2.0);
     let failing = |seconds: &[usize]| {
         let (roots, errors) =
@@ -59,6 +63,7 @@ pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
         latency: slower && growths.sync_ns > floor,
         flow: growths.flow_ns > (GROWTH_PART * growths.light_ns).max(GROWTH_NS),
         errors: failing(&windows.peak) - failing(&windows.light) >= ERRORS,
+        disturbed,
         p90_ns,
     }
 }
@@ -69,21 +74,43 @@ pub(crate) fn summary(
     findings: &[Finding],
     matter: &Matter,
     telemetry: &Telemetry,
+    starved: Vec<String>,
 ) -> AnalysisSummary {
     let tested = facts.windows.tested;
-    let withheld = withheld_because(facts, telemetry);
+    let mut withheld = withheld_because(facts, telemetry);
+    withheld.extend(starved);
     let found = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck);
     let name = |f: &Finding| facts.series.nodes[f.at].key.name.to_string();
     let names: Vec<String> = found.map(name).collect();
+    if withheld.is_empty() && names.is_empty() && facts.common.much() && (matter.disturbed || matter.any()) {
+        withheld.extend(together(facts));
+    }
     let up_to = tested.map(|t| format!(" up to {}", rate(t))).unwrap_or_default();
     let (state, because) = if !withheld.is_empty() {
         (AnalysisState::Withheld, withheld)
     } else if names.is_empty() {
         (AnalysisState::NoneUpTo, nothing_because(facts, findings, matter, &up_to))
     } else {
-        (AnalysisState::Found, vec![format!("{} limits the system", names.join(", "))])
+        (AnalysisState::Found, found_because(facts, &names))
     };
     AnalysisSummary { state, tested_to_per_s: tested, because }
+}
+
+fn found_because(facts: &Facts<'_>, names: &[String]) -> Vec<String> {
+    let mut out = vec![format!("{} limits the system", names.join(", "))];
+    out.extend(together(facts).filter(|_| facts.common.left_out));
+    out
+}
+
+/// That all nodes were slow together in part of the peak.
+fn together(facts: &Facts<'_>) -> Option<String> {
+    let (out, all) = facts.common.together;
+    let left_out = if facts.common.left_out { "; these are left out" } else { "" };
+    (out > 0).then(|| {
+        format!(
+            "in {out} of {all} seconds of the peak most nodes became slower together, or suffered from it: what they share (the machine, its disk or network){left_out}"
+        )
+    })
 }
 
 fn nothing_because(facts: &Facts<'_>, findings: &[Finding], matter: &Matter, up_to: &str) -> Vec<String> {
@@ -98,6 +125,7 @@ fn nothing_because(facts: &Facts<'_>, findings: &[Finding], matter: &Matter, up_
     if !facts.windows.rose {
         out.push("the rate hardly changed: the start of the load was compared with its end".to_owned());
     }
+    out.extend(together(facts).filter(|_| facts.common.left_out));
     if matter.any() {
         let first = findings.first().and_then(|f| {
             let (share, _, _) = facts.growths.share[f.at]?;

@@ -12,7 +12,7 @@ const BEFORE_PART: f64 = 0.8;
 /// A rate whose lowest seconds are above this part of the highest counts as constant.
 const CONSTANT_PART: f64 = 0.7;
 /// Fewer light seconds than this before the peak: those after it count too.
-const FEW_SECONDS: usize = 3;
+pub(crate) const FEW_SECONDS: usize = 3;
 /// Width of the mean that the tested rate is read from, in seconds.
 const TESTED_OVER_S: usize = 5;
 
@@ -24,9 +24,11 @@ pub(crate) struct Windows {
     pub(crate) peak: Vec<usize>,
     /// Seconds of the highest rate alone.
     pub(crate) top: Vec<usize>,
+    /// Seconds that are in none of the windows because all nodes were slow together.
+    pub(crate) left_out: Vec<usize>,
     /// Moving mean of the offered rate.
     pub(crate) smooth: Vec<f64>,
-    /// Highest rate held over some seconds, journeys a second.
+    /// Highest rate that was sent over some seconds, journeys a second.
     pub(crate) tested: Option<f64>,
     /// Whether the rate rose at all.
     pub(crate) rose: bool,
@@ -35,16 +37,9 @@ pub(crate) struct Windows {
 impl Windows {
     pub(crate) fn new(series: &Series, input: &AnalysisInput) -> Self {
         let smooth = smoothed(&series.offered[..series.load.min(series.offered.len())]);
-        let measured = |s: &usize| {
-            let s = *s as i64;
-            input.measured.is_empty() || input.measured.iter().any(|(from, to)| (*from..*to).contains(&s))
-        };
-        let all: Vec<usize> =
-            (0..smooth.len()).filter(|s| input.settled_before.is_none_or(|t| (*s as i64) < t)).collect();
-        let within: Vec<usize> = all.iter().copied().filter(measured).collect();
-        let within = if within.is_empty() { all.clone() } else { within };
-        let warm: Vec<usize> = all.iter().copied().filter(|s| *s as i64 >= WARM_UP_S).collect();
-        let warm = if warm.len() < FEW_SECONDS { all } else { warm };
+        let within = measured(smooth.len(), input);
+        let warm: Vec<usize> = within.iter().copied().filter(|s| *s as i64 >= WARM_UP_S).collect();
+        let warm = if warm.len() < FEW_SECONDS { within.clone() } else { warm };
         let highest = within.iter().map(|s| smooth[*s]).fold(0.0, f64::max);
         let top: Vec<usize> = within.iter().copied().filter(|s| smooth[*s] >= PEAK_PART * highest).collect();
         let mut rates: Vec<f64> = warm.iter().map(|s| smooth[*s]).collect();
@@ -60,9 +55,21 @@ impl Windows {
         };
         let mut peak = top.clone();
         peak.extend(suffering(series, &light, &top));
-        let tested = tested_rate(&series.offered[..smooth.len()]);
-        Self { light, peak, top, smooth, tested, rose }
+        let tested = tested_rate(&series.started, &within);
+        Self { light, peak, top, left_out: Vec::new(), smooth, tested, rose }
     }
+}
+
+/// The seconds in which light load and peak are looked for.
+fn measured(seconds: usize, input: &AnalysisInput) -> Vec<usize> {
+    let measured = |s: &usize| {
+        let s = *s as i64;
+        input.measured.is_empty() || input.measured.iter().any(|(from, to)| (*from..*to).contains(&s))
+    };
+    let all: Vec<usize> =
+        (0..seconds).filter(|s| input.settled_before.is_none_or(|t| (*s as i64) < t)).collect();
+    let within: Vec<usize> = all.iter().copied().filter(measured).collect();
+    if within.is_empty() { all } else { within }
 }
 
 fn smoothed(rate: &[f64]) -> Vec<f64> {
@@ -79,7 +86,8 @@ fn smoothed(rate: &[f64]) -> Vec<f64> {
 fn light_before_peak(smooth: &[f64], warm: &[usize], quartile: f64, highest: f64) -> Vec<usize> {
     let by_chance = 2.0 * (quartile / (2 * SMOOTH_S + 1) as f64).sqrt();
     let low = |s: &usize| smooth[*s] <= quartile + by_chance && smooth[*s] > 0.0;
-    let first_high = smooth.iter().position(|r| *r >= BEFORE_PART * highest).unwrap_or(smooth.len());
+    let first_high = warm.iter().copied().find(|s| smooth[*s] >= BEFORE_PART * highest);
+    let first_high = first_high.unwrap_or(smooth.len());
     let before: Vec<usize> = warm.iter().copied().filter(|s| *s < first_high && low(s)).collect();
     if before.len() >= FEW_SECONDS {
         return before;
@@ -105,10 +113,14 @@ fn suffering(series: &Series, light: &[usize], top: &[usize]) -> Vec<usize> {
     (last + 1..series.load).take_while(|s| mean_ns(&[*s]) >= bar).filter(|s| !light.contains(s)).collect()
 }
 
-fn tested_rate(offered: &[f64]) -> Option<f64> {
-    let width = TESTED_OVER_S.min(offered.len());
-    let highest =
-        offered.windows(width.max(1)).map(|w| w.iter().sum::<f64>() / w.len() as f64).fold(0.0, f64::max);
+/// The highest mean over some seconds in a row; a gap between measured phases is no part of any.
+fn tested_rate(started: &[f64], within: &[usize]) -> Option<f64> {
+    let runs = within.chunk_by(|a, b| a + 1 == *b);
+    let means = runs.flat_map(|run| {
+        let width = TESTED_OVER_S.min(run.len()).max(1);
+        run.windows(width).map(|seconds| mean(started, seconds))
+    });
+    let highest = means.fold(0.0, f64::max);
     (highest > 0.0).then_some(highest)
 }
 
@@ -127,7 +139,8 @@ pub(crate) fn levels(series: &Series, windows: &Windows, count: usize) -> Vec<Le
     }
     let mut out: Vec<Vec<usize>> = vec![Vec::new(); count];
     let skip = usize::try_from(WARM_UP_S).unwrap_or(0).min(windows.smooth.len());
-    for (s, rate) in windows.smooth.iter().enumerate().skip(skip) {
+    let seconds = windows.smooth.iter().enumerate().skip(skip);
+    for (s, rate) in seconds.filter(|(s, _)| !windows.left_out.contains(s)) {
         let level = ((rate / highest * count as f64) as usize).min(count - 1);
         out[level].push(s);
     }

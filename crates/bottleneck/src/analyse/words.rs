@@ -102,7 +102,7 @@ fn can_carry(facts: &Facts<'_>, finding: &Finding, node: &NodeSeries) -> Option<
     match finding.capacity() {
         Some((capacity, low, high)) => Some(format!(
             "it carries {capacity:.0} journeys a second of this mix ({low:.0} to {high:.0}): a journey calls on it {:.2} times on average",
-            node.visits
+            facts.series.visits(node, &facts.windows.top).mean
         )),
         None if node.total.ops > 0 && finding.saturation.is_none() => {
             Some(format!("no knee up to {}", rate(tested)))

@@ -6,6 +6,7 @@ use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_trace_model::PeerKind;
 
 use crate::cells::{EdgeCell, TelemetryCell};
+use crate::contribute::attempts::{Attempt, Attempts};
 use crate::contribute::gather::Gather;
 use crate::contribute::{Caller, Root, filed_under};
 use crate::key::{EdgeKey, LOAD, NodeKey, TraceClass, USERS};
@@ -15,10 +16,10 @@ use crate::tree::{Role, Tree, virtual_node};
 const UNKNOWN: &str = "unknown";
 
 /// Files every call of the trace.
-pub(super) fn gather_calls(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>) {
+pub(super) fn gather_calls(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>, attempts: &Attempts) {
     for (at, place) in tree.nodes.iter().enumerate() {
         match place.role {
-            Role::Serve => served(gather, tree, at, root),
+            Role::Serve => served(gather, tree, at, root, attempts.of(at)),
             Role::Call if !tree.wraps_calls(at) && tree.served_by(at).next().is_none() => {
                 unanswered(gather, tree, at, root)
             }
@@ -56,16 +57,13 @@ fn entry_name(class: TraceClass) -> &'static str {
     if class == TraceClass::Live { USERS } else { LOAD }
 }
 
-fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) {
+fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, attempt: Attempt) {
     let place = &tree.nodes[at];
     let call = place.parent.filter(|p| tree.nodes[*p].role == Role::Call);
     if let Some(root) = root.filter(|r| r.is_entry(tree, at)) {
         gather.entry(&root.entry, &place.span.service);
     }
-    let first = call.is_none_or(|c| {
-        let earliest = tree.served_by(c).min_by_key(|k| (tree.nodes[*k].start, *k));
-        earliest == Some(at) && first_attempt(tree, c)
-    });
+    let first = attempt.first && call.is_none_or(|c| first_attempt(tree, c));
     let caller = Caller::of(tree, at, root);
     let duration = caller.as_ref().map_or(place.duration(), Caller::duration);
     let end = caller.as_ref().map_or(place.end, |c| c.end);
@@ -74,9 +72,10 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) 
         cell.errors = i64::from(caller.as_ref().map_or(place.span.error, |c| c.error));
         cell.latency.add(duration, 1);
     }
-    if caller.is_some() {
+    // Of several attempts one carries what lies between the caller and the callee.
+    if let Some(gap_ns) = attempt.gap_ns {
         cell.paired = 1;
-        cell.gap_ns = i64::try_from(duration.saturating_sub(place.duration())).unwrap_or(i64::MAX);
+        cell.gap_ns = i64::try_from(gap_ns).unwrap_or(i64::MAX);
     }
     if let Some(call) = call {
         let received = TelemetryCell { expected: 1, received: 1, ..TelemetryCell::default() };

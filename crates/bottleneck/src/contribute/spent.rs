@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::cells::NodeCell;
+use crate::contribute::attempts::Attempts;
 use crate::contribute::gather::Gather;
 use crate::contribute::{Caller, Root, filed_under};
 use crate::key::NodeKey;
@@ -11,14 +12,23 @@ use crate::tree::{Place, Role, Tree, virtual_node};
 type Intervals = SmallVec<[(i64, i64); 8]>;
 
 /// Files every operation of the trace.
-pub(super) fn gather_operations(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>) {
+pub(super) fn gather_operations(
+    gather: &mut Gather,
+    tree: &Tree<'_>,
+    root: Option<&Root>,
+    attempts: &Attempts,
+) {
     let waits = waits_by_operation(tree);
     let failed_inside = failures_by_operation(tree);
     for (at, place) in tree.nodes.iter().enumerate() {
         match place.role {
             Role::Serve | Role::Process => {
-                let origin = place.span.error && !failed_inside[at];
-                operation(gather, tree, at, root, &waits[at], origin);
+                let done = Done {
+                    holes: &waits[at],
+                    gap_ns: attempts.of(at).gap_ns,
+                    origin_error: place.span.error && !failed_inside[at],
+                };
+                operation(gather, tree, at, root, &done);
             }
             Role::Call if !tree.wraps_calls(at) && tree.served_by(at).next().is_none() => {
                 remote(gather, tree, at, root);
@@ -92,24 +102,29 @@ pub(super) fn queued(tree: &Tree<'_>, at: usize) -> Option<(i64, i64)> {
     Some((producer.end.min(start), start))
 }
 
-fn operation(
-    gather: &mut Gather,
-    tree: &Tree<'_>,
-    at: usize,
-    root: Option<&Root>,
-    holes: &Intervals,
+/// What is known of an operation besides its span.
+struct Done<'a> {
+    /// When it waited for nodes behind it.
+    holes: &'a Intervals,
+    /// Time between the caller's and its own span, nanoseconds, where it carries that.
+    gap_ns: Option<u64>,
+    /// It failed, and nothing behind it did.
     origin_error: bool,
-) {
+}
+
+fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, done: &Done<'_>) {
     let place = &tree.nodes[at];
     let node = &place.owner;
-    let mut own = without(place.start, place.end, holes);
-    let mut cell = NodeCell { ops: 1, origin_errors: i64::from(origin_error), ..NodeCell::default() };
+    let mut own = without(place.start, place.end, done.holes);
+    let mut cell = NodeCell { ops: 1, origin_errors: i64::from(done.origin_error), ..NodeCell::default() };
     let mut arrived = place.start;
     if let Some(call) = Caller::of(tree, at, root) {
         // Placed before the callee's span, where pools and accept queues are; by durations, not by clocks.
-        let gap = call.duration().saturating_sub(place.duration()).min(i64::MAX.unsigned_abs() / 4);
+        let gap = done.gap_ns.unwrap_or(0).min(i64::MAX.unsigned_abs() / 4);
         arrived = call.start;
-        own.push((call.start, call.start.saturating_add_unsigned(gap)));
+        if gap > 0 {
+            own.push((call.start, call.start.saturating_add_unsigned(gap)));
+        }
     }
     if place.role == Role::Process
         && let Some((from, to)) = queued(tree, at)

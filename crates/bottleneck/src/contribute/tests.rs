@@ -147,6 +147,55 @@ fn attempts_of_one_call_are_one_call() {
 }
 
 #[test]
+fn attempts_do_not_count_each_others_time() {
+    let spans = [
+        span(1, 100, SpanKind::Server, "front", 0, 100),
+        to(span(2, 1, SpanKind::Client, "front", 10, 90), "back", PeerKind::Service),
+        Span { error: true, ..span(3, 2, SpanKind::Server, "back", 12, 40) },
+        span(4, 2, SpanKind::Server, "back", 45, 85),
+    ];
+    let cells = fold(&spans, Some(&row(0, 100)));
+    // 80 ms of the call, less 28 ms and 40 ms of the attempts.
+    let call = edge(&cells, "front", "back");
+    assert_eq!((call.calls, call.attempts, call.paired, call.gap_ns / MS), (1, 2, 1, 12));
+    let back = node(&cells, "back", NodeKind::Service);
+    assert_eq!((back.ops, back.done, back.arrived), (2, 2, 2));
+    assert_eq!((back.busy_ns / MS, back.own_ns / MS), (68, 80), "no more than the call lasted");
+    assert_eq!(path_ms(&cells, "back"), (68, 12, 0, 0));
+    // The same by the generator's own request.
+    let entries = [
+        Span { error: true, ..span(1, 100, SpanKind::Server, "front", 0, 30) },
+        span(2, 100, SpanKind::Server, "front", 40, 90),
+    ];
+    let cells = fold(&entries, Some(&row(0, 100)));
+    assert_eq!(node(&cells, "front", NodeKind::Service).own_ns / MS, 100);
+    assert_eq!(edge(&cells, LOAD, "front").gap_ns / MS, 20);
+}
+
+#[test]
+fn what_comes_late_is_calls_and_operations_alone() {
+    let mut consumer = to(span(5, 9, SpanKind::Consumer, "worker", 60, 70), "queue", PeerKind::Queue);
+    consumer.messaging = Some(Messaging::Process);
+    let spans = [
+        span(1, 8, SpanKind::Server, "back", 10, 50),
+        to(span(2, 1, SpanKind::Client, "back", 20, 40), "db", PeerKind::Database),
+        span(4, 0, SpanKind::Server, "front", 0, 90),
+        consumer,
+    ];
+    let mut cells = Cells::default();
+    let late = contribute_late(&spans, TraceClass::Mine, 0);
+    cells.apply(&late);
+    assert!(cells.roots.is_empty() && cells.paths.is_empty() && cells.visits.is_empty());
+    assert!(cells.entries.is_empty() && cells.telemetry.values().all(|t| t.orphans == 0));
+    assert_eq!(edge(&cells, "back", "db").calls, 1);
+    assert_eq!((edge(&cells, "unknown", "back").calls, edge(&cells, "unknown", "front").calls), (1, 1));
+    let back = node(&cells, "back", NodeKind::Service);
+    assert_eq!((back.done, back.ops, back.own_ns / MS), (1, 1, 20));
+    cells.retract(&late);
+    assert!(cells.is_empty());
+}
+
+#[test]
 fn a_message_waits_in_the_queue_and_not_in_the_request() {
     let mut consumer = to(span(3, 2, SpanKind::Consumer, "worker", 250, 280), "other-name", PeerKind::Queue);
     consumer.messaging = Some(Messaging::Process);

@@ -38,6 +38,10 @@ pub(crate) struct Setup {
     pub noise_ns: f64,
     /// By how much that mean grows with every journey a second: processors get crowded.
     pub(crate) crowding: f64,
+    /// Second from which all stations stand still, and for how many seconds.
+    pub(crate) stall_s: Option<(f64, f64)>,
+    /// Live journeys a second, and which part of them order.
+    pub(crate) live: (f64, f64),
     /// The consumer's span begins when the message is fetched, before it gets a slot.
     pub early_consumer: bool,
     /// Clock offset per service, nanoseconds.
@@ -54,6 +58,8 @@ impl Setup {
             failing: None,
             noise_ns: 500_000.0,
             crowding: 0.0,
+            stall_s: None,
+            live: (4.0, 0.5),
             early_consumer: seed % 2 == 1,
             skew_ns: BTreeMap::new(),
         }
@@ -67,6 +73,17 @@ impl Setup {
             at -= seconds;
         }
         0.0
+    }
+
+    /// When work of so many nanoseconds ends that begins now.
+    fn ends(&self, now: i64, work_ns: i64) -> i64 {
+        let Some((from, seconds)) = self.stall_s else { return now + work_ns };
+        let (from, length) = (ORIGIN_NS + (from * 1e9) as i64, (seconds * 1e9) as i64);
+        match now {
+            _ if now >= from + length || now + work_ns <= from => now + work_ns,
+            _ if now < from => now + work_ns + length,
+            _ => from + length + work_ns,
+        }
     }
 
     pub(crate) fn seconds(&self) -> i64 {
@@ -236,8 +253,10 @@ impl Sim {
             }
             start += seconds;
         }
-        for i in 0..(start * 4.0) as i64 {
-            self.request(i * 250_000_000, i % 2 == 0, true);
+        let (rate, checkout) = self.setup.live;
+        for i in 0..(start * rate) as i64 {
+            let orders = (i as f64 * checkout).fract() < checkout;
+            self.request((i as f64 / rate * 1e9) as i64, orders, true);
         }
     }
 
@@ -326,7 +345,8 @@ impl Sim {
         let sigma: f64 = 0.2;
         let mean = self.stations[node].service_ns;
         let service = mean * (sigma * normal - sigma * sigma / 2.0).exp();
-        self.at(now + service as i64, job, true);
+        let end = self.setup.ends(now, service as i64);
+        self.at(end, job, true);
     }
 
     fn leave(&mut self, job: usize, now: i64) {

@@ -202,6 +202,85 @@ fn a_trace_takes_the_class_of_what_it_links_to() {
 }
 
 #[test]
+fn a_late_server_span_is_a_call_and_no_request() {
+    let limits = Limits { horizon_ns: 1_000 * MS, ..Limits::default() };
+    let mut sealing = fold(limits);
+    let mut spans = journey(1, 0);
+    let server = spans.remove(2);
+    take(&mut sealing, spans, &[(1, TraceClass::Mine)]);
+    sealing.event(Event::Roots(vec![root(1, 0)]), T, &[]);
+    take(&mut sealing, journey(2, 5_000), &[(2, TraceClass::Mine)]);
+    sealing.settle();
+    let before = sealing.cells().clone();
+    take(&mut sealing, vec![server], &[]);
+    assert_eq!(sealing.counters().get(counter::LATE), 1);
+    sealing.settle();
+    let after = sealing.cells();
+    assert_eq!((&after.roots, &after.paths, &after.visits), (&before.roots, &before.paths, &before.visits));
+    assert_eq!((&after.entries, &after.telemetry), (&before.entries, &before.telemetry));
+    let calls = |cells: &Cells| {
+        let to_order = cells
+            .edges
+            .iter()
+            .filter(|((edge, class), _)| &*edge.to.name == "order" && *class == TraceClass::Mine);
+        to_order.flat_map(|(_, seconds)| seconds.values()).map(|cell| cell.calls).sum::<i64>()
+    };
+    assert_eq!(calls(after) - calls(&before), 1);
+}
+
+#[test]
+fn a_host_whose_clock_is_behind_has_its_traces_put_together() {
+    let mut fold = fold(Limits { horizon_ns: 1_000 * MS, ..Limits::default() });
+    take(&mut fold, journey(1, 60_000), &[]);
+    // Half a minute behind; the spans of a trace come one by one.
+    let recv_ns = T + 60_200 * MS;
+    for span in journey(2, 30_000) {
+        fold.event(spans_event(vec![span]), recv_ns, &[]);
+    }
+    fold.event(Event::Roots(vec![root(2, 30_000)]), recv_ns, &[]);
+    assert_eq!((fold.counters().get(counter::SEALED), fold.counters().get(counter::LATE)), (0, 0));
+    assert_eq!(fold.trace(2).len(), 4);
+    // It is sealed all the same when nothing comes for it any more.
+    take(&mut fold, journey(3, 65_000), &[]);
+    assert_eq!((fold.counters().get(counter::SEALED), fold.trace(2).len()), (2, 0));
+}
+
+#[test]
+fn the_version_tells_whether_the_cells_changed() {
+    let mut fold = fold(Limits::default());
+    take(&mut fold, journey(1, 0), &[]);
+    fold.settle();
+    let (version, before) = (fold.cells_version(), fold.cells().clone());
+    take(&mut fold, journey(1, 0), &[]);
+    fold.settle();
+    assert_eq!((fold.cells_version(), fold.cells()), (version, &before));
+    fold.event(Event::Roots(vec![root(1, 0)]), T, &[]);
+    fold.settle();
+    assert!(fold.cells_version() > version && *fold.cells() != before);
+}
+
+#[test]
+fn a_copy_of_the_cells_shares_the_seconds_that_did_not_change() {
+    let mut fold = fold(Limits::default());
+    take(&mut fold, [journey(1, 0), journey(2, 7_000)].concat(), &[]);
+    fold.settle();
+    let copy = fold.cells().clone();
+    let bytes_before = serde_json::to_vec(&copy).unwrap();
+    take(&mut fold, journey(3, 7_100), &[]);
+    fold.settle();
+    let shared = |second: i64| {
+        let both = copy
+            .nodes
+            .iter()
+            .map(|(key, seconds)| (seconds.get(&second), fold.cells().nodes[key].get(&second)));
+        both.filter_map(|(a, b)| Some(Arc::ptr_eq(a?, b?))).collect::<Vec<_>>()
+    };
+    assert!(!shared(0).is_empty() && shared(0).iter().all(|same| *same));
+    assert!(!shared(7).is_empty() && shared(7).iter().all(|same| !same));
+    assert_eq!(serde_json::to_vec(&copy).unwrap(), bytes_before);
+}
+
+#[test]
 fn an_old_trace_is_sealed_and_its_late_spans_are_counted() {
     let mut sealing = fold(Limits { horizon_ns: 1_000 * MS, ..Limits::default() });
     take(&mut sealing, journey(1, 0), &[(1, TraceClass::Mine)]);

@@ -112,18 +112,23 @@ impl Trace {
         }
     }
 
-    /// Takes back what it added to the cells and adds what it is now. [`Self::tidy`] comes before.
-    pub(super) fn fold(&mut self, origin_ns: i64, cells: &mut Cells) {
+    /// Takes back what it added to the cells and adds what it is now; whether that changed them.
+    /// [`Self::tidy`] comes before.
+    pub(super) fn fold(&mut self, origin_ns: i64, cells: &mut Cells) -> bool {
         if !std::mem::replace(&mut self.marked, false) {
-            return;
+            return false;
         }
         self.on_cycle = on_cycle(&self.spans);
         let now = contribute(&self.spans, self.root.as_ref(), self.class, origin_ns);
+        if self.added.as_ref() == Some(&now) {
+            return false;
+        }
         if let Some(before) = &self.added {
             cells.retract(before);
         }
         cells.apply(&now);
         self.added = Some(now);
+        true
     }
 
     pub(super) fn spans(&self) -> Vec<Span> {
