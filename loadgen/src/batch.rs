@@ -29,12 +29,15 @@ pub struct Batch {
     ///
     /// Where the step is `None`, journeys are counted: `intended = sent + missed` once all have been decided; `latency`
     /// runs from a journey's intended time to the end of its last step, pauses included; `lateness` is that of its
-    /// start. Elsewhere requests are counted: `sent` are those that were handed to a connection or for which one could
-    /// not be opened, `missed` those of journeys under way that found no free connection in time. A journey that could
-    /// not start is missed once, under `None`. Failed and cancelled requests are in the histograms too: their latency
-    /// is how long they had lasted.
+    /// start. Elsewhere requests are counted: `sent` are those that were handed to a connection, for which one could
+    /// not be opened, or, in journeys under way, that found none free in time; `missed` are those of journeys under way
+    /// that were held back, by a stop or for want of a valid token. A journey that could not start is missed once,
+    /// under `None`. Failed and cancelled requests are in the histograms too: their latency is how long they had
+    /// lasted.
     pub tallies: Vec<(TallyKey, Tally)>,
-    /// Requests that ended. The ids are 0 where a request could not even be built; it was then not sent.
+    /// Requests that ended: one row for each in `sent`. Where `sent_ns` is 0, no connection ever took the request, so no
+    /// service can have seen its ids; the row then lasts from its intended time. The ids are 0 where a request could
+    /// not even be built.
     pub roots: Vec<RootRow>,
     /// Rows that were left out because nobody took batches for too long.
     pub roots_dropped: u64,

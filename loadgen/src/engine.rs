@@ -101,6 +101,12 @@ impl EngineReport {
         self.shards.iter().map(|shard| shard.missed).sum()
     }
 
+    /// Batches that were never taken: what was counted in them is missing from every sum over batches.
+    #[must_use]
+    pub fn batches_lost(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.batches_lost).sum()
+    }
+
     /// Share of one processor that each shard used, 0..=1.
     #[must_use]
     pub fn cpu_shares(&self) -> Vec<f64> {

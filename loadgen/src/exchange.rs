@@ -13,11 +13,13 @@ use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_timebase::{MonoNs, OsClock};
 
 use crate::dial::Stream;
 use crate::driver::Answer;
 use crate::extract::Fault;
 use crate::program::HttpRequest;
+use crate::tap::Tap;
 
 /// Longest head of an answer, in bytes.
 pub const HEAD_MAX_BYTES: usize = 64 * 1024;
@@ -55,12 +57,13 @@ impl Abort {
     }
 }
 
-type Connection = http1::Connection<TokioIo<Stream>, Full<Bytes>>;
+type Connection = http1::Connection<TokioIo<Tap>, Full<Bytes>>;
 
 /// A connection, polled by whoever uses it: no task of its own.
 pub(crate) struct Link {
     sender: http1::SendRequest<Full<Bytes>>,
     connection: Option<Pin<Box<Connection>>>,
+    tap: Tap,
 }
 
 /// How an exchange ended.
@@ -76,12 +79,18 @@ fn fault(class: ErrorClass, detail: impl ToString) -> Fault {
 }
 
 impl Link {
-    pub(crate) async fn new(stream: Stream) -> Result<Self, Fault> {
+    pub(crate) async fn new(stream: Stream, clock: OsClock) -> Result<Self, Fault> {
+        let tap = Tap::new(stream, clock);
         let mut builder = http1::Builder::new();
         builder.max_buf_size(HEAD_MAX_BYTES);
-        let made = builder.handshake(TokioIo::new(stream)).await;
+        let made = builder.handshake(TokioIo::new(tap.clone())).await;
         let (sender, connection) = made.map_err(|error| fault(ErrorClass::Connect, error))?;
-        Ok(Self { sender, connection: Some(Box::pin(connection)) })
+        Ok(Self { sender, connection: Some(Box::pin(connection)), tap })
+    }
+
+    /// When the newest bytes were read: after an exchange with an answer, its last.
+    pub(crate) fn read_at(&self) -> MonoNs {
+        self.tap.read_at()
     }
 
     /// Moves bytes. Afterwards `connection` is gone if it has ended.
@@ -110,19 +119,30 @@ impl Link {
         .await
     }
 
-    /// Sends a request and reads its answer. The caller then asks [`Self::ready`] before the next one; a link whose
+    /// Sends a request and reads its answer. Once some of that was read, `hold` tells with the time of it whether to
+    /// wait to be woken before anything is made of it. The caller then asks [`Self::ready`] before the next one; a link whose
     /// exchange failed or was aborted has to be dropped.
     pub(crate) async fn exchange(
         &mut self,
         request: HttpRequest,
         keep_body: bool,
         abort: &Abort,
+        hold: impl Fn(&Context<'_>, MonoNs) -> bool,
     ) -> Exchanged {
         let mut response = pin!(self.sender.send_request(request));
+        let (mut asked, mut read) = (false, false);
         let head = poll_fn(|cx| {
             if abort.poll(cx) {
                 return Poll::Ready(None);
             }
+            // There is no answer before the request was written, which the first turn does.
+            if asked && !read && self.tap.read_ahead(cx) {
+                read = true;
+                if hold(cx, self.tap.read_at()) {
+                    return Poll::Pending;
+                }
+            }
+            asked = true;
             self.drive(cx);
             match response.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(Some(result.map_err(|error| head_fault(&error)))),

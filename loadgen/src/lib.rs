@@ -19,10 +19,10 @@ mod probe;
 mod program;
 mod recorder;
 mod sample;
-mod self_check;
 mod session;
 mod shard;
 mod tagging;
+mod tap;
 mod target;
 mod template;
 mod tls;
@@ -40,10 +40,6 @@ pub use probe::{ProbeOptions, ProbeOutcome, probe};
 pub use program::JOURNEY_NODES_MAX;
 pub use recorder::{ROOTS_MAX, TALLIES_MAX};
 pub use sample::{BODY_SHOWN_MAX_BYTES, FAILED_PER_BATCH_MAX, FAILED_PER_STEP_MAX, HELD_MAX};
-pub use self_check::{
-    CPU_SUSPECT_SHARE, LATENESS_P99_SUSPECT_NS, MISSED_INVALID_SHARE, SelfCheckInput, SelfGrade, SelfVerdict,
-    self_verdict,
-};
 pub use shard::{LAST_BATCH_WAIT_MS, OVERDUE_MAX_NS, ShardReport, TICK_MS};
 pub use tagging::{REFUSED_HEADER, ShadowTagging, Tagging, TokenCell};
 pub use tls::CA_CERTIFICATES_MAX;

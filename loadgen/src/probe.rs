@@ -201,9 +201,9 @@ impl<'a> Probe<'a> {
         };
         let mut link = match kept {
             Some(link) => link,
-            None => Link::new(dialer.dial().await?).await?,
+            None => Link::new(dialer.dial().await?, self.clock).await?,
         };
-        match link.exchange(request, keep, &Abort::default()).await {
+        match link.exchange(request, keep, &Abort::default(), |_, _| false).await {
             Exchanged::Done(Ok(answer)) => {
                 *slot = Some(link);
                 Ok(answer)

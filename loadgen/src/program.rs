@@ -359,4 +359,4 @@ pub(crate) fn is_json(content_type: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -80,7 +80,8 @@ impl Recorder {
         self.totals.intended += 1;
     }
 
-    /// A journey that did not start, or a request of one under way for which there was no connection.
+    /// A journey that did not start, or a request of one under way that was held back: its token had run out, or the
+    /// load was stopped while it waited.
     pub(crate) fn missed(&mut self, place: Place) {
         self.at(place).missed += 1;
         self.totals.missed += u64::from(place.step.is_none());
@@ -94,7 +95,8 @@ impl Recorder {
         self.totals.started += 1;
     }
 
-    /// A request that was handed to a connection, after so long a wait for it (`None`: none could be opened).
+    /// A request that was handed to a connection, or waited in vain for one, after so long a wait in nanoseconds
+    /// (`None`: none could be opened).
     pub(crate) fn sent(&mut self, place: Place, lateness_ns: u64, conn_wait_ns: Option<u64>) {
         let tally = self.at(place);
         tally.sent += 1;

@@ -190,6 +190,7 @@ impl<D: Driver> Shard<D> {
     fn obey(&mut self, now: MonoNs) {
         if !self.stopping && self.parts.control.stopped() {
             self.stopping = true;
+            self.miss_what_is_due(now);
             self.next_arrival = None;
             self.parts.driver.withdraw(now);
             self.end_thinkers(now);
@@ -201,7 +202,10 @@ impl<D: Driver> Shard<D> {
 
     fn tick(&mut self, now: MonoNs) {
         self.tick_at = now.plus(TICK_MS * NS_PER_MS);
-        self.time_out(now);
+        // Among the answers that are held there may be those that came in time.
+        if !self.parts.hub.holds() {
+            self.time_out(now);
+        }
         self.parts.driver.tick(now);
         if now >= self.batch_at {
             self.batch_at = now.plus(BATCH_EVERY_MS * NS_PER_MS);
@@ -238,7 +242,18 @@ impl<D: Driver> Shard<D> {
         let precise = self.parts.pacing == Pacing::Precise;
         let mut turn_given = false;
         let (mut completed, mut turns) = (BURST_MIN, 0);
+        self.parts.hub.begin_turn();
         poll_fn(|cx| {
+            if self.parts.hub.holds() {
+                // What is due is not put off by a burst.
+                if turn_given && due <= self.parts.clock.mono() {
+                    return Poll::Ready(());
+                }
+                turn_given = true;
+                self.parts.hub.release(self.parts.clock.mono());
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let ready = self.parts.hub.len();
             if ready > completed && turns < BURST_TURNS_MAX {
                 // Many answers at once: all are read, and so timed, before any is looked into.
@@ -274,3 +289,6 @@ impl<D: Driver> Shard<D> {
         .await;
     }
 }
+
+#[cfg(test)]
+mod tests;

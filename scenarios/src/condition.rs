@@ -222,6 +222,10 @@ fn check_place(stat: Stat, select: &Selectors, kind: Kind, text: &str) -> Result
         let found = ConditionError::new(E0504, "`capacity` is known only after the run", all);
         return Err(found.help("use it in `gates`"));
     }
+    if stat == Stat::InFlight && kind == Kind::Gate {
+        let message = "`in_flight` is known only while the run lasts: a gate could never be decided by it";
+        return Err(ConditionError::new(E0504, message, all).help("use it in `guards.stop`"));
+    }
     let whole =
         matches!(stat, Stat::Capacity | Stat::Leaks | Stat::TagLost | Stat::ScheduleMiss | Stat::InFlight);
     if whole && selected {

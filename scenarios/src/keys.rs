@@ -132,7 +132,7 @@ pub(crate) static ROOT: Block = Block {
         may(
             "gates",
             Ty::List(&Ty::Either(&Ty::Condition, &Ty::Block(&GATE))),
-            "What the drill must show to pass.",
+            "What the drill must show to pass. Only here can `capacity` be asked for, and never `in_flight`; `ack_missing` needs `shadow.ack.require`.",
         ),
         may("reports", Ty::List(&Ty::Variant(&REPORT)), "Renderings besides those of the record."),
         later("agents", "How the load is split over agents."),

@@ -90,7 +90,10 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     );
     let shadow = top.get("shadow").and_then(|node| safety::shadow(ctx, node, top.key_span("shadow")));
     let isolation = isolation::lower(ctx, top.get("isolation"), top.key_span("isolation"));
-    let names = gates::Names::new(&journeys, &load);
+    // A shadow block that cannot be read is a finding already: nothing else is said because of it.
+    let acked =
+        top.get("shadow").is_some() && shadow.as_ref().is_none_or(|shadow| shadow.ack_require.is_some());
+    let names = gates::Names::new(&journeys, &load, acked);
     let guards = safety::guards(ctx, top.get("guards"), top.key_span("guards"), &names);
     let gates = gates::lower(ctx, top.get("gates"), top.key_span("gates"), &names);
     let reports = reports(ctx, top.get("reports"), top.key_span("reports"));

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
@@ -18,7 +18,8 @@ use crate::hub::Hub;
 
 /// Connections that one pool opens at the same time, at most.
 pub const CONNECTING_MAX: usize = 64;
-/// Pause before a connection that must be there is tried again, in milliseconds.
+/// Shortest time from one try to have a connection that must be there to the next, in milliseconds, where the first
+/// came to nothing: it failed, or it ended without an exchange.
 const REOPEN_PAUSE_MS: u64 = 100;
 /// How often progress of opening is looked at before the start, in milliseconds.
 const PREOPEN_POLL_MS: u64 = 1;
@@ -67,27 +68,51 @@ impl Pool {
         self.state.borrow().opened
     }
 
-    /// Opens all connections, if they have to be open before the start.
+    /// Opens all connections, if they have to be open before the start. They may take as long as opening a connection
+    /// may, once for each [`CONNECTING_MAX`] of them.
     pub(super) async fn preopen(self: &Rc<Self>) -> Result<(), Fault> {
         if !self.config.exact {
             return Ok(());
         }
         self.state.borrow_mut().preopening = true;
         self.open_more();
+        let waves = u32::try_from(self.config.max_connections.div_ceil(CONNECTING_MAX)).unwrap_or(u32::MAX);
+        let limit = self.config.dialer.timeout().saturating_mul(waves);
+        let over = tokio::time::timeout(limit, self.all_open()).await;
+        let mut state = self.state.borrow_mut();
+        let result = over.unwrap_or_else(|_| Err(self.not_all_open(&state, limit)));
+        state.preopening = false;
+        state.closing |= result.is_err();
+        result
+    }
+
+    /// Ready when as many connections are open as have to be, or one could not be opened.
+    async fn all_open(&self) -> Result<(), Fault> {
+        let mut opened = 0;
         loop {
             {
                 let mut state = self.state.borrow_mut();
                 if let Some(fault) = state.preopen_fault.take() {
-                    state.closing = true;
                     return Err(fault);
                 }
-                if state.idle.len() >= self.config.max_connections {
-                    state.preopening = false;
+                // One that was opened just now may be closed by a peer that has enough of them: it has to last.
+                if state.idle.len() >= self.config.max_connections && opened == state.opened {
                     return Ok(());
                 }
+                opened = state.opened;
             }
             tokio::time::sleep(Duration::from_millis(PREOPEN_POLL_MS)).await;
         }
+    }
+
+    fn not_all_open(&self, state: &State, limit: Duration) -> Fault {
+        let (open, wanted) = (state.idle.len(), self.config.max_connections);
+        let mut detail = format!("{open} of {wanted} connections are open after {} ms", limit.as_millis());
+        let ended = state.opened.saturating_sub(open as u64);
+        if ended > 0 {
+            detail += &format!("; the peer closed {ended} others before any request");
+        }
+        Fault { class: ErrorClass::ConnectTimeout, detail }
     }
 
     pub(super) fn submit(self: &Rc<Self>, submission: Submission) {
@@ -162,12 +187,13 @@ impl Pool {
 
     async fn open(self: Rc<Self>) {
         let link = match self.config.dialer.dial().await {
-            Ok(stream) => Link::new(stream).await,
+            Ok(stream) => Link::new(stream, self.clock).await,
             Err(fault) => Err(fault),
         };
         match link {
             Ok(link) => {
                 let slot = Rc::new(Slot::default());
+                let since = self.clock.mono();
                 {
                     let mut state = self.state.borrow_mut();
                     state.connecting -= 1;
@@ -176,12 +202,29 @@ impl Pool {
                 }
                 // The place in the number of those that are being opened is free again.
                 self.open_more();
-                self.serve(&slot, link).await;
+                let used = self.serve(&slot, link).await;
                 self.closed(&slot);
+                if !used {
+                    self.hold_off(since).await;
+                }
             }
             Err(fault) => self.failed(fault).await,
         }
         self.open_more();
+    }
+
+    /// A connection that must be there ended without an exchange: a peer that closes at once would else be dialled
+    /// without a pause.
+    async fn hold_off(&self, opened_at: MonoNs) {
+        let age = Duration::from_nanos(self.clock.mono().since(opened_at));
+        let left = Duration::from_millis(REOPEN_PAUSE_MS).saturating_sub(age);
+        if !self.config.exact || left.is_zero() {
+            return;
+        }
+        // Its place is kept, so that nothing else opens it meanwhile.
+        self.state.borrow_mut().connecting += 1;
+        tokio::time::sleep(left).await;
+        self.state.borrow_mut().connecting -= 1;
     }
 
     /// A connection could not be opened: the request that has waited longest ends with that.
@@ -226,15 +269,16 @@ impl Pool {
         self.state.borrow_mut().waiting.pop_front()
     }
 
-    /// The life of a connection: exchanges, one after the other, until it ends.
-    async fn serve(&self, slot: &Rc<Slot>, mut link: Link) {
+    /// The life of a connection: exchanges, one after the other, until it ends. Whether there was any.
+    async fn serve(&self, slot: &Rc<Slot>, mut link: Link) -> bool {
         let mut next = self.take_waiting();
+        let mut used = false;
         loop {
             let job = match next.take() {
                 Some(job) => job,
                 None => match self.idle(slot, &mut link).await {
                     Some(job) => job,
-                    None => return,
+                    None => return used,
                 },
             };
             if self.is_expired(&job) {
@@ -246,18 +290,20 @@ impl Pool {
                 next = self.take_waiting();
                 continue;
             }
+            used = true;
             slot.current.set(Some(job.id));
             self.hub.push_quietly(Completion::Sent { id: job.id, at: self.clock.mono() });
-            let ended = link.exchange(job.request, job.keep_body, &slot.abort).await;
-            let at = self.clock.mono();
+            let hold = |cx: &Context<'_>, at| self.hub.hold(cx, at);
+            let ended = link.exchange(job.request, job.keep_body, &slot.abort, hold).await;
             slot.current.set(None);
             let Exchanged::Done(result) = ended else {
-                return;
+                return used;
             };
             let usable = result.is_ok();
+            let at = if usable { link.read_at() } else { self.clock.mono() };
             self.hub.push(Completion::Done { id: job.id, at, result });
             if !usable || !link.ready().await {
-                return;
+                return used;
             }
             next = self.take_waiting();
         }

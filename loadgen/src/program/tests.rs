@@ -23,11 +23,11 @@ fn get(step: u16, path: Vec<Part>) -> Request {
     }
 }
 
-fn fixed(step: u16) -> Node {
+pub(crate) fn fixed(step: u16) -> Node {
     Node::Request(Box::new(get(step, vec![Part::Literal("/x".into())])))
 }
 
-fn plan(steps: Vec<Node>) -> Plan {
+pub(crate) fn plan(steps: Vec<Node>) -> Plan {
     Plan {
         v: 1,
         name: "p".into(),

@@ -40,6 +40,22 @@ impl<D: Driver> Shard<D> {
         }
     }
 
+    /// Counts the arrivals that were due when the load was stopped, and that nothing starts any more. Else the load
+    /// would look as if all of it had been sent up to its end.
+    pub(super) fn miss_what_is_due(&mut self, now: MonoNs) {
+        while let Some(arrival) = self.next_arrival {
+            let intended = self.parts.start_at.plus(arrival.at_ns);
+            if intended > now {
+                return;
+            }
+            self.next_arrival = self.parts.arrivals.next();
+            let place = Place { intended, phase: arrival.phase, step: None };
+            self.recorder.intended(place);
+            self.recorder.missed(place);
+            self.overdue_ns = self.overdue_ns.max(now.since(intended));
+        }
+    }
+
     pub(super) fn fire_timers(&mut self, now: MonoNs) {
         while let Some(Reverse(timer)) = self.timers.peek().copied()
             && timer.at <= now

@@ -13,6 +13,9 @@ use crate::sample;
 use crate::session::{Current, Session};
 use crate::tagging::REFUSED_HEADER;
 
+/// What is said of a request that no connection was free for.
+const ALL_BUSY: &str = "all connections were busy for as long as opening one may take";
+
 /// A request that ended, for the books.
 struct Closing {
     current: Current,
@@ -30,12 +33,9 @@ impl<D: Driver> Shard<D> {
                 None => return,
                 Some(Completion::Sent { id, at }) => self.on_sent(id, at),
                 Some(Completion::Done { id, at, result }) => self.done(id, at, result),
-                Some(Completion::NotSent { id, at, why }) => {
-                    let class = match why {
-                        NotSent::NoConnection => ErrorClass::ConnectTimeout,
-                        NotSent::Expired | NotSent::Stopped => ErrorClass::Cancelled,
-                    };
-                    self.not_sent(id, at, class);
+                Some(Completion::NotSent { id, at, why: NotSent::NoConnection }) => self.unserved(id, at),
+                Some(Completion::NotSent { id, at, why: NotSent::Expired | NotSent::Stopped }) => {
+                    self.not_sent(id, at, ErrorClass::Cancelled);
                 }
             }
         }
@@ -85,7 +85,21 @@ impl<D: Driver> Shard<D> {
         }
     }
 
-    /// A request was given up unsent.
+    /// All connections were busy for as long as opening one may take. A journey that has not started is missed. A
+    /// request of one under way is one that its user waited for in vain: it fails, and how long it had waited is the
+    /// least that its latency can have been. Left out, the slowest requests would be missing from the quantiles.
+    fn unserved(&mut self, id: ExchangeId, at: MonoNs) {
+        match self.session_of(id).map(|(session, current)| (session.started, current.submitted)) {
+            Some((true, submitted)) => {
+                let fault = Fault { class: ErrorClass::ConnectTimeout, detail: ALL_BUSY.into() };
+                self.conclude(id, at, Err(fault), Some(at.since(submitted)));
+            }
+            Some((false, _)) => self.not_sent(id, at, ErrorClass::ConnectTimeout),
+            None => {}
+        }
+    }
+
+    /// A request was given up unsent, for a reason that is not the target's.
     pub(super) fn not_sent(&mut self, id: ExchangeId, at: MonoNs, class: ErrorClass) {
         let Some((session, current)) = self.session_of(id) else {
             return;
@@ -100,6 +114,17 @@ impl<D: Driver> Shard<D> {
 
     /// A request ended, with an answer or without.
     pub(super) fn done(&mut self, id: ExchangeId, at: MonoNs, result: Result<Answer, Fault>) {
+        self.conclude(id, at, result, None);
+    }
+
+    /// The same, for one that was never handed over after it had waited so long for a connection.
+    fn conclude(
+        &mut self,
+        id: ExchangeId,
+        at: MonoNs,
+        result: Result<Answer, Fault>,
+        waited_ns: Option<u64>,
+    ) {
         let program = std::sync::Arc::clone(&self.parts.program);
         let Some((session, current)) = self.session_of(id) else {
             return;
@@ -115,7 +140,7 @@ impl<D: Driver> Shard<D> {
         if current.sent.is_none() {
             self.mark_started(id.key as usize);
             let place = Place { intended: current.intended, phase, step: Some(current.step) };
-            self.recorder.sent(place, current.submitted.since(current.intended), None);
+            self.recorder.sent(place, current.submitted.since(current.intended), waited_ns);
         }
         let error = fault.as_ref().map(|fault| fault.class);
         self.close(Closing { current, phase, at, fault, acked, answer });

@@ -39,6 +39,8 @@ fn says_what_is_wrong() {
     assert_eq!(code("p101 < 1s", Kind::Gate), "E0502");
     assert_eq!(code("http_req_duration < 1s", Kind::Gate), "E0502");
     assert_eq!(code("capacity < 5/s", Kind::Guard), "E0504");
+    assert_eq!(code("in_flight < 500", Kind::Gate), "E0504");
+    assert_eq!(parse_condition("in_flight > 500 for 2s", Kind::Guard).unwrap().stat, Stat::InFlight);
     assert_eq!(code("p99 < 1s for 3s", Kind::Gate), "E0504");
     assert_eq!(code("p99{cell=a} < 1s", Kind::Gate), "E0313");
     assert_eq!(code("p99 <= baseline + 5%", Kind::Gate), "E0313");

@@ -7,7 +7,7 @@ pub(crate) static SHADOW: Block = Block {
     what: "the shadow block",
     fields: &[
         may("key", Ty::Text, "The signing key: `${secret:NAME}`."),
-        may("lease", Ty::Duration, "Life of a token, 5s to 300s; 60s when not given."),
+        may("lease", Ty::Duration, "Life of a token, 5s to 60s; 60s when not given."),
         may("header", Ty::Text, "The private header; `x-peakdrill` when not given."),
         may("ack", Ty::Block(&ACK), "Acknowledgement of the tag by the first hop."),
     ],
@@ -22,7 +22,11 @@ pub(crate) static ACK: Block = Block {
             Ty::Text,
             "The header of the acknowledgement; `x-peakdrill-ack` when not given.",
         ),
-        may("require", Ty::Percent, "Smallest share of answers that must acknowledge."),
+        may(
+            "require",
+            Ty::Percent,
+            "Smallest share of answers that must acknowledge; without it, nothing is looked at and no condition may ask for `ack_missing`.",
+        ),
         may("else", Ty::Choice(&["stop"]), "What happens when fewer do."),
     ],
 };
@@ -114,7 +118,11 @@ pub(crate) static GUARDS: Block = Block {
     fields: &[
         may("every", Ty::Duration, "How often conditions are looked at: 250ms."),
         may("limits", Ty::Block(&LIMITS), "What the plan and the run may never exceed."),
-        may("stop", Ty::List(&Ty::Condition), "Any of these stops all load."),
+        may(
+            "stop",
+            Ty::List(&Ty::Condition),
+            "Any of these stops all load. Only here can `in_flight` be asked for; `ack_missing` needs `shadow.ack.require`.",
+        ),
         may("on_stop", Ty::Block(&ON_STOP), "How a stop goes."),
         later("approvals", "Approvals by people."),
         later("hold", "Conditions that freeze the rate."),

@@ -4,7 +4,7 @@ use peakdrill_drill_model::condition::{Condition, Stat};
 use peakdrill_drill_model::plan::{Gate, Load};
 
 use super::journeys::Journeys;
-use crate::codes::{E0310, E0316, E0317, E0505, E0701};
+use crate::codes::{E0310, E0316, E0317, E0504, E0505, E0701};
 use crate::condition::{Kind, parse_condition};
 use crate::ctx::{Ctx, draft, list_of, nearest};
 use crate::keys;
@@ -16,14 +16,17 @@ pub(super) struct Names {
     journeys: Vec<String>,
     steps: Vec<(String, String)>,
     phases: Vec<(String, bool)>,
+    /// Whether answers are looked at for the acknowledgement of the tag.
+    acked: bool,
 }
 
 impl Names {
-    pub(super) fn new(journeys: &Journeys, load: &Load) -> Self {
+    pub(super) fn new(journeys: &Journeys, load: &Load, acked: bool) -> Self {
         Self {
             journeys: journeys.plans.iter().map(|journey| journey.name.clone()).collect(),
             steps: journeys.steps.iter().map(|info| (info.journey.clone(), info.step.clone())).collect(),
             phases: load.phases.iter().map(|phase| (phase.name.clone(), phase.measure)).collect(),
+            acked,
         }
     }
 }
@@ -38,6 +41,12 @@ pub(super) fn condition(ctx: &Ctx<'_>, node: &Node, kind: Kind, names: &Names) -
     }
     let text = ctx.text(node, "a condition")?;
     match parse_condition(&text, kind) {
+        Ok(condition) if condition.stat == Stat::AckMissing && !names.acked => {
+            let message = "`ack_missing` is measured only where the tag must be acknowledged";
+            let found = draft(E0504, ctx.within(node, "ack_missing"), message);
+            ctx.push(found.help("write `ack: { require: 100% }` in `shadow`, or remove the condition"));
+            None
+        }
         Ok(condition) => check_names(ctx, node, &condition, names).then_some(condition),
         Err(error) => {
             let piece = text.get(error.range).unwrap_or_default();

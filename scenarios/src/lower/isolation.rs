@@ -12,7 +12,7 @@ use crate::keys;
 use crate::node::{Node, Span};
 
 /// Longest latency of a stub.
-const MAX_STUB_LATENCY_NS: u64 = 600 * NS_PER_S;
+const MAX_STUB_LATENCY_NS: u64 = 60 * NS_PER_S;
 /// Longest identifier that PostgreSQL keeps whole.
 const MAX_IDENTIFIER_BYTES: usize = 63;
 
@@ -164,7 +164,7 @@ fn latency(ctx: &Ctx<'_>, node: &Node) -> Option<(u64, f64)> {
         }
         Some(_) => {
             let found = draft(E0403, node.span, "`latency` is out of range");
-            ctx.push(found.label("median at most 10m, sigma 0 to 5"));
+            ctx.push(found.label("median at most 60s, sigma 0 to 5"));
             None
         }
         None => {

@@ -47,7 +47,9 @@ pub(super) fn shadow(ctx: &Ctx<'_>, node: &Node, place: Span) -> Option<ShadowPl
     let mut ack_require = None;
     let mut ack_header = DEFAULT_ACK_HEADER.to_owned();
     if let Some(ack) = &ack {
-        ack_require = ack.get("require").and_then(|node| ctx.percent(node, "`ack.require`"));
+        // Required it is, even where the share cannot be read.
+        let require = |node: &Node| ctx.percent(node, "`ack.require`").unwrap_or(1.0);
+        ack_require = ack.get("require").map(require);
         ack_header = self::header(ctx, ack, "response_header", DEFAULT_ACK_HEADER);
         if let Some(node) = ack.get("else") {
             ctx.choice(node, "`ack.else`", &["stop"]);

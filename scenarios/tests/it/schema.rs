@@ -73,6 +73,11 @@ fn ready_drills_fit_the_schema() {
 }
 
 #[test]
+fn the_stored_schema_is_the_one_that_is_written() {
+    assert_eq!(json(include_str!("../../drill.v1.schema.json")), schema());
+}
+
+#[test]
 fn broken_drills_do_not() {
     let schema = schema();
     let smoke = LIBRARY[0].1;

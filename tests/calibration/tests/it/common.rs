@@ -1,7 +1,7 @@
 //! Plans made by hand, and runs of them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::frame::{RootRow, Tally};
@@ -126,8 +126,25 @@ pub(crate) fn config(plan: Plan) -> Config {
     Config::new(Arc::new(plan), RUN, clock, clock.mono().plus(100 * MS))
 }
 
-/// Runs a configuration to its end; `during` is called at every batch.
-pub(crate) fn run_with(config: Config, mut during: impl FnMut(&Engine)) -> Told {
+/// Held for reading by every run, and for writing by one whose figures the load of others would bend.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Runs what `make` configures to its end, while nothing else of these tests runs. `make` is called when all else has
+/// ended, since a configuration says when the load starts.
+pub(crate) fn run_alone(make: impl FnOnce() -> Config) -> Told {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    run_to_end(make(), |_| {})
+}
+
+/// Runs a plan to its end, beside others; `during` is called at every batch.
+pub(crate) fn run_with(config: Config, during: impl FnMut(&Engine)) -> Told {
+    let _beside = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    // The wait for the machine is over only now.
+    let start_at = config.clock.mono().plus(100 * MS);
+    run_to_end(Config { start_at, ..config }, during)
+}
+
+fn run_to_end(config: Config, mut during: impl FnMut(&Engine)) -> Told {
     let (engine, batches) = start(config).unwrap();
     let mut told = Told::default();
     let mut lasts = 0;

@@ -1,5 +1,8 @@
 //! What is counted is what was sent.
 
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::outcome::ErrorClass;
@@ -58,6 +61,33 @@ fn no_free_connection_in_time_is_missed() {
 }
 
 #[test]
+fn a_later_step_that_finds_no_connection_is_an_error_and_not_left_out() {
+    // One connection. The second journey's first step waits for it when the first journey's ends, and goes first: the
+    // first journey's second step waits in vain.
+    let server = Server::start(Script::Delay(Duration::from_millis(700))).unwrap();
+    let mut plan = plan(&server.url(), hold(2.0, S), vec![node(get(0, "/login")), node(get(1, "/order"))]);
+    plan.targets[0].max_connections = 1;
+    plan.targets[0].connect_timeout_ns = 300 * MS;
+    let told = run(plan);
+    told.assert_sums();
+    assert_eq!((told.journeys.intended, told.journeys.missed), (2, 0));
+    assert_eq!((told.step(0).sent, told.step(1).sent, server.requests()), (2, 2, 3));
+    let order = told.step(1);
+    assert_eq!((order.missed, order.error_count()), (0, 1));
+    assert_eq!(order.errors.get(&ErrorClass::ConnectTimeout), Some(&1));
+    assert_eq!(told.journeys.errors.get(&ErrorClass::ConnectTimeout), Some(&1));
+    assert!(told.step(0).errors.is_empty());
+    // The wait counts, at least as long as it lasted; the time on the wire is that of the other alone.
+    assert!(order.latency.quantile(0.01).unwrap() >= 300 * MS);
+    assert!(order.conn_wait.quantile(1.0).unwrap() >= 300 * MS);
+    assert_eq!((order.conn_wait.count(), order.service.count()), (2, 1));
+    let row = told.roots.iter().find(|root| root.error.is_some()).unwrap();
+    assert_eq!((row.step, row.sent_ns, row.status), (1, 0, 0));
+    assert!(row.done_ns - row.intended_ns >= 300 * MS as i64);
+    assert!(told.samples.iter().any(|sample| sample.step == 1 && sample.detail.contains("busy")));
+}
+
+#[test]
 fn a_closed_loop_keeps_its_users_and_connections() {
     let server = Server::start(Script::Delay(Duration::from_millis(10))).unwrap();
     let mut plan = plan(&server.url(), Shape::Users { count: 8, for_ns: S }, vec![node(get(0, "/"))]);
@@ -77,6 +107,44 @@ fn a_closed_loop_keeps_its_users_and_connections() {
     assert_eq!(server.requests(), sent);
     // 8 users, some 10 ms each: at most 800 in a second, and not far below.
     assert!((400..=808).contains(&sent), "{sent}");
+}
+
+/// Takes this many connections and closes every other at once. Returns its URL, and how many it has accepted.
+fn takes_only(connections: usize) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    // Ends with the process: it holds nothing but its sockets.
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::SeqCst);
+            if held.len() < connections {
+                held.push(stream);
+            }
+        }
+    });
+    (url, accepted)
+}
+
+#[test]
+fn a_peer_that_takes_too_few_connections_is_told_at_the_start_and_not_flooded() {
+    let (url, accepted) = takes_only(2);
+    let mut plan = plan(&url, hold(10.0, S), vec![node(get(0, "/"))]);
+    plan.targets[0].max_connections = 4;
+    plan.targets[0].exact_connections = true;
+    plan.targets[0].connect_timeout_ns = 500 * MS;
+    let begun = Instant::now();
+    let error = start(config(plan)).map(drop).unwrap_err();
+    let took = begun.elapsed();
+    assert!(matches!(error, StartError::Connect { .. }), "{error}");
+    assert!(error.to_string().contains("of 4 connections are open after 500 ms"), "{error}");
+    assert!(error.to_string().contains("the peer closed"), "{error}");
+    // Two places, each tried anew every 100 ms.
+    let tries = 2 + 2 * (1 + took.as_millis() as usize / 100);
+    let accepted = accepted.load(Ordering::SeqCst);
+    assert!((4..=tries).contains(&accepted), "{accepted} connections in {took:?}");
 }
 
 #[test]
@@ -133,7 +201,7 @@ fn what_cannot_run_does_not_start() {
         start(config).map(drop).unwrap_err()
     };
     let with = |change: &dyn Fn(&mut peakdrill_drill_model::plan::Plan)| {
-        refused(&|config| change(std::sync::Arc::make_mut(&mut config.plan)))
+        refused(&|config| change(Arc::make_mut(&mut config.plan)))
     };
     assert!(matches!(with(&|plan| plan.guards.limit_rate = Some(99.0)), StartError::Plan(_)));
     assert!(matches!(with(&|plan| plan.load.max_in_flight = 0), StartError::Plan(_)));
