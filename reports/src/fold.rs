@@ -111,8 +111,10 @@ pub(crate) struct Point {
 #[derive(Debug, Clone)]
 pub(crate) struct Folded {
     pub(crate) spans: Vec<Span>,
-    /// Length of the load in seconds; `None` when there is no frame.
+    /// Length of the load in seconds: while journeys were started. `None` when there is no frame.
     pub(crate) load_s: Option<f64>,
+    /// Second of the last frame: journeys go on after the last of them was started.
+    last_second: u32,
     pub(crate) sums: BTreeMap<(u16, Option<StepId>), Sums>,
     pub(crate) points: Vec<Point>,
     /// Seconds in which the plan expected arrivals that no frame speaks of.
@@ -136,19 +138,33 @@ pub(crate) fn outline(record: &Record) -> Folded {
     let spans = spans(&record.plan);
     let planned_s = spans.last().map_or(0.0, |span| span.end_s);
     let stopped_s = stopped_at_s(record);
-    let last = record.frames.iter().map(|frame| frame.second).max();
-    let load_s = last.map(f64::from).map(|last| {
+    let newest = |arrivals: bool| {
+        let frames = record.frames.iter().filter(|frame| !arrivals || frame.step.is_none());
+        frames.map(|frame| frame.second).max()
+    };
+    let last_second = newest(false).unwrap_or(0);
+    let load_s = newest(true).or_else(|| newest(false)).map(f64::from).map(|last| {
         // The last second may be a part of one: up to the stop, or to the end of the plan.
         let bound = stopped_s.filter(|stop| *stop > last).unwrap_or(planned_s);
         if bound > last { bound.min(last + 1.0) } else { last + 1.0 }
     });
-    Folded { spans, load_s, sums: BTreeMap::new(), points: Vec::new(), unseen_s: 0, unreadable: 0 }
+    Folded {
+        spans,
+        load_s,
+        last_second,
+        sums: BTreeMap::new(),
+        points: Vec::new(),
+        unseen_s: 0,
+        unreadable: 0,
+    }
 }
 
 impl Folded {
     fn add_all(&mut self, record: &Record) {
         let Some(load_s) = self.load_s else { return };
-        let width = ((load_s / f64::from(POINTS_MAX)).ceil() as u32).max(1);
+        let last = f64::from(self.last_second);
+        let end_s = if last >= load_s { last + 1.0 } else { load_s };
+        let width = ((end_s / f64::from(POINTS_MAX)).ceil() as u32).max(1);
         let mut order: Vec<&Frame> = record.frames.iter().collect();
         order.sort_by_key(|frame| frame.second);
         for group in order.chunk_by(|a, b| a.second / width == b.second / width) {
@@ -167,7 +183,7 @@ impl Folded {
             let from_s = f64::from(group[0].second / width * width);
             self.points.push(Point {
                 from_s,
-                len_s: f64::from(width).min(load_s - from_s).max(f64::EPSILON),
+                len_s: f64::from(width).min(end_s - from_s),
                 arrivals: [arrivals.intended, arrivals.sent, arrivals.missed],
                 completed: requests.completed,
                 errors: requests.errors,

@@ -8,6 +8,7 @@ use crate::Record;
 use crate::fold::Folded;
 use crate::numbers::{count, figure, millis, percent, rate};
 use crate::stats::Window;
+use crate::validity::MISSED_INVALID_SHARE;
 
 /// Evaluates all gates of a plan.
 pub(crate) fn evaluate(record: &Record, load: &Folded, valid: bool) -> Vec<GateResult> {
@@ -77,6 +78,10 @@ fn judge(gate: &Gate, window: &Window<'_>, valid: bool) -> Judged {
         );
     }
     match (found.holds, valid) {
+        (true, true) if is_of_answers(condition.stat) && window.missed_share() > MISSED_INVALID_SHARE => {
+            let missed = percent(Some(window.missed_share()));
+            inconclusive(&format!("{missed} of the arrivals in these phases were not started"))
+        }
         (true, true) => (Judgement::Pass, value, compared),
         (true, false) => inconclusive("no gate passes on an invalid run"),
         (false, false) if condition.stat == Stat::Rate && window.load.unseen_s > 0 => {
@@ -106,6 +111,11 @@ fn bound_decides(op: Op, holds: bool) -> bool {
         Op::Lt | Op::Le => !holds,
         Op::Eq | Op::Ne => false,
     }
+}
+
+/// Whether those that were never sent are missing in it: they might have been the slow ones.
+fn is_of_answers(stat: Stat) -> bool {
+    is_timing(stat) || matches!(stat, Stat::ErrorRate | Stat::AckMissing)
 }
 
 fn is_timing(stat: Stat) -> bool {

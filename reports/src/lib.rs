@@ -14,10 +14,7 @@ mod validity;
 mod verdict;
 
 pub use html::html;
-pub use record::{
-    AnalysisPart, CurvePoint, ENVIRONMENT_VERSION, Environment, Growth, Machine, NodeCurve, Record, Sample,
-    SampleKind,
-};
+pub use record::{ENVIRONMENT_VERSION, Environment, Machine, Record, Sample, SampleKind};
 pub use text::card::card;
 pub use text::json::verdict_json;
 pub use text::junit::junit;

@@ -1,10 +1,10 @@
 //! What a drill left behind, as the renderings need it.
 
+use peakdrill_bottleneck::Analysis;
 use peakdrill_drill_model::event::Event;
 use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::ledger::Ledger;
 use peakdrill_drill_model::plan::Plan;
-use peakdrill_drill_model::verdict::{AnalysisSummary, Bottleneck, Completeness, Dependency, NodeKind};
 use serde::{Deserialize, Serialize};
 
 /// Version of `environment.json`.
@@ -20,7 +20,7 @@ pub struct Record {
     /// `frames.jsonl`, in any order; frames of the same second and step add up.
     pub frames: Vec<Frame>,
     /// What the collector's cells say of the system under test; `None`: no spans were received.
-    pub analysis: Option<AnalysisPart>,
+    pub analysis: Option<Analysis>,
     /// `events.jsonl`, oldest first.
     pub events: Vec<Event>,
     /// `isolation.json`.
@@ -29,6 +29,8 @@ pub struct Record {
     pub samples: Vec<Sample>,
     /// Whether the run came to its end, as the event log tells.
     pub ended: bool,
+    /// Lines of `frames.jsonl` that are torn or unreadable and were left out.
+    pub torn_frames: u64,
     /// What of the record is not there or could not be read, in words.
     pub missing: Vec<String>,
 }
@@ -77,62 +79,6 @@ pub struct Machine {
     pub kernel: String,
     /// Its name; `None` when it is redacted.
     pub hostname: Option<String>,
-}
-
-/// What the analysis found, in the words of the verdict and with the figures behind it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AnalysisPart {
-    /// What the ranking may be taken for.
-    pub summary: AnalysisSummary,
-    /// Ranked, the limiting one first.
-    pub bottlenecks: Vec<Bottleneck>,
-    /// Calls between nodes.
-    pub dependencies: Vec<Dependency>,
-    /// Received by started spans, per service.
-    pub completeness: Vec<Completeness>,
-    /// Per node: what it did at each load level.
-    pub curves: Vec<NodeCurve>,
-    /// Per node: what its latency grew by from the lightest to the highest load level.
-    pub growth: Vec<Growth>,
-}
-
-/// A node over the load levels of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NodeCurve {
-    /// Its name.
-    pub node: String,
-    /// Its kind.
-    pub kind: NodeKind,
-    /// One point a load level.
-    pub points: Vec<CurvePoint>,
-}
-
-/// A node at one load level.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CurvePoint {
-    /// Root journeys a second that were offered.
-    pub offered: f64,
-    /// Root journeys a second that came through.
-    pub achieved: f64,
-    /// Median of the node's latency, milliseconds.
-    pub p50_ms: f64,
-    /// 99 % of the node's latency, milliseconds.
-    pub p99_ms: f64,
-    /// Calls in the node at the same time, on average.
-    pub concurrency: f64,
-}
-
-/// What a node adds to the growth of the latency of a journey, from the lightest to the highest load level.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Growth {
-    /// Its name.
-    pub node: String,
-    /// More time in the node's own work, milliseconds.
-    pub self_ms: f64,
-    /// More time waiting for the node: queues, pools, locks, milliseconds.
-    pub wait_ms: f64,
-    /// More time between caller and node that neither of them explains, milliseconds.
-    pub gap_ms: f64,
 }
 
 /// Why a sample was kept.

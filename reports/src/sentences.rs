@@ -41,6 +41,7 @@ pub(crate) fn headline(verdict: &Verdict) -> String {
         return format!("stopped early by {}", by.replacen(": ", " – ", 1));
     }
     match (verdict.verdict, verdict.valid) {
+        (Judgement::Fail, _) if failed == 0 => "operations reached live data, or a tag was lost".to_owned(),
         (Judgement::Fail, _) => format!("{failed} of {gates} failed"),
         (_, false) => "the run is not valid, so nothing can be concluded from it".to_owned(),
         (Judgement::Inconclusive, _) => format!("{unknown} of {gates} could not be decided"),

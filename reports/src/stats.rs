@@ -1,8 +1,8 @@
 //! The statistics of conditions, over the frames of some phases.
 
 use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
-use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome, leaks};
-use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::ledger::{LedgerRow, decisions, leaks, tag_lost};
+use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::{Journey, Node, StepId};
 use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
 use peakdrill_latency::Sparse;
@@ -33,6 +33,12 @@ impl Window<'_> {
 
     fn arrivals(&self) -> Sums {
         self.load.select(|phase, step| step.is_none() && self.phases.contains(&phase))
+    }
+
+    /// Of the planned arrivals, the part that was not started; 0 without any.
+    pub(crate) fn missed_share(&self) -> f64 {
+        let sums = self.arrivals();
+        sums.missed as f64 / sums.intended.max(1) as f64
     }
 
     fn steps(&self, select: &Selectors) -> Vec<StepId> {
@@ -109,11 +115,12 @@ impl Stats for Window<'_> {
                 share(sums.missed, sums.intended)
             }
             Stat::Leaks => ledger_count(self.record, leaks),
-            Stat::TagLost => ledger_count(self.record, worst_tag_loss),
+            Stat::TagLost => ledger_count(self.record, tag_lost),
             Stat::AckMissing => {
-                self.record.plan.shadow.as_ref()?;
+                // Without this no answer was looked at.
+                self.record.plan.shadow.as_ref()?.ack_require?;
                 let sums = self.requests(&steps);
-                share(sums.ack_missing, answers(&sums))
+                share(sums.ack_missing, answers(sums.completed, &sums.errors))
             }
             Stat::Capacity => self.capacity(),
         }
@@ -144,27 +151,6 @@ fn share(part: u64, all: u64) -> Option<Measured> {
     (all > 0).then(|| Measured { value: part as f64 / all as f64, samples: all })
 }
 
-/// Requests that got an answer at all.
-fn answers(sums: &Sums) -> u64 {
-    let answered = |class: &ErrorClass| {
-        matches!(
-            class,
-            ErrorClass::Status(_)
-                | ErrorClass::CheckFailed
-                | ErrorClass::ExtractFailed
-                | ErrorClass::BodyShort
-                | ErrorClass::BodyTooLarge
-                | ErrorClass::IsolationRefused
-        )
-    };
-    let without: u64 = sums
-        .errors
-        .iter()
-        .filter(|(class, _)| !answered(class))
-        .fold(0, |sum, (_, n)| sum.saturating_add(*n));
-    sums.completed.saturating_sub(without)
-}
-
 /// The first step that every start of a journey sends; `None` when chance decides.
 fn opening_step(journey: &Journey) -> Option<StepId> {
     let first = journey.steps.iter().find(|node| !matches!(node, Node::Think { .. }))?;
@@ -174,22 +160,6 @@ fn opening_step(journey: &Journey) -> Option<StepId> {
 /// A figure of the ledger over the rows of this run; `None` where no hop reported on it.
 fn ledger_count(record: &Record, figure: fn(&[LedgerRow], &str) -> u64) -> Option<Measured> {
     let ledger = record.ledger.as_ref()?;
-    let samples = decisions(ledger, &record.environment.run)?;
+    let samples = decisions(&ledger.rows, &record.environment.run)?;
     Some(Measured { value: figure(&ledger.rows, &record.environment.run) as f64, samples })
-}
-
-/// Decisions on this run's traffic; `None` where no hop reported.
-pub(crate) fn decisions(ledger: &Ledger, run: &str) -> Option<u64> {
-    let mut rows = ledger.rows.iter().filter(|row| row.run == run).peekable();
-    rows.peek()?;
-    Some(rows.fold(0, |sum, row| sum.saturating_add(row.count)))
-}
-
-fn worst_tag_loss(rows: &[LedgerRow], run: &str) -> u64 {
-    let mut by_service = std::collections::BTreeMap::<&str, u64>::new();
-    for row in rows.iter().filter(|row| row.run == run && row.outcome == Outcome::TagLost) {
-        let sum = by_service.entry(&row.service).or_default();
-        *sum = sum.saturating_add(row.count);
-    }
-    by_service.into_values().max().unwrap_or(0)
 }

@@ -2,7 +2,8 @@
 
 use peakdrill_drill_model::event::first_break;
 use peakdrill_drill_model::exit::Exit;
-use peakdrill_drill_model::ledger::{Outcome as Decision, leaks, live_writes, total};
+use peakdrill_drill_model::ledger::{Ledger, leaks, live_writes, tag_lost};
+use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::{
     AnalysisState, AnalysisSummary, GateResult, Generator, Isolation, Judgement, Load, Step, VERDICT_VERSION,
@@ -13,7 +14,6 @@ use crate::Record;
 use crate::fold::{Folded, fold};
 use crate::gates;
 use crate::numbers::{plural, rfc3339};
-use crate::stats::decisions;
 use crate::validity::{
     Counts, Validity, guard_fired, person_stopped, preflight_refused, stopped_by, validity,
 };
@@ -81,7 +81,7 @@ fn trust(record: &Record, load: &Folded) -> Validity {
         lateness_p99_ns: load.lateness(|_| true).map(|late| late.p99),
         cpu_share: cpu_share(record, load),
         unseen_s: load.unseen_s,
-        unreadable: load.unreadable,
+        unreadable: load.unreadable.saturating_add(record.torn_frames),
     });
     if !record.ended {
         trust.invalid.push("the end of the run is not in the record".to_owned());
@@ -90,7 +90,27 @@ fn trust(record: &Record, load: &Folded) -> Validity {
     if record.environment.run.is_empty() {
         trust.invalid.push("the record does not name its run".to_owned());
     }
+    if let Some(line) = first_break(&record.events) {
+        trust.invalid.push(format!(
+            "the event log was changed after the run: its chain of hashes breaks at line {}",
+            line + 1
+        ));
+    }
+    trust.invalid.extend(record.ledger.as_ref().and_then(|ledger| not_taken_in(ledger, load)));
     trust
+}
+
+/// Tagged requests that got an answer although no first hop counted them: somebody answered past the router, and
+/// nobody knows where those wrote.
+fn not_taken_in(ledger: &Ledger, load: &Folded) -> Option<String> {
+    let requests = load.select(|_, step| step.is_some());
+    let probes = ledger.sent?.saturating_sub(requests.sent);
+    let answered = answers(requests.completed, &requests.errors) + probes;
+    let past = answered.saturating_sub(ledger.handled?);
+    let said = plural(past, "tagged request was", "tagged requests were");
+    (past > 0).then(|| {
+        format!("{said} answered that no first hop's ledger knows: another hop may have taken them as live")
+    })
 }
 
 /// What the engine said of its own failure.
@@ -131,7 +151,7 @@ fn warnings(record: &Record, load: &Folded, trust: &Validity, gates: &[GateResul
     let mut out = trust.suspect.clone();
     for (gate, found) in record.plan.gates.iter().zip(gates) {
         if gate.warn_only && found.verdict != Judgement::Pass {
-            out.push(format!("gate `{}` (warns only): {}", gate.name, found.because));
+            out.push(format!("gate \"{}\" (warns only): {}", gate.name, found.because));
         }
     }
     if let Some(ledger) = &record.ledger {
@@ -140,7 +160,7 @@ fn warnings(record: &Record, load: &Folded, trust: &Validity, gates: &[GateResul
         if leaked > 0 {
             out.push(format!("{} of this run reached live data", plural(leaked, "operation", "operations")));
         }
-        let lost = total(&ledger.rows, run, Decision::TagLost);
+        let lost = tag_lost(&ledger.rows, run);
         if lost > 0 {
             out.push(format!("the tag was lost {}", plural(lost, "time", "times")));
         }
@@ -151,17 +171,11 @@ fn warnings(record: &Record, load: &Folded, trust: &Validity, gates: &[GateResul
     }
     let insecure = record.plan.targets.iter().filter(|target| target.tls_insecure);
     out.extend(
-        insecure.map(|target| format!("the certificate of target `{}` was not verified", target.name)),
+        insecure.map(|target| format!("the certificate of target \"{}\" was not verified", target.name)),
     );
-    if let Some(line) = first_break(&record.events) {
-        out.push(format!(
-            "the event log was changed after the run: its chain of hashes breaks at line {}",
-            line + 1
-        ));
-    }
-    out.extend(
-        record.events.iter().filter(|event| event.data["lost"] == true).map(|event| event.text.clone()),
-    );
+    let told =
+        record.events.iter().filter(|event| event.data["lost"] == true || event.data["warning"] == true);
+    out.extend(told.map(|event| event.text.trim_start_matches("▲ ").to_owned()));
     out.extend(record.missing.iter().map(|text| format!("not in the record: {text}")));
     out
 }
@@ -209,17 +223,7 @@ fn generator(record: &Record, load: &Folded) -> Generator {
 
 fn isolation(record: &Record) -> Isolation {
     let Some(ledger) = &record.ledger else { return Isolation::default() };
-    let run = record.environment.run.as_str();
-    let reported = decisions(ledger, run).is_some();
-    let of = |outcome| reported.then(|| total(&ledger.rows, run, outcome));
-    Isolation {
-        shadow_writes: of(Decision::ShadowWrite),
-        live_writes: reported.then(|| live_writes(&ledger.rows, run)),
-        mocked: of(Decision::Mocked),
-        refused: of(Decision::Refused),
-        tag_lost: of(Decision::TagLost),
-        unobserved: ledger.unobserved.clone(),
-    }
+    Isolation::of(&ledger.rows, &record.environment.run, ledger.unobserved.clone())
 }
 
 /// How the command that ran this drill ends: the first of refused, guard, person, failed gate, inconclusive.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{self, Event, KeyEventKind};
@@ -17,6 +18,9 @@ use crate::view::draw;
 /// Time between two drawings.
 const FRAME: Duration = Duration::from_millis(250);
 
+/// Whether the view has the terminal.
+static ON: AtomicBool = AtomicBool::new(false);
+
 /// Restores the terminal whatever happens.
 struct Restore;
 
@@ -26,7 +30,11 @@ impl Drop for Restore {
     }
 }
 
-fn restore() {
+/// Gives the terminal back, if the view has it: for a process that is about to end without returning.
+pub fn restore() {
+    if !ON.swap(false, Ordering::SeqCst) {
+        return;
+    }
     // Nothing can be done when the terminal is gone.
     let _ = disable_raw_mode();
     let _ = execute!(io::stdout(), LeaveAlternateScreen, crossterm::cursor::Show);
@@ -49,8 +57,9 @@ pub fn run(
         restore();
         for_panic(info);
     }));
-    enable_raw_mode()?;
+    ON.store(true, Ordering::SeqCst);
     let guard = Restore;
+    enable_raw_mode()?;
     execute!(io::stdout(), EnterAlternateScreen)?;
     let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
     let result = watch(&mut terminal, latest, act, over, linger);

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod arrivals;
 pub mod authority;
 mod control;
 mod environment;
 mod error;
+mod hearers;
 pub mod live;
 pub mod preflight;
 pub mod record;

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use peakdrill_shadow_tag::RunTable;
@@ -12,6 +13,7 @@ use peakdrill_timebase::{Clock, OsClock};
 
 use crate::authority::Authority;
 use crate::error::ControlError;
+use crate::hearers::Hearers;
 
 /// A served table of runs. Dropping it ends the service: hops then hear nothing and, a minute later, start
 /// nothing.
@@ -20,9 +22,10 @@ pub struct Registry {
     address: SocketAddr,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
+    hearers: Arc<Hearers>,
 }
 
-type Shared = (Arc<Authority>, OsClock);
+type Shared = (Arc<Authority>, OsClock, Arc<Hearers>);
 
 impl Registry {
     /// Serves an authority's table.
@@ -39,8 +42,11 @@ impl Registry {
         let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let app =
-            axum::Router::new().route("/v1/runs", axum::routing::get(runs)).with_state((authority, clock));
+        let hearers = Arc::new(Hearers::default());
+        let app = axum::Router::new()
+            .route("/v1/runs", axum::routing::get(runs))
+            .with_state((authority, clock, Arc::clone(&hearers)))
+            .into_make_service_with_connect_info::<SocketAddr>();
         let serve = move || {
             let served = axum::serve(listener, app).with_graceful_shutdown(async move {
                 let _ = stopped.await;
@@ -50,13 +56,20 @@ impl Registry {
             }
         };
         let thread = std::thread::Builder::new().name("pd-registry".into()).spawn(serve).map_err(failed)?;
-        Ok(Self { address: bound, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address: bound, stop: Some(stop), thread: Some(thread), hearers })
     }
 
     /// Where hops read it.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/v1/runs", self.address)
+    }
+
+    /// Waits until the hops have read the table as it is since `since`, at most until `limit` later. Whether all
+    /// have.
+    #[must_use]
+    pub fn told(&self, since: Instant, limit: Duration) -> bool {
+        self.hearers.all_heard(since, limit)
     }
 }
 
@@ -70,8 +83,14 @@ impl Drop for Registry {
     }
 }
 
-async fn runs(State((authority, clock)): State<Shared>) -> impl IntoResponse {
+async fn runs(
+    State((authority, clock, hearers)): State<Shared>,
+    ConnectInfo(hop): ConnectInfo<SocketAddr>,
+) -> impl IntoResponse {
+    // Taken before the table is read: what changes in between is news that the hop has not heard.
+    let at = Instant::now();
     let json = authority.table_json(unix_s(&clock));
+    hearers.heard(hop, at);
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], json)
 }
 
@@ -84,7 +103,34 @@ pub(crate) fn unix_s(clock: &OsClock) -> u64 {
 #[derive(Debug, Clone)]
 pub struct RunsFile(pub PathBuf);
 
+/// Keeps other drills off the file of runs until it is dropped.
+#[derive(Debug)]
+pub struct RunsLock {
+    _file: std::fs::File,
+}
+
 impl RunsFile {
+    /// Takes the file for one drill: two that write it would each lose the other's run.
+    ///
+    /// # Errors
+    /// When another drill has it, or the lock beside it cannot be made.
+    pub fn lock(&self) -> Result<RunsLock, ControlError> {
+        let path = self.0.with_extension("lock");
+        let failed = |text: String| ControlError::Registry(format!("{}: {text}", path.display()));
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+        }
+        let open = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = open.map_err(|error| failed(error.to_string()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunsLock { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(failed(
+                "another drill uses this file of runs: wait for its end, or give another --runs-file".into(),
+            )),
+            Err(std::fs::TryLockError::Error(error)) => Err(failed(error.to_string())),
+        }
+    }
+
     /// Reads the table; an absent file is an empty table.
     ///
     /// # Errors

@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, analyse};
+use peakdrill_bottleneck::AnalysisInput;
 use peakdrill_collector::{Collector, View};
 use peakdrill_drill_model::condition::Selectors;
 use peakdrill_drill_model::frame::Tally;
-use peakdrill_drill_model::ledger::{LedgerRow, Outcome, live_writes, total};
 use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::snapshot::{RunState, Snapshot, StepRow, TopError};
 use peakdrill_drill_model::verdict::{Isolation, Millis};
 use peakdrill_timebase::NS_PER_S;
 
+use crate::arrivals::Arrivals;
+use crate::live::analyst::Analyst;
 use crate::live::gates;
 use crate::live::guards::Guards;
 use crate::live::history::{History, plan_curve, rate_at};
@@ -49,7 +50,8 @@ pub(crate) struct Board {
     plan: Arc<Plan>,
     base: Snapshot,
     history: History,
-    analysis: Option<Analysis>,
+    arrivals: Arrivals,
+    analyst: Option<Analyst>,
     analysed_at_ns: u64,
     publish: Box<dyn Fn(Arc<Snapshot>) + Send>,
 }
@@ -62,7 +64,15 @@ impl Board {
         publish: Box<dyn Fn(Arc<Snapshot>) + Send>,
     ) -> Self {
         let base = Snapshot { plan_curve: plan_curve(&plan), ..blank(&plan, run, record) };
-        Self { plan, base, history: History::new(), analysis: None, analysed_at_ns: 0, publish }
+        Self {
+            plan,
+            base,
+            history: History::new(),
+            arrivals: Arrivals::default(),
+            analyst: Analyst::start(),
+            analysed_at_ns: 0,
+            publish,
+        }
     }
 
     /// Says what preflight does.
@@ -75,6 +85,9 @@ impl Board {
     /// Adds a delta to the history.
     pub(crate) fn add(&mut self, second: u32, is_journeys: bool, tally: &Tally) {
         self.history.add(second, is_journeys, tally);
+        if is_journeys {
+            self.arrivals.add(second, tally.intended, &tally.lateness);
+        }
     }
 
     /// Says that the run is over.
@@ -165,26 +178,28 @@ impl Board {
         snapshot.spans = view.spans();
         snapshot.span_age_ns =
             view.newest_span_end_ns.map(|end| u64::try_from(look.at_ns.saturating_sub(end)).unwrap_or(0));
-        snapshot.isolation = isolation(&view.ledger, &snapshot.run);
+        snapshot.isolation = Isolation::of(&view.ledger, &snapshot.run, Vec::new());
+        let Some(analyst) = &self.analyst else { return };
+        if let Some(analysis) = analyst.found() {
+            snapshot.analysis_note = analysis.summary.because.into_iter().next().unwrap_or_default();
+            snapshot.ranking = analysis.bottlenecks;
+            snapshot.dependencies = analysis.dependencies;
+        }
         if look.elapsed_ns < self.analysed_at_ns.saturating_add(ANALYSE_EVERY_NS) {
             return;
         }
         self.analysed_at_ns = look.elapsed_ns;
         let second = i64::try_from(look.elapsed_ns / NS_PER_S).unwrap_or(0);
-        let mut input = analysis_input(&self.plan);
+        let mut input = analysis_input(&self.plan, &self.arrivals);
         input.load_seconds = second.min(input.load_seconds.max(1));
         input.settled_before = Some(second - SETTLED_AFTER_S);
         input.settings.resamples = LIVE_RESAMPLES;
-        let analysis = analyse(&view.cells, &input);
-        snapshot.ranking.clone_from(&analysis.bottlenecks);
-        snapshot.dependencies.clone_from(&analysis.dependencies);
-        snapshot.analysis_note = analysis.summary.because.first().cloned().unwrap_or_default();
-        self.analysis = Some(analysis);
+        analyst.ask(&view.cells, input);
     }
 }
 
-/// What the analysis has to know of a plan.
-pub(crate) fn analysis_input(plan: &Plan) -> AnalysisInput {
+/// What the analysis has to know of a plan and of how it was kept.
+pub(crate) fn analysis_input(plan: &Plan, arrivals: &Arrivals) -> AnalysisInput {
     let mut measured = Vec::new();
     let mut at = 0_u64;
     for phase in &plan.load.phases {
@@ -198,6 +213,8 @@ pub(crate) fn analysis_input(plan: &Plan) -> AnalysisInput {
         load_seconds: at.div_ceil(NS_PER_S) as i64,
         measured,
         first_steps: first_steps(plan),
+        intended: arrivals.intended(),
+        lateness_ms: arrivals.lateness_ms(),
         ..AnalysisInput::default()
     }
 }
@@ -221,20 +238,6 @@ fn first_steps(plan: &Plan) -> Vec<u16> {
     }
     found.sort_unstable();
     found
-}
-
-/// Sums of the ledger for one run; `None` where no hop reported.
-pub(crate) fn isolation(rows: &[LedgerRow], run: &str) -> Isolation {
-    let reported = rows.iter().any(|row| row.run == run);
-    let sum = |outcome| reported.then(|| total(rows, run, outcome));
-    Isolation {
-        shadow_writes: sum(Outcome::ShadowWrite),
-        live_writes: reported.then(|| live_writes(rows, run)),
-        mocked: sum(Outcome::Mocked),
-        refused: sum(Outcome::Refused),
-        tag_lost: sum(Outcome::TagLost),
-        unobserved: Vec::new(),
-    }
 }
 
 fn step_row(window: &Window, journey: &str, step: &str) -> StepRow {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_collector::{Collector, CollectorConfig, Limits};
@@ -11,10 +12,10 @@ use peakdrill_timebase::{Clock, OsClock};
 
 use crate::authority::{Authority, Secrets};
 use crate::error::ControlError;
-use crate::registry::{Registry, RunsFile, unix_s};
+use crate::registry::{Registry, RunsFile, RunsLock, unix_s};
 
-/// Hops ask for the table of runs once a second; two rounds.
-const HOPS_HEAR_WITHIN: std::time::Duration = std::time::Duration::from_millis(2_200);
+/// Hops ask for the table of runs once a second; two rounds, at most.
+const HOPS_HEAR_WITHIN: Duration = Duration::from_millis(2_200);
 
 /// Whether spans are received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Stage {
     pub(crate) run: RunId,
     pub(crate) authority: Option<Arc<Authority>>,
     pub(crate) runs_file: Option<RunsFile>,
+    /// Given back after the run was closed in the file.
+    _runs_lock: Option<RunsLock>,
     pub(crate) registry: Option<Registry>,
     pub(crate) collector: Option<Collector>,
     /// Why there is no collector although one was wanted.
@@ -69,6 +72,7 @@ impl Stage {
     /// When the registry or a required collector cannot listen, or the run id was used before.
     pub fn open(settings: StageSettings) -> Result<Self, ControlError> {
         let clock = OsClock::new();
+        let runs_lock = settings.runs_file.as_ref().map(RunsFile::lock).transpose()?;
         let authority =
             settings.secrets.clone().map(|secrets| authority(&settings, secrets, &clock)).transpose()?;
         let registry = authority
@@ -81,6 +85,7 @@ impl Stage {
             run: settings.run,
             authority,
             runs_file: settings.runs_file,
+            _runs_lock: runs_lock,
             registry,
             collector,
             collector_off,
@@ -109,11 +114,13 @@ impl Stage {
         self.authority.as_ref().map(|authority| Ok(authority.verifying_keys()?.to_json())).transpose()
     }
 
-    /// Waits until hops that ask once a second have heard that the run is closed. One that does not hear it goes
-    /// on taking the run's late messages for a minute.
-    pub(crate) fn told_hops(&self) {
-        if self.registry.is_some() {
-            std::thread::sleep(HOPS_HEAR_WITHIN);
+    /// Waits until the hops have heard that the run is closed since `closed`, within limits. One that does not hear it goes on
+    /// taking the run's late messages for a minute.
+    pub(crate) fn told_hops(&self, closed: Instant) {
+        if let Some(registry) = &self.registry
+            && !registry.told(closed, HOPS_HEAR_WITHIN)
+        {
+            tracing::warn!("not every hop has heard that the run is closed");
         }
     }
 

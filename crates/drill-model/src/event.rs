@@ -62,6 +62,12 @@ impl Default for Chain {
 }
 
 impl Chain {
+    /// Goes on behind an event.
+    #[must_use]
+    pub fn after(last: &Event) -> Self {
+        Self { seq: last.seq + 1, prev: last.hash.clone() }
+    }
+
     /// Makes the next event.
     pub fn next(
         &mut self,

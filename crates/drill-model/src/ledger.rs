@@ -2,6 +2,8 @@
 //!
 //! Hops send it as an OTLP sum metric, cumulative and monotonic, every 250 ms.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Name of the metric. Attributes: [`ATTR_RUN`], [`ATTR_RESOURCE`], [`ATTR_OUTCOME`]; the service is the
@@ -124,6 +126,26 @@ pub fn live_writes(rows: &[LedgerRow], run: &str) -> u64 {
 #[must_use]
 pub fn leaks(rows: &[LedgerRow], run: &str) -> u64 {
     live_writes(rows, run).saturating_add(total(rows, run, Outcome::TagLost))
+}
+
+/// How often a run's tag was lost: by the service that saw it most often. Each line behind the loss sees the same
+/// request again, so sums would count it several times.
+#[must_use]
+pub fn tag_lost(rows: &[LedgerRow], run: &str) -> u64 {
+    let mut by_service = BTreeMap::<&str, u64>::new();
+    for row in rows.iter().filter(|row| row.run == run && row.outcome == Outcome::TagLost) {
+        let sum = by_service.entry(&row.service).or_default();
+        *sum = sum.saturating_add(row.count);
+    }
+    by_service.into_values().max().unwrap_or(0)
+}
+
+/// Decisions on a run's traffic; `None` where no hop reported.
+#[must_use]
+pub fn decisions(rows: &[LedgerRow], run: &str) -> Option<u64> {
+    let mut of_run = rows.iter().filter(|row| row.run == run).peekable();
+    of_run.peek()?;
+    Some(of_run.fold(0, |sum, row| sum.saturating_add(row.count)))
 }
 
 impl Ledger {

@@ -1,5 +1,6 @@
 //! How a request ended.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -41,6 +42,29 @@ pub enum ErrorClass {
     IsolationRefused,
     /// The run was stopped before the answer came.
     Cancelled,
+}
+
+impl ErrorClass {
+    /// Whether the peer gave an answer, though a wrong one.
+    #[must_use]
+    pub fn answered(self) -> bool {
+        matches!(
+            self,
+            Self::Status(_)
+                | Self::CheckFailed
+                | Self::ExtractFailed
+                | Self::BodyShort
+                | Self::BodyTooLarge
+                | Self::IsolationRefused
+        )
+    }
+}
+
+/// Of requests that ended, those that got an answer at all.
+#[must_use]
+pub fn answers(completed: u64, errors: &BTreeMap<ErrorClass, u64>) -> u64 {
+    let without = errors.iter().filter(|(class, _)| !class.answered());
+    completed.saturating_sub(without.fold(0, |sum, (_, n)| sum.saturating_add(*n)))
 }
 
 const NAMES: [(ErrorClass, &str); 15] = [

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use peakdrill_latency::Quantiles;
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::{LedgerRow, Outcome, decisions, live_writes, tag_lost, total};
+
 /// Version of `verdict.json`.
 pub const VERDICT_VERSION: u32 = 1;
 
@@ -284,6 +286,23 @@ pub struct Isolation {
     pub tag_lost: Option<u64>,
     /// Stores that nobody looked at.
     pub unobserved: Vec<String>,
+}
+
+impl Isolation {
+    /// Sums of a ledger over one run.
+    #[must_use]
+    pub fn of(rows: &[LedgerRow], run: &str, unobserved: Vec<String>) -> Self {
+        let reported = decisions(rows, run).is_some();
+        let sum = |outcome| reported.then(|| total(rows, run, outcome));
+        Self {
+            shadow_writes: sum(Outcome::ShadowWrite),
+            live_writes: reported.then(|| live_writes(rows, run)),
+            mocked: sum(Outcome::Mocked),
+            refused: sum(Outcome::Refused),
+            tag_lost: reported.then(|| tag_lost(rows, run)),
+            unobserved,
+        }
+    }
 }
 
 /// Completeness of one service's telemetry.

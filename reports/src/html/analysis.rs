@@ -2,10 +2,10 @@
 
 use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
 
-use crate::Growth;
 use crate::markup::Page;
 use crate::numbers::{millis, rate};
 use crate::sentences::{capacity, headroom_signed, kind, share, standing};
+use peakdrill_bottleneck::Growth;
 
 use super::chart::pct;
 use super::{Report, section};

@@ -1,8 +1,8 @@
 //! Latency over offered load, a small chart a node.
 
+use peakdrill_bottleneck::{CurvePoint, NodeCurve};
 use peakdrill_drill_model::verdict::Bottleneck;
 
-use crate::NodeCurve;
 use crate::markup::Page;
 use crate::numbers::{figure, millis, rate};
 use crate::sentences::{capacity, kind, standing};
@@ -30,7 +30,8 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     page.raw("<div class=\"multiples\">\n");
     for curve in curves.iter().take(NODES_MAX) {
         let ranked = part.bottlenecks.iter().find(|node| node.node == curve.node);
-        Small { curve, ranked, x: &x, largest }.write(page);
+        let points = curve.points.iter().filter_map(Point::of).collect();
+        Small { curve, points, ranked, x: &x, largest }.write(page);
     }
     page.raw("</div>\n");
     if curves.len() > NODES_MAX {
@@ -42,8 +43,25 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     page.raw("</section>\n");
 }
 
+/// A level of load at which something was measured.
+struct Point {
+    offered: f64,
+    achieved: f64,
+    concurrency: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+impl Point {
+    fn of(point: &CurvePoint) -> Option<Self> {
+        let CurvePoint { offered, achieved, concurrency, p50_ms, p99_ms } = *point;
+        Some(Self { offered, achieved, concurrency, p50_ms: p50_ms?, p99_ms: p99_ms? })
+    }
+}
+
 struct Small<'a> {
     curve: &'a NodeCurve,
+    points: Vec<Point>,
     ranked: Option<&'a Bottleneck>,
     x: &'a Scale,
     /// Highest offered rate of all nodes.
@@ -52,7 +70,7 @@ struct Small<'a> {
 
 impl Small<'_> {
     fn write(&self, page: &mut Page) {
-        let points = &self.curve.points;
+        let points = &self.points;
         let values = points.iter().flat_map(|point| [point.p50_ms, point.p99_ms]);
         let y = Scale::from_zero(values.filter(|v| v.is_finite()).fold(0.0, f64::max), 3);
         let verdict = self.ranked.map_or("", |node| standing(node.verdict));
@@ -75,7 +93,7 @@ impl Small<'_> {
             "<svg width=\"100%\" height=\"100%\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\">\n",
         );
         for (class, value) in [("s2", 1), ("s1", 0)] {
-            let place = |point: &crate::CurvePoint| {
+            let place = |point: &Point| {
                 let ms = [point.p50_ms, point.p99_ms][value];
                 (self.x.place(point.offered) * 1000.0, (1.0 - y.place(ms)) * 1000.0)
             };
@@ -93,7 +111,7 @@ impl Small<'_> {
     }
 
     fn said(&self) -> String {
-        let ends = self.curve.points.first().zip(self.curve.points.last());
+        let ends = self.points.first().zip(self.points.last());
         ends.map_or_else(String::new, |(first, last)| {
             format!(
                 "p99 {} at {}, {} at {}.",
@@ -141,7 +159,7 @@ impl Small<'_> {
     }
 
     fn dots(&self, page: &mut Page, y: &Scale) {
-        for point in &self.curve.points {
+        for point in &self.points {
             let x = pct(self.x.place(point.offered));
             for (class, ms) in [("s2", point.p99_ms), ("s1", point.p50_ms)] {
                 page.put(

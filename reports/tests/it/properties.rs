@@ -106,7 +106,8 @@ fn damaged() -> impl Strategy<Value = Record> {
             if let Some(part) = record.analysis.as_mut().filter(|_| bits & 2 == 0) {
                 for curve in &mut part.curves {
                     curve.points.iter_mut().for_each(|point| {
-                        (point.offered, point.p99_ms, point.p50_ms) = (number(), number(), number())
+                        (point.offered, point.p99_ms, point.p50_ms) =
+                            (number(), Some(number()), Some(number()))
                     });
                 }
                 part.growth

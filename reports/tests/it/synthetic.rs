@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use peakdrill_bottleneck::{Analysis, CurvePoint, Growth, NodeCurve};
 use peakdrill_drill_model::condition::{Condition, Limit, Op, Selectors, Stat};
 use peakdrill_drill_model::event::{Chain, Event, EventKind};
 use peakdrill_drill_model::frame::{Frame, Tally};
@@ -17,10 +18,7 @@ use peakdrill_drill_model::verdict::{
     NodeVerdict,
 };
 use peakdrill_latency::Histogram;
-use peakdrill_reports::{
-    AnalysisPart, CurvePoint, ENVIRONMENT_VERSION, Environment, Growth, Machine, NodeCurve, Record, Sample,
-    SampleKind,
-};
+use peakdrill_reports::{ENVIRONMENT_VERSION, Environment, Machine, Record, Sample, SampleKind};
 
 /// Journeys a second that the made-up system carries.
 const CAPACITY: f64 = 412.0;
@@ -38,6 +36,7 @@ pub(crate) fn record() -> Record {
         analysis: Some(analysis()),
         events: events(),
         ledger: Some(ledger()),
+        torn_frames: 0,
         samples: samples(),
         ended: true,
         missing: Vec::new(),
@@ -396,7 +395,7 @@ fn bottlenecks() -> Vec<Bottleneck> {
     ]
 }
 
-fn analysis() -> AnalysisPart {
+fn analysis() -> Analysis {
     let bottlenecks = bottlenecks();
     let base = |name: &str| match name {
         "stock-db" => 7.0,
@@ -415,8 +414,8 @@ fn analysis() -> AnalysisPart {
             CurvePoint {
                 offered,
                 achieved,
-                p50_ms: ms,
-                p99_ms: ms * (2.2 + 2.0 * rho),
+                p50_ms: Some(ms),
+                p99_ms: Some(ms * (2.2 + 2.0 * rho)),
                 concurrency: achieved * ms / 1e3,
             }
         };
@@ -425,7 +424,7 @@ fn analysis() -> AnalysisPart {
     };
     let grew =
         |node: &str, self_ms, wait_ms, gap_ms| Growth { node: node.to_owned(), self_ms, wait_ms, gap_ms };
-    AnalysisPart {
+    Analysis {
         summary: AnalysisSummary {
             state: AnalysisState::Found,
             tested_to_per_s: Some(450.0),
@@ -444,6 +443,7 @@ fn analysis() -> AnalysisPart {
             grew("stock", 6.0, 20.0, 5.0),
             grew("gateway", 3.0, 0.0, 12.0),
         ],
+        queues: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use peakdrill_drill_model::condition::{Limit, Op, Selectors, Stat};
 use peakdrill_drill_model::event::{Chain, EventKind};
 use peakdrill_drill_model::exit::Exit;
-use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
+use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
 use peakdrill_drill_model::plan::Gate;
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement, Millis};
 use peakdrill_reports::{Counts, Record, exit, html, junit, validity, verdict};
@@ -270,5 +270,62 @@ fn what_was_not_measured_is_null() {
 fn a_changed_event_log_is_told() {
     let mut record = calm();
     record.events[1].text.push('!');
-    assert!(verdict(&record).warnings.iter().any(|text| text.contains("line 2")));
+    assert!(verdict(&record).invalid_because.iter().any(|text| text.contains("line 2")));
+}
+
+#[test]
+fn an_answer_that_no_first_hop_knows_decides_nothing() {
+    let mut record = calm();
+    let requests = verdict(&record).load.completed;
+    record.ledger =
+        Some(Ledger { sent: Some(requests + 3), handled: Some(requests + 3), ..Ledger::default() });
+    record.plan.gates.clear();
+    assert_eq!(verdict(&record).verdict, Judgement::Pass, "{:?}", verdict(&record).invalid_because);
+    record.ledger.as_mut().unwrap().handled = Some(requests / 2);
+    let judged = verdict(&record);
+    assert_eq!(judged.verdict, Judgement::Inconclusive);
+    assert!(judged.invalid_because[0].contains("no first hop's ledger"), "{:?}", judged.invalid_because);
+}
+
+#[test]
+fn torn_counts_decide_nothing() {
+    let mut record = calm();
+    record.torn_frames = 1;
+    assert_eq!(verdict(&record).verdict, Judgement::Inconclusive);
+}
+
+#[test]
+fn a_phase_that_missed_its_arrivals_passes_no_gate_of_answers() {
+    let mut record = calm();
+    only_gate(&mut record, "p99 < 10s", Stat::Latency(0.99), Op::Lt, 1e10);
+    record.plan.gates[0].during = vec![record.plan.load.phases[0].name.clone()];
+    record.plan.gates[0].min_samples = 1;
+    assert_eq!(verdict(&record).gates[0].verdict, Judgement::Pass);
+    // One in twenty of the first phase alone: few of the whole load.
+    for frame in record.frames.iter_mut().filter(|frame| frame.step.is_none() && frame.phase == 0) {
+        frame.missed = frame.intended / 20;
+        frame.sent = frame.intended - frame.missed;
+    }
+    let judged = verdict(&record);
+    assert_eq!(judged.gates[0].verdict, Judgement::Inconclusive, "{:?}", judged.gates[0]);
+}
+
+#[test]
+fn journeys_that_go_on_do_not_make_the_load_longer() {
+    let mut record = calm();
+    let before = verdict(&record);
+    let mut late = record.frames.iter().find(|frame| frame.step.is_some()).unwrap().clone();
+    late.second = 75;
+    record.frames.push(late);
+    let after = verdict(&record);
+    assert_eq!((after.seconds, after.load.rate_per_s), (before.seconds, before.load.rate_per_s));
+    assert!(after.load.completed > before.load.completed);
+}
+
+#[test]
+fn an_acknowledgement_that_nobody_asked_for_is_not_measured() {
+    let mut record = calm();
+    only_gate(&mut record, "ack_missing < 1%", Stat::AckMissing, Op::Lt, 0.01);
+    record.plan.shadow.as_mut().unwrap().ack_require = None;
+    assert_eq!(verdict(&record).gates[0].verdict, Judgement::Inconclusive);
 }

@@ -17,13 +17,7 @@ const BAR: usize = 16;
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &Palette, ascii: bool) {
     let width = usize::from(area.width);
     let mut lines = vec![freshness(now, palette), Line::raw("")];
-    lines.push(Line::styled(
-        format!(" {:<18}{:<10}{:<12}{:<24}{:<18}", "NODE", "KIND", "", "SHARE OF GROWTH", "CAPACITY"),
-        palette.strong,
-    ));
-    for node in now.ranking.iter().take(usize::from(area.height) / 3) {
-        lines.push(ranked(node, palette, ascii));
-    }
+    lines.extend(ranking(now, palette, ascii, usize::from(area.height) / 3));
     if let Some(first) = now.ranking.first() {
         lines.extend(
             first
@@ -34,10 +28,26 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &
         );
     }
     lines.push(Line::raw(""));
-    lines.push(Line::styled(
+    lines.extend(calls(now, palette));
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// The first nodes of the ranking, under a heading.
+pub(crate) fn ranking<'a>(now: &Snapshot, palette: &Palette, ascii: bool, nodes: usize) -> Vec<Line<'a>> {
+    let mut lines = vec![Line::styled(
+        format!(" {:<18}{:<10}{:<12}{:<24}{:<18}", "NODE", "KIND", "", "SHARE OF GROWTH", "CAPACITY"),
+        palette.strong,
+    )];
+    lines.extend(now.ranking.iter().take(nodes).map(|node| ranked(node, palette, ascii)));
+    lines
+}
+
+/// Who calls whom, under a heading.
+fn calls<'a>(now: &Snapshot, palette: &Palette) -> Vec<Line<'a>> {
+    let mut lines = vec![Line::styled(
         format!(" {:<34}{:>9}{:>8}{:>9}{:>9}{:>9}", "CALLS", "count", "errors", "p50", "p99", "path"),
         palette.strong,
-    ));
+    )];
     for edge in &now.dependencies {
         let name = cut(&format!("{} → {}", edge.from, edge.to), 33);
         let path = edge.critical_path_share.map_or_else(|| "–".to_owned(), percent);
@@ -48,7 +58,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &
             Span::raw(format!("{:>9}{:>9}{path:>9}", ms(edge.latency_ms.p50), ms(edge.latency_ms.p99))),
         ]));
     }
-    frame.render_widget(Paragraph::new(lines), area);
+    lines
 }
 
 fn freshness<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {

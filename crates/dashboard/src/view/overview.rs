@@ -12,7 +12,7 @@ use ratatui::widgets::Paragraph;
 use super::chart::{Column, rows, spark};
 use super::style::Palette;
 use super::words::{count, cut, ms, percent};
-use super::{data_age, dependencies};
+use super::{data_age, dependencies, timeline};
 
 /// A guard this near its limit is shown as a warning.
 const NEAR: f64 = 0.8;
@@ -20,7 +20,7 @@ const NEAR: f64 = 0.8;
 const LABEL: usize = 11;
 
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &Palette, ascii: bool) {
-    let text = lines(now, palette, usize::from(area.width));
+    let mut text = lines(now, palette, usize::from(area.width));
     // The chart takes what the text leaves: at 80×24 ten rows, in a tall terminal up to sixteen.
     let free = area.height.saturating_sub(text.len() as u16 + 3 + 2);
     let chart = free.clamp(3, 16);
@@ -29,7 +29,26 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &
             .areas(area);
     frame.render_widget(Paragraph::new(load_lines(now, palette)), top);
     frame.render_widget(Paragraph::new(chart_lines(now, palette, chart_area, ascii)), chart_area);
+    let left = usize::from(rest.height).saturating_sub(text.len());
+    text.extend(more(now, palette, ascii, usize::from(area.width), left));
     frame.render_widget(Paragraph::new(text), rest);
+}
+
+/// What a tall terminal has room for besides: the ranking and the newest events.
+fn more<'a>(now: &Snapshot, palette: &Palette, ascii: bool, width: usize, rows: usize) -> Vec<Line<'a>> {
+    // A heading and an empty line for each, and a few rows below it.
+    const SMALLEST: usize = 5;
+    let mut lines = Vec::new();
+    if rows >= SMALLEST && !now.ranking.is_empty() {
+        lines.push(Line::raw(""));
+        lines.extend(dependencies::ranking(now, palette, ascii, (rows / 2).max(SMALLEST) - 2));
+    }
+    let left = rows - lines.len();
+    if left >= SMALLEST && !now.events.is_empty() {
+        lines.push(Line::raw(""));
+        lines.extend(timeline::events(now, palette, width, left - 2));
+    }
+    lines
 }
 
 fn label<'a>(text: &str, palette: &Palette) -> Span<'a> {

@@ -10,9 +10,7 @@ use super::style::Palette;
 use super::words::{cut, percent};
 
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &Palette) {
-    let width = usize::from(area.width).saturating_sub(3);
-    let mut lines = vec![Line::styled(" EVENTS", palette.strong)];
-    lines.extend(now.events.iter().map(|event| Line::raw(format!("  {}", cut(event, width)))));
+    let mut lines = events(now, palette, usize::from(area.width), usize::MAX);
     lines.push(Line::raw(""));
     lines.push(Line::styled(" GUARDS", palette.strong));
     for guard in &now.guards {
@@ -35,4 +33,13 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &
     lines.push(Line::raw(""));
     lines.push(Line::from(vec![Span::styled(" RECORD ", palette.strong), Span::raw(now.record.clone())]));
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// The newest events, the newest last, under a heading.
+pub(crate) fn events<'a>(now: &Snapshot, palette: &Palette, width: usize, most: usize) -> Vec<Line<'a>> {
+    let older = now.events.len().saturating_sub(most);
+    let mut lines = vec![Line::styled(" EVENTS", palette.strong)];
+    let text = |event: &String| Line::raw(format!("  {}", cut(event, width.saturating_sub(3))));
+    lines.extend(now.events.iter().skip(older).map(text));
+    lines
 }

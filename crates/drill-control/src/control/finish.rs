@@ -9,6 +9,7 @@ use peakdrill_reports::Environment;
 
 use super::Finished;
 use super::running::Running;
+use crate::arrivals::Arrivals;
 use crate::error::ControlError;
 use crate::preflight::Findings;
 use crate::record::{self, RecordWriter};
@@ -49,7 +50,7 @@ fn without_load(
     let folder = writer.folder().to_path_buf();
     if let Some(collector) = stage.collector.take() {
         let view = collector.finish().map_err(|error| ControlError::Collector(error.to_string()))?;
-        writer.ledger(&ledger(&view.view.ledger, None, &Findings::default()))?;
+        writer.ledger(&ledger(&view.view.ledger, stage.run.as_ref(), None, &Findings::default()))?;
     }
     drop(writer);
     let (verdict, _) = record::rerender(&folder)?;
@@ -64,6 +65,7 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
         drill.event(EventKind::Run, format!("the engine failed: {why}"), data)?;
     }
     drill.stage.close()?;
+    let closed = Instant::now();
     let tagged = drill.plan.shadow.is_some();
     let sent = tagged.then(|| drill.totals.requests().sent + drill.findings.probes_sent);
     if drill.roots_dropped > 0 {
@@ -77,9 +79,10 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
             drill.event(EventKind::Finding, text.clone(), serde_json::json!({ "lost": true }))?;
         }
         drill.writer.cells(&last.cells_json)?;
-        drill.writer.ledger(&ledger(&last.view.ledger, sent, &drill.findings))?;
+        let run = drill.stage.run.to_string();
+        drill.writer.ledger(&ledger(&last.view.ledger, &run, sent, &drill.findings))?;
     }
-    drill.stage.told_hops();
+    drill.stage.told_hops(closed);
     drill.event(EventKind::Run, "the run is over", serde_json::json!({ "over": true }))?;
     environment.load_thread_cpu_ns = Some(drill.load_cpu_ns);
     environment.busiest_thread_share = drill.busiest_thread_share;
@@ -114,14 +117,15 @@ fn settle(drill: &Running) {
 
 /// Whether no service's spans are missing, as far as the cells tell.
 fn is_complete(plan: &peakdrill_drill_model::plan::Plan, cells: &peakdrill_bottleneck::Cells) -> bool {
-    let mut input = crate::snapshot::analysis_input(plan);
+    let mut input = crate::snapshot::analysis_input(plan, &Arrivals::default());
     input.settings.resamples = 1;
     let found = peakdrill_bottleneck::analyse(cells, &input);
     found.completeness.iter().all(|service| service.share.is_none_or(|share| share >= COMPLETE))
 }
 
-/// The ledger with its reconciliation. `sent`: tagged requests, probes included; `None` while it still runs.
-pub(super) fn ledger(rows: &[LedgerRow], sent: Option<u64>, findings: &Findings) -> Ledger {
+/// The ledger with the reconciliation of one run. `sent`: its tagged requests, probes included; `None` while it still
+/// runs. Counts of other runs stay beside it: hops keep them since their start.
+pub(super) fn ledger(rows: &[LedgerRow], run: &str, sent: Option<u64>, findings: &Findings) -> Ledger {
     let mut ledger = Ledger {
         v: 1,
         rows: rows.to_vec(),
@@ -134,7 +138,7 @@ pub(super) fn ledger(rows: &[LedgerRow], sent: Option<u64>, findings: &Findings)
     });
     let entries: Vec<&str> = findings.entry_services.iter().map(String::as_str).collect();
     let at_entry = |row: &&LedgerRow| {
-        entries.contains(&row.service.as_str()) && row.resource == "ingress" && !row.run.is_empty()
+        entries.contains(&row.service.as_str()) && row.resource == "ingress" && row.run == run
     };
     let seen = ledger
         .rows

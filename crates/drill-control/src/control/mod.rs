@@ -87,6 +87,7 @@ pub fn run(stage: Stage, plan: Plan, options: &Options, hooks: Hooks) -> Result<
         }
         Err(error) => {
             // What is there is rendered, so that pipelines find a verdict; the error is what matters.
+            let _ = crate::record::failed(&options.out, &error.to_string());
             let _ = crate::record::rerender(&options.out);
             Err(error)
         }

@@ -1,13 +1,13 @@
 //! The load is on.
 
+mod watch;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use peakdrill_drill_model::condition::Selectors;
 use peakdrill_drill_model::event::EventKind;
-use peakdrill_drill_model::ledger::{Outcome, leaks, total};
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_drill_model::snapshot::RunState;
 use peakdrill_latency::Sparse;
@@ -20,10 +20,10 @@ use serde_json::json;
 use super::lease::Leases;
 use super::{Command, Options};
 use crate::error::ControlError;
-use crate::live::guards::{Found, Guards};
+use crate::live::guards::Guards;
 use crate::live::history::rate_at;
 use crate::live::totals::Totals;
-use crate::live::window::{IsolationNow, TICK_NS, Tick, Window, share};
+use crate::live::window::{TICK_NS, Tick, Window};
 use crate::preflight::Findings;
 use crate::record::RecordWriter;
 use crate::registry::unix_s;
@@ -34,12 +34,6 @@ use crate::stage::Stage;
 const START_DELAY_NS: u64 = 300_000_000;
 /// Further time for each hundred connections that must be open before the start.
 const START_DELAY_A_HUNDRED_NS: u64 = 200_000_000;
-/// Load data older than this is stale: guards cannot see, so no load may grow on it.
-const STALE_NS: u64 = NS_PER_S;
-/// Load data stale for so long stops the drill.
-const STALE_STOP_NS: u64 = 3 * NS_PER_S;
-/// Ledgers that say nothing for so long while requests are answered stop the drill.
-const LEDGER_SILENT_NS: u64 = 5 * NS_PER_S;
 /// How often the loop looks at the clock when nothing comes.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -72,6 +66,8 @@ pub(super) struct Running {
     next_second: MonoNs,
     phase: Option<usize>,
     state: RunState,
+    /// No new arrivals, before the planned end.
+    stopped: bool,
     drain_until: Option<MonoNs>,
     known_errors: std::collections::BTreeSet<(StepId, peakdrill_drill_model::outcome::ErrorClass)>,
 }
@@ -135,6 +131,7 @@ impl Running {
             next_second: start_at.plus(NS_PER_S),
             phase: None,
             state: RunState::Running,
+            stopped: false,
             drain_until: None,
             known_errors: std::collections::BTreeSet::new(),
         })
@@ -169,7 +166,11 @@ impl Running {
             lease.renew(unix_s(&self.stage.clock))?;
         }
         self.second()?;
-        self.engine_failed = self.engine.take().and_then(|engine| engine.join().failed);
+        if let Some(report) = self.engine.take().map(Engine::join) {
+            let lost = report.batches_lost();
+            self.engine_failed =
+                report.failed.or_else(|| (lost > 0).then(|| format!("{lost} batches of counts were lost")));
+        }
         Ok(self)
     }
 
@@ -239,28 +240,27 @@ impl Running {
         match command {
             Command::Stop { by } if !self.stopped_by_person => {
                 self.stopped_by_person = true;
-                self.event(
-                    EventKind::Operator,
-                    format!("stopped by {by}"),
-                    json!({ "stop": true, "by": by }),
-                )?;
-                self.stop()
+                self.stop()?;
+                let data = json!({ "stop": true, "by": by });
+                self.event(EventKind::Operator, format!("stopped by {by}"), data)
             }
             Command::Stop { .. } | Command::Cut => {
-                let data = json!({ "cut": true, "stop": true, "by": "a second signal or key" });
-                self.event(EventKind::Operator, "connections are cut", data)?;
-                self.stopped_by_person = true;
                 self.engine().map(Engine::stop);
                 self.engine().map(Engine::cut);
-                Ok(())
+                self.stopped_by_person = true;
+                self.stopped = true;
+                let data = json!({ "cut": true, "stop": true, "by": "a second signal or key" });
+                self.event(EventKind::Operator, "connections are cut", data)
             }
         }
     }
 
     /// No new arrivals from now; answers are awaited for the drain time. Hops start nothing new for the run. At
     /// the planned end the run stays open instead: journeys under way finish their steps.
-    fn stop(&mut self) -> Result<(), ControlError> {
+    pub(super) fn stop(&mut self) -> Result<(), ControlError> {
+        // Before anything that may block: a full disk must not keep the load going.
         self.engine().map(Engine::stop);
+        self.stopped = true;
         if let Some(authority) = &self.stage.authority {
             authority.set_state(Registered::Draining)?;
         }
@@ -320,7 +320,8 @@ impl Running {
         }
         self.window.set_in_flight(in_flight, ages);
         self.window.set_isolation(self.isolation());
-        if self.state == RunState::Running {
+        // After the planned end journeys still take their steps; after a stop there is nothing left to stop.
+        if !self.stopped {
             self.guard(now)?;
         }
         self.new_errors()?;
@@ -347,89 +348,6 @@ impl Running {
     /// Up to when every shard that still runs has told what it did.
     fn last_batch(&self) -> MonoNs {
         self.heard.values().copied().min().unwrap_or(self.covered)
-    }
-
-    fn isolation(&self) -> IsolationNow {
-        let Some(collector) = &self.stage.collector else { return IsolationNow::default() };
-        let view = collector.view();
-        let run = self.stage.run.as_ref();
-        let reported = view.ledger.iter().any(|row| row.run == run);
-        IsolationNow {
-            leaks: reported.then(|| leaks(&view.ledger, run)),
-            tag_lost: reported.then(|| total(&view.ledger, run, Outcome::TagLost)),
-        }
-    }
-
-    /// Whether requests are answered while the services' ledgers stand still: then nobody would see a leak.
-    fn ledger_is_silent(&mut self, now: MonoNs) -> bool {
-        let Some(collector) =
-            self.stage.collector.as_ref().filter(|_| !self.plan.isolation.stores.is_empty())
-        else {
-            return false;
-        };
-        let view = collector.view();
-        let run = self.stage.run.as_ref();
-        let known: u64 = view.ledger.iter().filter(|row| row.run == run).map(|row| row.count).sum();
-        if known > self.ledger_grew.0 || self.window.requests(&Selectors::default()).completed == 0 {
-            self.ledger_grew = (known.max(self.ledger_grew.0), now);
-        }
-        now.since(self.ledger_grew.1) > LEDGER_SILENT_NS
-    }
-
-    fn guard(&mut self, now: MonoNs) -> Result<(), ControlError> {
-        let stale = now.since(self.last_batch());
-        if stale > STALE_NS && stale <= STALE_NS + TICK_NS {
-            self.event(
-                EventKind::Guard,
-                "the load data is stale: guards cannot see",
-                json!({ "stale": true }),
-            )?;
-        }
-        if stale > STALE_STOP_NS {
-            return self.fire("fresh load data", "stale for more than 3 s");
-        }
-        for found in self.guards.tick(&self.window) {
-            match found {
-                Found::Near(text) => {
-                    self.event(EventKind::Guard, format!("near its limit: {text}"), json!({ "near": true }))?
-                }
-                Found::Fired { guard, measured } => return self.fire(&guard, &measured),
-            }
-        }
-        let leaks = self.isolation().leaks.unwrap_or(0);
-        if leaks > 0 && self.plan.isolation.on_leak_stop {
-            return self
-                .fire("on_leak: stop", &format!("{leaks} operations reached live data or lost their tag"));
-        }
-        if self.ledger_is_silent(now) {
-            return self
-                .fire("news from the isolation ledgers", "none for 5 s although requests were answered");
-        }
-        if let Some(missing) = self.unacknowledged() {
-            return self.fire(
-                "ack.require",
-                &format!("{:.2}% of the answers do not acknowledge the tag", missing * 100.0),
-            );
-        }
-        Ok(())
-    }
-
-    /// The share of answers that lack the acknowledgement, when it is more than the plan allows.
-    fn unacknowledged(&self) -> Option<f64> {
-        let required = self.plan.shadow.as_ref()?.ack_require?;
-        let tally = self.window.requests(&Selectors::default());
-        let failed = tally.error_count().min(tally.completed);
-        // Errors may be no answers at all; those that are leave the share as it is.
-        let answered = tally.completed.saturating_sub(failed).max(tally.ack_missing);
-        let missing = share(tally.ack_missing, answered)?.value;
-        (missing > 1.0 - required).then_some(missing)
-    }
-
-    fn fire(&mut self, guard: &str, measured: &str) -> Result<(), ControlError> {
-        self.stopped_by_guard = true;
-        let data = json!({ "fired": true, "text": guard, "measured": measured });
-        self.event(EventKind::Guard, format!("guard fired: {guard} ({measured})"), data)?;
-        self.stop()
     }
 
     fn phase_change(&mut self, now: Option<usize>) -> Result<(), ControlError> {
@@ -464,7 +382,13 @@ impl Running {
         let frames = self.totals.take_frames();
         self.writer.frames(&frames)?;
         if let Some(collector) = &self.stage.collector {
-            self.writer.ledger(&super::finish::ledger(&collector.view().ledger, None, &self.findings))?;
+            let run = self.stage.run.as_ref();
+            self.writer.ledger(&super::finish::ledger(
+                &collector.view().ledger,
+                run,
+                None,
+                &self.findings,
+            ))?;
         }
         Ok(())
     }

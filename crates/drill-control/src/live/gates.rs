@@ -2,6 +2,7 @@
 
 use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
 use peakdrill_drill_model::frame::Tally;
+use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::{Gate, Plan};
 use peakdrill_drill_model::snapshot::GateRow;
 use peakdrill_drill_model::verdict::Judgement;
@@ -53,7 +54,7 @@ impl Stats for SoFar<'_> {
             }
             Stat::AckMissing => {
                 let tally = self.requests(select);
-                share(tally.ack_missing, tally.completed)
+                share(tally.ack_missing, answers(tally.completed, &tally.errors))
             }
             Stat::Leaks => count(self.isolation.leaks),
             Stat::TagLost => count(self.isolation.tag_lost),

@@ -51,15 +51,14 @@ impl Guards {
         Self { watched: conditions.iter().map(watch).collect() }
     }
 
-    /// Looks at the window once. Call every [`TICK_NS`].
-    pub fn tick(&mut self, stats: &dyn Stats) -> Vec<Found> {
+    /// Looks at the window once. Call every [`TICK_NS`]. `arriving`: journeys are still being started; when none are,
+    /// the rate falls by itself, and what is said of it does not count.
+    pub fn tick(&mut self, stats: &dyn Stats, arriving: bool) -> Vec<Found> {
         let mut found = Vec::new();
-        for guard in &mut self.watched {
+        for guard in self.watched.iter_mut().filter(|guard| arriving || guard.condition.stat != Stat::Rate) {
             guard.last = guard.condition.evaluate(stats);
-            let Some(now) = guard.last else {
-                guard.held_ns = 0;
-                continue;
-            };
+            // Nothing was measured: that neither speaks for the breach nor ends it. Timeouts, say, come in bursts.
+            let Some(now) = guard.last else { continue };
             if !now.holds {
                 guard.held_ns = 0;
                 let near = nearness(&guard.condition, &now) >= NEAR;

@@ -1,5 +1,6 @@
 //! What is known of a running drill: windows for guards, totals for gates and screens.
 
+pub(crate) mod analyst;
 pub mod gates;
 pub mod guards;
 pub mod history;

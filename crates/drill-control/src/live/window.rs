@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
 use peakdrill_drill_model::frame::Tally;
+use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_latency::{Histogram, Sparse};
 
@@ -176,7 +177,7 @@ impl Stats for Window {
             }
             Stat::AckMissing => {
                 let tally = self.requests(select);
-                share(tally.ack_missing, tally.completed)
+                share(tally.ack_missing, answers(tally.completed, &tally.errors))
             }
             Stat::Leaks => self.isolation.leaks.map(|n| Measured { value: n as f64, samples: 1 }),
             Stat::TagLost => self.isolation.tag_lost.map(|n| Measured { value: n as f64, samples: 1 }),

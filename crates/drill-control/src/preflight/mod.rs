@@ -196,7 +196,9 @@ impl Preflight<'_> {
         };
         findings.entry_services.insert(entry.service.to_string());
         let twin_spans = match twin {
-            Some(twin) if twin.error.is_none() => Some(self.spans(twin, None)),
+            Some(twin) if twin.error.is_none() => {
+                self.whole(twin, None).or_else(|| live_twin(collector, entry))
+            }
             _ => live_twin(collector, entry),
         };
         if twin_spans.is_none() {
@@ -207,6 +209,15 @@ impl Preflight<'_> {
         let probe = self.spans(outcome, twin_spans.as_deref());
         for lost in trees::compare(&probe, twin_spans.as_deref()) {
             findings.problems.push(format!("step `{step}`: {lost}"));
+        }
+        if !trees::is_whole(&probe, None, outcome.span) {
+            let text = format!(
+                "step `{step}`: parts of the probe's trace did not arrive within {} s (a service without telemetry, or one \
+                 that drops spans): hops behind them cannot be proven",
+                SPANS_WAIT.as_secs()
+            );
+            self.doubt(text, findings);
+            return false;
         }
         findings.problems.len() == before
     }
@@ -219,9 +230,14 @@ impl Preflight<'_> {
 
     /// The spans of a probe, as soon as they are whole, or what is there when the time is over.
     fn spans(&self, outcome: &ProbeOutcome, twin: Option<&[Span]>) -> Vec<Span> {
-        let Some(collector) = self.collector else { return Vec::new() };
+        let there = || self.collector.map(|collector| collector.trace(outcome.trace)).unwrap_or_default();
+        self.whole(outcome, twin).unwrap_or_else(there)
+    }
+
+    /// The spans of a probe, once they are whole; `None` when the time is over before.
+    fn whole(&self, outcome: &ProbeOutcome, twin: Option<&[Span]>) -> Option<Vec<Span>> {
         let whole = |spans: &[Span]| trees::is_whole(spans, twin, outcome.span);
-        collector.wait_for(outcome.trace, whole, SPANS_WAIT).unwrap_or_else(|| collector.trace(outcome.trace))
+        self.collector?.wait_for(outcome.trace, whole, SPANS_WAIT)
     }
 
     /// The spans of a probe that failed, until no more come: a service further in may tell of itself last, and it is

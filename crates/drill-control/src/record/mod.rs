@@ -2,10 +2,11 @@
 
 pub mod files;
 pub mod reader;
+mod redact;
 pub mod writer;
 
 pub use reader::{publish, read, rerender};
-pub use writer::RecordWriter;
+pub use writer::{RecordWriter, failed};
 
 /// The resolved plan.
 pub const PLAN: &str = "plan.json";

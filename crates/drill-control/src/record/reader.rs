@@ -3,18 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::{Cells, analyse};
+use peakdrill_bottleneck::{Analysis, Cells, analyse};
 use peakdrill_collector::{CellsFile, Limits, replay};
-use peakdrill_drill_model::event::{Event, first_break};
+use peakdrill_drill_model::event::Event;
 use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::ledger::Ledger;
 use peakdrill_drill_model::plan::{Plan, Report};
 use peakdrill_drill_model::verdict::Verdict;
-use peakdrill_reports::{AnalysisPart, Environment, Record, html, junit, markdown, verdict, verdict_json};
+use peakdrill_reports::{Environment, Record, html, junit, markdown, verdict, verdict_json};
 use serde::de::DeserializeOwned;
 
 use super::files::{at, write_atomic};
 use super::{CELLS, ENVIRONMENT, EVENTS, FRAMES, ISOLATION, JOURNAL, PLAN, SAMPLES};
+use crate::arrivals::Arrivals;
 use crate::error::ControlError;
 
 /// Reads what is there; what is not is named in `missing`.
@@ -26,13 +28,10 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
     let plan_path = folder.join(PLAN);
     let text = std::fs::read_to_string(&plan_path).map_err(at(&plan_path))?;
     let plan: Plan = serde_json::from_str(&text).map_err(|error| at(&plan_path)(error.into()))?;
-    let events: Vec<Event> = lines(folder, EVENTS, &mut missing);
-    if let Some(index) = first_break(&events) {
-        missing.push(format!(
-            "{EVENTS}: the chain of hashes breaks at line {}: it was changed or torn",
-            index + 1
-        ));
-    }
+    let (events, _) = lines::<Event>(folder, EVENTS, &mut missing);
+    let (frames, torn_frames) = lines::<Frame>(folder, FRAMES, &mut missing);
+    let analysis = analysis(folder, &plan, &frames, &mut missing);
+    let (samples, _) = lines(folder, SAMPLES, &mut missing);
     let over = events.iter().any(|event| event.data["over"] == true || event.data["refused"] == true);
     if !over {
         missing.push(
@@ -47,11 +46,12 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
     }
     Ok(Record {
         environment: environment.unwrap_or_default(),
-        frames: lines(folder, FRAMES, &mut missing),
-        analysis: analysis(folder, &plan, &mut missing),
+        frames,
+        torn_frames,
+        analysis,
         events,
         ledger,
-        samples: lines(folder, SAMPLES, &mut missing),
+        samples,
         plan,
         ended: over,
         missing,
@@ -82,10 +82,26 @@ fn cells(folder: &Path, missing: &mut Vec<String>) -> Option<Arc<Cells>> {
     }
 }
 
-fn analysis(folder: &Path, plan: &Plan, missing: &mut Vec<String>) -> Option<AnalysisPart> {
+/// Folds the cells of a run that is over anew when they are gone. A journal with a gap is left to [`read`], which
+/// says so each time.
+fn restore_cells(folder: &Path) -> Result<(), ControlError> {
+    let (path, journal) = (folder.join(CELLS), folder.join(JOURNAL));
+    if path.exists() || !journal.exists() {
+        return Ok(());
+    }
+    let Ok(replayed) = replay(&journal, Limits::default()) else { return Ok(()) };
+    if !replayed.missing.is_empty() {
+        return Ok(());
+    }
+    let file = CellsFile::new(replayed.origin_ns, replayed.cells);
+    let bytes = file.to_bytes().map_err(|error| ControlError::Collector(error.to_string()))?;
+    write_atomic(&path, &bytes, 0o644)
+}
+
+fn analysis(folder: &Path, plan: &Plan, frames: &[Frame], missing: &mut Vec<String>) -> Option<Analysis> {
     let cells = cells(folder, missing)?;
-    let found = analyse(&cells, &crate::snapshot::analysis_input(plan));
-    Some(part(found))
+    let arrivals = Arrivals::of_frames(frames);
+    Some(analyse(&cells, &crate::snapshot::analysis_input(plan, &arrivals)))
 }
 
 fn whole<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> Option<T> {
@@ -99,11 +115,11 @@ fn whole<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<Strin
     serde_json::from_slice(&text).map_err(|error| missing.push(format!("{name}: {error}"))).ok()
 }
 
-/// Reads lines; a torn or foreign one is left out and reported.
-fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> Vec<T> {
+/// Reads lines; torn or foreign ones are left out, reported and counted.
+fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> (Vec<T>, u64) {
     let Ok(text) = std::fs::read(folder.join(name)) else {
         missing.push(format!("{name}: not there"));
-        return Vec::new();
+        return (Vec::new(), 0);
     };
     let mut bad = 0;
     let mut read = Vec::new();
@@ -116,7 +132,7 @@ fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<Strin
     if bad > 0 {
         missing.push(format!("{name}: {bad} lines are torn or unreadable and were left out"));
     }
-    read
+    (read, bad)
 }
 
 /// Makes the renderings anew in the record's folder.
@@ -125,6 +141,9 @@ fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<Strin
 /// When the record cannot be read or a rendering cannot be written.
 pub fn rerender(folder: &Path) -> Result<(Verdict, Exit), ControlError> {
     let record = read(folder)?;
+    if record.ended {
+        restore_cells(folder)?;
+    }
     let verdict = verdict(&record);
     let exit = peakdrill_reports::exit(&verdict, &record);
     let write = |name: &str, text: &str| write_atomic(&folder.join(name), text.as_bytes(), 0o644);
@@ -153,37 +172,4 @@ pub fn publish(folder: &Path, reports: &[Report]) -> Result<(), ControlError> {
         write_atomic(Path::new(path), &bytes, 0o644)?;
     }
     Ok(())
-}
-
-/// The analysis in the words of the report.
-fn part(found: peakdrill_bottleneck::Analysis) -> AnalysisPart {
-    // A level at which nothing was measured is no point of a curve.
-    let point = |p: &peakdrill_bottleneck::CurvePoint| {
-        Some(peakdrill_reports::CurvePoint {
-            offered: p.offered,
-            achieved: p.achieved,
-            p50_ms: p.p50_ms?,
-            p99_ms: p.p99_ms?,
-            concurrency: p.concurrency,
-        })
-    };
-    let curve = |c: &peakdrill_bottleneck::NodeCurve| peakdrill_reports::NodeCurve {
-        node: c.node.clone(),
-        kind: c.kind,
-        points: c.points.iter().filter_map(point).collect(),
-    };
-    let growth = |g: &peakdrill_bottleneck::Growth| peakdrill_reports::Growth {
-        node: g.node.clone(),
-        self_ms: g.self_ms,
-        wait_ms: g.wait_ms,
-        gap_ms: g.gap_ms,
-    };
-    AnalysisPart {
-        curves: found.curves.iter().map(curve).collect(),
-        growth: found.growth.iter().map(growth).collect(),
-        summary: found.summary,
-        bottlenecks: found.bottlenecks,
-        dependencies: found.dependencies,
-        completeness: found.completeness,
-    }
 }

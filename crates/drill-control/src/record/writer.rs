@@ -43,7 +43,7 @@ impl RecordWriter {
             );
             return Err(ControlError::Record { path: folder.display().to_string(), error });
         }
-        write_json(&plan_path, plan)?;
+        write_json(&plan_path, &super::redact::redacted(plan))?;
         Ok(Self {
             folder: folder.to_path_buf(),
             frames: append(&folder.join(FRAMES))?,
@@ -125,6 +125,21 @@ impl RecordWriter {
     pub fn cells(&self, bytes: &[u8]) -> Result<(), ControlError> {
         write_atomic(&self.folder.join(super::CELLS), bytes, 0o644)
     }
+}
+
+/// Notes why a run ended without an end, behind what its log holds.
+///
+/// # Errors
+/// When the log cannot be read or written.
+pub fn failed(folder: &Path, why: &str) -> Result<(), ControlError> {
+    let path = folder.join(EVENTS);
+    let text = std::fs::read_to_string(&path).map_err(at(&path))?;
+    let last: Option<Event> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).next_back();
+    let mut chain = last.as_ref().map_or_else(Chain::default, Chain::after);
+    let (at_ns, t_ns) = last.map_or((0, 0), |last| (last.at_ns, last.t_ns));
+    let data = serde_json::json!({ "engine_failed": true });
+    let event = chain.next(at_ns, t_ns, EventKind::Run, format!("the drill failed: {why}"), data);
+    write_lines(&mut append(&path)?, &path, &[event])
 }
 
 fn append(path: &Path) -> Result<File, ControlError> {

@@ -34,26 +34,45 @@ fn fires(found: &[Found]) -> bool {
 fn fires_when_it_held_at_every_tick() {
     let mut guards = Guards::new(&[guard(1_000_000_000)]);
     for _ in 0..3 {
-        assert!(!fires(&guards.tick(&Fixed(Some(2e9)))));
+        assert!(!fires(&guards.tick(&Fixed(Some(2e9)), true)));
     }
-    assert!(fires(&guards.tick(&Fixed(Some(2e9)))));
+    assert!(fires(&guards.tick(&Fixed(Some(2e9)), true)));
 }
 
 #[test]
 fn one_good_tick_begins_again() {
     let mut guards = Guards::new(&[guard(1_000_000_000)]);
     for value in [2e9, 2e9, 2e9, 0.5e9, 2e9, 2e9, 2e9] {
-        assert!(!fires(&guards.tick(&Fixed(Some(value)))));
+        assert!(!fires(&guards.tick(&Fixed(Some(value)), true)));
     }
+}
+
+#[test]
+fn ticks_without_data_neither_count_nor_begin_again() {
+    let mut guards = Guards::new(&[guard(1_000_000_000)]);
+    for value in [Some(2e9), None, None, None, None, Some(2e9), None, Some(2e9), None] {
+        assert!(!fires(&guards.tick(&Fixed(value), true)));
+    }
+    assert!(fires(&guards.tick(&Fixed(Some(2e9)), true)));
+}
+
+#[test]
+fn a_rate_that_falls_at_the_end_is_no_breach() {
+    let stat = Stat::Rate;
+    let rate =
+        Condition { text: "rate < 10/s".into(), stat, op: Op::Lt, limit: Limit::Value(10.0), ..guard(0) };
+    let mut guards = Guards::new(&[rate]);
+    assert!(!fires(&guards.tick(&Fixed(Some(0.0)), false)));
+    assert!(fires(&guards.tick(&Fixed(Some(0.0)), true)));
 }
 
 #[test]
 fn nearness_is_told_once() {
     let mut guards = Guards::new(&[guard(0)]);
-    assert_eq!(guards.tick(&Fixed(Some(0.9e9))).len(), 1);
-    assert_eq!(guards.tick(&Fixed(Some(0.95e9))).len(), 0);
-    guards.tick(&Fixed(Some(0.1e9)));
-    assert_eq!(guards.tick(&Fixed(Some(0.9e9))).len(), 1);
+    assert_eq!(guards.tick(&Fixed(Some(0.9e9)), true).len(), 1);
+    assert_eq!(guards.tick(&Fixed(Some(0.95e9)), true).len(), 0);
+    guards.tick(&Fixed(Some(0.1e9)), true);
+    assert_eq!(guards.tick(&Fixed(Some(0.9e9)), true).len(), 1);
 }
 
 proptest! {
@@ -61,7 +80,7 @@ proptest! {
     fn never_fires_without_a_breach(values in prop::collection::vec(prop::option::of(0.0..1e9_f64), 0..50)) {
         let mut guards = Guards::new(&[guard(500_000_000)]);
         for value in values {
-            prop_assert!(!fires(&guards.tick(&Fixed(value))));
+            prop_assert!(!fires(&guards.tick(&Fixed(value), true)));
         }
     }
 }

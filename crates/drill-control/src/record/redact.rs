@@ -1,0 +1,106 @@
+//! The plan as it may be kept: what a request carries may be a credential, wherever it came from.
+
+use peakdrill_drill_model::plan::{Node, Part, Plan, Request, Template};
+
+/// Headers whose fixed values say how, not who.
+const PLAIN_HEADERS: [&str; 8] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "content-type",
+    "if-none-match",
+    "origin",
+    "user-agent",
+];
+
+/// The plan without what its requests carry: bodies, values of headers other than the plain ones, and what follows
+/// the `?` of a path. The holes of templates stay, for they name a source and hold no value.
+#[must_use]
+pub(super) fn redacted(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    plan.journeys.iter_mut().for_each(|journey| steps(&mut journey.steps));
+    plan
+}
+
+fn steps(nodes: &mut [Node]) {
+    for node in nodes {
+        match node {
+            Node::Request(one) => request(one),
+            Node::Think { .. } => {}
+            Node::Choose(branches) => branches.iter_mut().for_each(|branch| steps(&mut branch.steps)),
+        }
+    }
+}
+
+fn request(request: &mut Request) {
+    for (name, value) in &mut request.headers {
+        if !PLAIN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            hide(value);
+        }
+    }
+    if let Some(body) = &mut request.body {
+        hide(body);
+    }
+    query(&mut request.path);
+}
+
+fn hide(template: &mut Template) {
+    for part in &mut template.0 {
+        if let Part::Literal(text) = part {
+            *text = left_out(text);
+        }
+    }
+}
+
+fn query(path: &mut Template) {
+    let mut in_query = false;
+    for part in &mut path.0 {
+        let Part::Literal(text) = part else { continue };
+        if in_query {
+            *text = left_out(text);
+        } else if let Some((before, after)) = text.split_once('?') {
+            in_query = true;
+            *text = format!("{before}?{}", left_out(after));
+        }
+    }
+}
+
+fn left_out(text: &str) -> String {
+    format!("[{} bytes left out]", text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use peakdrill_drill_model::plan::Journey;
+
+    use super::*;
+    use crate::testing::plan;
+
+    #[test]
+    fn what_requests_carry_is_not_kept() {
+        let mut plan = plan();
+        let request = Request {
+            step: 0,
+            target: 0,
+            method: "POST".into(),
+            path: Template::literal("/orders?api_key=k-123"),
+            headers: vec![
+                ("authorization".into(), Template::literal("Bearer t-123")),
+                ("content-type".into(), Template::literal("application/json")),
+            ],
+            body: Some(Template(vec![Part::Literal("{\"auth\":\"b-123\",\"id\":\"".into()), Part::Index])),
+            extract: Vec::new(),
+            checks: Vec::new(),
+            timeout_ns: None,
+        };
+        let steps = vec![Node::Request(Box::new(request))];
+        plan.journeys.push(Journey { name: "j".into(), share: 1.0, steps });
+        let kept = serde_json::to_string(&redacted(&plan)).unwrap();
+        assert!(!kept.contains("-123"), "{kept}");
+        assert!(
+            kept.contains("/orders?[") && kept.contains("application/json") && kept.contains("index"),
+            "{kept}"
+        );
+    }
+}
