@@ -309,8 +309,8 @@ pub(crate) struct Run {
     #[arg(long, help_heading = "Safety")]
     pub(crate) yes: bool,
     /// Load threads [default: one per core, at most 4].
-    #[arg(long, value_name = "N", help_heading = "Load")]
-    pub(crate) shards: Option<usize>,
+    #[arg(long, value_name = "N", help_heading = "Load", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) shards: Option<u16>,
     #[command(flatten)]
     pub(crate) listen: Listen,
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -85,6 +86,15 @@ pub(crate) fn can_draw(tui: Tui) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A folder that holds a record is left alone, journal and all.
+pub(crate) fn is_free(out: &Path) -> Result<(), Failure> {
+    if out.join(peakdrill_drill_control::record::PLAN).exists() {
+        let text = format!("{}: holds a record already: choose another --out", out.display());
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    Ok(())
+}
+
 fn watch(tui: Tui, newest: &Newest, commands: &Sender<Command>, control: &Control) -> Result<(), Failure> {
     let draw = match tui {
         Tui::Always => true,
@@ -100,9 +110,16 @@ fn watch(tui: Tui, newest: &Newest, commands: &Sender<Command>, control: &Contro
             // A drill that is over hears nothing, and needs nothing.
             let _ = commands.send(command);
         };
-        let left = peakdrill_dashboard::run(&|| newest.get(), &act, &|| control.is_finished(), LINGER);
-        if let Err(error) = left {
-            show::note(&format!("the live view ended: {error}; the drill goes on in plain lines\n"));
+        // A drill outlives what shows it, whatever happens there.
+        let left = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            peakdrill_dashboard::run(&|| newest.get(), &act, &|| control.is_finished(), LINGER)
+        }));
+        let ended = match left {
+            Ok(shown) => shown.err().map(|error| error.to_string()),
+            Err(_) => Some("a bug of ours, told above".to_owned()),
+        };
+        if let Some(why) = ended {
+            show::note(&format!("the live view ended: {why}; the drill goes on in plain lines\n"));
         }
     }
     let mut lines = Lines::default();
@@ -120,7 +137,7 @@ fn watch(tui: Tui, newest: &Newest, commands: &Sender<Command>, control: &Contro
 
 fn conclude(
     finished: std::thread::Result<Result<Finished, ControlError>>,
-    out: &std::path::Path,
+    out: &Path,
     format: Format,
 ) -> Result<Exit, Failure> {
     let finished = match finished {
@@ -146,7 +163,7 @@ fn conclude(
 }
 
 /// A bug of ours: what is known goes to a file, and the record is still rendered.
-fn crash(out: &std::path::Path, panic: &(dyn std::any::Any + Send)) -> Failure {
+fn crash(out: &Path, panic: &(dyn std::any::Any + Send)) -> Failure {
     let text = panic
         .downcast_ref::<String>()
         .cloned()

@@ -1,16 +1,19 @@
-//! Signals become commands: the first stops, the second cuts, the third ends the process.
+//! Signals become commands: the first stops, the second cuts, the third ends the process. A terminal that hangs up
+//! is one of them.
 
 use std::sync::mpsc::Sender;
 
 use peakdrill_drill_control::Command;
+use peakdrill_drill_model::exit::Exit;
 
-/// Watches SIGINT and SIGTERM from a thread of its own, until the process ends.
+/// Watches SIGINT, SIGTERM and SIGHUP from a thread of its own, until the process ends.
 pub(crate) fn watch(commands: Sender<Command>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Registered before this returns: a signal right after is not lost.
-    let (mut interrupt, mut terminate) = runtime.block_on(async {
+    let (mut interrupt, mut terminate, mut hangup) = runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok::<_, std::io::Error>((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+        let kinds = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
+        Ok::<_, std::io::Error>((signal(kinds.0)?, signal(kinds.1)?, signal(kinds.2)?))
     })?;
     let watch = async move {
         let mut seen = 0_u32;
@@ -18,18 +21,25 @@ pub(crate) fn watch(commands: Sender<Command>) -> std::io::Result<()> {
             let name = tokio::select! {
                 _ = interrupt.recv() => "SIGINT",
                 _ = terminate.recv() => "SIGTERM",
+                _ = hangup.recv() => "SIGHUP",
             };
             seen += 1;
             let command = match seen {
                 1 => Command::Stop { by: name.to_owned() },
                 2 => Command::Cut,
-                _ => std::process::exit(i32::from(peakdrill_drill_model::exit::Exit::Person.code())),
+                _ => leave(),
             };
             if commands.send(command).is_err() && seen > 1 {
-                std::process::exit(i32::from(peakdrill_drill_model::exit::Exit::Person.code()));
+                leave();
             }
         }
     };
     std::thread::Builder::new().name("pd-signals".into()).spawn(move || runtime.block_on(watch))?;
     Ok(())
+}
+
+/// Ends the process at once, with the terminal as it was.
+fn leave() -> ! {
+    peakdrill_dashboard::restore();
+    std::process::exit(i32::from(Exit::Person.code()))
 }

@@ -85,7 +85,6 @@ impl Users {
         stop: watch::Receiver<bool>,
         drain: Duration,
     ) -> Result<(), Error> {
-        self.write()?;
         let orders = Arc::clone(&self).trickle(Deed::Order, self.rates.orders_per_s, from, stop.clone());
         let browses = Arc::clone(&self).trickle(Deed::Browse, self.rates.browses_per_s, from, stop);
         let (orders, browses) = tokio::join!(orders, browses);
@@ -165,7 +164,8 @@ impl Users {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn write(&self) -> Result<(), Error> {
+    /// Leaves the counts as they are now in the shop's folder.
+    pub(crate) fn write(&self) -> Result<(), Error> {
         // Written under the lock, so that an older count never replaces a newer one.
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         write_json(&self.dir.join(COUNTS_FILE), &*counts)

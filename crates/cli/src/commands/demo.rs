@@ -31,6 +31,7 @@ pub(super) fn run(args: &Demo) -> Result<Exit, Failure> {
     drill::can_draw(args.tui)?;
     let run = keys::run_id()?;
     let folder = args.out.clone().unwrap_or_else(|| Path::new("drills").join(format!("demo-{run}")));
+    drill::is_free(&folder)?;
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let stage = Stage::open(StageSettings {
         run: run.parse().map_err(|error| Failure::new(Exit::Bug, format!("run id: {error}")))?,

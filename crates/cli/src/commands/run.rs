@@ -25,6 +25,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
     ask(args, &plan)?;
     let run = keys::run_id()?;
     let out = args.out.clone().unwrap_or_else(|| std::path::Path::new("drills").join(&run));
+    drill::is_free(&out)?;
     let tagged = plan.shadow.is_some();
     let variable = plan.shadow.as_ref().and_then(|shadow| shadow.key_secret.clone());
     let secrets =
@@ -61,10 +62,10 @@ fn collector_mode(args: &Run, tagged: bool) -> CollectorMode {
 }
 
 /// Load threads: one per core, but leave a little for the control loop.
-pub(crate) fn shards(wanted: Option<usize>) -> usize {
+fn shards(wanted: Option<u16>) -> usize {
     const MOST: usize = 4;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    wanted.unwrap_or_else(|| cores.min(MOST)).clamp(1, 256)
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    wanted.map_or_else(|| cores().min(MOST), usize::from)
 }
 
 /// The data source names that preflight may look at stores with, from the environment.

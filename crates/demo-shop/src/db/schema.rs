@@ -126,11 +126,14 @@ impl Schema {
 }
 
 /// How every connection to a SQLite database of the shop is opened.
+///
+/// Nothing is forced to the disk: what survives a power cut does not matter here, and a disk that is slow to
+/// flush would be a bottleneck that nobody planted.
 pub(crate) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
+        .synchronous(SqliteSynchronous::Off)
         .busy_timeout(BUSY_TIMEOUT)
 }
 

@@ -122,10 +122,11 @@ impl Shop {
         })
     }
 
-    /// Lets the live users in.
+    /// Lets the live users in. Their counts can be read from then on.
     pub(super) fn start_users(&mut self, config: &Config, from: MonoNs) -> Result<(), Error> {
         let client = client(Service::Gateway)?;
         let users = Arc::new(Users::new(client, self.gateway, self.clock, config.live, &config.dir));
+        users.write()?;
         self.users.spawn(users.act(from, self.stop_users.subscribe(), DRAIN_MAX * 3 / 4));
         Ok(())
     }

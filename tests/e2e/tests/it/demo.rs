@@ -1,11 +1,15 @@
 //! The main job.
 
+use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::support::{expect_exit, json, output, peakdrill};
+
+/// What of a record is made from the rest of it.
+const MADE: [&str; 5] = ["verdict.json", "report.html", "junit.xml", "summary.md", "cells.json"];
 
 /// Runs the demo with a planted bottleneck; returns its verdict.
 pub(crate) fn demo(folder: &Path, bottleneck: &str, seed: u64) -> Value {
@@ -29,4 +33,21 @@ fn the_planted_bank_is_named() {
     let verdict = demo(folder.path(), "bank", 2);
     assert_eq!(first(&verdict), ("bank", "found"), "{:#}", verdict["bottlenecks"]);
     assert_eq!(verdict["bottlenecks"][0]["kind"], "external");
+    made_again_it_is_the_same(folder.path());
+}
+
+/// `report` makes the same bytes, from the cells as from the journal that they were folded from.
+fn made_again_it_is_the_same(folder: &Path) {
+    let read = || MADE.map(|name| fs::read(folder.join("rec").join(name)).unwrap());
+    let first = read();
+    expect_exit(&output(peakdrill(folder).args(["report", "rec"])), 0);
+    assert!(first == read(), "from the cells");
+    for name in MADE {
+        fs::remove_file(folder.join("rec").join(name)).unwrap();
+    }
+    expect_exit(&output(peakdrill(folder).args(["report", "rec"])), 0);
+    let again = read();
+    for (name, (first, again)) in MADE.iter().zip(first.iter().zip(&again)) {
+        assert!(first == again, "{name} from the journal");
+    }
 }

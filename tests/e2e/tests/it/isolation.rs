@@ -10,7 +10,7 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use crate::demo::demo;
 use crate::support::{expect_exit, json, output, peakdrill};
 
-async fn column(file: &Path, sql: &'static str) -> Vec<String> {
+pub(crate) async fn column(file: &Path, sql: &'static str) -> Vec<String> {
     let url = format!("sqlite://{}?mode=ro", file.display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();

@@ -3,9 +3,12 @@
 
 mod command;
 mod demo;
+mod freeze;
 mod guards;
+mod hop;
 mod isolation;
 mod lease;
 mod record;
+mod shop;
 mod support;
 mod vectors;

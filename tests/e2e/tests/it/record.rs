@@ -86,7 +86,7 @@ fn a_second_run_into_the_same_folder_is_refused() {
     };
     run(0);
     let before = fs::read(folder.path().join("rec/events.jsonl")).unwrap();
-    run(82);
+    run(2);
     assert_eq!(before, fs::read(folder.path().join("rec/events.jsonl")).unwrap());
 }
 

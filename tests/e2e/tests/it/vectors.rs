@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::routing::get;
 use peakdrill_shadow_router::{Mode, Position, Router, Rules, Verifier};
 use peakdrill_shadow_tag::{RunTable, VECTORS_V1, VerifyingKeys};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+
+use crate::hop::{REACHED, ask, serve};
 
 async fn hop(vectors: &Value, position: Position) -> std::net::SocketAddr {
     let now = vectors["now"].as_u64().unwrap();
@@ -22,25 +21,7 @@ async fn hop(vectors: &Value, position: Position) -> std::net::SocketAddr {
         .clock(Arc::new(move || now))
         .build()
         .unwrap();
-    let app = axum::Router::new().route("/", get(|| async { "reached" })).layer(router.layer());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
-}
-
-/// The raw answer to a request with these headers, sent as they are.
-async fn ask(address: std::net::SocketAddr, headers: &[(&str, &str)]) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let mut request = String::from("GET / HTTP/1.1\r\nhost: hop\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str("\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    serve(&router).await
 }
 
 fn headers(case: &Value) -> Vec<(&'static str, &str)> {
@@ -65,7 +46,7 @@ async fn no_forged_claim_gets_through() {
             // A value that HTTP itself does not allow never reaches the router; the server refuses it.
             let answer = ask(address, &sent).await;
             let name = case["name"].as_str().unwrap();
-            assert!(!answer.contains("reached"), "{word}: {name}: {answer}");
+            assert!(!answer.contains(REACHED), "{word}: {name}: {answer}");
             let status: u16 = answer.split(' ').nth(1).unwrap().parse().unwrap();
             assert!((400..600).contains(&status), "{word}: {name}: {answer}");
             let code = format!("x-peakdrill-refused: {}", case["expect"].as_str().unwrap());
@@ -81,14 +62,14 @@ async fn true_claims_get_through_and_the_unstamped_does_not_where_a_hop_enforces
     let vectors: Value = serde_json::from_str(VECTORS_V1).unwrap();
     let edge = hop(&vectors, Position::Edge).await;
     let inner = hop(&vectors, Position::Inner).await;
-    assert!(ask(edge, &[]).await.contains("reached"), "a request without any claim is live at the edge");
+    assert!(ask(edge, &[]).await.contains(REACHED), "a request without any claim is live at the edge");
     let unstamped = ask(inner, &[]).await;
     assert!(
-        !unstamped.contains("reached") && unstamped.to_ascii_lowercase().contains("x-peakdrill-refused"),
+        !unstamped.contains(REACHED) && unstamped.to_ascii_lowercase().contains("x-peakdrill-refused"),
         "{unstamped}"
     );
-    assert!(ask(inner, &[("baggage", "peakdrill=live")]).await.contains("reached"));
+    assert!(ask(inner, &[("baggage", "peakdrill=live")]).await.contains(REACHED));
     let good =
         vectors["accepted"].as_array().unwrap().iter().find(|case| case["header"].is_string()).unwrap();
-    assert!(ask(edge, &headers(good)).await.contains("reached"), "{good}");
+    assert!(ask(edge, &headers(good)).await.contains(REACHED), "{good}");
 }
