@@ -14,6 +14,9 @@ const HELD_FROM: usize = 128;
 const QUIET_NS: u64 = 100 * NS_PER_US;
 /// Longest time for which answers are held, in nanoseconds.
 const HELD_MAX_NS: u64 = 50 * NS_PER_MS;
+/// After a wait that was cut short by that, nothing is held before so few answers came in one go: many that never end
+/// are no burst, and to hold them again and again would delay the journeys' next steps.
+const CALM: usize = 32;
 /// Answers that are let go at once: few, so that what arrives meanwhile is read soon.
 const RELEASED_AT_ONCE: usize = 32;
 
@@ -33,6 +36,8 @@ struct Held {
     wakers: VecDeque<Waker>,
     since: MonoNs,
     last: MonoNs,
+    /// The longest time was over before the burst was.
+    endless: bool,
 }
 
 impl Hub {
@@ -69,6 +74,7 @@ impl Hub {
     /// The shard begins to wait.
     pub(crate) fn begin_turn(&self) {
         if !self.holds() {
+            self.held.borrow_mut().endless &= self.read.get() > CALM;
             self.read.set(0);
         }
     }
@@ -77,10 +83,10 @@ impl Hub {
     /// arrive at once and the others have to be read first; its task is then woken later.
     pub(crate) fn hold(&self, cx: &Context<'_>, at: MonoNs) -> bool {
         self.read.set(self.read.get() + 1);
-        if self.read.get() <= HELD_FROM {
+        let mut held = self.held.borrow_mut();
+        if self.read.get() <= HELD_FROM || held.endless {
             return false;
         }
-        let mut held = self.held.borrow_mut();
         held.last = at;
         if held.wakers.is_empty() {
             held.since = at;
@@ -98,8 +104,11 @@ impl Hub {
     /// Lets some go, if nothing more arrives or they were held for long enough.
     pub(crate) fn release(&self, now: MonoNs) {
         let mut held = self.held.borrow_mut();
-        if now.since(held.last) < QUIET_NS && now.since(held.since) < HELD_MAX_NS {
-            return;
+        if now.since(held.last) < QUIET_NS {
+            if now.since(held.since) < HELD_MAX_NS {
+                return;
+            }
+            held.endless = true;
         }
         let some = held.wakers.len().min(RELEASED_AT_ONCE);
         held.wakers.drain(..some).for_each(Waker::wake);
@@ -149,5 +158,26 @@ mod tests {
         }
         hub.begin_turn();
         assert!(!hub.hold(&cx, late));
+    }
+    #[test]
+    fn answers_that_never_end_are_held_once_until_it_is_calm_again() {
+        let hub = Hub::default();
+        let cx = Context::from_waker(Waker::noop());
+        let burst = |at| (0..HELD_FROM + 10).filter(|_| hub.hold(&cx, MonoNs(at))).count();
+        let let_go = |at| {
+            while hub.holds() {
+                hub.release(MonoNs(at));
+            }
+            hub.begin_turn();
+        };
+        assert_eq!(burst(0), 10);
+        assert!(hub.hold(&cx, MonoNs(HELD_MAX_NS)), "they still arrive");
+        let_go(HELD_MAX_NS);
+        assert_eq!(burst(HELD_MAX_NS), 0);
+        hub.begin_turn();
+        assert_eq!(burst(HELD_MAX_NS), 0);
+        hub.begin_turn();
+        hub.begin_turn();
+        assert_eq!(burst(HELD_MAX_NS), 10, "nothing was read in the turn before");
     }
 }

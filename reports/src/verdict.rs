@@ -3,7 +3,7 @@
 use peakdrill_drill_model::event::first_break;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, leaks, live_writes, tag_lost};
-use peakdrill_drill_model::outcome::answers;
+use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::{
     AnalysisState, AnalysisSummary, GateResult, Generator, Isolation, Judgement, Load, Step, VERDICT_VERSION,
@@ -96,8 +96,28 @@ fn trust(record: &Record, load: &Folded) -> Validity {
             line + 1
         ));
     }
-    trust.invalid.extend(record.ledger.as_ref().and_then(|ledger| not_taken_in(ledger, load)));
+    if let Some(ledger) = &record.ledger {
+        trust.invalid.extend(not_taken_in(ledger, load));
+        let silent = |service: &String| {
+            format!(
+                "the isolation ledger of \"{service}\" fell silent before the end: what it did last is not known"
+            )
+        };
+        trust.invalid.extend(ledger.silent.iter().map(silent));
+    }
     trust
+}
+
+/// Whether a request that ended so was worked on behind the first router. A proxy before it may shed or time out; a
+/// request whose text could not be made was never sent; a hop that does not know the run counts it for no run.
+fn proves_a_hop(class: ErrorClass) -> bool {
+    class.answered()
+        && !matches!(
+            class,
+            ErrorClass::Status(429 | 502 | 503 | 504)
+                | ErrorClass::IsolationRefused
+                | ErrorClass::ExtractFailed
+        )
 }
 
 /// Tagged requests that got an answer although no first hop counted them: somebody answered past the router, and
@@ -105,8 +125,11 @@ fn trust(record: &Record, load: &Folded) -> Validity {
 fn not_taken_in(ledger: &Ledger, load: &Folded) -> Option<String> {
     let requests = load.select(|_, step| step.is_some());
     let probes = ledger.sent?.saturating_sub(requests.sent);
-    let answered = answers(requests.completed, &requests.errors) + probes;
-    let past = answered.saturating_sub(ledger.handled?);
+    let doubtful: u64 =
+        requests.errors.iter().filter(|(class, _)| !proves_a_hop(**class)).map(|(_, n)| *n).sum();
+    // Those without acknowledgement are judged by the share of them that the plan allows.
+    let answered = requests.completed.saturating_sub(doubtful).saturating_sub(requests.ack_missing);
+    let past = (answered + probes).saturating_sub(ledger.handled?);
     let said = plural(past, "tagged request was", "tagged requests were");
     (past > 0).then(|| {
         format!("{said} answered that no first hop's ledger knows: another hop may have taken them as live")

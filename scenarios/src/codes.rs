@@ -91,7 +91,7 @@ E0605 "The signing key is written into the file, or is not a secret's name. Writ
 E0606 "The planned load goes beyond `guards.limits`. The limits hold at run time too: raise them knowingly, or lower the load."
 E0701 "The plan is larger than a drill can be: at most 1,000,000 journeys a second, 24 hours over all phases together, 1,000 steps, 100 phases, 100 journeys."
 E0702 "The load sends nothing: every rate is zero, or every share of the mix is."
-W0801 "A credential stands in the scenario as plain text. Everyone who can read the file, the plan or the record can use it. Take it from an earlier step's `extract` or from a feeder: neither is written into the plan. (`${env:NAME}` keeps it out of the file, but not out of the plan.)"
+W0801 "A credential stands in the scenario as plain text. Everyone who can read the file or what `plan` prints can use it. Take it from an earlier step's `extract` or from a feeder: neither is written into the plan. (`${env:NAME}` keeps it out of the file, but not out of the plan.)"
 W0802 "A feeder runs out of rows before the plan ends; journeys without a row will not start and are counted as missed, which can make the run invalid."
 W0803 "A target's certificate is not verified. Whoever stands in between can read and change the traffic."
 W0804 "Text looks like another tool's template (`{{ name }}`). Here it is written `${name}`; as it stands, it is sent literally."

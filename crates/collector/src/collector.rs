@@ -176,6 +176,25 @@ impl Collector {
         }
     }
 
+    /// Looks again whenever something was taken in, and at least every [`VIEW_INTERVAL`], until `look` has an answer;
+    /// `None` when the time is over before. Blocks the thread.
+    pub fn wait_until<T>(&self, timeout: Duration, mut look: impl FnMut(&Self) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + timeout;
+        let versions = self.changes();
+        loop {
+            let seen = *versions.borrow();
+            if let Some(found) = look(self) {
+                return Some(found);
+            }
+            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            let fold = self.shared.fold();
+            if *versions.borrow() == seen {
+                // Released by this, whether or not the wait was poisoned.
+                let _waited = self.shared.changed.wait_timeout(fold, left.min(VIEW_INTERVAL));
+            }
+        }
+    }
+
     /// A number that changes whenever something was taken in and whenever the view was made anew: for tasks that
     /// wait.
     #[must_use]

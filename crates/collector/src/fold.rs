@@ -7,7 +7,7 @@ mod texts;
 mod trace;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use peakdrill_bottleneck::{Cells, TraceClass, contribute, contribute_late};
 use peakdrill_drill_model::frame::RootRow;
@@ -101,7 +101,7 @@ impl Fold {
                 self.counters.add(counter::METRIC_REQUESTS, 1);
                 self.counters.merge(&decoded.counters);
                 for point in decoded.items {
-                    self.ledger.take(point, &mut self.counters);
+                    self.ledger.take(point, recv_ns, &mut self.counters);
                 }
             }
             Event::Roots(rows) => rows.into_iter().for_each(|row| self.root(row, recv_ns)),
@@ -135,6 +135,12 @@ impl Fold {
     #[must_use]
     pub fn cells_version(&self) -> u64 {
         self.cells_version
+    }
+
+    /// When each service's ledger was last received, Unix nanoseconds: hops send it also when nothing has changed.
+    #[must_use]
+    pub fn ledger_heard_ns(&self) -> BTreeMap<String, i64> {
+        self.ledger.heard_ns()
     }
 
     /// The ledger: newest count of each series, summed over instances.

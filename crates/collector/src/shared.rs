@@ -75,6 +75,7 @@ impl Shared {
             newest_span_end_ns: fold.newest_end_ns(),
             last_recv_ns: fold.last_recv_ns(),
             ledger: fold.ledger(),
+            ledger_heard_ns: fold.ledger_heard_ns(),
             counters,
         });
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view);

@@ -1,5 +1,6 @@
 //! What the collector shows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use peakdrill_bottleneck::Cells;
@@ -24,6 +25,8 @@ pub struct View {
     pub last_recv_ns: Option<i64>,
     /// The ledger, sorted.
     pub ledger: Vec<LedgerRow>,
+    /// When each service's ledger was last received, Unix nanoseconds.
+    pub ledger_heard_ns: BTreeMap<String, i64>,
     /// What was counted, by name; see [`counter`].
     pub counters: Counters,
 }

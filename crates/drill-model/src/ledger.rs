@@ -106,6 +106,9 @@ pub struct Ledger {
     pub unreconciled: Vec<String>,
     /// Stores that nobody looked at.
     pub unobserved: Vec<String>,
+    /// Services with declared stores whose ledger was last heard of before the last request had ended.
+    #[serde(default)]
+    pub silent: Vec<String>,
 }
 
 /// The count of an outcome for one run, over all services and resources. Damaged counts do not overflow.

@@ -40,7 +40,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Test(options) => test::run(&options),
-        Task::Tidy { bless } => tidy::run(bless),
+        Task::Tidy { bless } => tidy::run(bless, None),
         Task::Accuracy { what } => accuracy::run(&what),
         Task::Screenshots => screenshots::run(),
     };

@@ -19,17 +19,18 @@ pub fn run(options: &Options) -> Result<(), String> {
     install_servers()?;
     step("fmt", cargo().args(["fmt", "--all", "--check"]))?;
     step("clippy", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    step("build", cargo().args(["build", "--workspace", "--bins"]))?;
-    tidy::run(false)?;
+    // All targets at once: with fewer, features unify in another way, and everything would be built twice.
+    step("build", cargo().args(["build", "--workspace", "--all-targets"]))?;
+    let program = root().join(target_dir()?).join("debug/peakdrill");
+    tidy::run(false, Some(&program))?;
     deny()?;
-    tests(options.quick)?;
+    tests(options.quick, &program)?;
     step("doc tests", cargo().args(["test", "--workspace", "--doc", "--quiet"]))?;
     eprintln!("\nall of it holds");
     Ok(())
 }
 
-fn tests(quick: bool) -> Result<(), String> {
-    let bin = root().join(target_dir()?).join("debug/peakdrill");
+fn tests(quick: bool, program: &Path) -> Result<(), String> {
     let scope: &[&str] = if quick { &["--exclude", "peakdrill-e2e"] } else { &[] };
     // Whole drills measure time: they run alone, after the rest.
     let mut command = cargo();
@@ -39,7 +40,7 @@ fn tests(quick: bool) -> Result<(), String> {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
         command.env("RUST_TEST_THREADS", "1");
     }
-    step("tests", command.args(scope).env("PEAKDRILL_BIN", bin))
+    step("tests", command.args(scope).env("PEAKDRILL_BIN", program))
 }
 
 fn target_dir() -> Result<String, String> {

@@ -529,6 +529,7 @@ fn ledger() -> Ledger {
         handled: Some(88_740),
         unreconciled: Vec::new(),
         unobserved: vec!["audit-log".to_owned()],
+        silent: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use peakdrill_drill_model::condition::{Limit, Op, Selectors, Stat};
 use peakdrill_drill_model::event::{Chain, EventKind};
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
+use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::Gate;
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement, Millis};
 use peakdrill_reports::{Counts, Record, exit, html, junit, validity, verdict};
@@ -285,6 +286,31 @@ fn an_answer_that_no_first_hop_knows_decides_nothing() {
     let judged = verdict(&record);
     assert_eq!(judged.verdict, Judgement::Inconclusive);
     assert!(judged.invalid_because[0].contains("no first hop's ledger"), "{:?}", judged.invalid_because);
+}
+
+#[test]
+fn what_a_proxy_may_have_answered_proves_nothing() {
+    let mut record = calm();
+    let load = verdict(&record).load;
+    record.plan.gates.clear();
+    let frame = record.frames.iter_mut().find(|frame| frame.step.is_some() && frame.completed > 10).unwrap();
+    frame.errors.insert(ErrorClass::Status(503), 4);
+    frame.ack_missing = 3;
+    let handled = load.completed - load.errors - 7;
+    record.ledger = Some(Ledger { sent: Some(load.sent), handled: Some(handled), ..Ledger::default() });
+    assert_eq!(verdict(&record).invalid_because, [""; 0]);
+    record.ledger.as_mut().unwrap().handled = Some(handled - 1);
+    assert_eq!(verdict(&record).verdict, Judgement::Inconclusive);
+}
+
+#[test]
+fn a_ledger_that_fell_silent_decides_nothing() {
+    let mut record = calm();
+    record.plan.gates.clear();
+    record.ledger = Some(Ledger { silent: vec!["stock".to_owned()], ..Ledger::default() });
+    let judged = verdict(&record);
+    assert_eq!(judged.verdict, Judgement::Inconclusive);
+    assert!(judged.invalid_because[0].contains("stock"), "{:?}", judged.invalid_because);
 }
 
 #[test]

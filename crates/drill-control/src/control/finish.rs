@@ -1,5 +1,6 @@
 //! The end of a drill: late spans, the last look at the ledger, the renderings.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::event::EventKind;
@@ -80,7 +81,9 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
         }
         drill.writer.cells(&last.cells_json)?;
         let run = drill.stage.run.to_string();
-        drill.writer.ledger(&ledger(&last.view.ledger, &run, sent, &drill.findings))?;
+        let mut ledger = ledger(&last.view.ledger, &run, sent, &drill.findings);
+        ledger.silent = silent(&drill, &last.view.ledger_heard_ns);
+        drill.writer.ledger(&ledger)?;
     }
     drill.stage.told_hops(closed);
     drill.event(EventKind::Run, "the run is over", serde_json::json!({ "over": true }))?;
@@ -98,20 +101,20 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
 /// for a while and the requests' traces are there, or the limit is over.
 fn settle(drill: &Running) {
     let Some(collector) = &drill.stage.collector else { return };
-    let begun = Instant::now();
     let mut last = (collector.view().spans(), Instant::now());
-    while begun.elapsed() < SETTLE_LIMIT {
-        std::thread::sleep(Duration::from_millis(50));
+    let settled = collector.wait_until(SETTLE_LIMIT, |collector| {
         let view = collector.view();
         if view.spans() != last.0 {
             last = (view.spans(), Instant::now());
         }
-        if last.1.elapsed() >= SETTLE_QUIET {
-            if is_complete(&drill.plan, &view.cells) {
-                return;
-            }
-            last.1 = Instant::now();
+        if last.1.elapsed() < SETTLE_QUIET || !silent(drill, &view.ledger_heard_ns).is_empty() {
+            return None;
         }
+        last.1 = Instant::now();
+        is_complete(&drill.plan, &view.cells).then_some(())
+    });
+    if settled.is_none() {
+        tracing::debug!("some spans or ledgers did not arrive in time");
     }
 }
 
@@ -121,6 +124,14 @@ fn is_complete(plan: &peakdrill_drill_model::plan::Plan, cells: &peakdrill_bottl
     input.settings.resamples = 1;
     let found = peakdrill_bottleneck::analyse(cells, &input);
     found.completeness.iter().all(|service| service.share.is_none_or(|share| share >= COMPLETE))
+}
+
+/// Services with declared stores that were not heard of any more after the last request had ended.
+fn silent(drill: &Running, heard_ns: &BTreeMap<String, i64>) -> Vec<String> {
+    let services: BTreeSet<&String> =
+        drill.plan.isolation.stores.iter().map(|store| &store.service).collect();
+    let gone = |service: &&String| heard_ns.get(*service) == drill.heard_at_end_ns.get(*service);
+    services.into_iter().filter(gone).cloned().collect()
 }
 
 /// The ledger with the reconciliation of one run. `sent`: its tagged requests, probes included; `None` while it still
@@ -145,7 +156,8 @@ pub(super) fn ledger(rows: &[LedgerRow], run: &str, sent: Option<u64>, findings:
         .iter()
         .filter(at_entry)
         .filter(|row| matches!(row.outcome, Outcome::ShadowIn | Outcome::Refused));
-    ledger.handled = (!entries.is_empty()).then(|| seen.map(|row| row.count).sum());
+    let known = !entries.is_empty() && !findings.unknown_entry;
+    ledger.handled = known.then(|| seen.map(|row| row.count).sum());
     if let (Some(sent), Some(handled)) = (ledger.sent, ledger.handled)
         && sent != handled
     {

@@ -50,6 +50,8 @@ pub(super) struct Running {
     pub(super) busiest_thread_share: Option<f64>,
     pub(super) load_cpu_ns: u64,
     pub(super) engine_failed: Option<String>,
+    /// When each service's ledger was heard of as the last request had ended.
+    pub(super) heard_at_end_ns: BTreeMap<String, i64>,
     engine: Option<Engine>,
     batches: Receiver<Batch>,
     start_at: MonoNs,
@@ -61,7 +63,8 @@ pub(super) struct Running {
     heard: BTreeMap<usize, MonoNs>,
     covered: MonoNs,
     pub(super) roots_dropped: u64,
-    ledger_grew: (u64, MonoNs),
+    /// Per service: when its ledger says it was heard of, and since when that is so.
+    ledgers: BTreeMap<String, (Option<i64>, MonoNs)>,
     next_tick: MonoNs,
     next_second: MonoNs,
     phase: Option<usize>,
@@ -117,6 +120,8 @@ impl Running {
             busiest_thread_share: None,
             load_cpu_ns: 0,
             engine_failed: None,
+            heard_at_end_ns: BTreeMap::new(),
+            ledgers: BTreeMap::new(),
             engine: Some(engine),
             batches,
             start_at,
@@ -126,7 +131,6 @@ impl Running {
             heard: BTreeMap::new(),
             covered: start_at,
             roots_dropped: 0,
-            ledger_grew: (0, start_at),
             next_tick: start_at.plus(TICK_NS),
             next_second: start_at.plus(NS_PER_S),
             phase: None,
@@ -166,6 +170,8 @@ impl Running {
             lease.renew(unix_s(&self.stage.clock))?;
         }
         self.second()?;
+        let view = self.stage.collector.as_ref().map(peakdrill_collector::Collector::view);
+        self.heard_at_end_ns = view.map(|view| view.ledger_heard_ns.clone()).unwrap_or_default();
         if let Some(report) = self.engine.take().map(Engine::join) {
             let lost = report.batches_lost();
             self.engine_failed =

@@ -51,11 +51,12 @@ impl Guards {
         Self { watched: conditions.iter().map(watch).collect() }
     }
 
-    /// Looks at the window once. Call every [`TICK_NS`]. `arriving`: journeys are still being started; when none are,
-    /// the rate falls by itself, and what is said of it does not count.
+    /// Looks at the window once. Call every [`TICK_NS`]. `arriving`: journeys are still being started. When none are,
+    /// the rate falls by itself and the slow requests are among themselves: only what isolation does is looked at.
     pub fn tick(&mut self, stats: &dyn Stats, arriving: bool) -> Vec<Found> {
         let mut found = Vec::new();
-        for guard in self.watched.iter_mut().filter(|guard| arriving || guard.condition.stat != Stat::Rate) {
+        for guard in self.watched.iter_mut().filter(|guard| arriving || is_of_isolation(guard.condition.stat))
+        {
             guard.last = guard.condition.evaluate(stats);
             // Nothing was measured: that neither speaks for the breach nor ends it. Timeouts, say, come in bursts.
             let Some(now) = guard.last else { continue };
@@ -88,6 +89,10 @@ impl Guards {
         rows.sort_by(|a, b| b.nearness.unwrap_or(-1.0).total_cmp(&a.nearness.unwrap_or(-1.0)));
         rows
     }
+}
+
+fn is_of_isolation(stat: Stat) -> bool {
+    matches!(stat, Stat::Leaks | Stat::TagLost | Stat::AckMissing)
 }
 
 fn row(guard: &Watched) -> GuardRow {

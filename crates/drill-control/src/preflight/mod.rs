@@ -13,7 +13,7 @@ use std::time::Duration;
 use peakdrill_collector::Collector;
 use peakdrill_drill_model::ledger::Outcome;
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{Plan, Target};
+use peakdrill_drill_model::plan::{Plan, SqlStore, Target};
 use peakdrill_loadgen::{ProbeOptions, ProbeOutcome, Tagging};
 use peakdrill_trace_model::Span;
 
@@ -45,6 +45,8 @@ pub struct Findings {
     pub unobserved: Vec<String>,
     /// The services that take in the drill's requests, as the probes' spans tell.
     pub entry_services: std::collections::BTreeSet<String>,
+    /// Whether a step enters by a service that sends no spans: what first hops took in is then not known.
+    pub unknown_entry: bool,
     /// Tagged requests that were sent.
     pub probes_sent: u64,
 }
@@ -95,8 +97,9 @@ impl Preflight<'_> {
             findings.problems.push("no runtime for the check of the stores".into());
             return;
         };
+        let dsn_of = |store: &SqlStore| store.dsn.as_deref().and_then(|name| (self.secret)(name));
         for store in &self.plan.isolation.stores {
-            let dsn = store.dsn.as_deref().and_then(|name| (self.secret)(name));
+            let dsn = dsn_of(store);
             if let (Some(name), None) = (&store.dsn, &dsn) {
                 findings.problems.push(format!(
                     "the data source name of `{}` is to be in {name}, which is not set",
@@ -104,7 +107,10 @@ impl Preflight<'_> {
                 ));
                 continue;
             }
-            let checked = runtime.block_on(stores::check(store, dsn.as_deref()));
+            let others = self.plan.isolation.stores.iter().filter(|other| *other != store);
+            let beside: Vec<&SqlStore> =
+                others.filter(|other| dsn.is_some() && dsn_of(other) == dsn).collect();
+            let checked = runtime.block_on(stores::check(store, dsn.as_deref(), &beside));
             if checked.problems.is_empty() && checked.unobserved.is_none() {
                 findings
                     .passed
@@ -141,7 +147,9 @@ impl Preflight<'_> {
             let outcomes =
                 peakdrill_loadgen::probe(self.plan, journey, self.tagging, &self.options(false, attempt))
                     .map_err(|error| ControlError::Engine(error.to_string()))?;
-            findings.probes_sent += outcomes.len() as u64;
+            // A hop that does not know the run yet counts it for no run.
+            let sent = outcomes.iter().filter(|outcome| outcome.trace != 0 && !not_known_yet(outcome));
+            findings.probes_sent += sent.count() as u64;
             let unknown = outcomes.iter().any(not_known_yet);
             if !unknown || std::time::Instant::now() >= deadline {
                 return Ok(outcomes);
@@ -187,6 +195,7 @@ impl Preflight<'_> {
             return false;
         };
         let Some(entry) = trees::entry(&probe, outcome.span) else {
+            findings.unknown_entry = true;
             let text = format!(
                 "step `{step}`: no spans of the probe arrived within {} s: hops cannot be proven",
                 SPANS_WAIT.as_secs()
@@ -258,20 +267,17 @@ impl Preflight<'_> {
         let Some(collector) = self.collector else { return };
         let services: std::collections::BTreeSet<&str> =
             self.plan.isolation.stores.iter().map(|store| store.service.as_str()).collect();
-        let deadline = std::time::Instant::now() + SPANS_WAIT;
-        let silent = loop {
+        let silent = || {
             let view = collector.view();
             let seen = |service: &&str| {
                 view.ledger.iter().any(|row| {
                     row.service == *service && row.run == self.run && row.outcome == Outcome::ShadowIn
                 })
             };
-            let silent: Vec<&str> = services.iter().filter(|service| !seen(service)).copied().collect();
-            if silent.is_empty() || std::time::Instant::now() >= deadline {
-                break silent;
-            }
-            std::thread::sleep(Duration::from_millis(100));
+            services.iter().filter(|service| !seen(service)).copied().collect::<Vec<&str>>()
         };
+        let all_seen = collector.wait_until(SPANS_WAIT, |_| silent().is_empty().then_some(()));
+        let silent = if all_seen.is_some() { Vec::new() } else { silent() };
         for service in silent {
             findings.problems.push(format!(
                 "service `{service}` is declared in `isolation` but its ledger has not seen the run: its rules are not \
@@ -283,15 +289,9 @@ impl Preflight<'_> {
 
 /// A trace of live traffic with the same entry. Where live traffic is thin it may take a moment.
 fn live_twin(collector: &Collector, entry: &Span) -> Option<Vec<Span>> {
-    let deadline = std::time::Instant::now() + TWIN_WAIT;
-    loop {
-        let found =
-            collector.recent_live(&entry.service, &entry.op).filter(|spans| trees::is_closed(spans, entry));
-        if found.is_some() || std::time::Instant::now() >= deadline {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    collector.wait_until(TWIN_WAIT, |collector| {
+        collector.recent_live(&entry.service, &entry.op).filter(|spans| trees::is_closed(spans, entry))
+    })
 }
 
 /// A hop that has not read the new table of runs yet.

@@ -43,14 +43,15 @@ struct Seen {
     effects: BTreeSet<Effect>,
 }
 
-/// Looks at one store with the given data source name.
-pub async fn check(store: &SqlStore, dsn: Option<&str>) -> Checked {
+/// Looks at one store with the given data source name. `beside`: further stores in the same database, whose shadow
+/// tables may refer to those of this one.
+pub async fn check(store: &SqlStore, dsn: Option<&str>, beside: &[&SqlStore]) -> Checked {
     let Some(dsn) = dsn else {
         let unobserved = Some(format!("{}: no `dsn` is given", place(store)));
         return Checked { unobserved, ..Checked::default() };
     };
     match look(store, dsn, TIME_LIMIT).await {
-        Ok(seen) => Checked { problems: problems(store, &seen), unobserved: None },
+        Ok(seen) => Checked { problems: problems(store, beside, &seen), unobserved: None },
         // The text of a connection error may hold the data source name, and that a password.
         Err(error) => Checked {
             problems: vec![format!("{}: cannot be read: {}", place(store), without(dsn, &error))],
@@ -235,13 +236,13 @@ fn wanted<'a>(store: &'a SqlStore, tables: &'a Tables) -> Vec<&'a str> {
     wanted
 }
 
-fn problems(store: &SqlStore, seen: &Seen) -> Vec<String> {
+fn problems(store: &SqlStore, beside: &[&SqlStore], seen: &Seen) -> Vec<String> {
     let wanted = wanted(store, &seen.tables);
     let mut problems = compare(store, &seen.tables, &wanted);
     let shadows = Shadows {
         // SQLite compares names without regard to case; PostgreSQL's catalog has one spelling of each.
         folded: store.kind != "postgres",
-        names: wanted.iter().map(|live| shadow_name(&store.mode, live)).collect(),
+        names: [store].iter().chain(beside).flat_map(|store| shadows(store, &seen.tables)).collect(),
     };
     let place = place(store);
     problems.extend(
@@ -250,7 +251,12 @@ fn problems(store: &SqlStore, seen: &Seen) -> Vec<String> {
     problems
 }
 
-/// The shadow tables of a store.
+/// The names of a store's shadow tables.
+fn shadows(store: &SqlStore, tables: &Tables) -> Vec<String> {
+    wanted(store, tables).into_iter().map(|live| shadow_name(&store.mode, live)).collect()
+}
+
+/// The shadow tables of a database.
 struct Shadows {
     folded: bool,
     names: Vec<String>,

@@ -7,6 +7,8 @@ mod schema;
 mod sizes;
 mod sources;
 
+use std::path::Path;
+
 use cargo_metadata::{Metadata, MetadataCommand};
 
 use crate::shell::root;
@@ -14,7 +16,8 @@ use crate::shell::root;
 /// One thing that is not as it should be: where, what, and what to do.
 pub type Finding = String;
 
-pub fn run(bless: bool) -> Result<(), String> {
+/// Checks what a machine can say of the tree. `program`: a `peakdrill` that is built already.
+pub fn run(bless: bool, program: Option<&Path>) -> Result<(), String> {
     eprintln!("\n── tidy");
     let metadata = MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
@@ -26,7 +29,7 @@ pub fn run(bless: bool) -> Result<(), String> {
     findings.extend(licences::check(&metadata));
     findings.extend(sources::check(&metadata)?);
     findings.extend(sizes::check(&metadata, bless)?);
-    findings.extend(schema::check(bless)?);
+    findings.extend(schema::check(bless, program)?);
     for finding in &findings {
         eprintln!("  ✗ {finding}");
     }

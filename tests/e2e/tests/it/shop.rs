@@ -24,7 +24,7 @@ const LOAD: &str =
 /// The shop in a process of its own, which ends with its standard input.
 struct Shop {
     child: Child,
-    _stdin: ChildStdin,
+    stdin: Option<ChildStdin>,
     addresses: Value,
 }
 
@@ -42,20 +42,26 @@ impl Shop {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let addresses = serde_json::from_str(&line).unwrap();
-        Self { _stdin: child.stdin.take().unwrap(), child, addresses }
+        Self { stdin: child.stdin.take(), child, addresses }
     }
 
     /// Lets it end as it should.
-    fn end(self) {
-        let Self { mut child, _stdin, .. } = self;
-        drop(_stdin);
-        assert!(child.wait().unwrap().success());
+    fn end(mut self) {
+        drop(self.stdin.take());
+        assert!(self.child.wait().unwrap().success());
     }
 
     fn secrets(&self) -> impl Iterator<Item = (String, &str)> {
         let databases = self.addresses["databases"].as_object().unwrap();
         let name = |database: &str| format!("DEMO_{}", database.to_ascii_uppercase().replace('-', "_"));
         databases.iter().map(move |(database, dsn)| (name(database), dsn.as_str().unwrap()))
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ended = self.child.wait();
     }
 }
 

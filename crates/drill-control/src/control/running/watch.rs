@@ -17,7 +17,7 @@ use crate::live::window::{IsolationNow, TICK_NS, share};
 const STALE_NS: u64 = NS_PER_S;
 /// Load data stale for so long stops the drill.
 const STALE_STOP_NS: u64 = 3 * NS_PER_S;
-/// Ledgers that say nothing for so long while requests are answered stop the drill.
+/// A ledger that says nothing for so long stops the drill.
 const LEDGER_SILENT_NS: u64 = 5 * NS_PER_S;
 
 impl Running {
@@ -32,20 +32,23 @@ impl Running {
         }
     }
 
-    /// Whether requests are answered while the services' ledgers stand still: then nobody would see a leak.
-    fn ledger_is_silent(&mut self, now: MonoNs) -> bool {
-        let Some(collector) =
-            self.stage.collector.as_ref().filter(|_| !self.plan.isolation.stores.is_empty())
-        else {
-            return false;
-        };
-        let view = collector.view();
-        let run = self.stage.run.as_ref();
-        let known: u64 = view.ledger.iter().filter(|row| row.run == run).map(|row| row.count).sum();
-        if known > self.ledger_grew.0 || self.window.requests(&Selectors::default()).completed == 0 {
-            self.ledger_grew = (known.max(self.ledger_grew.0), now);
+    /// A service with declared stores whose ledger is not heard of any more: a leak there would not be seen. Hops send
+    /// their ledger whether or not anything has changed in it. Told by news and our own clock, since wall clocks jump.
+    fn silent_ledger(&mut self, now: MonoNs) -> Option<String> {
+        let view = self.stage.collector.as_ref()?.view();
+        let stores = self.plan.isolation.stores.iter().map(|store| &store.service);
+        for service in stores {
+            let heard_ns = view.ledger_heard_ns.get(service).copied();
+            // Preflight has heard of each of them.
+            let (known, since) = self.ledgers.entry(service.clone()).or_insert((heard_ns, now));
+            if *known != heard_ns {
+                (*known, *since) = (heard_ns, now);
+            }
+            if now.since(*since) > LEDGER_SILENT_NS {
+                return Some(service.clone());
+            }
         }
-        now.since(self.ledger_grew.1) > LEDGER_SILENT_NS
+        None
     }
 
     /// Looks at everything that may stop the drill. Called every tick, until a stop.
@@ -74,9 +77,9 @@ impl Running {
             return self
                 .fire("on_leak: stop", &format!("{leaks} operations reached live data or lost their tag"));
         }
-        if self.ledger_is_silent(now) {
-            return self
-                .fire("news from the isolation ledgers", "none for 5 s although requests were answered");
+        if let Some(service) = self.silent_ledger(now) {
+            let guard = format!("news from the isolation ledger of `{service}`");
+            return self.fire(&guard, "none for 5 s: a leak there would not be seen");
         }
         if let Some(missing) = self.unacknowledged() {
             return self.fire(

@@ -57,13 +57,15 @@ fn ticks_without_data_neither_count_nor_begin_again() {
 }
 
 #[test]
-fn a_rate_that_falls_at_the_end_is_no_breach() {
-    let stat = Stat::Rate;
-    let rate =
-        Condition { text: "rate < 10/s".into(), stat, op: Op::Lt, limit: Limit::Value(10.0), ..guard(0) };
-    let mut guards = Guards::new(&[rate]);
-    assert!(!fires(&guards.tick(&Fixed(Some(0.0)), false)));
-    assert!(fires(&guards.tick(&Fixed(Some(0.0)), true)));
+fn after_the_last_arrival_only_isolation_is_watched() {
+    let of = |stat| Guards::new(&[Condition { stat, op: Op::Gt, limit: Limit::Value(0.5), ..guard(0) }]);
+    for stat in [Stat::Latency(0.99), Stat::Service(0.5), Stat::ErrorRate, Stat::Rate, Stat::ScheduleMiss] {
+        assert!(!fires(&of(stat).tick(&Fixed(Some(1.0)), false)), "{stat:?}");
+        assert!(fires(&of(stat).tick(&Fixed(Some(1.0)), true)), "{stat:?}");
+    }
+    for stat in [Stat::Leaks, Stat::TagLost, Stat::AckMissing] {
+        assert!(fires(&of(stat).tick(&Fixed(Some(1.0)), false)), "{stat:?}");
+    }
 }
 
 #[test]

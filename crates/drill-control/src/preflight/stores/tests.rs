@@ -28,7 +28,7 @@ fn a_missing_or_different_shadow_is_a_problem() {
         ("shadow_orders".into(), vec![column("id")]),
         ("items".into(), vec![column("id")]),
     ]);
-    let problems = problems(&both, &Seen { tables, ..Seen::default() });
+    let problems = problems(&both, &[], &Seen { tables, ..Seen::default() });
     assert_eq!(problems.len(), 2);
     assert!(problems.iter().any(|text| text.contains("`sku TEXT` differs or is missing")));
     assert!(problems.iter().any(|text| text.contains("`shadow_items` is not there")));
@@ -42,7 +42,22 @@ fn a_star_covers_every_other_live_table() {
         ("shadow_orders".into(), vec![column("id")]),
         ("carts".into(), vec![column("id")]),
     ]);
-    assert_eq!(problems(&all, &Seen { tables, ..Seen::default() }).len(), 1);
+    assert_eq!(problems(&all, &[], &Seen { tables, ..Seen::default() }).len(), 1);
+}
+
+#[test]
+fn shadow_tables_of_another_service_in_the_same_database_are_shadow_tables() {
+    let order = store("postgres", &[("orders", "shadow")]);
+    let stock = store("postgres", &[("items", "shadow")]);
+    let names = ["orders", "shadow_orders", "items", "shadow_items"];
+    let tables = names.map(|name| (name.to_owned(), vec![column("id")])).into_iter().collect();
+    let reference =
+        Effect::Reference { table: "shadow_orders".into(), column: "item".into(), to: "shadow_items".into() };
+    let seen = Seen { tables, effects: BTreeSet::from([reference]) };
+    for (one, other) in [(&order, &stock), (&stock, &order)] {
+        assert_eq!(problems(one, &[other], &seen), [""; 0]);
+        assert_eq!(problems(one, &[], &seen).len(), 1, "an undeclared table is a live one");
+    }
 }
 
 #[test]
@@ -59,7 +74,7 @@ async fn on_postgres(dsn: &str, tables: &[(&str, &str)], changes: &str) -> Vec<S
     let mut connection = dsn.parse::<sqlx::postgres::PgConnectOptions>().unwrap().connect().await.unwrap();
     let fresh = format!("DROP SCHEMA public CASCADE; CREATE SCHEMA public; {POSTGRES_TABLES}; {changes}");
     sqlx::raw_sql(AssertSqlSafe(fresh)).execute(&mut connection).await.unwrap();
-    let checked = check(&store("postgres", tables), Some(dsn)).await;
+    let checked = check(&store("postgres", tables), Some(dsn), &[]).await;
     assert_eq!(checked.unobserved, None);
     checked.problems
 }
@@ -154,7 +169,7 @@ async fn on_sqlite(changes: &str) -> Vec<String> {
         CREATE TABLE orders (id INTEGER PRIMARY KEY, item INTEGER);";
     sqlx::raw_sql(AssertSqlSafe(format!("{tables} {changes}"))).execute(&mut connection).await.unwrap();
     let both = store("sqlite", &[("orders", "shadow"), ("items", "shadow")]);
-    problems(&both, &sqlite(&mut connection).await.unwrap())
+    problems(&both, &[], &sqlite(&mut connection).await.unwrap())
 }
 
 #[test]
