@@ -1,6 +1,6 @@
 //! The overview: is it right, and is it safe, within a second of looking. Fits 80×24.
 
-use peakdrill_drill_model::snapshot::Snapshot;
+use peakdrill_drill_model::snapshot::{GateRow, Snapshot};
 use peakdrill_drill_model::verdict::Judgement;
 use peakdrill_timebase::format_rate;
 use ratatui::Frame;
@@ -149,7 +149,7 @@ fn chart_lines<'a>(now: &Snapshot, palette: &Palette, area: Rect, ascii: bool) -
 }
 
 fn lines<'a>(now: &Snapshot, palette: &Palette, width: usize) -> Vec<Line<'a>> {
-    let mut lines = vec![guards(now, palette), gates(now, palette), isolation(now, palette)];
+    let mut lines = vec![guards(now, palette), gates(now, palette, width), isolation(now, palette, width)];
     lines.push(dependencies::headline(now, palette, width));
     for step in now.steps.iter().take(6) {
         let name = cut(&format!("{} / {}", step.journey, step.step), 30);
@@ -190,45 +190,65 @@ fn guards<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
     Line::from(vec![label("GUARDS", palette), Span::styled(sign, style), Span::raw(text)])
 }
 
-fn gates<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
-    let mut spans = vec![label("GATES", palette)];
-    if now.gates.is_empty() {
-        spans.push(Span::styled("none", palette.note));
-    }
-    for gate in &now.gates {
+/// As many gates as fit. Where not all do, those that fail come first, and how many are left out is said.
+fn gates<'a>(now: &Snapshot, palette: &Palette, width: usize) -> Line<'a> {
+    const MORE: usize = 8;
+    let shown = |gate: &GateRow| {
         let (sign, style) = match gate.verdict {
             Some(Judgement::Pass) => ("✓", palette.good),
             Some(Judgement::Fail) => ("✗", palette.bad),
             Some(Judgement::Inconclusive) => ("?", palette.warn),
             None => ("–", palette.note),
         };
-        spans.push(Span::styled(format!("{sign} "), style));
-        spans.push(Span::raw(format!("{}   ", cut(&gate.name, 26))));
+        (sign, style, format!("{}   ", cut(&gate.name, 26)))
+    };
+    let room = width.saturating_sub(LABEL);
+    let length = |gate: &GateRow| shown(gate).2.chars().count() + 2;
+    let mut gates: Vec<&GateRow> = now.gates.iter().collect();
+    let all_fit = gates.iter().map(|gate| length(gate)).sum::<usize>() <= room + 3;
+    if !all_fit {
+        gates.sort_by_key(|gate| {
+            (gate.verdict != Some(Judgement::Fail), gate.verdict == Some(Judgement::Pass))
+        });
+    }
+    let mut spans = vec![label("GATES", palette)];
+    if gates.is_empty() {
+        spans.push(Span::styled("none", palette.note));
+    }
+    let mut used = 0;
+    for (index, gate) in gates.iter().enumerate() {
+        used += length(gate);
+        if !all_fit && used + MORE > room {
+            spans.push(Span::styled(format!("+{} more", gates.len() - index), palette.note));
+            break;
+        }
+        let (sign, style, name) = shown(gate);
+        spans.extend([Span::styled(format!("{sign} "), style), Span::raw(name)]);
     }
     Line::from(spans)
 }
 
-fn isolation<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
+fn isolation<'a>(now: &Snapshot, palette: &Palette, width: usize) -> Line<'a> {
     let known = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), count);
     let isolation = &now.isolation;
     let leaks = isolation.live_writes.unwrap_or(0) + isolation.tag_lost.unwrap_or(0);
     let leak_style = if leaks > 0 { palette.bad } else { Style::new() };
-    Line::from(vec![
-        label("ISOLATION", palette),
-        Span::raw(format!(
-            "shadow writes {}  mocked {}  refused {}  ",
-            known(isolation.shadow_writes),
-            known(isolation.mocked),
-            known(isolation.refused)
-        )),
-        Span::styled(
-            format!("leaks {}  tags lost {}", known(isolation.live_writes), known(isolation.tag_lost)),
-            leak_style,
-        ),
-        Span::raw(
-            now.ack_share.map_or_else(String::new, |share| format!("  tag acknowledged {}", percent(share))),
-        ),
-    ])
+    let done = format!(
+        "shadow writes {}  mocked {}  refused {}  ",
+        known(isolation.shadow_writes),
+        known(isolation.mocked),
+        known(isolation.refused)
+    );
+    let leaked = format!("leaks {}  tags lost {}", known(isolation.live_writes), known(isolation.tag_lost));
+    let acked =
+        now.ack_share.map_or_else(String::new, |share| format!("  tag acknowledged {}", percent(share)));
+    let long: usize = [&done, &leaked, &acked].iter().map(|text| text.chars().count()).sum();
+    let mut spans = vec![label("ISOLATION", palette), Span::raw(done), Span::styled(leaked, leak_style)];
+    // What a guard watches anyway gives way first.
+    if LABEL + long <= width {
+        spans.push(Span::raw(acked));
+    }
+    Line::from(spans)
 }
 
 fn generator<'a>(now: &Snapshot, palette: &Palette) -> Option<Line<'a>> {

@@ -147,6 +147,19 @@ fn dependencies_name_what_limits() {
 }
 
 #[test]
+fn a_gate_that_fails_is_never_left_out() {
+    let gate =
+        |name: &str, verdict| GateRow { name: name.into(), verdict: Some(verdict), value: String::new() };
+    let mut gates: Vec<GateRow> =
+        (0..8).map(|k| gate(&format!("gate number {k} holds"), Judgement::Pass)).collect();
+    gates.push(gate("the last one", Judgement::Fail));
+    let now = Snapshot { gates, ..snapshot() };
+    let text = screen(80, 24, &State::new(false, true), Some(&now));
+    let line = text.lines().find(|line| line.contains("GATES")).unwrap();
+    assert!(line.contains("✗ the last one") && line.contains("+7 more"), "{line}");
+}
+
+#[test]
 fn stale_data_looks_stale() {
     let now = Snapshot { data_age_ns: 3_000_000_000, ..snapshot() };
     assert!(screen(120, 30, &State::new(false, true), Some(&now)).contains("STALE 3s"));

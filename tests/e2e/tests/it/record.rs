@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use peakdrill_testkit::scripted::{Script, Server};
 
-use crate::support::{ALONE, expect_exit, json, line_count, output, peakdrill, signal, wait_until};
+use crate::support::{ALONE, binary, expect_exit, json, line_count, output, peakdrill, signal, wait_until};
 
 const SIGKILL: i32 = 9;
 const SIGINT: i32 = 2;
@@ -70,6 +70,34 @@ fn interrupted_it_stops_drains_and_reports() {
     assert_eq!(verdict["load"]["errors"], 0, "{}", verdict["load"]);
     assert_eq!(verdict["load"]["sent"], verdict["load"]["completed"]);
     assert!(folder.path().join("rec/report.html").exists());
+}
+
+#[test]
+fn a_terminal_that_goes_away_stops_the_drill_and_leaves_its_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Script::Delay(Duration::from_millis(5))).unwrap();
+    let target = server.url();
+    let run = ["run", "--target", &target, "--rate", "100/s", "--for", "60s", "--out", "rec", "--otlp-grpc"];
+    let rest = ["127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--tui", "always"];
+    let line = [&run[..], &rest[..]].concat().join(" ");
+    let shell = format!("echo $$ > pid; exec {} {line}", binary().display());
+    let mut terminal = std::process::Command::new("script")
+        .args(["-q", "-c", &shell, "typescript"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .env("TERM", "xterm-256color")
+        .spawn()
+        .unwrap();
+    wait_until("load", Duration::from_secs(20), || (server.requests() > 100).then_some(()));
+    let pid = fs::read_to_string(folder.path().join("pid")).unwrap().trim().to_owned();
+    signal(&terminal, SIGKILL);
+    terminal.wait().unwrap();
+    let verdict = folder.path().join("rec/verdict.json");
+    wait_until("the verdict", Duration::from_secs(20), || verdict.exists().then_some(()));
+    assert_eq!(json(&verdict)["stopped_by"], "operator: SIGHUP");
+    let gone = || !std::path::Path::new(&format!("/proc/{pid}")).exists();
+    wait_until("the end of the process", Duration::from_secs(20), || gone().then_some(()));
 }
 
 #[test]
