@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use peakdrill_shadow_tag::ack;
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use crate::router::Router;
@@ -81,16 +82,19 @@ where
     }
 }
 
-/// The body of an answer, made as the work that the request was: a stream that asks a database or another hop while it
-/// is sent does so in its class.
-pub struct WorkBody<R> {
-    work: Option<Work>,
-    body: Pin<Box<R>>,
+pin_project! {
+    /// The body of an answer, made as the work that the request was: a stream that asks a database or another hop
+    /// while it is sent does so in its class.
+    pub struct WorkBody<R> {
+        work: Option<Work>,
+        #[pin]
+        body: R,
+    }
 }
 
 impl<R> WorkBody<R> {
     fn new(work: Option<Work>, body: R) -> Self {
-        Self { work, body: Box::pin(body) }
+        Self { work, body }
     }
 }
 
@@ -99,13 +103,13 @@ impl<R: Body> Body for WorkBody<R> {
     type Error = R::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
-        let Self { work, body } = &mut *self;
-        match work {
-            Some(work) => task::with_sync(work.clone(), || body.as_mut().poll_frame(context)),
-            None => body.as_mut().poll_frame(context),
+        let this = self.project();
+        match this.work {
+            Some(work) => task::with_sync(work.clone(), || this.body.poll_frame(context)),
+            None => this.body.poll_frame(context),
         }
     }
 

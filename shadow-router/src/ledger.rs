@@ -106,13 +106,14 @@ impl Ledger {
     ) {
         let run = run_of(class);
         let key = (run, resource.into(), outcome);
-        let folded = (run, Arc::clone(&self.other), outcome);
+        let folded = || (run, Arc::clone(&self.other), outcome);
         {
             let rows = self.read();
-            if rows.add(&key) || (!rows.has_room(&key) && rows.add(&folded)) {
+            if rows.add(&key) || (!rows.has_room(&key) && rows.add(&folded())) {
                 return;
             }
         }
+        let folded = folded();
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(run) = run
             && !rows.has_room(&key)

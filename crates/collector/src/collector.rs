@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -163,17 +163,7 @@ impl Collector {
         predicate: impl Fn(&[Span]) -> bool,
         timeout: Duration,
     ) -> Option<Vec<Span>> {
-        let deadline = Instant::now() + timeout;
-        let mut fold = self.shared.fold();
-        loop {
-            let spans = fold.trace(trace);
-            if predicate(&spans) {
-                return Some(spans);
-            }
-            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-            let waited = self.shared.changed.wait_timeout(fold, left);
-            fold = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.wait_until(timeout, |collector| Some(collector.trace(trace)).filter(|spans| predicate(spans)))
     }
 
     /// Looks again whenever something was taken in, and at least every [`VIEW_INTERVAL`], until `look` has an answer;

@@ -5,5 +5,5 @@ mod terminal;
 mod view;
 
 pub use state::{Action, Screen, State};
-pub use terminal::{restore, run, terminal_width};
+pub use terminal::{ascii, restore, run, terminal_width};
 pub use view::draw;

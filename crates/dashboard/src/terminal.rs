@@ -103,7 +103,8 @@ fn watch(
 }
 
 /// Whether the locale has no UTF-8.
-fn ascii() -> bool {
+#[must_use]
+pub fn ascii() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));

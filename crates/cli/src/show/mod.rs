@@ -36,10 +36,7 @@ pub(crate) fn card(verdict: &Verdict, folder: Option<&Path>) {
 
 /// Whether the terminal speaks UTF-8.
 pub(crate) fn unicode() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-    !locale.is_some_and(|locale| locale == "C" || locale == "POSIX")
+    !peakdrill_dashboard::ascii()
 }
 
 fn crossterm_width() -> Option<usize> {

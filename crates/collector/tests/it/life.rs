@@ -40,6 +40,29 @@ fn a_trace_is_waited_for() {
 }
 
 #[test]
+fn what_is_looked_for_is_found_when_it_comes_and_given_up_when_it_does_not() {
+    let collector = support::start(None);
+    let found = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            collector
+                .wait_until(PATIENCE, |collector| Some(collector.trace(7).len()).filter(|spans| *spans == 4))
+        });
+        send(&collector, 7, 0..2);
+        send(&collector, 7, 2..4);
+        waiting.join().unwrap()
+    });
+    assert_eq!(found, Some(4));
+    let mut looks = 0;
+    let none = collector.wait_until(Duration::from_millis(20), |_| {
+        looks += 1;
+        None::<()>
+    });
+    assert!(none.is_none());
+    assert!(looks > 0, "it looks at least once");
+    collector.finish().unwrap();
+}
+
+#[test]
 fn the_view_follows() {
     let collector = support::start(None);
     let mut changes = collector.changes();
