@@ -3,8 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::Target;
@@ -28,8 +29,11 @@ pub(crate) struct Dialer {
     address: Address,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
-    resolved: std::cell::RefCell<Option<(std::time::Instant, Vec<SocketAddr>)>>,
+    resolved: Mutex<Option<Resolved>>,
 }
+
+/// Addresses, and since when they are known.
+type Resolved = (Instant, Vec<SocketAddr>);
 
 /// A connection: in the clear or in TLS.
 pub(crate) enum Stream {
@@ -58,7 +62,7 @@ impl Dialer {
             None
         };
         let timeout = Duration::from_nanos(target.connect_timeout_ns);
-        Ok(Self { address: address.clone(), tls, timeout, resolved: std::cell::RefCell::default() })
+        Ok(Self { address: address.clone(), tls, timeout, resolved: Mutex::default() })
     }
 
     /// The limit for opening a connection.
@@ -105,7 +109,8 @@ impl Dialer {
         if let Ok(ip) = domain.parse() {
             return Ok(vec![SocketAddr::new(ip, *port)]);
         }
-        if let Some((at, known)) = &*self.resolved.borrow()
+        let resolved = || self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, known)) = &*resolved()
             && at.elapsed().as_secs() < DNS_TTL_S
         {
             return Ok(known.clone());
@@ -113,7 +118,7 @@ impl Dialer {
         let found = tokio::net::lookup_host((domain.as_str(), *port)).await;
         let found = found.map_err(|error| fault(ErrorClass::Dns, format!("{domain}: {error}")))?;
         let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
-        self.resolved.replace(Some((std::time::Instant::now(), found.clone())));
+        *resolved() = Some((Instant::now(), found.clone()));
         Ok(found)
     }
 }

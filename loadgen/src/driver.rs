@@ -1,10 +1,12 @@
 //! What the engine knows of a protocol: requests go in, completions with their times come out.
 
-use bytes::Bytes;
-use peakdrill_timebase::MonoNs;
+use std::task::Context;
 
+use peakdrill_timebase::MonoNs;
+use peakdrill_wire_http1::Method;
+
+use crate::answer::Answer;
 use crate::extract::Fault;
-use crate::program::HttpRequest;
 
 /// Names one exchange of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +22,14 @@ pub(crate) struct ExchangeId {
 pub(crate) struct Submission {
     pub(crate) id: ExchangeId,
     pub(crate) target: usize,
-    pub(crate) request: HttpRequest,
-    /// Whether the whole body is wanted, or its length and beginning.
+    /// The request as it goes out.
+    pub(crate) wire: Vec<u8>,
+    pub(crate) method: Method,
+    /// Whether the whole body is wanted, or its beginning.
     pub(crate) keep_body: bool,
     /// The Unix second from which it must not be sent any more.
     pub(crate) not_after_unix_s: u64,
     pub(crate) submitted: MonoNs,
-}
-
-/// A whole answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) head: http::response::Parts,
-    /// The body, or its beginning.
-    pub(crate) body: Bytes,
 }
 
 /// Why a request was never sent.
@@ -58,15 +54,24 @@ pub(crate) enum Completion {
     NotSent { id: ExchangeId, at: MonoNs, why: NotSent },
 }
 
-/// A protocol. Nothing blocks; completions are fetched, and the shard is woken when there are any.
+/// A protocol. Nothing blocks.
 pub(crate) trait Driver {
-    /// Takes a request. Its completion comes later, never from within this call.
-    fn submit(&mut self, submission: Submission);
-    /// Gives up an exchange that was sent; no completion of it comes any more.
+    /// An empty buffer for a request.
+    fn buffer(&mut self) -> Vec<u8>;
+    /// Takes a buffer back.
+    fn recycle(&mut self, buffer: Vec<u8>);
+    /// Takes a request. When it was handed to a connection at once, tells when that was: then no `Sent` comes. Other
+    /// completions come later.
+    fn submit(&mut self, submission: Submission) -> Option<MonoNs>;
+    /// Gives up an exchange, and the connection it is on; no completion of it comes any more.
     fn cancel(&mut self, id: ExchangeId);
+    /// Moves what can be moved. The task is woken when there is more.
+    fn turn(&mut self, cx: &mut Context<'_>);
     /// The next completion.
     fn next(&mut self) -> Option<Completion>;
-    /// Gives up what has waited too long.
+    /// Whether there is a completion.
+    fn has_next(&self) -> bool;
+    /// Gives up what has waited too long, and does what was put off.
     fn tick(&mut self, now: MonoNs);
     /// Gives up everything that waits for a connection.
     fn withdraw(&mut self, now: MonoNs);

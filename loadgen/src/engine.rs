@@ -1,6 +1,5 @@
 //! Starting the shards, and the handle on them.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -19,7 +18,6 @@ use crate::control::Control;
 use crate::dial::Dialer;
 use crate::error::StartError;
 use crate::http1::{Http1, PoolConfig};
-use crate::hub::Hub;
 use crate::pacer::{Alarm, Pacing};
 use crate::program::Program;
 use crate::shard::{Parts, Shard, ShardReport};
@@ -267,13 +265,12 @@ fn run_shard(
         .enable_all()
         .build()
         .map_err(StartError::os("a runtime"))?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
+    // The shard is one task that moves all connections: it is not to be interrupted for having done much.
+    runtime.block_on(tokio::task::unconstrained(async {
         let Config { ref plan, ref run, clock, start_at, ref tagging, pacing, .. } = launch.config;
         let alarm = Alarm::new(clock)?;
-        let hub = Rc::new(Hub::default());
         let pools = pools(launch, shard)?;
-        let driver = Http1::new(pools, Rc::clone(&hub), clock);
+        let mut driver = Http1::new(pools, clock);
         let failed = |(target, fault): (String, crate::extract::Fault)| {
             let because = format!("{}: {}", fault.class, fault.detail);
             StartError::Connect { target, because }
@@ -291,7 +288,6 @@ fn run_shard(
             arrivals: launch.schedule.shard(shard, launch.shards),
             user_phases: launch.schedule.user_phases(),
             driver,
-            hub,
             stamper: Stamper::new(tagging, run, os_random()?)?,
             steps: plan.steps.len(),
             out,
@@ -302,7 +298,7 @@ fn run_shard(
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok(shard.run(alarm).await)
-    })
+    }))
 }
 
 fn pools(launch: &Launch, shard: usize) -> Result<Vec<PoolConfig>, StartError> {

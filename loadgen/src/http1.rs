@@ -1,82 +1,322 @@
-//! The HTTP/1.1 driver: a pool of keep-alive connections per target, a task per connection.
+//! The HTTP/1.1 driver: a pool of keep-alive connections per target, all moved by the shard itself.
 //!
-//! A request is handed to one connection once. It is never sent again: a connection that breaks before the answer is
-//! complete is an error of its own class. A connection is asked whether it is still open right before the hand-over.
+//! A request is handed to one connection. It is never sent again once a byte of it went out: a connection that breaks
+//! before the answer is complete is an error of its own class.
 
+mod connection;
 mod pool;
+mod ready;
 
-use std::rc::Rc;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use peakdrill_timebase::{MonoNs, OsClock};
+use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
+use slab::Slab;
+use tokio::task::JoinSet;
 
-use crate::dial::Dialer;
-use crate::driver::{Completion, Driver, ExchangeId, Submission};
+use crate::answer::Buffers;
+use crate::dial::Stream;
+use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission};
 use crate::extract::Fault;
-use crate::hub::Hub;
+use connection::Connection;
 pub use pool::CONNECTING_MAX;
 use pool::Pool;
+pub(crate) use pool::PoolConfig;
+use ready::Ready;
 
-/// All pools of a shard.
+/// Most that is read at once, in bytes. One piece of memory serves all connections.
+const ROOM_BYTES: usize = 64 * 1024;
+/// Connections that get their turn before the shard looks at the clock again.
+const TURNS_MAX: usize = 256;
+/// How long connections have to last before the start, in milliseconds.
+const PREOPEN_LAST_MS: u64 = 1;
+
+/// All connections of a shard.
 pub(crate) struct Http1 {
-    hub: Rc<Hub>,
-    pools: Vec<Rc<Pool>>,
-}
-
-/// The pool of one target.
-pub(crate) struct PoolConfig {
-    pub(crate) dialer: Dialer,
-    pub(crate) max_connections: usize,
-    pub(crate) exact: bool,
+    clock: OsClock,
+    pools: Vec<Pool>,
+    connections: Slab<Connection>,
+    ready: Arc<Ready>,
+    /// Connections whose turn it is, last first.
+    turns: Vec<usize>,
+    room: Box<[u8]>,
+    dials: JoinSet<(usize, Result<Stream, Fault>)>,
+    /// At most one per exchange in flight.
+    completions: VecDeque<Completion>,
+    buffers: Buffers,
+    /// Nothing that waits is to be sent any more.
+    stopped: bool,
+    closing: bool,
 }
 
 impl Http1 {
-    /// Must be called, and used, inside of a `LocalSet`.
-    pub(crate) fn new(pools: Vec<PoolConfig>, hub: Rc<Hub>, clock: OsClock) -> Self {
-        let pools = pools.into_iter().map(|config| Pool::new(config, Rc::clone(&hub), clock)).collect();
-        Self { hub, pools }
+    /// Must be used inside of a runtime.
+    pub(crate) fn new(pools: Vec<PoolConfig>, clock: OsClock) -> Self {
+        Self {
+            clock,
+            pools: pools.into_iter().map(Pool::new).collect(),
+            connections: Slab::new(),
+            ready: Arc::default(),
+            turns: Vec::new(),
+            room: vec![0; ROOM_BYTES].into_boxed_slice(),
+            dials: JoinSet::new(),
+            completions: VecDeque::new(),
+            buffers: Buffers::default(),
+            stopped: false,
+            closing: false,
+        }
     }
 
     /// Opens the connections of all targets that want them open before the start.
     ///
     /// # Errors
     /// The target's name, and the first thing that went wrong.
-    pub(crate) async fn preopen(&self) -> Result<(), (String, Fault)> {
-        for pool in &self.pools {
-            pool.preopen().await.map_err(|fault| (pool.name().to_owned(), fault))?;
+    pub(crate) async fn preopen(&mut self) -> Result<(), (String, Fault)> {
+        for place in 0..self.pools.len() {
+            let Some(pool) = self.pools.get_mut(place).filter(|pool| pool.exact) else {
+                continue;
+            };
+            let limit = pool.preopen_limit();
+            pool.begin_preopen();
+            self.open_more(place);
+            let over = tokio::time::timeout(limit, self.all_open(place)).await;
+            if let Some(pool) = self.pools.get_mut(place) {
+                pool.end_preopen();
+                let result = over.unwrap_or_else(|_| Err(pool.not_all_open(limit)));
+                result.map_err(|fault| (pool.dialer.name().to_owned(), fault))?;
+            }
         }
         Ok(())
+    }
+
+    /// Ready when as many connections are open as have to be, or one could not be opened.
+    async fn all_open(&mut self, place: usize) -> Result<(), Fault> {
+        loop {
+            poll_fn(|cx| {
+                self.turn(cx);
+                match self.pools.get_mut(place).map_or(Ok(true), Pool::is_preopened) {
+                    Ok(false) => Poll::Pending,
+                    Ok(true) => Poll::Ready(Ok(())),
+                    Err(fault) => Poll::Ready(Err(fault)),
+                }
+            })
+            .await?;
+            // One that was opened just now may be closed by a peer that has enough of them: it has to last.
+            let opened = self.opened();
+            let idly = poll_fn(|cx| {
+                self.turn(cx);
+                Poll::<()>::Pending
+            });
+            let _ = tokio::time::timeout(Duration::from_millis(PREOPEN_LAST_MS), idly).await;
+            if opened == self.opened() && self.pools.get_mut(place).map_or(Ok(true), Pool::is_preopened)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Starts opening connections for what waits, or to have exactly as many as wanted.
+    fn open_more(&mut self, place: usize) {
+        let now = self.clock.mono();
+        while !self.closing
+            && let Some(pool) = self.pools.get_mut(place)
+            && pool.wants_another(now)
+        {
+            let dialer = Arc::clone(&pool.dialer);
+            self.dials.spawn(async move { (place, dialer.dial().await) });
+        }
+    }
+
+    /// Takes in what came of opening connections.
+    fn dialed(&mut self, cx: &mut Context<'_>) {
+        while !self.dials.is_empty()
+            && let Poll::Ready(Some(joined)) = self.dials.poll_join_next(cx)
+        {
+            let Ok((place, result)) = joined else { continue };
+            let Some(pool) = self.pools.get_mut(place) else { continue };
+            match result {
+                Ok(stream) => {
+                    pool.has_opened();
+                    self.add(place, stream);
+                }
+                Err(fault) => {
+                    let completion = pool.has_failed(fault, self.clock.mono());
+                    self.completions.extend(completion);
+                }
+            }
+            self.open_more(place);
+        }
+    }
+
+    fn add(&mut self, place: usize, stream: Stream) {
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        entry.insert(Connection::new(place, stream, self.ready.bell(key), self.clock.mono()));
+        // Its first turn makes it watched.
+        if self.turn_of(key) {
+            self.free(key);
+        }
+    }
+
+    /// One connection's turn; whether it is still there.
+    fn turn_of(&mut self, key: usize) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return false;
+        };
+        let turn = connection.turn(&mut self.room, &mut self.buffers, self.clock);
+        let freed = turn.ended.is_some();
+        let completion = turn.ended.map(|(id, at, result)| Completion::Done { id, at, result });
+        self.completions.extend(completion);
+        if !turn.open {
+            self.close(key);
+        } else if freed {
+            self.free(key);
+        }
+        turn.open
+    }
+
+    fn close(&mut self, key: usize) {
+        if let Some(connection) = self.connections.try_remove(key) {
+            let Connection { pool: place, used, opened_at, .. } = connection;
+            if let Some(pool) = self.pools.get_mut(place) {
+                pool.has_closed(key, connection.is_idle(), used, opened_at);
+            }
+            self.open_more(place);
+        }
+    }
+
+    /// A connection has nothing to do: it takes what has waited longest, or becomes idle.
+    fn free(&mut self, key: usize) {
+        let Some(place) = self.connections.get(key).map(|connection| connection.pool) else {
+            return;
+        };
+        while let Some(pool) = self.pools.get_mut(place) {
+            let Some(job) = pool.waiting.pop_front() else {
+                return pool.put_idle(key);
+            };
+            let (id, now_unix_s) = (job.id, u64::try_from(self.clock.unix().seconds()).unwrap_or(0));
+            if job.not_after_unix_s <= now_unix_s {
+                let (at, why) = (self.clock.mono(), NotSent::Expired);
+                self.completions.push_back(Completion::NotSent { id, at, why });
+                continue;
+            }
+            match self.hand_over(key, job) {
+                Ok(at) => self.completions.push_back(Completion::Sent { id, at }),
+                Err(job) => self.put_off(job),
+            }
+            return;
+        }
+    }
+
+    /// Hands a request to a connection that is free, and tells when. When it has ended, the request is given back.
+    fn hand_over(&mut self, key: usize, job: Submission) -> Result<MonoNs, Submission> {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return Err(job);
+        };
+        let at = self.clock.mono();
+        connection.send(job, &mut self.buffers).map(|()| at).inspect_err(|_| self.close(key))
+    }
+
+    /// A request that nothing of was sent waits for another connection, before the others.
+    fn put_off(&mut self, job: Submission) {
+        let (place, id) = (job.target, job.id);
+        if self.stopped {
+            let (at, why) = (self.clock.mono(), NotSent::Stopped);
+            return self.completions.push_back(Completion::NotSent { id, at, why });
+        }
+        if let Some(pool) = self.pools.get_mut(place) {
+            pool.waiting.push_front(job);
+        }
+        self.open_more(place);
     }
 }
 
 impl Driver for Http1 {
-    fn submit(&mut self, submission: Submission) {
-        if let Some(pool) = self.pools.get(submission.target) {
-            pool.submit(submission);
+    fn buffer(&mut self) -> Vec<u8> {
+        self.buffers.take()
+    }
+
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        self.buffers.give(buffer);
+    }
+
+    fn submit(&mut self, mut job: Submission) -> Option<MonoNs> {
+        let place = job.target;
+        while let Some(key) = self.pools.get_mut(place)?.take_idle() {
+            // What has happened to it may be that it has ended.
+            let news = self.connections.get(key).is_none_or(Connection::has_news);
+            if news && !self.turn_of(key) {
+                continue;
+            }
+            match self.hand_over(key, job) {
+                Ok(at) => return Some(at),
+                Err(back) => job = back,
+            }
         }
+        self.pools.get_mut(place)?.waiting.push_back(job);
+        self.open_more(place);
+        None
     }
 
     fn cancel(&mut self, id: ExchangeId) {
-        let _ = self.pools.iter().any(|pool| pool.cancel(id));
+        let found = self.connections.iter().find(|(_, connection)| connection.carries(id));
+        match found.map(|(key, _)| key) {
+            Some(key) => self.close(key),
+            None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|job| job.id != id)),
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        self.ready.register(cx.waker());
+        self.dialed(cx);
+        if self.turns.is_empty() {
+            self.ready.swap(&mut self.turns);
+            self.turns.reverse();
+        }
+        for _ in 0..TURNS_MAX {
+            let Some(key) = self.turns.pop() else {
+                return;
+            };
+            self.turn_of(key);
+        }
+        cx.waker().wake_by_ref();
     }
 
     fn next(&mut self) -> Option<Completion> {
-        self.hub.next()
+        self.completions.pop_front()
+    }
+
+    fn has_next(&self) -> bool {
+        !self.completions.is_empty()
     }
 
     fn tick(&mut self, now: MonoNs) {
-        self.pools.iter().for_each(|pool| pool.expire(now));
+        for place in 0..self.pools.len() {
+            while let Some(completion) = self.pools.get_mut(place).and_then(|pool| pool.expire(now)) {
+                self.completions.push_back(completion);
+            }
+            self.open_more(place);
+        }
     }
 
-    fn withdraw(&mut self, now: MonoNs) {
-        self.pools.iter().for_each(|pool| pool.withdraw(now));
+    fn withdraw(&mut self, at: MonoNs) {
+        self.stopped = true;
+        for Submission { id, .. } in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
+            self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Stopped });
+        }
     }
 
     fn abort(&mut self) {
-        self.pools.iter().for_each(|pool| pool.abort());
-        while self.hub.next().is_some() {}
+        self.closing = true;
+        self.dials.abort_all();
+        self.connections.clear();
+        self.completions.clear();
+        self.pools.iter_mut().for_each(|pool| pool.waiting.clear());
     }
 
     fn opened(&self) -> u64 {
-        self.pools.iter().map(|pool| pool.opened()).sum()
+        self.pools.iter().map(|pool| pool.opened).sum()
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod arrivals;
 mod batch;
 mod control;
@@ -9,11 +10,9 @@ mod draw;
 mod driver;
 mod engine;
 mod error;
-mod exchange;
 mod extract;
 mod feeder;
 mod http1;
-mod hub;
 mod pacer;
 mod probe;
 mod program;
@@ -22,17 +21,16 @@ mod sample;
 mod session;
 mod shard;
 mod tagging;
-mod tap;
 mod target;
 mod template;
 mod tls;
 
+pub use answer::{BODY_MAX_BYTES, BODY_START_BYTES, HEAD_MAX_BYTES};
 pub use arrivals::{Arrival, Schedule, Stream, USERS_INDEX_BITS, UserPhase};
 pub use batch::{BATCH_EVERY_MS, BATCH_QUEUE_LEN_MAX, Batch, Sample, SampleKind, TallyKey};
 pub use dial::{ADDRESSES_MAX, DNS_TTL_S};
 pub use engine::{Config, Engine, EngineReport, SHARDS_MAX, START_SLACK_MS, USERS_MAX, start};
 pub use error::StartError;
-pub use exchange::{BODY_MAX_BYTES, BODY_START_BYTES, HEAD_MAX_BYTES};
 pub use feeder::FEEDER_ROWS_MAX;
 pub use http1::CONNECTING_MAX;
 pub use pacer::{ECONOMY_QUANTUM_NS, Pacing, SPIN_NS};

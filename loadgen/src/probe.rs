@@ -1,18 +1,21 @@
 //! One journey, once: to see that a plan works, and that the tag arrives, before any load.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 
+use crate::answer::Answer;
 use crate::dial::Dialer;
-use crate::driver::{Answer, ExchangeId};
+use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
-use crate::exchange::{Abort, Exchanged, Link};
 use crate::extract::Fault;
-use crate::program::{HttpRequest, Op, Program, RequestCode};
+use crate::http1::{Http1, PoolConfig};
+use crate::program::{Op, Program, Unwritten};
 use crate::sample;
 use crate::session::{Current, Session, rows_of};
 use crate::shard::judge;
@@ -83,8 +86,7 @@ struct Probe<'a> {
     options: &'a ProbeOptions,
     clock: OsClock,
     program: Program,
-    dialers: Vec<Dialer>,
-    links: Vec<Option<Link>>,
+    driver: Http1,
     stamper: Stamper,
     session: Session,
 }
@@ -97,10 +99,11 @@ impl<'a> Probe<'a> {
         options: &'a ProbeOptions,
     ) -> Result<Self, StartError> {
         let program = Program::compile(plan, &options.run)?;
-        let mut dialers = Vec::new();
+        let mut pools = Vec::new();
         for (target, address) in plan.targets.iter().zip(&program.addresses) {
             let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
-            dialers.push(Dialer::new(target, address, connector)?);
+            let dialer = Dialer::new(target, address, connector)?;
+            pools.push(PoolConfig { dialer, max_connections: 1, exact: false });
         }
         let mut stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
@@ -123,8 +126,8 @@ impl<'a> Probe<'a> {
             current: None,
             birth: 0,
         };
-        let links = dialers.iter().map(|_| None).collect();
-        Ok(Self { options, clock: OsClock::new(), program, dialers, links, stamper, session })
+        let clock = OsClock::new();
+        Ok(Self { options, clock, program, driver: Http1::new(pools, clock), stamper, session })
     }
 
     async fn run(mut self) -> Result<Vec<ProbeOutcome>, StartError> {
@@ -143,26 +146,29 @@ impl<'a> Probe<'a> {
     /// One request; `None` when it is left out.
     async fn request(&mut self, index: usize) -> Option<ProbeOutcome> {
         let code = self.program.requests.get(index)?;
-        if self.options.safe_methods_only && !code.is_safe() {
+        if self.options.safe_methods_only && !code.is_safe {
             return None;
         }
-        let (step, target, keep) = (code.step, code.target, code.reader.needs_body());
+        let step = code.step;
         let limit = Duration::from_nanos(code.timeout_ns.min(self.options.timeout_ns));
-        let (request, ids) = match self.prepare(index) {
+        let id = ExchangeId { key: 0, seq: index as u32 };
+        let begun = self.clock.mono();
+        let (submission, ids) = match self.prepare(index, id, begun) {
             Ok(prepared) => prepared,
             Err(fault) => return Some(outcome(step, Ids { trace: 0, span: 0 }, &fault)),
         };
-        let begun = self.clock.mono();
-        let result = match tokio::time::timeout(limit, self.exchange(target, request, keep)).await {
+        let result = match tokio::time::timeout(limit, self.exchange(submission)).await {
             Ok(result) => result,
-            Err(_) => Err(Fault { class: ErrorClass::Timeout, detail: "no full answer in time".into() }),
+            Err(_) => {
+                self.driver.cancel(id);
+                Err(Fault { class: ErrorClass::Timeout, detail: "no full answer in time".into() })
+            }
         };
         let elapsed_ns = self.clock.mono().since(begun);
         let answer = match result {
             Ok(answer) => answer,
             Err(fault) => return Some(ProbeOutcome { elapsed_ns, ..outcome(step, ids, &fault) }),
         };
-        let id = ExchangeId { key: 0, seq: 0 };
         let current =
             Current { id, request: index, step, ids, intended: begun, submitted: begun, sent: Some(begun) };
         let fault = judge(&self.program, &current, &answer, &mut self.session.extracted).err();
@@ -170,47 +176,49 @@ impl<'a> Probe<'a> {
             step,
             trace: ids.trace,
             span: ids.span,
-            status: answer.head.status.as_u16(),
+            status: answer.status,
             error: fault.as_ref().map(|fault| fault.class),
             detail: fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
-            acked: self.stamper.acked(&answer.head.headers, ids.trace),
+            acked: self.stamper.acked(answer.fields(), ids.trace),
             elapsed_ns,
         })
     }
 
-    fn prepare(&mut self, index: usize) -> Result<(HttpRequest, Ids), Fault> {
+    fn prepare(&mut self, index: usize, id: ExchangeId, now: MonoNs) -> Result<(Submission, Ids), Fault> {
         let fault = |class, detail: &str| Fault { class, detail: detail.to_owned() };
-        let code: Option<&RequestCode> = self.program.requests.get(index);
+        let code = self.program.requests.get(index);
         let code = code.ok_or_else(|| fault(ErrorClass::Cancelled, "no such request"))?;
-        let built = code.build(&self.session.values(&self.program));
-        let mut built = built.map_err(|why| fault(ErrorClass::ExtractFailed, &why.0))?;
-        let now = u64::try_from(self.clock.unix().seconds()).unwrap_or(0);
-        let stamped = self.stamper.stamp(built.headers_mut(), now);
-        let (ids, _) =
-            stamped.map_err(|_| fault(ErrorClass::Cancelled, "there is no valid token: not sent"))?;
-        Ok((built, ids))
+        let now_unix_s = self.clock.unix_of(now).seconds().max(0).unsigned_abs();
+        let mut wire = self.driver.buffer();
+        let values = self.session.values(&self.program);
+        let written = code.write(&values, &mut self.stamper, now_unix_s, &mut wire, &mut Vec::new());
+        let (ids, not_after_unix_s) = written.map_err(|why| match why {
+            Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
+            Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),
+        })?;
+        let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
+        Ok((Submission { id, target, wire, method, keep_body, not_after_unix_s, submitted: now }, ids))
     }
 
-    async fn exchange(&mut self, target: usize, request: HttpRequest, keep: bool) -> Result<Answer, Fault> {
-        let gone = || Fault { class: ErrorClass::Connect, detail: "no such target".into() };
-        let (dialer, slot) = (self.dialers.get(target).ok_or_else(gone)?, self.links.get_mut(target));
-        let slot = slot.ok_or_else(gone)?;
-        let kept = match slot.take() {
-            Some(mut link) => link.ready().await.then_some(link),
-            None => None,
-        };
-        let mut link = match kept {
-            Some(link) => link,
-            None => Link::new(dialer.dial().await?, self.clock).await?,
-        };
-        match link.exchange(request, keep, &Abort::default(), |_, _| false).await {
-            Exchanged::Done(Ok(answer)) => {
-                *slot = Some(link);
-                Ok(answer)
+    async fn exchange(&mut self, submission: Submission) -> Result<Answer, Fault> {
+        let id = submission.id;
+        let _ = self.driver.submit(submission);
+        poll_fn(|cx| {
+            self.driver.turn(cx);
+            while let Some(completion) = self.driver.next() {
+                match completion {
+                    Completion::Done { id: ended, result, .. } if ended == id => return Poll::Ready(result),
+                    Completion::NotSent { id: ended, why, .. } if ended == id => {
+                        let detail = format!("not sent: {why:?}");
+                        return Poll::Ready(Err(Fault { class: ErrorClass::Cancelled, detail }));
+                    }
+                    // Of a request before this one, that was given up.
+                    _ => {}
+                }
             }
-            Exchanged::Done(Err(fault)) => Err(fault),
-            Exchanged::Aborted => Err(Fault { class: ErrorClass::Cancelled, detail: "aborted".into() }),
-        }
+            Poll::Pending
+        })
+        .await
     }
 }
 

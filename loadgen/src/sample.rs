@@ -1,8 +1,7 @@
 //! Which requests are shown, and how much of them.
 
-use bytes::Bytes;
-use http::HeaderMap;
 use peakdrill_drill_model::plan::StepId;
+use peakdrill_wire_http1::Fields;
 use serde_json::Value;
 
 use crate::batch::{Sample, SampleKind};
@@ -99,18 +98,17 @@ impl Picker {
 }
 
 /// The headers of an answer that are shown.
-pub(crate) fn head(headers: &HeaderMap) -> String {
+pub(crate) fn head(fields: Fields<'_>) -> String {
     let line = |name: &&str| {
-        let value = headers.get(*name)?;
-        Some(format!("{name}: {}", shown(&String::from_utf8_lossy(value.as_bytes()), DETAIL_MAX_BYTES)))
+        let value = fields.get(name)?;
+        Some(format!("{name}: {}", shown(&String::from_utf8_lossy(value), DETAIL_MAX_BYTES)))
     };
     HEADERS_SHOWN.iter().filter_map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The beginning of a body, redacted.
-pub(crate) fn body(headers: Option<&HeaderMap>, body: &Bytes) -> String {
-    let content_type = headers.and_then(|headers| headers.get(http::header::CONTENT_TYPE));
-    let is_json = content_type.is_some_and(|value| crate::program::is_json(value.as_bytes()));
+pub(crate) fn body(fields: Fields<'_>, body: &[u8]) -> String {
+    let is_json = fields.get("content-type").is_some_and(crate::program::is_json);
     let looks_json = body.trim_ascii_start().first().is_some_and(|c| matches!(c, b'{' | b'['));
     if !is_json && !looks_json {
         return shown(
@@ -162,15 +160,13 @@ mod tests {
 
     #[test]
     fn secrets_are_taken_out() {
-        let json = Bytes::from_static(br#"{"id":7,"accessToken":"abc","in":[{"Password":"x","ok":1}]}"#);
-        let text = body(None, &json);
+        let none = Fields::default();
+        let text = body(none, br#"{"id":7,"accessToken":"abc","in":[{"Password":"x","ok":1}]}"#);
         assert_eq!(text, r#"{"id":7,"accessToken":"[redacted]","in":[{"Password":"[redacted]","ok":1}]}"#);
-        assert_eq!(body(None, &Bytes::from_static(br#"{"password":"abc"#)), "[JSON, incomplete]");
-        assert_eq!(body(None, &Bytes::from_static(b"saw pd1.a.b.c.1.2.sig")), "saw pd1.[redacted]");
-        let mut headers = HeaderMap::new();
-        headers.insert("set-cookie", "a=b".parse().unwrap());
-        headers.insert("retry-after", "3".parse().unwrap());
-        assert_eq!(head(&headers), "retry-after: 3");
+        assert_eq!(body(none, br#"{"password":"abc"#), "[JSON, incomplete]");
+        assert_eq!(body(none, b"saw pd1.a.b.c.1.2.sig"), "saw pd1.[redacted]");
+        let fields = Fields::new(b"Set-Cookie: a=b\r\nRetry-After: 3\r\n");
+        assert_eq!(head(fields), "retry-after: 3");
     }
 
     #[test]

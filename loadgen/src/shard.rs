@@ -10,7 +10,6 @@ pub(crate) use settle::judge;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::task::Poll;
@@ -22,7 +21,6 @@ use crate::arrivals::{Arrival, Stream, UserPhase};
 use crate::batch::{BATCH_EVERY_MS, Batch};
 use crate::control::Control;
 use crate::driver::{Driver, ExchangeId};
-use crate::hub::Hub;
 use crate::pacer::{Alarm, ECONOMY_QUANTUM_NS, Pacing, SPIN_NS};
 use crate::program::Program;
 use crate::recorder::Recorder;
@@ -38,9 +36,6 @@ pub const OVERDUE_MAX_NS: u64 = NS_PER_S;
 const ARRIVALS_PER_TURN_MAX: usize = 64;
 /// Completions that are settled before the clock is looked at again.
 const COMPLETIONS_PER_TURN_MAX: usize = 256;
-/// Completions that make a burst, in which connections get further turns first; and how many turns at most.
-const BURST_MIN: usize = 32;
-const BURST_TURNS_MAX: u32 = 64;
 /// Pause of a closed-loop user whose journey could not be sent, in milliseconds.
 const USER_PAUSE_MS: u64 = 100;
 
@@ -57,7 +52,6 @@ pub(crate) struct Parts<D> {
     pub(crate) arrivals: Stream,
     pub(crate) user_phases: Vec<UserPhase>,
     pub(crate) driver: D,
-    pub(crate) hub: Rc<Hub>,
     pub(crate) stamper: Stamper,
     pub(crate) steps: usize,
     pub(crate) out: SyncSender<Batch>,
@@ -74,6 +68,8 @@ pub(crate) struct Shard<D> {
     deadlines: Vec<(u64, VecDeque<(MonoNs, ExchangeId)>)>,
     recorder: Recorder,
     picker: Picker,
+    /// Room for the body of a request.
+    scratch: Vec<u8>,
     next_seq: u32,
     stopping: bool,
     tick_at: MonoNs,
@@ -157,6 +153,7 @@ impl<D: Driver> Shard<D> {
             deadlines: Vec::new(),
             recorder: Recorder::new(start_at),
             picker: Picker::new(parts.steps),
+            scratch: Vec::new(),
             next_seq: 0,
             stopping: false,
             tick_at: MonoNs(0),
@@ -202,10 +199,7 @@ impl<D: Driver> Shard<D> {
 
     fn tick(&mut self, now: MonoNs) {
         self.tick_at = now.plus(TICK_MS * NS_PER_MS);
-        // Among the answers that are held there may be those that came in time.
-        if !self.parts.hub.holds() {
-            self.time_out(now);
-        }
+        self.time_out(now);
         self.parts.driver.tick(now);
         if now >= self.batch_at {
             self.batch_at = now.plus(BATCH_EVERY_MS * NS_PER_MS);
@@ -237,36 +231,18 @@ impl<D: Driver> Shard<D> {
     }
 
     /// Waits until something is due or has completed.
-    async fn wait(&self, alarm: &mut Alarm) {
+    async fn wait(&mut self, alarm: &mut Alarm) {
         let due = self.due();
         let precise = self.parts.pacing == Pacing::Precise;
         let mut turn_given = false;
-        let (mut completed, mut turns) = (BURST_MIN, 0);
-        self.parts.hub.begin_turn();
         poll_fn(|cx| {
-            if self.parts.hub.holds() {
-                // What is due is not put off by a burst.
-                if turn_given && due <= self.parts.clock.mono() {
-                    return Poll::Ready(());
-                }
-                turn_given = true;
-                self.parts.hub.release(self.parts.clock.mono());
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let ready = self.parts.hub.len();
-            if ready > completed && turns < BURST_TURNS_MAX {
-                // Many answers at once: all are read, and so timed, before any is looked into.
-                (completed, turns) = (ready, turns + 1);
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            if ready > 0 {
+            self.parts.driver.turn(cx);
+            if self.parts.driver.has_next() {
                 return Poll::Ready(());
             }
             let left = due.since(self.parts.clock.mono());
             if left == 0 {
-                // Connections get a turn before the next round even when that is due already.
+                // What has arrived is looked for before the next round even when that is due already.
                 if turn_given {
                     return Poll::Ready(());
                 }
@@ -275,7 +251,6 @@ impl<D: Driver> Shard<D> {
                 return Poll::Pending;
             }
             turn_given = true;
-            self.parts.hub.register(cx);
             if precise && left <= SPIN_NS {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

@@ -4,9 +4,9 @@ use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use http::HeaderMap;
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderName;
 use peakdrill_shadow_tag::{MarkKey, Token, TraceId, ack, baggage};
+use peakdrill_wire_http1::Fields;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -99,8 +99,6 @@ pub(crate) struct NoToken;
 pub(crate) struct Stamper {
     mode: Mode,
     random: ChaCha8Rng,
-    traceparent: HeaderName,
-    baggage: HeaderName,
 }
 
 #[derive(Debug)]
@@ -113,8 +111,9 @@ enum Mode {
 struct Shadow {
     tagging: Arc<ShadowTagging>,
     run: String,
-    header: HeaderName,
-    ack_header: HeaderName,
+    /// The private header's name.
+    header: String,
+    ack_header: String,
     seen_version: Option<u64>,
     current: Option<Current>,
 }
@@ -123,12 +122,14 @@ struct Shadow {
 struct Current {
     token: Token,
     exp_unix_s: u64,
-    header: HeaderValue,
-    baggage: HeaderValue,
+    /// The field lines of both carriers, where a request has no baggage of its own.
+    lines: Vec<u8>,
 }
 
-fn header_name(name: &str) -> Result<HeaderName, StartError> {
-    name.parse().map_err(|_| StartError::Plan(format!("`{name}` is not a header name")))
+fn header_name(name: &str) -> Result<String, StartError> {
+    let known: HeaderName =
+        name.parse().map_err(|_| StartError::Plan(format!("`{name}` is not a header name")))?;
+    Ok(known.as_str().to_owned())
 }
 
 impl Stamper {
@@ -145,8 +146,7 @@ impl Stamper {
                 current: None,
             })),
         };
-        let (traceparent, baggage) = (header_name("traceparent")?, header_name(baggage::HEADER)?);
-        Ok(Self { mode, random, traceparent, baggage })
+        Ok(Self { mode, random })
     }
 
     /// Fresh random bits for a UUID.
@@ -154,67 +154,83 @@ impl Stamper {
         u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64())
     }
 
-    /// Tags a request: ids of its own, and for shadow requests the token in both carriers. Returns the ids and the
-    /// Unix second from which the request must not be sent any more.
-    pub(crate) fn stamp(&mut self, headers: &mut HeaderMap, now_unix_s: u64) -> Result<(Ids, u64), NoToken> {
+    /// Appends the field lines that tag a request: ids of its own, and for shadow requests the token in both carriers.
+    /// `own` is the baggage that the request has anyway. Returns the ids and the Unix second from which the request
+    /// must not be sent any more.
+    pub(crate) fn stamp(
+        &mut self,
+        head: &mut Vec<u8>,
+        own: Option<&[u8]>,
+        now_unix_s: u64,
+    ) -> Result<(Ids, u64), NoToken> {
         let low = non_zero(&mut self.random);
         let span = non_zero(&mut self.random).get();
         let (trace, not_after) = match &mut self.mode {
-            Mode::Plain => (u128::from(self.random.next_u64()) << 64 | u128::from(low.get()), u64::MAX),
+            Mode::Plain => {
+                if let Some(own) = own {
+                    put_field(head, baggage::HEADER, own);
+                }
+                (u128::from(self.random.next_u64()) << 64 | u128::from(low.get()), u64::MAX)
+            }
             Mode::Shadow(shadow) => {
-                let exp = shadow.put(headers, &self.baggage, now_unix_s)?;
+                let exp = shadow.put(head, own, now_unix_s)?;
                 (u128::from_be_bytes(shadow.tagging.mark.trace_id(low).to_bytes()), exp)
             }
         };
-        headers.insert(self.traceparent.clone(), traceparent(trace, span));
+        head.extend_from_slice(&traceparent(trace, span));
         Ok((Ids { trace, span }, not_after))
     }
 
     /// Whether the answer acknowledges the tag; `None` when nothing is to be acknowledged.
-    pub(crate) fn acked(&self, answer: &HeaderMap, trace: u128) -> Option<bool> {
+    pub(crate) fn acked(&self, answer: Fields<'_>, trace: u128) -> Option<bool> {
         let Mode::Shadow(shadow) = &self.mode else {
             return None;
         };
         let id = TraceId::from_bytes(trace.to_be_bytes())?;
-        let value = answer.get(&shadow.ack_header);
-        shadow.tagging.check_ack.then(|| value.is_some_and(|value| ack::ack_matches(value.as_bytes(), id)))
+        let acked = || answer.get(&shadow.ack_header).is_some_and(|value| ack::ack_matches(value, id));
+        shadow.tagging.check_ack.then(acked)
     }
 }
 
 impl Shadow {
-    fn put(&mut self, headers: &mut HeaderMap, name: &HeaderName, now_unix_s: u64) -> Result<u64, NoToken> {
+    fn put(&mut self, head: &mut Vec<u8>, own: Option<&[u8]>, now_unix_s: u64) -> Result<u64, NoToken> {
         let version = self.tagging.token.version();
         if self.seen_version != Some(version) {
-            self.current =
-                self.tagging.token.get().and_then(|(token, exp)| Current::new(token, exp, &self.run));
+            let token = self.tagging.token.get();
+            self.current = token.and_then(|(token, exp)| Current::new(token, exp, &self.run, &self.header));
             self.seen_version = Some(version);
         }
         let current =
             self.current.as_ref().filter(|current| now_unix_s < current.exp_unix_s).ok_or(NoToken)?;
-        let value = match headers.get(name) {
-            None => current.baggage.clone(),
-            Some(users) => baggage::with_token(users.as_bytes(), &current.token)
-                .ok()
-                .and_then(|bytes| HeaderValue::from_maybe_shared(bytes::Bytes::from(bytes)).ok())
-                .ok_or(NoToken)?,
-        };
-        headers.insert(name.clone(), value);
-        headers.insert(self.header.clone(), current.header.clone());
+        match own {
+            None => head.extend_from_slice(&current.lines),
+            Some(own) => {
+                let joined = baggage::with_token(own, &current.token).map_err(|_| NoToken)?;
+                put_field(head, baggage::HEADER, &joined);
+                put_field(head, &self.header, current.token.as_str().as_bytes());
+            }
+        }
         Ok(current.exp_unix_s)
     }
 }
 
 impl Current {
     /// `None` when the token is of another run: what carries it would be refused everywhere.
-    fn new(token: Token, exp_unix_s: u64, run: &str) -> Option<Self> {
+    fn new(token: Token, exp_unix_s: u64, run: &str, header: &str) -> Option<Self> {
         if token.unverified().run.as_str() != run {
             tracing::error!("the token is of another run: nothing is sent");
             return None;
         }
-        let header = HeaderValue::from_str(token.as_str()).ok()?;
-        let baggage =
-            HeaderValue::from_maybe_shared(bytes::Bytes::from(baggage::with_token(b"", &token).ok()?));
-        Some(Self { exp_unix_s, header, baggage: baggage.ok()?, token })
+        let mut lines = Vec::new();
+        put_field(&mut lines, baggage::HEADER, &baggage::with_token(b"", &token).ok()?);
+        put_field(&mut lines, header, token.as_str().as_bytes());
+        Some(Self { token, exp_unix_s, lines })
+    }
+}
+
+fn put_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        head.extend_from_slice(part);
     }
 }
 
@@ -222,16 +238,21 @@ fn non_zero(random: &mut ChaCha8Rng) -> NonZeroU64 {
     NonZeroU64::new(random.next_u64()).unwrap_or(NonZeroU64::MAX)
 }
 
-/// `00-<trace>-<span>-01` (W3C Trace Context, version 00, sampled).
-fn traceparent(trace: u128, span: u64) -> HeaderValue {
-    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
-    for (k, place) in (3..35).rev().enumerate() {
-        text[place] = HEX[(trace >> (4 * k) & 15) as usize];
+/// The field `00-<trace>-<span>-01` (W3C Trace Context, version 00, sampled).
+fn traceparent(trace: u128, span: u64) -> [u8; 70] {
+    let mut line = *b"traceparent: 00-00000000000000000000000000000000-0000000000000000-01\r\n";
+    let digits = |number: u128, places: &mut [u8]| {
+        for (k, place) in places.iter_mut().rev().enumerate() {
+            *place = HEX[(number >> (4 * k) & 15) as usize];
+        }
+    };
+    if let Some(places) = line.get_mut(16..48) {
+        digits(trace, places);
     }
-    for (k, place) in (36..52).rev().enumerate() {
-        text[place] = HEX[(span >> (4 * k) & 15) as usize];
+    if let Some(places) = line.get_mut(49..65) {
+        digits(u128::from(span), places);
     }
-    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static(""))
+    line
 }
 
 #[cfg(test)]

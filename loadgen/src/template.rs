@@ -1,6 +1,7 @@
 //! Text with holes, compiled once: neighbouring literals joined, names turned into indices.
 
 use peakdrill_drill_model::plan::{Part, Template};
+use peakdrill_wire_http1::{is_field_value, put_decimal};
 
 use crate::feeder::Rows;
 
@@ -13,18 +14,23 @@ pub(crate) enum Escape {
     Json,
     /// Percent-encoded, all but the unreserved characters of RFC 3986.
     Percent,
+    /// As it is, if it may stand in a header field's value.
+    Field,
 }
 
-/// A compiled template.
-#[derive(Debug, Clone)]
-pub(crate) struct Text {
-    pieces: Vec<Piece>,
-    escape: Escape,
-}
+/// A compiled template, or several behind one another.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Text(Vec<Piece>);
 
 #[derive(Debug, Clone)]
 enum Piece {
     Literal(Vec<u8>),
+    Hole(Value, Escape),
+}
+
+/// What is inserted.
+#[derive(Debug, Clone, Copy)]
+enum Value {
     Feeder { feeder: u16, column: u16 },
     Extracted(u16),
     Uuid(u16),
@@ -66,9 +72,14 @@ pub(crate) struct Values<'a> {
     pub(crate) index: u64,
 }
 
-/// A value that an earlier step should have extracted is not there.
+/// Why a text could not be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Missing(pub(crate) u16);
+pub(crate) enum Unfilled {
+    /// A value that an earlier step should have extracted is not there.
+    Missing(u16),
+    /// A value is not fit for a header field.
+    Unfit,
+}
 
 /// Length of a UUID in text form.
 pub(crate) const UUID_BYTES: usize = 36;
@@ -90,97 +101,117 @@ pub(crate) const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl Text {
     pub(crate) fn compile(template: &Template, escape: Escape, run: &str, names: &mut Names) -> Self {
-        let mut pieces: Vec<Piece> = Vec::new();
+        let mut text = Self::default();
         for part in &template.0 {
-            let piece = match part {
-                Part::Literal(text) => Piece::Literal(text.clone().into_bytes()),
+            let value = match part {
+                Part::Literal(literal) => {
+                    text.literal(literal.as_bytes());
+                    continue;
+                }
                 Part::RunId => {
-                    let mut text = Vec::new();
-                    escape.write(run.as_bytes(), &mut text);
-                    Piece::Literal(text)
+                    let mut escaped = Vec::new();
+                    // A run's id is fit for anything.
+                    let _ = escape.write(run.as_bytes(), &mut escaped);
+                    text.literal(&escaped);
+                    continue;
                 }
                 Part::Feeder { feeder, column } => {
                     if let Err(at) = names.feeders.binary_search(feeder) {
                         names.feeders.insert(at, *feeder);
                     }
-                    Piece::Feeder { feeder: *feeder, column: *column }
+                    Value::Feeder { feeder: *feeder, column: *column }
                 }
-                Part::Extracted(name) => Piece::Extracted(names.extracted(name)),
-                Part::Uuid(name) => Piece::Uuid(place(&mut names.uuids, name)),
-                Part::Index => Piece::Index,
+                Part::Extracted(name) => Value::Extracted(names.extracted(name)),
+                Part::Uuid(name) => Value::Uuid(place(&mut names.uuids, name)),
+                Part::Index => Value::Index,
             };
-            match (pieces.last_mut(), piece) {
-                (Some(Piece::Literal(before)), Piece::Literal(more)) => before.extend_from_slice(&more),
-                (_, piece) => pieces.push(piece),
+            text.0.push(Piece::Hole(value, escape));
+        }
+        text
+    }
+
+    /// Adds a literal.
+    pub(crate) fn literal(&mut self, bytes: &[u8]) {
+        match self.0.last_mut() {
+            Some(Piece::Literal(before)) => before.extend_from_slice(bytes),
+            _ => self.0.push(Piece::Literal(bytes.to_vec())),
+        }
+    }
+
+    /// Adds another text.
+    pub(crate) fn append(&mut self, other: Self) {
+        for piece in other.0 {
+            match piece {
+                Piece::Literal(bytes) => self.literal(&bytes),
+                hole @ Piece::Hole(..) => self.0.push(hole),
             }
         }
-        Self { pieces, escape }
     }
 
     /// The whole text, when it has no holes.
     pub(crate) fn fixed(&self) -> Option<&[u8]> {
-        match self.pieces.as_slice() {
+        match self.0.as_slice() {
             [] => Some(b""),
             [Piece::Literal(text)] => Some(text),
             _ => None,
         }
     }
 
-    /// Puts a literal before everything.
-    pub(crate) fn prefix(&mut self, text: &str) {
-        match self.pieces.first_mut() {
-            Some(Piece::Literal(first)) => drop(first.splice(0..0, text.bytes())),
-            _ => self.pieces.insert(0, Piece::Literal(text.as_bytes().to_vec())),
-        }
+    /// The text with an `x` in every hole: what is right for this is right for every filling, since what is inserted is
+    /// escaped.
+    pub(crate) fn sample(&self) -> Vec<u8> {
+        let part = |piece: &Piece| match piece {
+            Piece::Literal(bytes) => bytes.clone(),
+            Piece::Hole(..) => vec![b'x'],
+        };
+        self.0.iter().flat_map(part).collect()
     }
 
     /// Appends the text with its holes filled.
-    pub(crate) fn render(&self, values: &Values<'_>, out: &mut Vec<u8>) -> Result<(), Missing> {
-        for piece in &self.pieces {
+    pub(crate) fn render(&self, values: &Values<'_>, out: &mut Vec<u8>) -> Result<(), Unfilled> {
+        for piece in &self.0 {
             match piece {
                 Piece::Literal(text) => out.extend_from_slice(text),
-                Piece::Feeder { feeder, column } => {
-                    let row = values.rows.get(usize::from(*feeder)).copied().unwrap_or(0);
-                    let rows = values.feeders.get(usize::from(*feeder));
-                    self.escape.write(rows.map_or("", |rows| rows.value(row, *column)).as_bytes(), out);
-                }
-                Piece::Extracted(slot) => {
-                    let value = values.extracted.get(usize::from(*slot)).and_then(Option::as_ref);
-                    self.escape.write(value.ok_or(Missing(*slot))?.as_bytes(), out);
-                }
-                Piece::Uuid(slot) => {
-                    out.extend_from_slice(values.uuids.get(usize::from(*slot)).map_or(&[], |u| u.as_slice()));
-                }
-                Piece::Index => decimal(values.index, out),
+                Piece::Hole(value, escape) => values.write(*value, *escape, out)?,
             }
         }
         Ok(())
     }
 }
 
-fn decimal(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        if let Some(digit) = digits.get_mut(at) {
-            *digit = b'0' + (number % 10) as u8;
-        }
-        number /= 10;
-        if number == 0 {
-            break;
+impl Values<'_> {
+    fn write(&self, value: Value, escape: Escape, out: &mut Vec<u8>) -> Result<(), Unfilled> {
+        match value {
+            Value::Feeder { feeder, column } => {
+                let row = self.rows.get(usize::from(feeder)).copied().unwrap_or(0);
+                let rows = self.feeders.get(usize::from(feeder));
+                escape.write(rows.map_or("", |rows| rows.value(row, column)).as_bytes(), out)
+            }
+            Value::Extracted(slot) => {
+                let text = self.extracted.get(usize::from(slot)).and_then(Option::as_ref);
+                escape.write(text.ok_or(Unfilled::Missing(slot))?.as_bytes(), out)
+            }
+            Value::Uuid(slot) => {
+                out.extend_from_slice(self.uuids.get(usize::from(slot)).map_or(&[], |uuid| uuid.as_slice()));
+                Ok(())
+            }
+            Value::Index => {
+                put_decimal(out, self.index);
+                Ok(())
+            }
         }
     }
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
 }
 
 impl Escape {
-    fn write(self, value: &[u8], out: &mut Vec<u8>) {
+    fn write(self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Unfilled> {
         match self {
-            Self::None => out.extend_from_slice(value),
+            Self::Field if !is_field_value(value) => return Err(Unfilled::Unfit),
+            Self::None | Self::Field => out.extend_from_slice(value),
             Self::Json => value.iter().for_each(|c| json(*c, out)),
             Self::Percent => value.iter().for_each(|c| percent(*c, out)),
         }
+        Ok(())
     }
 }
 

@@ -41,6 +41,12 @@ impl OsClock {
     pub fn unix_at_origin(&self) -> UnixNs {
         UnixNs(self.unix_at_origin)
     }
+
+    /// The wall-clock time of a monotonic one.
+    #[must_use]
+    pub fn unix_of(&self, at: MonoNs) -> UnixNs {
+        UnixNs(self.unix_at_origin.saturating_add_unsigned(at.0))
+    }
 }
 
 #[cfg(feature = "os")]
@@ -57,6 +63,6 @@ impl Clock for OsClock {
     }
 
     fn unix(&self) -> UnixNs {
-        UnixNs(self.unix_at_origin.saturating_add_unsigned(self.mono().0))
+        self.unix_of(self.mono())
     }
 }

@@ -6,7 +6,11 @@ use peakdrill_drill_model::plan::{
 };
 use peakdrill_drill_model::shape::Shape;
 
-use super::{Op, Program, is_json};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Op, Program, Unwritten, is_json};
+use crate::tagging::{Stamper, Tagging};
 use crate::template::Values;
 
 fn get(step: u16, path: Vec<Part>) -> Request {
@@ -83,29 +87,61 @@ fn branches_become_jumps() {
     assert_eq!(program.journeys[0].ops, expected);
 }
 
-#[test]
-fn requests_are_built_whole() {
-    let path = vec![Part::Literal("/o/".into()), Part::Extracted("id".into())];
-    let mut request = get(0, path);
-    request.headers =
-        vec![("accept".into(), Template::literal("a/b")), ("x-i".into(), Template(vec![Part::Index]))];
+/// What the first request of a plan is on the wire, up to its `traceparent`, and its body.
+fn wire(request: Request, extracted: &[Option<String>]) -> Result<(String, String), Unwritten> {
     let program = Program::compile(&plan(vec![Node::Request(Box::new(request))]), "r").unwrap();
-    let mut extracted = [Some("a b".to_owned())];
     let code = &program.requests[0];
-    let build = |extracted: &[Option<String>]| {
-        code.build(&Values { feeders: &[], rows: &[], extracted, uuids: &[], index: 12 })
-    };
-    let built = build(&extracted).unwrap();
-    assert_eq!(built.uri(), "/api/o/a%20b");
-    let headers = built.headers();
-    assert_eq!(
-        (&headers["host"], &headers["accept"], &headers["x-i"]),
-        (&"shop.test".parse().unwrap(), &"a/b".parse().unwrap(), &"12".parse().unwrap())
-    );
-    assert_eq!(headers.get_all("accept").iter().count(), 1);
     assert_eq!(code.timeout_ns, 7);
-    extracted[0] = None;
-    assert_eq!(build(&extracted).unwrap_err().0, "`id` has not been extracted");
+    let values = Values { feeders: &[], rows: &[], extracted, uuids: &[], index: 12 };
+    let mut stamper = Stamper::new(&Tagging::Plain, "r", ChaCha8Rng::from_seed([0; 32])).unwrap();
+    let mut out = Vec::new();
+    code.write(&values, &mut stamper, 0, &mut out, &mut Vec::new())?;
+    let text = String::from_utf8(out).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let (head, _) = head.split_once("traceparent: 00-").unwrap();
+    Ok((head.to_owned(), body.to_owned()))
+}
+
+#[test]
+fn requests_are_written_whole() {
+    let agent = concat!("user-agent: peakdrill/", env!("CARGO_PKG_VERSION"), "\r\n");
+    let mut request = get(0, vec![Part::Literal("/o/".into()), Part::Extracted("id".into())]);
+    request.headers = vec![
+        ("Accept".into(), Template::literal("a/b")),
+        ("baggage".into(), Template(vec![Part::Literal("k=".into()), Part::Index])),
+        ("x-i".into(), Template(vec![Part::Index])),
+    ];
+    let id = [Some("a b".to_owned())];
+    let (head, body) = wire(request.clone(), &id).unwrap();
+    let expected = format!(
+        "GET /api/o/a%20b HTTP/1.1\r\nhost: shop.test\r\naccept: a/b\r\nx-i: 12\r\n{agent}baggage: k=12\r\n"
+    );
+    assert_eq!((head, body.as_str()), (expected, ""));
+    let missing = Unwritten::Unfilled("`id` has not been extracted".into());
+    assert_eq!(wire(request.clone(), &[None]), Err(missing));
+
+    request.headers = vec![("x-v".into(), Template(vec![Part::Extracted("id".into())]))];
+    let smuggled = [Some("a\r\nx-b: c".to_owned())];
+    assert!(matches!(wire(request, &smuggled), Err(Unwritten::Unfilled(_))));
+}
+
+#[test]
+fn a_body_is_told_by_its_length() {
+    let mut request = get(0, vec![Part::Literal("/o".into())]);
+    request.method = "POST".into();
+    let length = |request: &Request| {
+        let (head, body) = wire(request.clone(), &[]).unwrap();
+        let field = head.lines().find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned));
+        (field, body)
+    };
+    assert_eq!(length(&request), (Some("0".into()), String::new()));
+    request.body = Some(Template::literal("abc"));
+    assert_eq!(length(&request), (Some("3".into()), "abc".into()));
+    request.body = Some(Template(vec![Part::Literal("i=".into()), Part::Index]));
+    assert_eq!(length(&request), (Some("4".into()), "i=12".into()));
+    request.method = "GET".into();
+    request.body = None;
+    assert_eq!(length(&request), (None, String::new()));
 }
 
 #[test]
@@ -120,6 +156,11 @@ fn what_cannot_be_sent_is_told() {
     assert!(refused(&|r| r.method = "G T".into()));
     assert!(refused(&|r| r.path = Template::literal("no slash")));
     assert!(refused(&|r| r.path = Template::literal("/a b")));
+    assert!(refused(&|r| r.path = Template::literal("/a\r\nb")));
+    assert!(refused(&|r| r.path = Template::literal("/a#b")));
+    let own = ("baggage".to_owned(), Template::literal("a=1"));
+    assert!(!refused(&|r| r.headers = vec![own.clone()]));
+    assert!(refused(&|r| r.headers = vec![own.clone(), own.clone()]));
     assert!(refused(&|r| r.headers = vec![("content-length".into(), Template::literal("1"))]));
     assert!(refused(&|r| r.headers = vec![("a b".into(), Template::literal("1"))]));
     assert!(refused(&|r| r.headers = vec![("a".into(), Template::literal("1\n"))]));

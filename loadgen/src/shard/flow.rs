@@ -5,10 +5,11 @@ use std::cmp::Reverse;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS};
 
-use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Shard, Timer, USER_PAUSE_MS, Wake};
+use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Parts, Shard, Timer, USER_PAUSE_MS, Wake};
 use crate::arrivals::USERS_INDEX_BITS;
 use crate::driver::{Driver, ExchangeId, Submission};
 use crate::extract::Fault;
+use crate::program::Unwritten;
 use crate::recorder::{End, Place};
 use crate::session::{Current, Exhausted, Next, Session, rows_of};
 use crate::tagging::Ids;
@@ -165,34 +166,44 @@ impl<D: Driver> Shard<D> {
         }
     }
 
-    /// Builds, tags and submits a request.
+    /// Writes, tags and submits a request.
     fn send(&mut self, key: usize, request: usize, intended: MonoNs) {
-        let program = std::sync::Arc::clone(&self.parts.program);
+        let Parts { program, stamper, driver, clock, .. } = &mut self.parts;
         let (Some(session), Some(code)) = (self.sessions.get_mut(key), program.requests.get(request)) else {
             return;
         };
-        let submitted = self.parts.clock.mono();
+        let submitted = clock.mono();
         self.next_seq = self.next_seq.wrapping_add(1);
         let id = ExchangeId { key: key as u32, seq: self.next_seq };
         let ids = Ids { trace: 0, span: 0 };
         let current = Current { id, request, step: code.step, ids, intended, submitted, sent: None };
         session.current = Some(current);
-        let mut built = match code.build(&session.values(&program)) {
-            Ok(built) => built,
+        let now_unix_s = clock.unix_of(submitted).seconds().max(0).unsigned_abs();
+        let mut wire = driver.buffer();
+        let written = code.write(&session.values(program), stamper, now_unix_s, &mut wire, &mut self.scratch);
+        let (ids, not_after_unix_s) = match written {
+            Ok(stamped) => stamped,
             Err(why) => {
-                let fault = Fault { class: ErrorClass::ExtractFailed, detail: why.0 };
-                return self.done(id, submitted, Err(fault));
+                driver.recycle(wire);
+                return self.unwritten(id, submitted, why);
             }
         };
-        let now_unix_s = u64::try_from(self.parts.clock.unix().seconds()).unwrap_or(0);
-        let Ok((ids, not_after_unix_s)) = self.parts.stamper.stamp(built.headers_mut(), now_unix_s) else {
-            return self.not_sent(id, submitted, ErrorClass::Cancelled);
-        };
         session.current = Some(Current { ids, ..current });
-        let keep_body = code.reader.needs_body();
-        let submission =
-            Submission { id, target: code.target, request: built, keep_body, not_after_unix_s, submitted };
-        self.parts.driver.submit(submission);
+        let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
+        let handed =
+            driver.submit(Submission { id, target, wire, method, keep_body, not_after_unix_s, submitted });
+        if let Some(at) = handed {
+            self.on_sent(id, at);
+        }
+    }
+
+    fn unwritten(&mut self, id: ExchangeId, at: MonoNs, why: Unwritten) {
+        match why {
+            Unwritten::Unfilled(detail) => {
+                self.done(id, at, Err(Fault { class: ErrorClass::ExtractFailed, detail }));
+            }
+            Unwritten::NoToken => self.not_sent(id, at, ErrorClass::Cancelled),
+        }
     }
 
     /// Counts a journey as started, once.

@@ -3,10 +3,12 @@
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::{Clock as _, MonoNs};
+use slab::Slab;
 
 use super::{COMPLETIONS_PER_TURN_MAX, Shard};
+use crate::answer::Answer;
 use crate::batch::Sample;
-use crate::driver::{Answer, Completion, Driver, ExchangeId, NotSent};
+use crate::driver::{Completion, Driver, ExchangeId, NotSent};
 use crate::extract::Fault;
 use crate::recorder::{End, Place};
 use crate::sample;
@@ -26,6 +28,12 @@ struct Closing {
     answer: Option<Answer>,
 }
 
+fn under_way(sessions: &mut Slab<Session>, id: ExchangeId) -> Option<(&mut Session, Current)> {
+    let session = sessions.get_mut(id.key as usize)?;
+    let current = session.current.filter(|current| current.id == id)?;
+    Some((session, current))
+}
+
 impl<D: Driver> Shard<D> {
     pub(super) fn settle(&mut self) {
         for _ in 0..COMPLETIONS_PER_TURN_MAX {
@@ -43,12 +51,10 @@ impl<D: Driver> Shard<D> {
 
     /// The session of an exchange, if that is still the one under way.
     fn session_of(&mut self, id: ExchangeId) -> Option<(&mut Session, Current)> {
-        let session = self.sessions.get_mut(id.key as usize)?;
-        let current = session.current.filter(|current| current.id == id)?;
-        Some((session, current))
+        under_way(&mut self.sessions, id)
     }
 
-    fn on_sent(&mut self, id: ExchangeId, at: MonoNs) {
+    pub(super) fn on_sent(&mut self, id: ExchangeId, at: MonoNs) {
         let Some((session, current)) = self.session_of(id) else {
             return;
         };
@@ -125,18 +131,16 @@ impl<D: Driver> Shard<D> {
         result: Result<Answer, Fault>,
         waited_ns: Option<u64>,
     ) {
-        let program = std::sync::Arc::clone(&self.parts.program);
-        let Some((session, current)) = self.session_of(id) else {
+        let Some((session, current)) = under_way(&mut self.sessions, id) else {
             return;
         };
         session.current = None;
         let phase = session.phase;
         let (fault, answer) = match result {
             Err(failed) => (Some(failed), None),
-            Ok(got) => (judge(&program, &current, &got, &mut session.extracted).err(), Some(got)),
+            Ok(got) => (judge(&self.parts.program, &current, &got, &mut session.extracted).err(), Some(got)),
         };
-        let acked =
-            answer.as_ref().and_then(|got| self.parts.stamper.acked(&got.head.headers, current.ids.trace));
+        let acked = answer.as_ref().and_then(|got| self.parts.stamper.acked(got.fields(), current.ids.trace));
         if current.sent.is_none() {
             self.mark_started(id.key as usize);
             let place = Place { intended: current.intended, phase, step: Some(current.step) };
@@ -152,15 +156,15 @@ impl<D: Driver> Shard<D> {
 
     /// Enters a request that ended into the books.
     fn close(&mut self, closing: Closing) {
-        let Closing { current, phase, at, ref fault, acked, ref answer } = closing;
+        let Closing { current, phase, at, fault, acked, answer } = closing;
         let latency_ns = at.since(current.intended);
         let error = fault.as_ref().map(|fault| fault.class);
-        let status = answer.as_ref().map_or(0, |answer| answer.head.status.as_u16());
+        let status = answer.as_ref().map_or(0, |answer| answer.status);
         let place = Place { intended: current.intended, phase, step: Some(current.step) };
         let service_ns = current.sent.map(|sent| at.since(sent));
         self.recorder.ended(place, End { latency_ns, service_ns, error, ack_missing: acked == Some(false) });
-        let origin = self.parts.clock.unix_at_origin().0;
-        let unix = |at: MonoNs| origin.saturating_add_unsigned(at.0);
+        let clock = self.parts.clock;
+        let unix = |at: MonoNs| clock.unix_of(at).0;
         self.recorder.root(RootRow {
             trace: current.ids.trace,
             span: current.ids.span,
@@ -172,22 +176,27 @@ impl<D: Driver> Shard<D> {
             error,
             status,
         });
-        let Some(kind) = self.picker.wants(current.step, error.is_some(), latency_ns) else {
-            return;
-        };
-        let headers = answer.as_ref().map(|answer| &answer.head.headers);
-        self.picker.put(Sample {
-            step: current.step,
-            kind,
-            trace: current.ids.trace,
-            intended_ns: unix(current.intended),
-            latency_ns,
-            status,
-            error,
-            detail: fault.as_ref().map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
-            head: headers.map(sample::head).unwrap_or_default(),
-            body: answer.as_ref().map(|answer| sample::body(headers, &answer.body)).unwrap_or_default(),
-        });
+        if let Some(kind) = self.picker.wants(current.step, error.is_some(), latency_ns) {
+            let fields = answer.as_ref().map(Answer::fields).unwrap_or_default();
+            self.picker.put(Sample {
+                step: current.step,
+                kind,
+                trace: current.ids.trace,
+                intended_ns: unix(current.intended),
+                latency_ns,
+                status,
+                error,
+                detail: fault.as_ref().map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
+                head: sample::head(fields),
+                body: answer
+                    .as_ref()
+                    .map(|answer| sample::body(fields, answer.content()))
+                    .unwrap_or_default(),
+            });
+        }
+        if let Some(answer) = answer {
+            self.parts.driver.recycle(answer.into_buffer());
+        }
     }
 
     /// Ends everything under way, unanswered.
@@ -212,7 +221,7 @@ impl<D: Driver> Shard<D> {
 
     /// Settles what has completed already, so that it is not counted as cancelled.
     fn settle_all(&mut self) {
-        while self.parts.hub.len() > 0 {
+        while self.parts.driver.has_next() {
             self.settle();
         }
     }
@@ -225,12 +234,12 @@ pub(crate) fn judge(
     answer: &Answer,
     store: &mut [Option<String>],
 ) -> Result<(), Fault> {
-    if let Some(why) = answer.head.headers.get(REFUSED_HEADER) {
-        let detail = String::from_utf8_lossy(why.as_bytes()).into_owned();
+    if let Some(why) = answer.fields().get(REFUSED_HEADER) {
+        let detail = String::from_utf8_lossy(why).into_owned();
         return Err(Fault { class: ErrorClass::IsolationRefused, detail });
     }
     let Some(code) = program.requests.get(current.request) else {
         return Ok(());
     };
-    code.reader.read(answer.head.status.as_u16(), &answer.body, store)
+    code.reader.read(answer.status, answer.content(), store)
 }

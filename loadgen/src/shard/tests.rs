@@ -1,4 +1,5 @@
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::task::Context;
 
 use peakdrill_drill_model::shape::Shape;
 use rand::SeedableRng as _;
@@ -14,7 +15,17 @@ use crate::tagging::Tagging;
 struct Silent;
 
 impl Driver for Silent {
-    fn submit(&mut self, _: Submission) {}
+    fn buffer(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+    fn recycle(&mut self, _: Vec<u8>) {}
+    fn submit(&mut self, _: Submission) -> Option<MonoNs> {
+        None
+    }
+    fn turn(&mut self, _: &mut Context<'_>) {}
+    fn has_next(&self) -> bool {
+        false
+    }
     fn cancel(&mut self, _: ExchangeId) {}
     fn next(&mut self) -> Option<Completion> {
         None
@@ -45,7 +56,6 @@ fn shard(start_at: MonoNs) -> (Shard<Silent>, Receiver<Batch>) {
         arrivals: schedule.shard(0, 1),
         user_phases: Vec::new(),
         driver: Silent,
-        hub: Rc::default(),
         stamper: Stamper::new(&Tagging::Plain, "r", ChaCha8Rng::from_seed([0; 32])).unwrap(),
         steps: 1,
         out,

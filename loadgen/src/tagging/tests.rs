@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use http::HeaderMap;
 use peakdrill_shadow_tag::{MarkKey, SigningKey, Traceparent, ack};
+use peakdrill_wire_http1::Fields;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -26,35 +26,46 @@ fn shadow() -> (Arc<ShadowTagging>, Stamper) {
     (tagging, stamper)
 }
 
+/// The fields of a head, in order.
+fn fields(head: &[u8]) -> Vec<(&str, &str)> {
+    let text = std::str::from_utf8(head).unwrap();
+    assert!(text.ends_with("\r\n"));
+    text.lines().map(|line| line.split_once(": ").unwrap()).collect()
+}
+
 #[test]
 fn every_carrier_is_filled() {
     let (tagging, mut stamper) = shadow();
     let text = token("r1");
     tagging.token.set(&text, u64::MAX);
-    let mut headers = HeaderMap::new();
-    headers.insert("baggage", "a=1,peakdrill=live".parse().unwrap());
-    let (ids, exp) = stamper.stamp(&mut headers, 1_010).unwrap();
+    let (mut plain, mut joined) = (Vec::new(), Vec::new());
+    let (ids, exp) = stamper.stamp(&mut plain, None, 1_010).unwrap();
     assert_eq!(exp, 1_060, "the token's own end counts");
-    assert_eq!(headers["x-peakdrill"], text);
-    assert_eq!(headers["baggage"], format!("peakdrill={text},a=1"));
-    let parent = Traceparent::parse(headers["traceparent"].as_bytes()).unwrap();
-    assert!(tagging.mark.is_marked(parent.trace_id));
-    assert_eq!(u128::from_be_bytes(parent.trace_id.to_bytes()), ids.trace);
-    assert_eq!(u64::from_be_bytes(parent.parent_id.to_bytes()), ids.span);
-    let (other, _) = stamper.stamp(&mut headers, 1_010).unwrap();
+    let (other, _) = stamper.stamp(&mut joined, Some(b"a=1,peakdrill=live"), 1_010).unwrap();
     assert_ne!(other.trace, ids.trace);
-
-    let mut answer = HeaderMap::new();
-    assert_eq!(stamper.acked(&answer, ids.trace), Some(false));
-    answer.insert(ack::HEADER, ack::ack_value(parent.trace_id).as_str().parse().unwrap());
-    assert_eq!(stamper.acked(&answer, ids.trace), Some(true));
-    assert_eq!(stamper.acked(&answer, other.trace), Some(false), "an acknowledgement is for one request");
+    for (head, ids, own) in [(&plain, ids, ""), (&joined, other, ",a=1")] {
+        let [("baggage", baggage), ("x-peakdrill", header), ("traceparent", parent)] = fields(head)[..]
+        else {
+            panic!("{:?}", fields(head));
+        };
+        assert_eq!((header, baggage), (text.as_str(), format!("peakdrill={text}{own}").as_str()));
+        let parent = Traceparent::parse(parent.as_bytes()).unwrap();
+        assert!(tagging.mark.is_marked(parent.trace_id));
+        assert_eq!(u128::from_be_bytes(parent.trace_id.to_bytes()), ids.trace);
+        assert_eq!(u64::from_be_bytes(parent.parent_id.to_bytes()), ids.span);
+    }
+    assert_eq!(stamper.acked(Fields::default(), ids.trace), Some(false));
+    let trace = peakdrill_shadow_tag::TraceId::from_bytes(ids.trace.to_be_bytes()).unwrap();
+    let answer = format!("{}: {}\r\n", ack::HEADER, ack::ack_value(trace).as_str());
+    let answer = Fields::new(answer.as_bytes());
+    assert_eq!(stamper.acked(answer, ids.trace), Some(true));
+    assert_eq!(stamper.acked(answer, other.trace), Some(false), "an acknowledgement is for one request");
 }
 
 #[test]
 fn without_a_valid_token_nothing_is_sent() {
     let (tagging, mut stamper) = shadow();
-    let mut stamp = |now| stamper.stamp(&mut HeaderMap::new(), now).map(|_| ());
+    let mut stamp = |now| stamper.stamp(&mut Vec::new(), None, now).map(|_| ());
     assert_eq!(stamp(1_010), Err(NoToken));
     tagging.token.set(&token("r1"), 1_050);
     assert_eq!(stamp(1_049), Ok(()));
@@ -71,11 +82,12 @@ fn without_a_valid_token_nothing_is_sent() {
 }
 
 #[test]
-fn plain_requests_carry_a_trace_alone() {
+fn plain_requests_carry_a_trace_and_their_own_baggage_alone() {
     let mut stamper = Stamper::new(&Tagging::Plain, "r1", ChaCha8Rng::seed_from_u64(1)).unwrap();
-    let mut headers = HeaderMap::new();
-    let (ids, exp) = stamper.stamp(&mut headers, 1).unwrap();
-    assert_eq!((headers.len(), exp), (1, u64::MAX));
-    assert_eq!(headers["traceparent"], format!("00-{:032x}-{:016x}-01", ids.trace, ids.span));
-    assert_eq!(stamper.acked(&HeaderMap::new(), ids.trace), None);
+    let mut head = Vec::new();
+    let (ids, exp) = stamper.stamp(&mut head, Some(b"a=1"), 1).unwrap();
+    let parent = format!("00-{:032x}-{:016x}-01", ids.trace, ids.span);
+    assert_eq!(fields(&head), [("baggage", "a=1"), ("traceparent", parent.as_str())]);
+    assert_eq!(exp, u64::MAX);
+    assert_eq!(stamper.acked(Fields::default(), ids.trace), None);
 }

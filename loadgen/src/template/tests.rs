@@ -1,9 +1,9 @@
 use peakdrill_drill_model::plan::{Part, Template};
 use proptest::prelude::*;
 
-use super::{Escape, Missing, Names, Text, Values, uuid};
+use super::{Escape, Names, Text, Unfilled, Values, uuid};
 
-fn render(parts: Vec<Part>, escape: Escape, extracted: &[Option<String>]) -> Result<String, Missing> {
+fn render(parts: Vec<Part>, escape: Escape, extracted: &[Option<String>]) -> Result<String, Unfilled> {
     let mut names = Names::default();
     let text = Text::compile(&Template(parts), escape, "run-1", &mut names);
     let uuids = [uuid(u128::MAX)];
@@ -26,18 +26,27 @@ fn holes_are_filled() {
     ];
     let got = render(parts.clone(), Escape::Percent, &[Some("x y/é".into())]).unwrap();
     assert_eq!(got, "/a/run-1/1234/x%20y%2F%C3%A9ffffffff-ffff-4fff-bfff-ffffffffffff");
-    assert_eq!(render(parts, Escape::None, &[None]), Err(Missing(0)));
+    assert_eq!(render(parts, Escape::None, &[None]), Err(Unfilled::Missing(0)));
 }
 
 #[test]
 fn fixed_text_is_known_to_be() {
     let mut names = Names::default();
     let parts = vec![Part::Literal("/".into()), Part::RunId, Part::Literal("?x".into())];
-    let mut text = Text::compile(&Template(parts), Escape::Percent, "r", &mut names);
-    text.prefix("/base");
+    let mut text = Text::default();
+    text.literal(b"/base");
+    text.append(Text::compile(&Template(parts), Escape::Percent, "r", &mut names));
     assert_eq!(text.fixed(), Some(b"/base/r?x".as_slice()));
-    let hole = Text::compile(&Template(vec![Part::Index]), Escape::None, "r", &mut names);
-    assert_eq!(hole.fixed(), None);
+    text.append(Text::compile(&Template(vec![Part::Index]), Escape::None, "r", &mut names));
+    assert_eq!((text.fixed(), text.sample().as_slice()), (None, b"/base/r?xx".as_slice()));
+}
+
+#[test]
+fn nothing_is_smuggled_into_a_header() {
+    let parts = vec![Part::Extracted("v".into())];
+    let value = |text: &str| render(parts.clone(), Escape::Field, &[Some(text.into())]);
+    assert_eq!(value("a b\t\u{e9}").unwrap(), "a b\t\u{e9}");
+    assert_eq!(value("a\r\nx-peakdrill: b"), Err(Unfilled::Unfit));
 }
 
 proptest! {

@@ -1,0 +1,296 @@
+//! Responses, from bytes however they are cut.
+
+use std::mem::MaybeUninit;
+
+use httparse::{Header, Status};
+
+use crate::chunked::Chunked;
+use crate::error::Error;
+use crate::fields::Fields;
+use crate::framing::{Framing, Length, Method, framing};
+
+/// Fields of one head, or of one trailer section, at most.
+pub const FIELDS_MAX: usize = 100;
+/// Informational responses (1xx) before a final one, at most.
+pub const INFORMATIONAL_MAX: u32 = 16;
+/// Room that a decoder keeps for a head in parts, in bytes.
+const KEPT_BYTES: usize = 1024;
+
+/// What a response may measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest head, in bytes.
+    pub head_bytes: usize,
+    /// Longest body, in bytes, without its coding.
+    pub body_bytes: u64,
+}
+
+/// Takes what a decoder finds, in order: one head, then the parts of its body.
+pub trait Sink {
+    /// The head of the final response. Informational ones are not told.
+    fn head(&mut self, status: u16, fields: Fields<'_>);
+    /// A part of the body, without its coding.
+    fn body(&mut self, part: &[u8]);
+}
+
+/// How far a response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// All bytes were taken, and there have to be more, or the connection's end.
+    More,
+    /// It is whole.
+    Done {
+        /// How many of the bytes belonged to it. What is behind them was not asked for.
+        used: usize,
+        /// Whether another request may follow on the connection.
+        reusable: bool,
+    },
+}
+
+/// Decodes the responses of one connection, one after the other.
+#[derive(Debug)]
+pub struct ResponseDecoder {
+    limits: Limits,
+    method: Method,
+    state: State,
+    /// A head that came in parts.
+    partial: Vec<u8>,
+    informational: u32,
+    reusable: bool,
+    /// Body bytes that may still come.
+    body_left: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Bytes(u64),
+    Chunked(Box<Chunked>),
+    UntilClose,
+}
+
+/// What one look at a head found.
+enum Look {
+    Partial,
+    /// An informational response of so many bytes.
+    Informational(usize),
+    /// A final one.
+    Final {
+        used: usize,
+        status: u16,
+        framing: Framing,
+    },
+}
+
+impl ResponseDecoder {
+    /// A decoder for a new connection.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            method: Method::Other,
+            state: State::Head,
+            partial: Vec::new(),
+            informational: 0,
+            reusable: false,
+            body_left: 0,
+        }
+    }
+
+    /// The next bytes belong to the response to a request of this method.
+    pub fn begin(&mut self, method: Method) {
+        self.method = method;
+        self.state = State::Head;
+        self.partial.clear();
+        self.partial.shrink_to(KEPT_BYTES);
+        self.informational = 0;
+        self.body_left = self.limits.body_bytes;
+    }
+
+    /// Takes the next bytes of the connection.
+    ///
+    /// # Errors
+    /// [`Error`] when they are no response, or one over the limits. The decoder is then of no further use.
+    pub fn feed(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<Progress, Error> {
+        let mut at = 0;
+        loop {
+            let rest = input.get(at..).unwrap_or_default();
+            let (used, whole) = match &mut self.state {
+                State::Head => {
+                    if rest.is_empty() {
+                        return Ok(Progress::More);
+                    }
+                    let used = self.head(rest, sink)?;
+                    (used, matches!(self.state, State::Bytes(0)))
+                }
+                State::Bytes(left) => {
+                    let part = rest.get(..usize::try_from(*left).unwrap_or(usize::MAX)).unwrap_or(rest);
+                    *left -= part.len() as u64;
+                    let whole = *left == 0;
+                    self.data(part.len() as u64)?;
+                    sink.body(part);
+                    (part.len(), whole)
+                }
+                State::Chunked(_) => self.chunked(rest, sink)?,
+                State::UntilClose => {
+                    self.data(rest.len() as u64)?;
+                    sink.body(rest);
+                    (rest.len(), false)
+                }
+            };
+            at += used;
+            if whole {
+                return Ok(Progress::Done { used: at, reusable: self.reusable });
+            }
+            if at >= input.len() {
+                return Ok(Progress::More);
+            }
+        }
+    }
+
+    /// The connection has ended.
+    ///
+    /// # Errors
+    /// [`Error`] unless the response is whole by that.
+    pub fn finish(&self) -> Result<(), Error> {
+        match &self.state {
+            State::UntilClose => Ok(()),
+            State::Head if self.partial.is_empty() && self.informational == 0 => Err(Error::Closed),
+            State::Head => Err(Error::HeadShort),
+            State::Bytes(_) => Err(Error::BodyShort("within the body")),
+            State::Chunked(chunked) => Err(Error::BodyShort(chunked.place())),
+        }
+    }
+
+    /// Takes the beginning of a head, or all of it; tells how many bytes were taken.
+    fn head(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<usize, Error> {
+        if self.partial.is_empty() {
+            let look = look(self.method, input, self.limits.head_bytes)?;
+            if matches!(look, Look::Partial) {
+                self.partial.extend_from_slice(input);
+                return Ok(input.len());
+            }
+            return self.found(look, input, sink);
+        }
+        let before = self.partial.len();
+        let room = self.limits.head_bytes.saturating_sub(before).saturating_add(1);
+        let part = input.get(..room).unwrap_or(input);
+        self.partial.extend_from_slice(part);
+        // Without a line's end there is nothing new to be seen: a head in single bytes is not read again for each.
+        if !part.contains(&b'\n') {
+            too_long(self.partial.len(), self.limits.head_bytes)?;
+            return Ok(part.len());
+        }
+        let whole = std::mem::take(&mut self.partial);
+        let look = look(self.method, &whole, self.limits.head_bytes)?;
+        if matches!(look, Look::Partial) {
+            self.partial = whole;
+            return Ok(part.len());
+        }
+        let used = self.found(look, &whole, sink)?;
+        Ok(used.saturating_sub(before))
+    }
+
+    /// A head was found in these bytes; tells how many of them it had.
+    fn found(&mut self, look: Look, bytes: &[u8], sink: &mut impl Sink) -> Result<usize, Error> {
+        match look {
+            Look::Partial => Ok(0),
+            Look::Informational(used) => {
+                self.informational += 1;
+                if self.informational > INFORMATIONAL_MAX {
+                    return Err(Error::HeadTooLarge("there are too many informational responses"));
+                }
+                Ok(used)
+            }
+            Look::Final { used, status, framing } => {
+                sink.head(status, lines(bytes.get(..used).unwrap_or(bytes)));
+                self.reusable = framing.reusable;
+                self.state = match framing.length {
+                    Length::Bytes(length) if length > self.limits.body_bytes => {
+                        return Err(Error::BodyTooLarge(self.limits.body_bytes));
+                    }
+                    Length::Bytes(length) => State::Bytes(length),
+                    Length::Chunked => State::Chunked(Box::default()),
+                    Length::UntilClose => State::UntilClose,
+                };
+                Ok(used)
+            }
+        }
+    }
+
+    fn chunked(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<(usize, bool), Error> {
+        let State::Chunked(chunked) = &mut self.state else {
+            return Ok((0, false));
+        };
+        let mut counted = Counted { sink, bytes: 0 };
+        let (used, whole) = chunked.feed(input, &mut counted)?;
+        let (bytes, announced) = (counted.bytes, chunked.announced());
+        self.data(bytes)?;
+        if announced > self.body_left {
+            return Err(Error::BodyTooLarge(self.limits.body_bytes));
+        }
+        Ok((used, whole))
+    }
+
+    /// Counts body bytes.
+    fn data(&mut self, bytes: u64) -> Result<(), Error> {
+        let left = self.body_left.checked_sub(bytes).ok_or(Error::BodyTooLarge(self.limits.body_bytes))?;
+        self.body_left = left;
+        Ok(())
+    }
+}
+
+/// Counts what passes.
+struct Counted<'a, S> {
+    sink: &'a mut S,
+    bytes: u64,
+}
+
+impl<S: Sink> Sink for Counted<'_, S> {
+    fn head(&mut self, status: u16, fields: Fields<'_>) {
+        self.sink.head(status, fields);
+    }
+
+    fn body(&mut self, part: &[u8]) {
+        self.bytes += part.len() as u64;
+        self.sink.body(part);
+    }
+}
+
+fn too_long(bytes: usize, limit: usize) -> Result<(), Error> {
+    if bytes > limit { Err(Error::HeadTooLarge("the head is too long")) } else { Ok(()) }
+}
+
+fn look(method: Method, bytes: &[u8], limit: usize) -> Result<Look, Error> {
+    let mut fields: [MaybeUninit<Header<'_>>; FIELDS_MAX] = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut head = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut head, bytes, &mut fields)
+        .map_err(|error| match error {
+            httparse::Error::TooManyHeaders => Error::HeadTooLarge("the head has too many fields"),
+            other => Error::Head(other),
+        })?;
+    let Status::Complete(used) = parsed else {
+        too_long(bytes.len(), limit)?;
+        return Ok(Look::Partial);
+    };
+    too_long(used, limit)?;
+    match head.code.unwrap_or(0) {
+        0..100 => Err(Error::Framing("the status is no status")),
+        101 => Err(Error::Switched),
+        102..200 | 100 => Ok(Look::Informational(used)),
+        status => {
+            let framing = framing(method, status, head.version.unwrap_or(0), head.headers)?;
+            Ok(Look::Final { used, status, framing })
+        }
+    }
+}
+
+/// The field lines of a head that was found to be one: blank lines may be before it.
+fn lines(head: &[u8]) -> Fields<'_> {
+    let start = head.iter().position(|c| !matches!(c, b'\r' | b'\n')).unwrap_or(0);
+    let line = head.iter().skip(start).position(|c| *c == b'\n').map_or(head.len(), |end| start + end + 1);
+    let lines = head.get(line..).unwrap_or_default();
+    let lines = lines.strip_suffix(b"\n").map_or(lines, |lines| lines.strip_suffix(b"\r").unwrap_or(lines));
+    Fields::new(lines)
+}
