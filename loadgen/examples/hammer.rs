@@ -1,7 +1,7 @@
 //! Closed loop against the null server of the test kit: requests a second, and processor time per request.
 //!
-//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE]]`. With a rate: an even open
-//! loop instead.
+//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE [URL]]]`. With a rate over 0: an
+//! even open loop instead. With a URL: against that server.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -79,10 +79,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let users = args.next().map_or(Ok(64), |text| text.parse())?;
     let seconds = args.next().map_or(Ok(10), |text| text.parse())?;
-    let rate = args.next().map(|text| text.parse()).transpose()?;
+    let rate = args.next().map(|text| text.parse()).transpose()?.filter(|rate| *rate > 0.0);
     let server = Server::start(Script::Null)?;
+    let url = args.next().unwrap_or_else(|| server.url());
     let clock = OsClock::new();
-    let plan = Arc::new(plan(&server.url(), users, seconds, rate));
+    let plan = Arc::new(plan(&url, users, seconds, rate));
     let (engine, batches) = start(Config::new(plan, "hammer", clock, clock.mono().plus(NS_PER_S / 2)))?;
     let (mut latency, mut service, mut lateness) = (Histogram::new(), Histogram::new(), Histogram::new());
     for batch in batches {

@@ -128,7 +128,9 @@ fn decimal(text: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn of(status: u16, minor: u8, fields: &[(&str, &str)]) -> Result<(Length, bool), Error> {
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+
+    fn of(status: u16, minor: u8, fields: Fields<'_>) -> Result<(Length, bool), Error> {
         let headers: Vec<_> =
             fields.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
         framing(Method::Other, status, minor, &headers).map(|framing| (framing.length, framing.reusable))
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn the_rules_of_the_body() {
         use Length::{Bytes, Chunked, UntilClose};
-        let cases: &[(u16, u8, &[(&str, &str)], (Length, bool))] = &[
+        let cases: &[(u16, u8, Fields<'_>, (Length, bool))] = &[
             (200, 1, &[("Content-Length", "12")], (Bytes(12), true)),
             (200, 1, &[("content-length", "5, 5"), ("CONTENT-LENGTH", "5")], (Bytes(5), true)),
             (200, 1, &[("Transfer-Encoding", "gzip, Chunked")], (Chunked, true)),
