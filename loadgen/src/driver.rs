@@ -29,7 +29,13 @@ pub(crate) struct Submission {
     pub(crate) keep_body: bool,
     /// The Unix second from which it must not be sent any more.
     pub(crate) not_after_unix_s: u64,
-    pub(crate) submitted: MonoNs,
+}
+
+/// When a request was submitted, and whether it was handed to a connection then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Submitted {
+    pub(crate) at: MonoNs,
+    pub(crate) sent: bool,
 }
 
 /// Why a request was never sent.
@@ -60,9 +66,8 @@ pub(crate) trait Driver {
     fn buffer(&mut self) -> Vec<u8>;
     /// Takes a buffer back.
     fn recycle(&mut self, buffer: Vec<u8>);
-    /// Takes a request. When it was handed to a connection at once, tells when that was: then no `Sent` comes. Other
-    /// completions come later.
-    fn submit(&mut self, submission: Submission) -> Option<MonoNs>;
+    /// Takes a request. When it was handed to a connection at once, no `Sent` comes. Other completions come later.
+    fn submit(&mut self, submission: Submission) -> Submitted;
     /// Gives up an exchange, and the connection it is on; no completion of it comes any more.
     fn cancel(&mut self, id: ExchangeId);
     /// Moves what can be moved. The task is woken when there is more.

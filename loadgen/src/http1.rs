@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::answer::Buffers;
 use crate::dial::Stream;
-use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission};
+use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
 use crate::extract::Fault;
 use connection::Connection;
 pub use pool::CONNECTING_MAX;
@@ -167,8 +167,9 @@ impl Http1 {
         };
         let turn = connection.turn(&mut self.room, &mut self.buffers, self.clock);
         let freed = turn.ended.is_some();
-        let completion = turn.ended.map(|(id, at, result)| Completion::Done { id, at, result });
-        self.completions.extend(completion);
+        if let Some((id, at, result)) = turn.ended {
+            self.completions.push_back(Completion::Done { id, at, result });
+        }
         if !turn.open {
             self.close(key);
         } else if freed {
@@ -193,44 +194,58 @@ impl Http1 {
             return;
         };
         while let Some(pool) = self.pools.get_mut(place) {
-            let Some(job) = pool.waiting.pop_front() else {
+            let Some((since, job)) = pool.waiting.pop_front() else {
                 return pool.put_idle(key);
             };
-            let (id, now_unix_s) = (job.id, u64::try_from(self.clock.unix().seconds()).unwrap_or(0));
-            if job.not_after_unix_s <= now_unix_s {
-                let (at, why) = (self.clock.mono(), NotSent::Expired);
-                self.completions.push_back(Completion::NotSent { id, at, why });
-                continue;
-            }
+            let id = job.id;
             match self.hand_over(key, job) {
-                Ok(at) => self.completions.push_back(Completion::Sent { id, at }),
-                Err(job) => self.put_off(job),
+                Ok(at) => return self.completions.push_back(Completion::Sent { id, at }),
+                Err(Back::Expired(at)) => {
+                    self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
+                }
+                Err(Back::Closed(job)) => return self.put_off(since, job),
             }
-            return;
         }
     }
 
-    /// Hands a request to a connection that is free, and tells when. When it has ended, the request is given back.
-    fn hand_over(&mut self, key: usize, job: Submission) -> Result<MonoNs, Submission> {
+    /// Hands a request to a connection that is free, and tells when. When that has ended, it is not there any more.
+    fn hand_over(&mut self, key: usize, job: Submission) -> Result<MonoNs, Back> {
         let Some(connection) = self.connections.get_mut(key) else {
-            return Err(job);
+            return Err(Back::Closed(job));
         };
         let at = self.clock.mono();
-        connection.send(job, &mut self.buffers).map(|()| at).inspect_err(|_| self.close(key))
+        if job.not_after_unix_s <= self.clock.unix_of(at).seconds().max(0).unsigned_abs() {
+            return Err(Back::Expired(at));
+        }
+        match connection.send(job, &mut self.buffers) {
+            Ok(()) => Ok(at),
+            Err(job) => {
+                self.close(key);
+                Err(Back::Closed(job))
+            }
+        }
     }
 
     /// A request that nothing of was sent waits for another connection, before the others.
-    fn put_off(&mut self, job: Submission) {
+    fn put_off(&mut self, since: MonoNs, job: Submission) {
         let (place, id) = (job.target, job.id);
         if self.stopped {
             let (at, why) = (self.clock.mono(), NotSent::Stopped);
             return self.completions.push_back(Completion::NotSent { id, at, why });
         }
         if let Some(pool) = self.pools.get_mut(place) {
-            pool.waiting.push_front(job);
+            pool.waiting.push_front((since, job));
         }
         self.open_more(place);
     }
+}
+
+/// A request that was not sent.
+enum Back {
+    /// Its token has run out.
+    Expired(MonoNs),
+    /// The connection has ended: another one may take it.
+    Closed(Submission),
 }
 
 impl Driver for Http1 {
@@ -242,29 +257,37 @@ impl Driver for Http1 {
         self.buffers.give(buffer);
     }
 
-    fn submit(&mut self, mut job: Submission) -> Option<MonoNs> {
-        let place = job.target;
-        while let Some(key) = self.pools.get_mut(place)?.take_idle() {
+    fn submit(&mut self, mut job: Submission) -> Submitted {
+        let (place, id) = (job.target, job.id);
+        while let Some(key) = self.pools.get_mut(place).and_then(Pool::take_idle) {
             // What has happened to it may be that it has ended.
             let news = self.connections.get(key).is_none_or(Connection::has_news);
             if news && !self.turn_of(key) {
                 continue;
             }
             match self.hand_over(key, job) {
-                Ok(at) => return Some(at),
-                Err(back) => job = back,
+                Ok(at) => return Submitted { at, sent: true },
+                Err(Back::Expired(at)) => {
+                    self.free(key);
+                    self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
+                    return Submitted { at, sent: false };
+                }
+                Err(Back::Closed(back)) => job = back,
             }
         }
-        self.pools.get_mut(place)?.waiting.push_back(job);
+        let at = self.clock.mono();
+        if let Some(pool) = self.pools.get_mut(place) {
+            pool.waiting.push_back((at, job));
+        }
         self.open_more(place);
-        None
+        Submitted { at, sent: false }
     }
 
     fn cancel(&mut self, id: ExchangeId) {
         let found = self.connections.iter().find(|(_, connection)| connection.carries(id));
         match found.map(|(key, _)| key) {
             Some(key) => self.close(key),
-            None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|job| job.id != id)),
+            None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|(_, job)| job.id != id)),
         }
     }
 
@@ -303,7 +326,8 @@ impl Driver for Http1 {
 
     fn withdraw(&mut self, at: MonoNs) {
         self.stopped = true;
-        for Submission { id, .. } in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
+        for (_, job) in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
+            let id = job.id;
             self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Stopped });
         }
     }

@@ -197,7 +197,7 @@ impl<'a> Probe<'a> {
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),
         })?;
         let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
-        Ok((Submission { id, target, wire, method, keep_body, not_after_unix_s, submitted: now }, ids))
+        Ok((Submission { id, target, wire, method, keep_body, not_after_unix_s }, ids))
     }
 
     async fn exchange(&mut self, submission: Submission) -> Result<Answer, Fault> {

@@ -14,11 +14,18 @@ pub const TALLIES_MAX: usize = 1024;
 /// Rows of requests held, at most. Beyond, rows are left out and counted.
 pub const ROOTS_MAX: usize = 1 << 20;
 
+/// Places of the tallies that are remembered: those of a few steps in one second.
+const RECENT: usize = 64;
+
 /// What a shard has counted.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     start_at: MonoNs,
-    tallies: FxHashMap<TallyKey, Tally>,
+    tallies: Vec<(TallyKey, Tally)>,
+    /// Where a tally is in the list.
+    places: FxHashMap<TallyKey, usize>,
+    /// The same of those that were asked for last: nearly always the one that is asked for next.
+    recent: [usize; RECENT],
     roots: Vec<RootRow>,
     roots_dropped: u64,
     pub(crate) totals: Totals,
@@ -57,7 +64,9 @@ impl Recorder {
     pub(crate) fn new(start_at: MonoNs) -> Self {
         Self {
             start_at,
-            tallies: FxHashMap::default(),
+            tallies: Vec::new(),
+            places: FxHashMap::default(),
+            recent: [0; RECENT],
             roots: Vec::new(),
             roots_dropped: 0,
             totals: Totals::default(),
@@ -66,12 +75,35 @@ impl Recorder {
 
     fn at(&mut self, place: Place) -> &mut Tally {
         let second = (place.intended.since(self.start_at) / NS_PER_S).min(u64::from(u32::MAX)) as u32;
-        let mut key = (second, place.phase, place.step);
-        if self.tallies.len() >= TALLIES_MAX && !self.tallies.contains_key(&key) {
-            let same = |other: &&TallyKey| (other.1, other.2) == (key.1, key.2);
-            key = self.tallies.keys().find(same).copied().unwrap_or(key);
+        self.of((second, place.phase, place.step))
+    }
+
+    fn of(&mut self, key: TallyKey) -> &mut Tally {
+        let step = key.2.map_or(0, |step| usize::from(step) + 1);
+        let slot = (step + key.0 as usize * 7) % RECENT;
+        let mut at = self.recent.get(slot).copied().unwrap_or(0);
+        if self.tallies.get(at).is_none_or(|(known, _)| *known != key) {
+            at = self.look_up(key);
+            if let Some(recent) = self.recent.get_mut(slot) {
+                *recent = at;
+            }
         }
-        self.tallies.entry(key).or_default()
+        &mut self.tallies[at].1
+    }
+
+    fn look_up(&mut self, key: TallyKey) -> usize {
+        if let Some(at) = self.places.get(&key) {
+            return *at;
+        }
+        if self.tallies.len() >= TALLIES_MAX {
+            let same = |(other, _): &(TallyKey, Tally)| (other.1, other.2) == (key.1, key.2);
+            if let Some(at) = self.tallies.iter().position(same) {
+                return at;
+            }
+        }
+        self.tallies.push((key, Tally::default()));
+        self.places.insert(key, self.tallies.len() - 1);
+        self.tallies.len() - 1
     }
 
     /// A journey that the schedule holds.
@@ -131,7 +163,8 @@ impl Recorder {
 
     /// Everything since the last time.
     pub(crate) fn take(&mut self) -> (Vec<(TallyKey, Tally)>, Vec<RootRow>, u64) {
-        let mut tallies: Vec<_> = self.tallies.drain().collect();
+        let mut tallies = std::mem::take(&mut self.tallies);
+        self.places.clear();
         tallies.sort_unstable_by_key(|(key, _)| *key);
         (tallies, std::mem::take(&mut self.roots), std::mem::take(&mut self.roots_dropped))
     }
@@ -139,7 +172,7 @@ impl Recorder {
     /// Puts back what could not be delivered.
     pub(crate) fn put_back(&mut self, tallies: Vec<(TallyKey, Tally)>, roots: Vec<RootRow>, dropped: u64) {
         for (key, tally) in tallies {
-            self.tallies.entry(key).or_default().merge(&tally);
+            self.of(key).merge(&tally);
         }
         let newer = std::mem::replace(&mut self.roots, roots);
         let room = ROOTS_MAX.saturating_sub(self.roots.len());

@@ -241,18 +241,16 @@ fn non_zero(random: &mut ChaCha8Rng) -> NonZeroU64 {
 /// The field `00-<trace>-<span>-01` (W3C Trace Context, version 00, sampled).
 fn traceparent(trace: u128, span: u64) -> [u8; 70] {
     let mut line = *b"traceparent: 00-00000000000000000000000000000000-0000000000000000-01\r\n";
-    let digits = |number: u128, places: &mut [u8]| {
-        for (k, place) in places.iter_mut().rev().enumerate() {
-            *place = HEX[(number >> (4 * k) & 15) as usize];
-        }
-    };
-    if let Some(places) = line.get_mut(16..48) {
-        digits(trace, places);
-    }
-    if let Some(places) = line.get_mut(49..65) {
-        digits(u128::from(span), places);
-    }
+    let (trace_digits, span_digits) = (16..48, 49..65);
+    put_hex(&trace.to_be_bytes(), line.get_mut(trace_digits).unwrap_or_default());
+    put_hex(&span.to_be_bytes(), line.get_mut(span_digits).unwrap_or_default());
     line
+}
+
+fn put_hex(bytes: &[u8], places: &mut [u8]) {
+    for (byte, digits) in bytes.iter().zip(places.chunks_exact_mut(2)) {
+        digits.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    }
 }
 
 #[cfg(test)]

@@ -27,12 +27,19 @@ impl<'a> Fields<'a> {
 
     /// The values of all fields of that name, in their order.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let name = name.as_bytes();
-        self.0.split(|c| *c == b'\n').filter_map(move |line| {
-            let (found, rest) = line.split_at_checked(name.len())?;
-            let value = rest.strip_prefix(b":")?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
-        })
+        let (lines, name) = (self.0, name.as_bytes());
+        let ends = memchr::memchr_iter(b'\n', lines).chain(std::iter::once(lines.len()));
+        ends.scan(0, |start, end| Some((std::mem::replace(start, end + 1), end))).filter_map(
+            move |(start, end)| {
+                let line = lines.get(start..end)?;
+                // Most lines are told apart by where their name ends.
+                if line.get(name.len()) != Some(&b':') {
+                    return None;
+                }
+                let (found, rest) = line.split_at_checked(name.len())?;
+                found.eq_ignore_ascii_case(name).then(|| rest.get(1..).unwrap_or_default().trim_ascii())
+            },
+        )
     }
 }
 

@@ -94,6 +94,10 @@ impl Found {
     }
 
     fn connection(&mut self, value: &[u8]) {
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+            return;
+        }
         for option in list(value) {
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -102,15 +106,21 @@ impl Found {
 
     /// The same length may be told more than once.
     fn content_length(&mut self, value: &[u8]) {
-        for text in list(value) {
-            let length = decimal(text).ok_or(Error::Framing("content-length is no number"));
-            self.content_length = Some(match self.content_length {
-                Some(known) if known != length => {
-                    Err(Error::Framing("content-length is told twice, differently"))
-                }
-                _ => length,
-            });
+        match decimal(value) {
+            Some(length) => self.one_length(Ok(length)),
+            None => list(value).for_each(|text| {
+                self.one_length(decimal(text).ok_or(Error::Framing("content-length is no number")));
+            }),
         }
+    }
+
+    fn one_length(&mut self, length: Result<u64, Error>) {
+        self.content_length = Some(match self.content_length {
+            Some(known) if known != length => {
+                Err(Error::Framing("content-length is told twice, differently"))
+            }
+            _ => length,
+        });
     }
 }
 

@@ -289,7 +289,8 @@ fn look(method: Method, bytes: &[u8], limit: usize) -> Result<Look, Error> {
 /// The field lines of a head that was found to be one: blank lines may be before it.
 fn lines(head: &[u8]) -> Fields<'_> {
     let start = head.iter().position(|c| !matches!(c, b'\r' | b'\n')).unwrap_or(0);
-    let line = head.iter().skip(start).position(|c| *c == b'\n').map_or(head.len(), |end| start + end + 1);
+    let head = head.get(start..).unwrap_or_default();
+    let line = memchr::memchr(b'\n', head).map_or(head.len(), |end| end + 1);
     let lines = head.get(line..).unwrap_or_default();
     let lines = lines.strip_suffix(b"\n").map_or(lines, |lines| lines.strip_suffix(b"\r").unwrap_or(lines));
     Fields::new(lines)

@@ -29,7 +29,8 @@ pub(super) struct Pool {
     pub(super) dialer: Arc<Dialer>,
     max: usize,
     pub(super) exact: bool,
-    pub(super) waiting: VecDeque<Submission>,
+    /// What waits for a connection, and since when.
+    pub(super) waiting: VecDeque<(MonoNs, Submission)>,
     idle: Vec<usize>,
     open: usize,
     connecting: usize,
@@ -78,7 +79,7 @@ impl Pool {
         if let Some(first @ None) = &mut self.preopen {
             *first = Some(fault.clone());
         }
-        let Some(Submission { id, .. }) = self.waiting.pop_front() else {
+        let Some((_, Submission { id, .. })) = self.waiting.pop_front() else {
             self.reopen_at = at.plus(REOPEN_PAUSE_MS * NS_PER_MS);
             return None;
         };
@@ -110,7 +111,7 @@ impl Pool {
     pub(super) fn expire(&mut self, now: MonoNs) -> Option<Completion> {
         let limit = u64::try_from(self.dialer.timeout().as_nanos()).unwrap_or(u64::MAX);
         let unreachable = self.open == 0 && self.connecting > 0;
-        let first = self.waiting.pop_front_if(|first| now.since(first.submitted) >= limit)?;
+        let (_, first) = self.waiting.pop_front_if(|(since, _)| now.since(*since) >= limit)?;
         Some(if unreachable {
             let fault = Fault { class: ErrorClass::ConnectTimeout, detail: "no connection in time".into() };
             Completion::Done { id: first.id, at: now, result: Err(fault) }

@@ -65,7 +65,7 @@ impl<D: Driver> Shard<D> {
             match timer.wake {
                 Wake::Session(key, birth) => {
                     if self.sessions.get(key).is_some_and(|session| session.birth == birth) {
-                        self.advance(key, timer.at);
+                        self.advance(key, timer.at, now);
                     }
                 }
                 // Users begin by being free; this only woke the shard.
@@ -142,11 +142,12 @@ impl<D: Driver> Shard<D> {
             current: None,
             birth: self.next_seq,
         });
-        self.advance(key, due.intended);
+        self.advance(key, due.intended, now);
     }
 
-    /// Moves a session on from a point in time: the end of its last step or pause, or its intended start.
-    pub(super) fn advance(&mut self, key: usize, from: MonoNs) {
+    /// Moves a session on from a point in time: the end of its last step or pause, or its intended start. `now` is that
+    /// or later.
+    pub(super) fn advance(&mut self, key: usize, from: MonoNs, now: MonoNs) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -154,7 +155,7 @@ impl<D: Driver> Shard<D> {
             return self.end(key, from, Some(ErrorClass::Cancelled));
         }
         match session.step(&self.parts.program) {
-            Next::Request(request) => self.send(key, request, from),
+            Next::Request(request) => self.send(key, request, from, now),
             Next::Think(ns) => {
                 let wake = Wake::Session(key, session.birth);
                 self.timers.push(Reverse(Timer { at: from.plus(ns), wake }));
@@ -166,34 +167,32 @@ impl<D: Driver> Shard<D> {
         }
     }
 
-    /// Writes, tags and submits a request.
-    fn send(&mut self, key: usize, request: usize, intended: MonoNs) {
+    /// Writes, tags and submits a request. `now` need not be read anew: what is due is checked when it is sent.
+    fn send(&mut self, key: usize, request: usize, intended: MonoNs, now: MonoNs) {
         let Parts { program, stamper, driver, clock, .. } = &mut self.parts;
         let (Some(session), Some(code)) = (self.sessions.get_mut(key), program.requests.get(request)) else {
             return;
         };
-        let submitted = clock.mono();
         self.next_seq = self.next_seq.wrapping_add(1);
         let id = ExchangeId { key: key as u32, seq: self.next_seq };
         let ids = Ids { trace: 0, span: 0 };
-        let current = Current { id, request, step: code.step, ids, intended, submitted, sent: None };
+        let current = Current { id, request, step: code.step, ids, intended, submitted: now, sent: None };
         session.current = Some(current);
-        let now_unix_s = clock.unix_of(submitted).seconds().max(0).unsigned_abs();
+        let now_unix_s = clock.unix_of(now).seconds().max(0).unsigned_abs();
         let mut wire = driver.buffer();
         let written = code.write(&session.values(program), stamper, now_unix_s, &mut wire, &mut self.scratch);
         let (ids, not_after_unix_s) = match written {
             Ok(stamped) => stamped,
             Err(why) => {
                 driver.recycle(wire);
-                return self.unwritten(id, submitted, why);
+                return self.unwritten(id, now, why);
             }
         };
-        session.current = Some(Current { ids, ..current });
         let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
-        let handed =
-            driver.submit(Submission { id, target, wire, method, keep_body, not_after_unix_s, submitted });
-        if let Some(at) = handed {
-            self.on_sent(id, at);
+        let submitted = driver.submit(Submission { id, target, wire, method, keep_body, not_after_unix_s });
+        session.current = Some(Current { ids, submitted: submitted.at, ..current });
+        if submitted.sent {
+            self.on_sent(id, submitted.at);
         }
     }
 

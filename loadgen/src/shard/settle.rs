@@ -149,7 +149,7 @@ impl<D: Driver> Shard<D> {
         let error = fault.as_ref().map(|fault| fault.class);
         self.close(Closing { current, phase, at, fault, acked, answer });
         match error {
-            None => self.advance(id.key as usize, at),
+            None => self.advance(id.key as usize, at, at),
             Some(_) => self.end(id.key as usize, at, error),
         }
     }

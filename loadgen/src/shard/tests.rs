@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::arrivals::Schedule;
-use crate::driver::{Completion, Submission};
+use crate::driver::{Completion, Submission, Submitted};
 use crate::program::tests::{fixed, plan};
 use crate::tagging::Tagging;
 
@@ -19,8 +19,8 @@ impl Driver for Silent {
         Vec::new()
     }
     fn recycle(&mut self, _: Vec<u8>) {}
-    fn submit(&mut self, _: Submission) -> Option<MonoNs> {
-        None
+    fn submit(&mut self, _: Submission) -> Submitted {
+        Submitted { at: MonoNs(0), sent: false }
     }
     fn turn(&mut self, _: &mut Context<'_>) {}
     fn has_next(&self) -> bool {
