@@ -10,6 +10,7 @@ pub mod live;
 pub mod preflight;
 pub mod record;
 pub mod registry;
+mod roots;
 mod snapshot;
 mod stage;
 

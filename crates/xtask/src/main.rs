@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accuracy;
+mod bench;
 mod screenshots;
 mod shell;
 mod test;
@@ -33,6 +34,11 @@ enum Task {
         #[command(subcommand)]
         what: accuracy::What,
     },
+    /// Measures speed beside other programs, in one run.
+    Bench {
+        #[command(subcommand)]
+        what: bench::What,
+    },
     /// Makes the README's pictures from a real run (needs tmux and chromium).
     Screenshots,
 }
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Tidy { bless } => tidy::run(bless, None),
         Task::Accuracy { what } => accuracy::run(&what),
+        Task::Bench { what } => bench::run(&what),
         Task::Screenshots => screenshots::run(),
     };
     match result {

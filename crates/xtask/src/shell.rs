@@ -46,3 +46,19 @@ pub fn has(program: &str, flag: &str) -> bool {
     command.arg(flag).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
+
+/// Installs Debian's packages where that may be done, else says what to install.
+pub fn install(packages: &[&str]) -> Result<(), String> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !(is_root && Path::new("/etc/debian_version").exists()) {
+        let packages = packages.join(" ");
+        return Err(format!("{packages} must be installed: on Debian by `sudo apt-get install {packages}`"));
+    }
+    step("apt-get update", Command::new("apt-get").args(["update", "-qq"]))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
+    step("apt-get install", install.env("DEBIAN_FRONTEND", "noninteractive"))
+}

@@ -1,11 +1,10 @@
 //! `cargo xtask test`: everything that must hold.
 
 use std::path::Path;
-use std::process::Command;
 
 use clap::Args;
 
-use crate::shell::{cargo, has, output, root, step};
+use crate::shell::{cargo, has, install, output, root, step};
 use crate::tidy;
 
 #[derive(Args)]
@@ -70,24 +69,8 @@ fn deny() -> Result<(), String> {
 
 /// The servers that tests start for themselves.
 fn install_servers() -> Result<(), String> {
-    let missing: Vec<&str> = [("postgresql", postgres_is_here())]
-        .into_iter()
-        .filter_map(|(package, here)| (!here).then_some(package))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !(is_root && Path::new("/etc/debian_version").exists()) {
-        return Err(format!(
-            "the tests need {missing:?}: install them, on Debian by `sudo apt-get install {}`",
-            missing.join(" ")
-        ));
-    }
-    step("apt-get update", Command::new("apt-get").args(["update", "-qq"]))?;
-    let mut install = Command::new("apt-get");
-    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
-    step("apt-get install", install.env("DEBIAN_FRONTEND", "noninteractive"))
+    let missing: &[&str] = if postgres_is_here() { &[] } else { &["postgresql"] };
+    install(missing)
 }
 
 fn postgres_is_here() -> bool {

@@ -60,7 +60,13 @@ fn without_load(
 
 /// The load is over.
 pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<Finished, ControlError> {
+    if let Some(collector) = &drill.stage.collector {
+        drill.roots.end(|rows| collector.push_roots(rows));
+    }
     settle(&drill);
+    if drill.stage.collector.as_ref().is_some_and(|collector| collector.view().spans() > 0) {
+        drill.roots_dropped += drill.roots.let_go();
+    }
     if let Some(why) = drill.engine_failed.take() {
         let data = serde_json::json!({ "engine_failed": true });
         drill.event(EventKind::Run, format!("the engine failed: {why}"), data)?;

@@ -27,6 +27,7 @@ use crate::live::window::{TICK_NS, Tick, Window};
 use crate::preflight::Findings;
 use crate::record::RecordWriter;
 use crate::registry::unix_s;
+use crate::roots::Roots;
 use crate::snapshot::{Board, Look};
 use crate::stage::Stage;
 
@@ -63,6 +64,7 @@ pub(super) struct Running {
     heard: BTreeMap<usize, MonoNs>,
     covered: MonoNs,
     pub(super) roots_dropped: u64,
+    pub(super) roots: Roots,
     /// Per service: when its ledger says it was heard of, and since when that is so.
     ledgers: BTreeMap<String, (Option<i64>, MonoNs)>,
     next_tick: MonoNs,
@@ -131,6 +133,7 @@ impl Running {
             heard: BTreeMap::new(),
             covered: start_at,
             roots_dropped: 0,
+            roots: Roots::default(),
             next_tick: start_at.plus(TICK_NS),
             next_second: start_at.plus(NS_PER_S),
             phase: None,
@@ -209,7 +212,8 @@ impl Running {
             self.pending.tallies.entry(key.2).or_default().merge(tally);
         }
         if let Some(collector) = &self.stage.collector {
-            collector.push_roots(&batch.roots);
+            let heard = collector.view().spans() > 0;
+            self.roots.take(batch.roots, heard, |rows| collector.push_roots(rows));
         }
         let (before_at, before_cpu) =
             self.cpu.insert(batch.shard, (batch.at, batch.cpu_ns)).unwrap_or((self.start_at, 0));

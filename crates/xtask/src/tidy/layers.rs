@@ -12,12 +12,13 @@ const RUNTIME_CRATES: [&str; 9] =
     ["tokio", "hyper", "hyper-util", "reqwest", "axum", "tonic", "sqlx", "socket2", "tracing"];
 
 /// Libraries that only some crates may see.
-const EXCLUSIVE: [(&str, &[&str]); 5] = [
+const EXCLUSIVE: [(&str, &[&str]); 6] = [
     ("hdrhistogram", &["crates/latency"]),
     ("ratatui", &["crates/dashboard"]),
     ("clap", &["crates/cli", "crates/xtask"]),
     ("opentelemetry-proto", &["crates/collector"]),
     ("sqlparser", &["crates/shadow-rules"]),
+    ("httparse", &["crates/wire-http1"]),
 ];
 
 pub fn check(metadata: &Metadata) -> Result<Vec<Finding>, String> {

@@ -1,0 +1,146 @@
+//! How fast it is, beside others in the same run.
+//!
+//! Machines drift by more than what is looked for. So contenders take turns within a round, and what is told are the
+//! medians over rounds of the ratio within a round.
+
+mod clients;
+mod measure;
+mod nginx;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::shell::{cargo, install, root, step};
+use clients::{Client, Load};
+
+#[derive(Subcommand)]
+pub enum What {
+    /// The load engine beside wrk, h2load and the floor: processor time of the client per request.
+    Load(Options),
+}
+
+#[derive(Args)]
+pub struct Options {
+    /// Rounds; every contender runs once in each.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of one run.
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// Only these parts.
+    #[arg(long, value_delimiter = ',', default_value = "closed,open")]
+    only: Vec<String>,
+    /// Prints the results and leaves the page as it is.
+    #[arg(long)]
+    dry: bool,
+}
+
+/// Connections of every contender.
+const CONNECTIONS: usize = 64;
+/// Requests a second of the open loop.
+const RATE: u64 = 10_000;
+const PAGE: &str = "loadgen/BENCHMARKS.md";
+
+pub fn run(what: &What) -> Result<(), String> {
+    let What::Load(options) = what;
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return Err("client and server need a core each: this machine has one".into());
+    }
+    let wanted = [("wrk", "wrk"), ("nginx-light", "nginx"), ("nghttp2-client", "h2load")];
+    let missing = wanted.into_iter().filter(|(_, program)| !is_installed(program));
+    install(&missing.map(|(package, _)| package).collect::<Vec<_>>())?;
+    step("build", cargo().args(["build", "--release", "--package", "peakdrill"]))?;
+    step(
+        "build the floor",
+        cargo().args(["build", "--release", "-p", "peakdrill-loadgen", "--example", "floor"]),
+    )?;
+    let server = nginx::Nginx::start()?;
+    let bin = root().join("target/release");
+    let scratch = std::env::temp_dir().join(format!("peakdrill-bench-{}", std::process::id()));
+    let mut page = table::Page::new(options.rounds, options.seconds);
+    for part in &options.only {
+        let (load, clients) = part_of(part)?;
+        let results = rounds(options, &clients, &load, &server, &bin, &scratch.join(part))?;
+        page.add(&load, &clients, &results);
+    }
+    std::fs::remove_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
+    println!("\n{}", page.text());
+    if options.dry {
+        return Ok(());
+    }
+    let path = root().join(PAGE);
+    std::fs::write(&path, page.text()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A part's load, and who takes part; the first is what the others are compared with.
+fn part_of(name: &str) -> Result<(Load, Vec<Client>), String> {
+    match name {
+        "closed" => Ok((
+            Load::Closed { connections: CONNECTIONS },
+            vec![Client::Wrk, Client::Floor { quantum_us: 0 }, Client::H2load, Client::Peakdrill],
+        )),
+        "open" => Ok((
+            Load::Open { connections: CONNECTIONS, rate: RATE },
+            vec![
+                Client::Floor { quantum_us: 1_000 },
+                Client::Floor { quantum_us: 250 },
+                Client::Floor { quantum_us: 0 },
+                Client::Peakdrill,
+            ],
+        )),
+        other => Err(format!("there is no part `{other}`: closed, open")),
+    }
+}
+
+/// What one run came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// Requests that were answered.
+    pub requests: u64,
+    /// Processor time of the client, in microseconds a request: in all, and outside of the kernel.
+    pub cpu_us: f64,
+    pub user_us: f64,
+    /// Lateness at 50 and 99 %, in microseconds, where the client tells it.
+    pub lag_us: Option<(f64, f64)>,
+}
+
+/// All runs, per client by round.
+fn rounds(
+    options: &Options,
+    clients: &[Client],
+    load: &Load,
+    server: &nginx::Nginx,
+    bin: &std::path::Path,
+    scratch: &std::path::Path,
+) -> Result<Vec<Vec<Run>>, String> {
+    let mut results = vec![Vec::new(); clients.len()];
+    for round in 0..options.rounds {
+        for turn in 0..clients.len() {
+            // Who comes first changes, so that nobody always follows the same one.
+            let at = (turn + round) % clients.len();
+            let (Some(client), Some(runs)) = (clients.get(at), results.get_mut(at)) else { continue };
+            let folder: PathBuf = scratch.join(format!("{round}-{at}"));
+            std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            let run = client.run(load, server.address(), options.seconds, bin, &folder)?;
+            eprintln!(
+                "round {} of {}: {:<22} {:>9} requests {:>7.2} µs each ({:.2} user)",
+                round + 1,
+                options.rounds,
+                client.name(load),
+                run.requests,
+                run.cpu_us,
+                run.user_us
+            );
+            runs.push(run);
+        }
+    }
+    Ok(results)
+}
+
+/// Whether a program is where programs are.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| folder.join(program).is_file())
+}

@@ -1,0 +1,154 @@
+//! The contenders: how each is started, and what it tells.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Run;
+use super::measure::{CLIENT_CORE, Measured, measure, pinned};
+
+/// What is asked of a client.
+#[derive(Debug, Clone, Copy)]
+pub enum Load {
+    /// Each connection asks again as soon as it has its answer.
+    Closed { connections: usize },
+    /// So many requests a second, evenly.
+    Open { connections: usize, rate: u64 },
+}
+
+impl Load {
+    fn connections(self) -> usize {
+        match self {
+            Self::Closed { connections } | Self::Open { connections, .. } => connections,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Client {
+    Wrk,
+    H2load,
+    /// The floor client; the quantum is its pacing in an open loop, 0 for nanoseconds.
+    Floor {
+        quantum_us: u64,
+    },
+    /// `peakdrill run`, the whole program with its record.
+    Peakdrill,
+}
+
+impl Client {
+    pub fn name(self, load: &Load) -> String {
+        match (self, load) {
+            (Self::Wrk, _) => "wrk".into(),
+            (Self::H2load, _) => "h2load --h1".into(),
+            (Self::Floor { .. }, Load::Closed { .. }) => "floor, epoll".into(),
+            (Self::Floor { quantum_us: 0 }, Load::Open { .. }) => "floor, ns timers".into(),
+            (Self::Floor { quantum_us }, Load::Open { .. }) => format!("floor, {quantum_us} µs quantum"),
+            (Self::Peakdrill, _) => "peakdrill run".into(),
+        }
+    }
+
+    /// Runs it once, on the client's core. `folder` is empty and its own.
+    pub fn run(
+        self,
+        load: &Load,
+        address: &str,
+        seconds: u64,
+        bin: &Path,
+        folder: &Path,
+    ) -> Result<Run, String> {
+        let connections = load.connections().to_string();
+        let (log, url, length) = (folder.join("log"), format!("http://{address}/"), seconds.to_string());
+        let program = match self {
+            Self::Wrk => "wrk".into(),
+            Self::H2load => "h2load".into(),
+            Self::Floor { .. } => bin.join("examples/floor"),
+            Self::Peakdrill => bin.join("peakdrill"),
+        };
+        let mut command = pinned(CLIENT_CORE, &program);
+        match (self, load) {
+            (Self::Wrk, Load::Closed { .. }) => {
+                command.args(["-t1", &format!("-c{connections}"), &format!("-d{length}s"), &url]);
+            }
+            (Self::H2load, Load::Closed { .. }) => {
+                command.args(["--h1", "-t1", "-c", &connections, "-D", &length, &url]);
+            }
+            (Self::Floor { .. }, Load::Closed { .. }) => {
+                command.args([address, &connections, &length, "closed"]);
+            }
+            (Self::Floor { quantum_us }, Load::Open { rate, .. }) => {
+                let (rate, quantum) = (rate.to_string(), quantum_us.to_string());
+                command.args([address, &connections, &length, "rate", &rate, &quantum]);
+            }
+            (Self::Peakdrill, _) => {
+                command.args(["run", "--target", &url, "--connections", &connections, "--tui", "never"]);
+                command.args(["--for", &format!("{seconds}s"), "--out"]).arg(folder.join("record"));
+                match load {
+                    Load::Closed { connections } => command.args(["--users", &connections.to_string()]),
+                    Load::Open { rate, .. } => {
+                        command.args(["--rate", &format!("{rate}/s"), "--arrivals", "even"])
+                    }
+                };
+            }
+            (Self::Wrk | Self::H2load, Load::Open { .. }) => {
+                return Err(format!("{} has no open loop of this kind", self.name(load)));
+            }
+        }
+        // Without a gate a run is neither passed nor failed.
+        let measured = measure(&mut command, &log, &[0, 81])?;
+        let (requests, lag_us) = self.told(&measured, folder)?;
+        let per = |s: f64| s * 1e6 / requests.max(1) as f64;
+        let (user_us, system_us) = (per(measured.user_s), per(measured.system_s));
+        Ok(Run { requests, cpu_us: user_us + system_us, user_us, lag_us })
+    }
+
+    /// Requests that were answered, and lateness, from what it printed or wrote.
+    fn told(self, measured: &Measured, folder: &Path) -> Result<(u64, Option<(f64, f64)>), String> {
+        let strange = || format!("{self:?} printed something else:\n{}", measured.stdout);
+        let text = &measured.stdout;
+        match self {
+            Self::Wrk => Ok((number_before(text, " requests in").ok_or_else(strange)?, None)),
+            Self::H2load => Ok((number_before(text, " succeeded").ok_or_else(strange)?, None)),
+            Self::Floor { .. } => {
+                let told: Value = serde_json::from_str(text).map_err(|_| strange())?;
+                let us = |key: &str| told[key].as_f64().map(|ns| ns / 1e3);
+                let requests = told["requests"].as_u64().ok_or_else(strange)?;
+                Ok((requests, us("lag_p50_ns").zip(us("lag_p99_ns")).filter(|lag| lag.1 > 0.0)))
+            }
+            Self::Peakdrill => {
+                let path = folder.join("record/verdict.json");
+                let verdict =
+                    fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let verdict: Value = serde_json::from_str(&verdict).map_err(|error| error.to_string())?;
+                peakdrill_told(&verdict).ok_or_else(|| format!("{} is of another form", path.display()))
+            }
+        }
+    }
+}
+
+/// Requests and lateness from a run's verdict.
+fn peakdrill_told(verdict: &Value) -> Option<(u64, Option<(f64, f64)>)> {
+    let load = &verdict["load"];
+    let requests = load["completed"].as_u64()?.checked_sub(load["errors"].as_u64()?)?;
+    let us = |key: &str| verdict["lateness_ms"][key].as_f64().map(|ms| ms * 1e3);
+    Some((requests, us("p50").zip(us("p99"))))
+}
+
+/// The number that stands before a text.
+fn number_before(text: &str, behind: &str) -> Option<u64> {
+    let (before, _) = text.split_once(behind)?;
+    before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_number_before_a_text() {
+        let wrk = "  4 threads\n  357020 requests in 5.02s, 50MB read";
+        assert_eq!(super::number_before(wrk, " requests in"), Some(357_020));
+        let h2load = "requests: 12 total, 12 started, 12 done, 11 succeeded, 1 failed";
+        assert_eq!(super::number_before(h2load, " succeeded"), Some(11));
+        assert_eq!(super::number_before("no number here", " here"), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! The server: nginx with one worker on a core of its own, answering with a small body.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::measure::{SERVER_CORE, pinned};
+
+/// How long it may take to start.
+const START_MAX: Duration = Duration::from_secs(10);
+
+pub struct Nginx {
+    process: Child,
+    folder: PathBuf,
+    address: String,
+}
+
+impl Nginx {
+    pub fn start() -> Result<Self, String> {
+        let folder = std::env::temp_dir().join(format!("peakdrill-nginx-{}", std::process::id()));
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.map_err(|error| format!("no free port: {error}"))?.to_string();
+        let path = folder.join("nginx.conf");
+        let config = config(&folder.display().to_string(), &address);
+        fs::write(&path, config).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut command = pinned(SERVER_CORE, "nginx".as_ref());
+        command.arg("-e").arg(folder.join("error.log")).arg("-c").arg(&path);
+        command.stdin(Stdio::null());
+        let process = command.spawn().map_err(|error| format!("nginx: {error}"))?;
+        let server = Self { process, folder, address };
+        let started = Instant::now();
+        while TcpStream::connect(server.address()).is_err() {
+            if started.elapsed() > START_MAX {
+                return Err("nginx does not start".into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(server)
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // The one process is master and worker: there is nobody behind it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn config(folder: &str, address: &str) -> String {
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temp: String = kinds.iter().map(|kind| format!("  {kind}_temp_path {folder}/{kind};\n")).collect();
+    format!(
+        "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nevents {{ worker_connections 20000; }}\n\
+         http {{\n  access_log off;\n  keepalive_requests 1000000000;\n  keepalive_timeout 1h;\n{temp}\
+         \x20 server {{\n    listen {address} backlog=8192;\n    location / {{ return 200 \"hello, peak\\n\"; }}\n  }}\n}}\n"
+    )
+}

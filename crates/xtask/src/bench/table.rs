@@ -1,0 +1,119 @@
+//! The page of results.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use super::Run;
+use super::clients::{Client, Load};
+
+pub struct Page {
+    text: String,
+}
+
+impl Page {
+    pub fn new(rounds: usize, seconds: u64) -> Self {
+        let mut text = String::from("# The load engine beside others\n\n");
+        let _ = write!(
+            text,
+            "Written by `cargo xtask bench load`. Server (nginx, one worker, a body of 12 bytes) and client have a core\n\
+             each, over loopback. {rounds} rounds; every client runs {seconds} s in each, in turn. Absolute times are this\n\
+             machine's; what tells is the ratio within a round: its median over the rounds, and in brackets the smallest\n\
+             and the largest.\n\n- Machine: {}\n- Clients: {}; {}; peakdrill {}\n- Server: {}\n",
+            machine(),
+            version("wrk", "-v"),
+            version("h2load", "--version"),
+            env!("CARGO_PKG_VERSION"),
+            version("nginx", "-v"),
+        );
+        Self { text }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Adds a part. Ratios are to the first client.
+    pub fn add(&mut self, load: &Load, clients: &[Client], results: &[Vec<Run>]) {
+        let first = clients.first().map(|client| client.name(load)).unwrap_or_default();
+        let _ = match load {
+            Load::Closed { connections } => {
+                write!(self.text, "\n## Closed loop, {connections} keep-alive connections\n\n")
+            }
+            Load::Open { connections, rate } => {
+                write!(self.text, "\n## Open loop, {rate} requests a second, {connections} connections\n\n")
+            }
+        };
+        let _ = write!(
+            self.text,
+            "| client | requests | processor time a request, µs (outside of the kernel) | ratio to {first} | lateness p50 / p99, µs |\n\
+             |---|--:|--:|--:|--:|\n"
+        );
+        let empty = Vec::new();
+        let base = results.first().unwrap_or(&empty);
+        for (client, runs) in clients.iter().zip(results) {
+            let ratios: Vec<f64> =
+                runs.iter().zip(base).map(|(run, base)| run.cpu_us / base.cpu_us).collect();
+            let median_of = |what: fn(&Run) -> f64| median(&runs.iter().map(what).collect::<Vec<_>>());
+            let lag: Vec<(f64, f64)> = runs.iter().filter_map(|run| run.lag_us).collect();
+            let lag = if lag.is_empty() {
+                "–".to_owned()
+            } else {
+                let of = |what: fn(&(f64, f64)) -> f64| median(&lag.iter().map(what).collect::<Vec<_>>());
+                format!("{:.0} / {:.0}", of(|lag| lag.0), of(|lag| lag.1))
+            };
+            let _ = writeln!(
+                self.text,
+                "| {} | {:.0} | {:.2} ({:.2}) | {:.2} ({:.2}–{:.2}) | {lag} |",
+                client.name(load),
+                median_of(|run| run.requests as f64),
+                median_of(|run| run.cpu_us),
+                median_of(|run| run.user_us),
+                median(&ratios),
+                ratios.iter().copied().fold(f64::INFINITY, f64::min),
+                ratios.iter().copied().fold(0.0, f64::max),
+            );
+        }
+    }
+}
+
+/// The middle one, or the mean of the two in the middle; 0 of none.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match (sorted.get(middle), sorted.len() % 2) {
+        (Some(value), 1) => *value,
+        (Some(value), _) => sorted.get(middle - 1).map_or(*value, |before| (before + value) / 2.0),
+        (None, _) => 0.0,
+    }
+}
+
+/// Processor, cores and kernel.
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("?");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{}, {cores} cores, Linux {}", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
+}
+
+/// A program's name and version, as it tells them.
+fn version(program: &str, flag: &str) -> String {
+    let told = Command::new(program).arg(flag).output();
+    let text = told.map(|out| [out.stdout, out.stderr].concat()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().next().unwrap_or("?");
+    // Of a long line, what comes before the copyright.
+    line.split(" Copyright").next().unwrap_or(line).split(" [").next().unwrap_or(line).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert!((super::median(&[3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+        assert!((super::median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
+        assert!(super::median(&[]).abs() < f64::EPSILON);
+    }
+}
