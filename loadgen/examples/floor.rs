@@ -145,30 +145,28 @@ impl Floor {
     fn open(&mut self, schedule: &Schedule) -> Result<(Histogram, u64), Box<dyn Error>> {
         let (poll, started, mut lag) = (self.watch()?, Instant::now(), Histogram::new());
         let due = |index: u64| (index as f64 * schedule.interval_ns) as u64;
-        let mut sent = 0;
+        // The first instant at or after one at which something is sent.
+        let tick = |at: u64| match schedule.quantum_ns {
+            0 => at,
+            quantum => at.div_ceil(quantum) * quantum,
+        };
+        let (mut sent, mut wake) = (0, 0);
         while self.done < schedule.total {
             let mut now = started.elapsed().as_nanos() as u64;
-            while sent < schedule.total
-                && due(sent) <= now
-                && let Some(at) = self.free.pop()
-            {
-                lag.record(now - due(sent));
-                self.send(at)?;
-                sent += 1;
-                now = started.elapsed().as_nanos() as u64;
+            if now >= wake {
+                while sent < schedule.total
+                    && due(sent) <= now
+                    && let Some(at) = self.free.pop()
+                {
+                    lag.record(now - due(sent));
+                    self.send(at)?;
+                    sent += 1;
+                    now = started.elapsed().as_nanos() as u64;
+                }
+                wake = if sent < schedule.total { tick(due(sent).max(now + 1)) } else { u64::MAX };
             }
-            let next = if sent < schedule.total && !self.free.is_empty() {
-                let due = due(sent);
-                let wake = if schedule.quantum_ns == 0 {
-                    due
-                } else {
-                    due.max(now).div_ceil(schedule.quantum_ns) * schedule.quantum_ns
-                };
-                Some(wake.saturating_sub(now))
-            } else {
-                None
-            };
-            self.receive(&poll, next)?;
+            let stalled = self.free.is_empty() || sent == schedule.total;
+            self.receive(&poll, (!stalled).then(|| wake.saturating_sub(now)))?;
         }
         Ok((lag, sent))
     }

@@ -1,6 +1,6 @@
 //! A whole answer, as far as it is needed.
 
-use peakdrill_wire_http1::{Fields, Sink};
+use peakdrill_wire_http1::{Fields, NameLengths, Sink};
 
 /// Longest head of an answer, in bytes.
 pub const HEAD_MAX_BYTES: usize = 64 * 1024;
@@ -20,6 +20,7 @@ pub(crate) struct Answer {
     /// The field lines, and behind them the body or its beginning.
     bytes: Vec<u8>,
     fields: usize,
+    lengths: NameLengths,
     /// Whether the whole body is kept.
     keep_body: bool,
 }
@@ -27,11 +28,11 @@ pub(crate) struct Answer {
 impl Answer {
     /// An answer still to be read, into a buffer that is empty.
     pub(crate) fn new(buffer: Vec<u8>, keep_body: bool) -> Self {
-        Self { status: 0, bytes: buffer, fields: 0, keep_body }
+        Self { status: 0, bytes: buffer, fields: 0, lengths: NameLengths::default(), keep_body }
     }
 
     pub(crate) fn fields(&self) -> Fields<'_> {
-        Fields::new(self.bytes.get(..self.fields).unwrap_or_default())
+        Fields::known(self.bytes.get(..self.fields).unwrap_or_default(), self.lengths)
     }
 
     /// The body, or its beginning.
@@ -49,6 +50,7 @@ impl Sink for Answer {
         self.status = status;
         self.bytes.extend_from_slice(fields.as_bytes());
         self.fields = self.bytes.len();
+        self.lengths = fields.lengths();
     }
 
     fn body(&mut self, part: &[u8]) {

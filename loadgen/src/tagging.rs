@@ -11,7 +11,6 @@ use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::StartError;
-use crate::template::HEX;
 
 /// The response header by which the isolation layer says that it refused an operation.
 pub const REFUSED_HEADER: &str = "x-peakdrill-refused";
@@ -241,16 +240,31 @@ fn non_zero(random: &mut ChaCha8Rng) -> NonZeroU64 {
 /// The field `00-<trace>-<span>-01` (W3C Trace Context, version 00, sampled).
 fn traceparent(trace: u128, span: u64) -> [u8; 70] {
     let mut line = *b"traceparent: 00-00000000000000000000000000000000-0000000000000000-01\r\n";
-    let (trace_digits, span_digits) = (16..48, 49..65);
-    put_hex(&trace.to_be_bytes(), line.get_mut(trace_digits).unwrap_or_default());
-    put_hex(&span.to_be_bytes(), line.get_mut(span_digits).unwrap_or_default());
+    for (number, first) in [((trace >> 64) as u64, 16), (trace as u64, 32), (span, 49)] {
+        if let Some(places) = line.get_mut(first..first + 16) {
+            places.copy_from_slice(&hex(number));
+        }
+    }
     line
 }
 
-fn put_hex(bytes: &[u8], places: &mut [u8]) {
-    for (byte, digits) in bytes.iter().zip(places.chunks_exact_mut(2)) {
-        digits.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-    }
+/// 16 hexadecimal digits, in lower case.
+fn hex(number: u64) -> [u8; 16] {
+    let mut text = [0; 16];
+    text[..8].copy_from_slice(&hex_half((number >> 32) as u32));
+    text[8..].copy_from_slice(&hex_half(number as u32));
+    text
+}
+
+/// Eight digits at once: each byte of a word takes half a byte of the number, and becomes a letter or a digit.
+fn hex_half(number: u32) -> [u8; 8] {
+    let wide = u64::from(number);
+    let wide = (wide | wide << 16) & 0x0000_ffff_0000_ffff;
+    let wide = (wide | wide << 8) & 0x00ff_00ff_00ff_00ff;
+    let halves = (wide | wide << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // One in every byte that is ten or more.
+    let letters = (halves + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (halves + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 #[cfg(test)]

@@ -2,32 +2,71 @@
 
 /// The field lines of a head: `name: value`, each with its line break; without the start line and the blank line.
 ///
-/// Nothing is indexed: a response has a dozen fields and few of them are asked for.
+/// Nothing is indexed, since a response has a dozen fields and few of them are asked for; but it is known which lengths
+/// the names have, so that one that is not there is nearly always found not to be at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Fields<'a>(&'a [u8]);
+pub struct Fields<'a> {
+    lines: &'a [u8],
+    lengths: NameLengths,
+}
+
+/// The lengths of names, each modulo 64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NameLengths(u64);
+
+impl NameLengths {
+    pub(crate) fn add(&mut self, length: usize) {
+        self.0 |= 1 << (length % 64);
+    }
+
+    fn has(self, length: usize) -> bool {
+        self.0 >> (length % 64) & 1 == 1
+    }
+}
 
 impl<'a> Fields<'a> {
     /// Takes lines as they stand. What is no field line is passed over when one is looked for.
     #[must_use]
     pub fn new(lines: &'a [u8]) -> Self {
-        Self(lines)
+        let mut lengths = NameLengths::default();
+        for line in lines.split(|c| *c == b'\n') {
+            if let Some(colon) = line.iter().position(|c| *c == b':') {
+                lengths.add(colon);
+            }
+        }
+        Self { lines, lengths }
+    }
+
+    /// The same lines with what was known of them before.
+    #[must_use]
+    pub fn known(lines: &'a [u8], lengths: NameLengths) -> Self {
+        Self { lines, lengths }
     }
 
     /// The lines.
     #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
-        self.0
+        self.lines
+    }
+
+    /// What is known of the lines, to be kept with a copy of them.
+    #[must_use]
+    pub fn lengths(&self) -> NameLengths {
+        self.lengths
     }
 
     /// The value of the first field of that name, in whatever case, without the white space around it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        if !self.lengths.has(name.len()) {
+            return None;
+        }
         self.get_all(name).next()
     }
 
     /// The values of all fields of that name, in their order.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let (lines, name) = (self.0, name.as_bytes());
+        let (lines, name) = (self.lines, name.as_bytes());
         let ends = memchr::memchr_iter(b'\n', lines).chain(std::iter::once(lines.len()));
         ends.scan(0, |start, end| Some((std::mem::replace(start, end + 1), end))).filter_map(
             move |(start, end)| {

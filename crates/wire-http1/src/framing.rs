@@ -3,6 +3,7 @@
 use httparse::Header;
 
 use crate::error::Error;
+use crate::fields::NameLengths;
 
 /// What the request was, as far as its response depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +32,8 @@ pub(crate) struct Framing {
     pub(crate) length: Length,
     /// Whether another request may follow on the connection.
     pub(crate) reusable: bool,
+    /// Of the names of all fields.
+    pub(crate) lengths: NameLengths,
 }
 
 /// The fields that matter, as they were met.
@@ -52,15 +55,14 @@ pub(crate) fn framing(
     headers: &[Header<'_>],
 ) -> Result<Framing, Error> {
     let bodiless = method == Method::Head || matches!(status, 204 | 304);
-    let mut found = Found::default();
+    let (mut found, mut lengths) = (Found::default(), NameLengths::default());
     for header in headers {
+        lengths.add(header.name.len());
         // Most fields are told apart by their length alone.
         match header.name.len() {
-            10 if header.name.eq_ignore_ascii_case("connection") => found.connection(header.value),
-            14 if !bodiless && header.name.eq_ignore_ascii_case("content-length") => {
-                found.content_length(header.value);
-            }
-            17 if !bodiless && header.name.eq_ignore_ascii_case("transfer-encoding") => {
+            10 if is(header.name, "Connection") => found.connection(header.value),
+            14 if !bodiless && is(header.name, "Content-Length") => found.content_length(header.value),
+            17 if !bodiless && is(header.name, "Transfer-Encoding") => {
                 found.transfer_encoding = true;
                 let last = list(header.value).next_back().unwrap_or_default();
                 // What is no text names no coding that is known.
@@ -72,11 +74,17 @@ pub(crate) fn framing(
     let persists = !found.close && (minor == 1 || found.keep_alive);
     found.length(bodiless, minor).map(|length| Framing {
         length,
+        lengths,
         // Both framings at once are a sign of a confused or hostile peer.
         reusable: persists
             && length != Length::UntilClose
             && !(found.transfer_encoding && found.content_length.is_some()),
     })
+}
+
+/// Whether a name is this one, which nearly all servers write as it is given here.
+fn is(name: &str, usual: &str) -> bool {
+    name == usual || name.eq_ignore_ascii_case(usual)
 }
 
 impl Found {
@@ -94,7 +102,7 @@ impl Found {
     }
 
     fn connection(&mut self, value: &[u8]) {
-        if value.eq_ignore_ascii_case(b"keep-alive") {
+        if value == b"keep-alive" {
             self.keep_alive = true;
             return;
         }

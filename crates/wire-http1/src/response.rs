@@ -203,7 +203,8 @@ impl ResponseDecoder {
                 Ok(used)
             }
             Look::Final { used, status, framing } => {
-                sink.head(status, lines(bytes.get(..used).unwrap_or(bytes)));
+                let lines = lines(bytes.get(..used).unwrap_or(bytes));
+                sink.head(status, Fields::known(lines, framing.lengths));
                 self.reusable = framing.reusable;
                 self.state = match framing.length {
                     Length::Bytes(length) if length > self.limits.body_bytes => {
@@ -287,11 +288,10 @@ fn look(method: Method, bytes: &[u8], limit: usize) -> Result<Look, Error> {
 }
 
 /// The field lines of a head that was found to be one: blank lines may be before it.
-fn lines(head: &[u8]) -> Fields<'_> {
+fn lines(head: &[u8]) -> &[u8] {
     let start = head.iter().position(|c| !matches!(c, b'\r' | b'\n')).unwrap_or(0);
     let head = head.get(start..).unwrap_or_default();
     let line = memchr::memchr(b'\n', head).map_or(head.len(), |end| end + 1);
     let lines = head.get(line..).unwrap_or_default();
-    let lines = lines.strip_suffix(b"\n").map_or(lines, |lines| lines.strip_suffix(b"\r").unwrap_or(lines));
-    Fields::new(lines)
+    lines.strip_suffix(b"\n").map_or(lines, |lines| lines.strip_suffix(b"\r").unwrap_or(lines))
 }

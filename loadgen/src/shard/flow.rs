@@ -125,7 +125,7 @@ impl<D: Driver> Shard<D> {
             }
         };
         let uuids = (0..code.uuids).map(|_| uuid(self.parts.stamper.random_u128())).collect();
-        let extracted = vec![None; code.extracted];
+        let extracted = std::iter::repeat_n(None, code.extracted).collect();
         self.next_seq = self.next_seq.wrapping_add(1);
         let key = self.sessions.insert(Session {
             index: due.index,
