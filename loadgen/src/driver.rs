@@ -68,10 +68,12 @@ pub(crate) trait Driver {
     fn recycle(&mut self, buffer: Vec<u8>);
     /// Takes a request. When it was handed to a connection at once, no `Sent` comes. Other completions come later.
     fn submit(&mut self, submission: Submission) -> Submitted;
-    /// Gives up an exchange, and the connection it is on; no completion of it comes any more.
+    /// Gives up an exchange, and the connection it is on; no completion of it comes any more but one that is there.
     fn cancel(&mut self, id: ExchangeId);
-    /// Moves what can be moved. The task is woken when there is more.
+    /// Moves what can be moved, up to a limit. The task is woken when there is more.
     fn turn(&mut self, cx: &mut Context<'_>);
+    /// Whether the last turn left something that could be moved.
+    fn has_turns(&self) -> bool;
     /// The next completion.
     fn next(&mut self) -> Option<Completion>;
     /// Whether there is a completion.

@@ -7,15 +7,16 @@ mod connection;
 mod pool;
 mod ready;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 use slab::Slab;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 use crate::answer::Buffers;
 use crate::dial::Stream;
@@ -33,6 +34,8 @@ const ROOM_BYTES: usize = 64 * 1024;
 const TURNS_MAX: usize = 256;
 /// How long connections have to last before the start, in milliseconds.
 const PREOPEN_LAST_MS: u64 = 1;
+/// How often it is looked before the start whether connections that ended may be opened again, in milliseconds.
+const PREOPEN_RETRY_MS: u64 = 10;
 
 /// All connections of a shard.
 pub(crate) struct Http1 {
@@ -43,8 +46,10 @@ pub(crate) struct Http1 {
     /// Connections whose turn it is, last first.
     turns: Vec<usize>,
     room: Box<[u8]>,
-    dials: JoinSet<(usize, Result<Stream, Fault>)>,
-    /// At most one per exchange in flight.
+    dials: JoinSet<Result<Stream, Fault>>,
+    /// The pools that these are for.
+    dialing: HashMap<Id, usize>,
+    /// At most two per exchange in flight.
     completions: VecDeque<Completion>,
     buffers: Buffers,
     /// Nothing that waits is to be sent any more.
@@ -63,6 +68,7 @@ impl Http1 {
             turns: Vec::new(),
             room: vec![0; ROOM_BYTES].into_boxed_slice(),
             dials: JoinSet::new(),
+            dialing: HashMap::new(),
             completions: VecDeque::new(),
             buffers: Buffers::default(),
             stopped: false,
@@ -95,15 +101,22 @@ impl Http1 {
     /// Ready when as many connections are open as have to be, or one could not be opened.
     async fn all_open(&mut self, place: usize) -> Result<(), Fault> {
         loop {
-            poll_fn(|cx| {
+            let opening = poll_fn(|cx| {
                 self.turn(cx);
                 match self.pools.get_mut(place).map_or(Ok(true), Pool::is_preopened) {
                     Ok(false) => Poll::Pending,
                     Ok(true) => Poll::Ready(Ok(())),
                     Err(fault) => Poll::Ready(Err(fault)),
                 }
-            })
-            .await?;
+            });
+            let pause = Duration::from_millis(PREOPEN_RETRY_MS);
+            if let Ok(opened) = tokio::time::timeout(pause, opening).await {
+                opened?;
+            } else {
+                // What ended unused is tried again after a pause, of which nothing else tells.
+                self.open_more(place);
+                continue;
+            }
             // One that was opened just now may be closed by a peer that has enough of them: it has to last.
             let opened = self.opened();
             let idly = poll_fn(|cx| {
@@ -125,16 +138,21 @@ impl Http1 {
             && pool.wants_another(now)
         {
             let dialer = Arc::clone(&pool.dialer);
-            self.dials.spawn(async move { (place, dialer.dial().await) });
+            let dial = self.dials.spawn(async move { dialer.dial().await });
+            self.dialing.insert(dial.id(), place);
         }
     }
 
     /// Takes in what came of opening connections.
     fn dialed(&mut self, cx: &mut Context<'_>) {
         while !self.dials.is_empty()
-            && let Poll::Ready(Some(joined)) = self.dials.poll_join_next(cx)
+            && let Poll::Ready(Some(joined)) = self.dials.poll_join_next_with_id(cx)
         {
-            let Ok((place, result)) = joined else { continue };
+            let (id, result) = joined.unwrap_or_else(|broken| {
+                let detail = format!("opening it broke down: {broken}");
+                (broken.id(), Err(Fault { class: ErrorClass::Connect, detail }))
+            });
+            let Some(place) = self.dialing.remove(&id) else { continue };
             let Some(pool) = self.pools.get_mut(place) else { continue };
             match result {
                 Ok(stream) => {
@@ -292,19 +310,24 @@ impl Driver for Http1 {
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) {
-        self.ready.register(cx.waker());
         self.dialed(cx);
-        if self.turns.is_empty() {
-            self.ready.swap(&mut self.turns);
+        let collected = self.turns.is_empty();
+        if collected {
+            self.ready.collect(cx.waker(), &mut self.turns);
             self.turns.reverse();
         }
         for _ in 0..TURNS_MAX {
-            let Some(key) = self.turns.pop() else {
-                return;
-            };
+            let Some(key) = self.turns.pop() else { break };
             self.turn_of(key);
         }
-        cx.waker().wake_by_ref();
+        // What came onto the list since it was collected in another turn has woken nobody who looked at it.
+        if !collected || self.has_turns() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn has_turns(&self) -> bool {
+        !self.turns.is_empty()
     }
 
     fn next(&mut self) -> Option<Completion> {

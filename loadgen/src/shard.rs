@@ -32,8 +32,13 @@ use crate::tagging::Stamper;
 pub const TICK_MS: u64 = 10;
 /// An arrival that is later than this is missed: the engine is overloaded, in nanoseconds.
 pub const OVERDUE_MAX_NS: u64 = NS_PER_S;
+/// How long a request may be over its limit while there is always more to read before its answer could be known not to
+/// be there, in nanoseconds.
+const READ_BEHIND_MAX_NS: u64 = NS_PER_S;
 /// Arrivals that are started before connections get their turn.
 const ARRIVALS_PER_TURN_MAX: usize = 64;
+/// Turns of the driver in which the answers of a burst are read before any is dealt with, at most.
+const BURST_TURNS_MAX: u32 = 64;
 /// Completions that are settled before the clock is looked at again.
 const COMPLETIONS_PER_TURN_MAX: usize = 256;
 /// Pause of a closed-loop user whose journey could not be sent, in milliseconds.
@@ -75,6 +80,8 @@ pub(crate) struct Shard<D> {
     tick_at: MonoNs,
     batch_at: MonoNs,
     arrivals_at: MonoNs,
+    /// All that had arrived by then was read.
+    read_up_to: MonoNs,
     overdue_ns: u64,
     batches_lost: u64,
 }
@@ -159,6 +166,7 @@ impl<D: Driver> Shard<D> {
             tick_at: MonoNs(0),
             batch_at: parts.clock.mono().plus(BATCH_EVERY_MS * NS_PER_MS),
             arrivals_at: MonoNs(0),
+            read_up_to: MonoNs(0),
             overdue_ns: 0,
             batches_lost: 0,
             parts,
@@ -199,7 +207,10 @@ impl<D: Driver> Shard<D> {
 
     fn tick(&mut self, now: MonoNs) {
         self.tick_at = now.plus(TICK_MS * NS_PER_MS);
-        self.time_out(now);
+        // An answer that came in time may still be on its way through here.
+        self.settle_all();
+        let known = MonoNs(now.0.saturating_sub(READ_BEHIND_MAX_NS)).max(self.read_up_to);
+        self.time_out(now.min(known), now);
         self.parts.driver.tick(now);
         if now >= self.batch_at {
             self.batch_at = now.plus(BATCH_EVERY_MS * NS_PER_MS);
@@ -215,8 +226,11 @@ impl<D: Driver> Shard<D> {
     }
 
     /// The time at which something is due, not counting completions.
-    fn due(&self) -> MonoNs {
+    fn due(&self, now: MonoNs) -> MonoNs {
         let mut due = self.tick_at;
+        if self.users.iter().any(|users| self.may_begin(users, now)) {
+            return now;
+        }
         if let Some(Reverse(timer)) = self.timers.peek() {
             due = due.min(timer.at);
         }
@@ -232,26 +246,26 @@ impl<D: Driver> Shard<D> {
 
     /// Waits until something is due or has completed.
     async fn wait(&mut self, alarm: &mut Alarm) {
-        let due = self.due();
+        let began = self.parts.clock.mono();
+        let due = self.due(began);
         let precise = self.parts.pacing == Pacing::Precise;
-        let mut turn_given = false;
+        let (mut turns, mut polled) = (0, false);
+        let mut read_up_to = None;
         poll_fn(|cx| {
             self.parts.driver.turn(cx);
-            if self.parts.driver.has_next() {
-                return Poll::Ready(());
+            turns += 1;
+            if polled && !self.parts.driver.has_turns() {
+                read_up_to = Some(began);
             }
             let left = due.since(self.parts.clock.mono());
-            if left == 0 {
-                // What has arrived is looked for before the next round even when that is due already.
-                if turn_given {
-                    return Poll::Ready(());
-                }
-                turn_given = true;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            // Many answers at once are all read, and so timed, before any is dealt with. What is due is not put off by it.
+            let burst = self.parts.driver.has_turns() && turns < BURST_TURNS_MAX && left > 0;
+            // What has arrived is looked for before the next round even when that is due already.
+            if !burst && (self.parts.driver.has_next() || left == 0 && polled) {
+                return Poll::Ready(());
             }
-            turn_given = true;
-            if precise && left <= SPIN_NS {
+            let first = !std::mem::replace(&mut polled, true);
+            if burst || left == 0 && first || precise && left <= SPIN_NS {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -262,6 +276,7 @@ impl<D: Driver> Shard<D> {
             Poll::Pending
         })
         .await;
+        self.read_up_to = read_up_to.unwrap_or(self.read_up_to);
     }
 }
 

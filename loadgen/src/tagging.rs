@@ -63,7 +63,8 @@ impl TokenCell {
         }));
     }
 
-    /// Takes the token out: nothing more is sent.
+    /// Takes the token out: no further request is tagged, and so none is sent. One that was tagged and waits for a
+    /// connection may still go out until its token ends.
     pub fn clear(&self) {
         self.replace(None);
     }

@@ -49,10 +49,12 @@ impl Shared {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells all who wait that the fold changed.
+    /// Tells all who wait that the fold changed. The fold must not be locked by the caller.
     pub(crate) fn notify(&self) {
-        self.changed.notify_all();
         self.version.send_modify(|version| *version += 1);
+        // Who looked at the number before holds the lock until it waits: it is not passed over.
+        drop(self.fold());
+        self.changed.notify_all();
     }
 
     /// Folds what came and publishes it. Cells that did not change are not copied; of others, what did not change

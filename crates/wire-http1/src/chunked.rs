@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::response::{FIELDS_MAX, Sink};
 
-/// Bytes of chunk extensions in one body, at most.
+/// Bytes of chunk extensions, of white space and of needless zeros in one body, at most.
 const EXTENSIONS_MAX_BYTES: u32 = 16 * 1024;
 /// Bytes of the trailer section, at most.
 const TRAILER_MAX_BYTES: usize = 16 * 1024;
@@ -83,10 +83,10 @@ impl Chunked {
     fn step(&mut self, byte: u8) -> Result<State, Error> {
         match (self.state, byte) {
             (State::Start | State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
-            (State::Size | State::Space, b' ' | b'\t') => Ok(State::Space),
+            (State::Size | State::Space, b' ' | b'\t') => self.needless(State::Space),
             (State::Size | State::Space, b';') => Ok(State::Extension),
             (State::Size | State::Space | State::Extension, b'\r') => Ok(State::SizeLf),
-            (State::Extension, byte) if byte != b'\n' => self.extension(),
+            (State::Extension, byte) if byte != b'\n' => self.needless(State::Extension),
             (State::SizeLf, b'\n') if self.size == 0 => Ok(State::LineStart),
             (State::SizeLf, b'\n') => Ok(State::Data),
             (State::DataCr, b'\r') => Ok(State::DataLf),
@@ -106,15 +106,17 @@ impl Chunked {
         let value = (byte as char).to_digit(16).unwrap_or(0);
         let more = self.size.checked_mul(16).and_then(|size| size.checked_add(u64::from(value)));
         self.size = more.ok_or(Error::Chunk("a size is too large a number"))?;
-        Ok(State::Size)
+        // Zeros before a number are no part of it, and the last chunk's size has one.
+        if self.size == 0 { self.needless(State::Size) } else { Ok(State::Size) }
     }
 
-    fn extension(&mut self) -> Result<State, Error> {
+    /// Counts a byte that says nothing.
+    fn needless(&mut self, next: State) -> Result<State, Error> {
         self.extension_bytes += 1;
         if self.extension_bytes >= EXTENSIONS_MAX_BYTES {
-            return Err(Error::Chunk("its extensions are too long"));
+            return Err(Error::Chunk("its size lines are too long"));
         }
-        Ok(State::Extension)
+        Ok(next)
     }
 
     fn trailer(&mut self, byte: u8, next: State) -> Result<State, Error> {

@@ -55,7 +55,10 @@ pub struct ResponseDecoder {
     state: State,
     /// A head that came in parts.
     partial: Vec<u8>,
+    /// Blank lines before the head, in bytes.
+    blank: usize,
     informational: u32,
+    chunked: Chunked,
     reusable: bool,
     /// Body bytes that may still come.
     body_left: u64,
@@ -65,7 +68,7 @@ pub struct ResponseDecoder {
 enum State {
     Head,
     Bytes(u64),
-    Chunked(Box<Chunked>),
+    Chunked,
     UntilClose,
 }
 
@@ -91,7 +94,9 @@ impl ResponseDecoder {
             method: Method::Other,
             state: State::Head,
             partial: Vec::new(),
+            blank: 0,
             informational: 0,
+            chunked: Chunked::default(),
             reusable: false,
             body_left: 0,
         }
@@ -103,6 +108,7 @@ impl ResponseDecoder {
         self.state = State::Head;
         self.partial.clear();
         self.partial.shrink_to(KEPT_BYTES);
+        self.blank = 0;
         self.informational = 0;
         self.body_left = self.limits.body_bytes;
     }
@@ -131,7 +137,7 @@ impl ResponseDecoder {
                     sink.body(part);
                     (part.len(), whole)
                 }
-                State::Chunked(_) => self.chunked(rest, sink)?,
+                State::Chunked => self.chunked(rest, sink)?,
                 State::UntilClose => {
                     self.data(rest.len() as u64)?;
                     sink.body(rest);
@@ -158,13 +164,19 @@ impl ResponseDecoder {
             State::Head if self.partial.is_empty() && self.informational == 0 => Err(Error::Closed),
             State::Head => Err(Error::HeadShort),
             State::Bytes(_) => Err(Error::BodyShort("within the body")),
-            State::Chunked(chunked) => Err(Error::BodyShort(chunked.place())),
+            State::Chunked => Err(Error::BodyShort(self.chunked.place())),
         }
     }
 
     /// Takes the beginning of a head, or all of it; tells how many bytes were taken.
     fn head(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<usize, Error> {
         if self.partial.is_empty() {
+            // Blank lines before the head are passed over (RFC 9112, 2.2), but not for ever.
+            let blank = blank_lines(input);
+            if blank > 0 {
+                self.blank += blank;
+                return too_long(self.blank, self.limits.head_bytes).map(|()| blank);
+            }
             let look = look(self.method, input, self.limits.head_bytes)?;
             if matches!(look, Look::Partial) {
                 self.partial.extend_from_slice(input);
@@ -211,7 +223,10 @@ impl ResponseDecoder {
                         return Err(Error::BodyTooLarge(self.limits.body_bytes));
                     }
                     Length::Bytes(length) => State::Bytes(length),
-                    Length::Chunked => State::Chunked(Box::default()),
+                    Length::Chunked => {
+                        self.chunked = Chunked::default();
+                        State::Chunked
+                    }
                     Length::UntilClose => State::UntilClose,
                 };
                 Ok(used)
@@ -220,12 +235,9 @@ impl ResponseDecoder {
     }
 
     fn chunked(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<(usize, bool), Error> {
-        let State::Chunked(chunked) = &mut self.state else {
-            return Ok((0, false));
-        };
         let mut counted = Counted { sink, bytes: 0 };
-        let (used, whole) = chunked.feed(input, &mut counted)?;
-        let (bytes, announced) = (counted.bytes, chunked.announced());
+        let (used, whole) = self.chunked.feed(input, &mut counted)?;
+        let (bytes, announced) = (counted.bytes, self.chunked.announced());
         self.data(bytes)?;
         if announced > self.body_left {
             return Err(Error::BodyTooLarge(self.limits.body_bytes));
@@ -256,6 +268,15 @@ impl<S: Sink> Sink for Counted<'_, S> {
         self.bytes += part.len() as u64;
         self.sink.body(part);
     }
+}
+
+/// The length of the blank lines at the beginning.
+fn blank_lines(input: &[u8]) -> usize {
+    let mut rest = input;
+    while let Some(behind) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
+        rest = behind;
+    }
+    input.len() - rest.len()
 }
 
 fn too_long(bytes: usize, limit: usize) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::shell::{cargo, install, root, step};
+use crate::shell::{cargo, install, root, step, target_dir};
 use clients::{Client, Load};
 
 #[derive(Subcommand)]
@@ -57,7 +57,7 @@ pub fn run(what: &What) -> Result<(), String> {
         cargo().args(["build", "--release", "-p", "peakdrill-loadgen", "--example", "floor"]),
     )?;
     let server = nginx::Nginx::start()?;
-    let bin = root().join("target/release");
+    let bin = target_dir()?.join("release");
     let scratch = std::env::temp_dir().join(format!("peakdrill-bench-{}", std::process::id()));
     let mut page = table::Page::new(options.rounds, options.seconds);
     for part in &options.only {

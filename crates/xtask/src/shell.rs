@@ -17,6 +17,14 @@ pub fn cargo() -> Command {
     command
 }
 
+/// Where cargo puts what it builds.
+pub fn target_dir() -> Result<PathBuf, String> {
+    let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let value: serde_json::Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
+    let folder = value["target_directory"].as_str().ok_or("cargo metadata names no target")?;
+    Ok(PathBuf::from(folder))
+}
+
 /// Runs a step, showing its name and its time.
 pub fn step(name: &str, command: &mut Command) -> Result<(), String> {
     eprintln!("\n── {name}");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::shell::{cargo, has, install, output, root, step};
+use crate::shell::{cargo, has, install, step, target_dir};
 use crate::tidy;
 
 #[derive(Args)]
@@ -20,7 +20,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     step("clippy", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     // All targets at once: with fewer, features unify in another way, and everything would be built twice.
     step("build", cargo().args(["build", "--workspace", "--all-targets"]))?;
-    let program = root().join(target_dir()?).join("debug/peakdrill");
+    let program = target_dir()?.join("debug/peakdrill");
     tidy::run(false, Some(&program))?;
     deny()?;
     tests(options.quick, &program)?;
@@ -40,15 +40,6 @@ fn tests(quick: bool, program: &Path) -> Result<(), String> {
         command.env("RUST_TEST_THREADS", "1");
     }
     step("tests", command.args(scope).env("PEAKDRILL_BIN", program))
-}
-
-fn target_dir() -> Result<String, String> {
-    let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
-    let value: serde_json::Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
-    value["target_directory"]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| "cargo metadata names no target".to_owned())
 }
 
 /// The advisory data is a public repository: where it cannot be had, licences, bans and sources still count.

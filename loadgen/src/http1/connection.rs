@@ -17,7 +17,7 @@ use crate::driver::{ExchangeId, Submission};
 use crate::extract::Fault;
 
 /// Reads of one connection before others get their turn.
-const READS_PER_TURN_MAX: usize = 16;
+const READS_PER_TURN_MAX: usize = 2;
 const LIMITS: Limits = Limits { head_bytes: HEAD_MAX_BYTES, body_bytes: BODY_MAX_BYTES };
 
 pub(super) struct Connection {
@@ -97,23 +97,37 @@ impl Connection {
         let Submission { id, method, keep_body, .. } = job;
         let mut cx = Context::from_waker(&self.waker);
         let tls = matches!(self.stream, Stream::Tls(_));
-        self.written = match Pin::new(&mut self.stream).poll_write(&mut cx, &job.wire) {
-            Poll::Pending => 0,
-            Poll::Ready(Ok(written)) if written > 0 => written,
-            // What TLS had already taken may be out.
-            Poll::Ready(_) if tls => 0,
+        let failed = match Pin::new(&mut self.stream).poll_write(&mut cx, &job.wire) {
+            Poll::Pending => {
+                self.written = 0;
+                false
+            }
+            Poll::Ready(Ok(written)) if written > 0 => {
+                self.written = written;
+                false
+            }
+            // What TLS had already taken may be out: it is not written again.
+            Poll::Ready(_) if tls => true,
             Poll::Ready(_) => return Err(job),
         };
         self.used = true;
         self.decoder.begin(method);
         self.unsent = job.wire;
         self.exchange = Some(Exchange { id, answer: Answer::new(buffers.take(), keep_body) });
-        if tls || self.written < self.unsent.len() {
+        if failed {
+            self.write_failed();
+        } else if tls || self.written < self.unsent.len() {
             self.write_on(buffers);
         } else {
             self.all_written(buffers);
         }
         Ok(())
+    }
+
+    /// The peer does not take the request. Whether it has answered all the same is found by reading.
+    fn write_failed(&mut self) {
+        self.writing = Writing::Failed;
+        self.waker.wake_by_ref();
     }
 
     fn all_written(&mut self, buffers: &mut Buffers) {
@@ -125,10 +139,7 @@ impl Connection {
     fn write_on(&mut self, buffers: &mut Buffers) {
         match self.poll_write_on() {
             Poll::Ready(true) => self.all_written(buffers),
-            Poll::Ready(false) => {
-                self.writing = Writing::Failed;
-                self.waker.wake_by_ref();
-            }
+            Poll::Ready(false) => self.write_failed(),
             Poll::Pending => self.writing = Writing::UnderWay,
         }
     }
@@ -151,8 +162,11 @@ impl Connection {
         if self.writing == Writing::UnderWay {
             self.write_on(buffers);
         }
-        let mut ended = None;
-        for _ in 0..READS_PER_TURN_MAX {
+        let (mut ended, mut reads) = (None, 0);
+        // An exchange that has ended is followed by one more read: it makes the connection watched, and finds what nobody
+        // asked for.
+        while ended.is_some() || reads < READS_PER_TURN_MAX {
+            reads += 1;
             let mut buffer = ReadBuf::new(room);
             let mut cx = Context::from_waker(&self.waker);
             let read = Pin::new(&mut self.stream).poll_read(&mut cx, &mut buffer);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
-/// The list. It holds every connection at most once.
+/// The list. It holds every connection once; one that got a turn out of order may be on it a second time.
 #[derive(Debug, Default)]
 pub(super) struct Ready(Mutex<List>);
 
@@ -32,21 +32,14 @@ impl Ready {
         Arc::new(Bell { key, rung: AtomicBool::new(false), ready: Arc::clone(self) })
     }
 
-    /// Exchanges the list for an empty one.
-    pub(super) fn swap(&self, keys: &mut Vec<usize>) {
+    /// Exchanges the list for an empty one. This task is woken when something comes onto that.
+    pub(super) fn collect(&self, waker: &Waker, keys: &mut Vec<usize>) {
         keys.clear();
-        std::mem::swap(&mut self.list().keys, keys);
-    }
-
-    /// Wakes this task when something comes onto the list; at once when there is something.
-    pub(super) fn register(&self, waker: &Waker) {
         let mut list = self.list();
         if !list.shard.as_ref().is_some_and(|known| known.will_wake(waker)) {
             list.shard = Some(waker.clone());
         }
-        if !list.keys.is_empty() {
-            waker.wake_by_ref();
-        }
+        std::mem::swap(&mut list.keys, keys);
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS};
 
-use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Parts, Shard, Timer, USER_PAUSE_MS, Wake};
+use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Parts, Shard, Timer, USER_PAUSE_MS, Users, Wake};
 use crate::arrivals::USERS_INDEX_BITS;
 use crate::driver::{Driver, ExchangeId, Submission};
 use crate::extract::Fault;
@@ -57,10 +57,13 @@ impl<D: Driver> Shard<D> {
         }
     }
 
+    /// Pauses that are over, up to a limit: what has arrived is read in between.
     pub(super) fn fire_timers(&mut self, now: MonoNs) {
-        while let Some(Reverse(timer)) = self.timers.peek().copied()
-            && timer.at <= now
-        {
+        for _ in 0..ARRIVALS_PER_TURN_MAX {
+            let Some(Reverse(timer)) = self.timers.peek().copied().filter(|Reverse(timer)| timer.at <= now)
+            else {
+                return;
+            };
             self.timers.pop();
             match timer.wake {
                 Wake::Session(key, birth) => {
@@ -81,20 +84,27 @@ impl<D: Driver> Shard<D> {
         }
     }
 
-    /// Free users start their next journeys.
+    /// Whether users of a closed-loop phase are free to begin.
+    pub(super) fn may_begin(&self, users: &Users, now: MonoNs) -> bool {
+        let at = |ns| self.parts.start_at.plus(ns);
+        users.free > 0 && !self.stopping && now >= at(users.phase.start_ns) && now < at(users.phase.end_ns)
+    }
+
+    /// Free users start their next journeys, up to a limit: what has arrived is read in between.
     pub(super) fn fire_users(&mut self, now: MonoNs) {
         for k in 0..self.users.len() {
+            if !self.users.get(k).is_some_and(|users| self.may_begin(users, now)) {
+                continue;
+            }
             let Some(users) = self.users.get_mut(k) else {
                 return;
             };
-            let start = self.parts.start_at.plus(users.phase.start_ns);
-            if now < start || self.stopping || now >= self.parts.start_at.plus(users.phase.end_ns) {
-                continue;
-            }
-            let (free, first, phase) = (std::mem::take(&mut users.free), users.begun, users.phase.phase);
-            users.begun += u64::from(free);
+            let starting = users.free.min(ARRIVALS_PER_TURN_MAX as u32);
+            users.free -= starting;
+            let (first, phase) = (users.begun, users.phase.phase);
+            users.begun += u64::from(starting);
             let base = (u64::from(phase) + 1) << USERS_INDEX_BITS;
-            for n in first..first + u64::from(free) {
+            for n in first..first + u64::from(starting) {
                 let index = base + n * self.parts.shards as u64 + self.parts.shard as u64;
                 self.begin(Due { index, phase, intended: now, user: Some(k) }, now);
             }

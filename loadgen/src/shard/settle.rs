@@ -71,12 +71,13 @@ impl<D: Driver> Shard<D> {
         }
     }
 
-    /// Ends requests that are over their limit. They are found within a tick.
-    pub(super) fn time_out(&mut self, now: MonoNs) {
+    /// Ends requests whose limit was over at `read_up_to`, the time up to which answers were read. They are found within
+    /// a tick.
+    pub(super) fn time_out(&mut self, read_up_to: MonoNs, now: MonoNs) {
         for k in 0..self.deadlines.len() {
             while let Some((at, id)) = self.deadlines.get(k).and_then(|(_, list)| list.front().copied()) {
                 let open = self.session_of(id).is_some();
-                if open && at > now {
+                if open && at > read_up_to {
                     break;
                 }
                 if let Some((_, list)) = self.deadlines.get_mut(k) {
@@ -220,7 +221,7 @@ impl<D: Driver> Shard<D> {
     }
 
     /// Settles what has completed already, so that it is not counted as cancelled.
-    fn settle_all(&mut self) {
+    pub(super) fn settle_all(&mut self) {
         while self.parts.driver.has_next() {
             self.settle();
         }

@@ -23,6 +23,9 @@ impl Driver for Silent {
         Submitted { at: MonoNs(0), sent: false }
     }
     fn turn(&mut self, _: &mut Context<'_>) {}
+    fn has_turns(&self) -> bool {
+        false
+    }
     fn has_next(&self) -> bool {
         false
     }

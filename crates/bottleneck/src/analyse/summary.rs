@@ -143,12 +143,12 @@ fn nothing_because(facts: &Facts<'_>, findings: &[Finding], matter: &Matter, up_
 
 fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<String> {
     let mut out = Vec::new();
-    if facts.windows.tested.is_none() {
-        out.push("no request of the load is known".to_owned());
-        return out;
-    }
     if facts.series.nodes.is_empty() {
         out.push("no spans arrived: check that the services export to the collector".to_owned());
+        return out;
+    }
+    if facts.windows.tested.is_none() {
+        out.push("no request of the load is known".to_owned());
         return out;
     }
     if let Some(share) = telemetry.traced.filter(|share| *share < COMPLETE) {

@@ -60,13 +60,7 @@ fn without_load(
 
 /// The load is over.
 pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<Finished, ControlError> {
-    if let Some(collector) = &drill.stage.collector {
-        drill.roots.end(|rows| collector.push_roots(rows));
-    }
-    settle(&drill);
-    if drill.stage.collector.as_ref().is_some_and(|collector| collector.view().spans() > 0) {
-        drill.roots_dropped += drill.roots.let_go();
-    }
+    settle(&mut drill);
     if let Some(why) = drill.engine_failed.take() {
         let data = serde_json::json!({ "engine_failed": true });
         drill.event(EventKind::Run, format!("the engine failed: {why}"), data)?;
@@ -105,12 +99,16 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
 
 /// Services hold spans and counts back for a moment, by default for five seconds: wait until nothing new has come
 /// for a while and the requests' traces are there, or the limit is over.
-fn settle(drill: &Running) {
+fn settle(drill: &mut Running) {
+    let mut roots = std::mem::take(&mut drill.roots);
     let Some(collector) = &drill.stage.collector else { return };
     let mut last = (collector.view().spans(), Instant::now());
     // What has not come by then is named where it is missing: in the ledger, and in the completeness of traces.
     let _in_time = collector.wait_until(SETTLE_LIMIT, |collector| {
         let view = collector.view();
+        if view.spans() > 0 && roots.push_held(|rows| collector.push_roots(rows)) {
+            return None;
+        }
         if view.spans() != last.0 {
             last = (view.spans(), Instant::now());
         }
@@ -120,6 +118,9 @@ fn settle(drill: &Running) {
         last.1 = Instant::now();
         is_complete(&drill.plan, &view.cells).then_some(())
     });
+    if collector.view().spans() > 0 {
+        drill.roots_dropped += roots.let_go();
+    }
 }
 
 /// Whether no service's spans are missing, as far as the cells tell.

@@ -91,6 +91,10 @@ fn the_limits_hold() {
     assert_eq!(refused(&format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(101))), Error::BodyTooLarge(100));
     let extension = format!("{chunked}1;{}", "x".repeat(20_000));
     assert!(matches!(refused(&extension), Error::Chunk(_)));
+    for needless in ["0".repeat(20_000), format!("1{}", " ".repeat(20_000))] {
+        assert!(matches!(refused(&format!("{chunked}{needless}")), Error::Chunk(_)));
+    }
+    assert!(matches!(refused(&"\r\n".repeat(LIMITS.head_bytes)), Error::HeadTooLarge(_)));
     let trailer = format!("{chunked}0\r\na: {}", "x".repeat(20_000));
     assert!(matches!(refused(&trailer), Error::HeadTooLarge(_)));
 }
