@@ -74,6 +74,8 @@ pub(crate) trait Driver {
     fn turn(&mut self, cx: &mut Context<'_>);
     /// Whether the last turn left something that could be moved.
     fn has_turns(&self) -> bool;
+    /// Whether all is read that is known to be there.
+    fn all_read(&self) -> bool;
     /// The next completion.
     fn next(&mut self) -> Option<Completion>;
     /// Whether there is a completion.

@@ -330,6 +330,10 @@ impl Driver for Http1 {
         !self.turns.is_empty()
     }
 
+    fn all_read(&self) -> bool {
+        self.turns.is_empty() && self.ready.is_empty()
+    }
+
     fn next(&mut self) -> Option<Completion> {
         self.completions.pop_front()
     }

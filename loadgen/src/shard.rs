@@ -207,8 +207,6 @@ impl<D: Driver> Shard<D> {
 
     fn tick(&mut self, now: MonoNs) {
         self.tick_at = now.plus(TICK_MS * NS_PER_MS);
-        // An answer that came in time may still be on its way through here.
-        self.settle_all();
         let known = MonoNs(now.0.saturating_sub(READ_BEHIND_MAX_NS)).max(self.read_up_to);
         self.time_out(now.min(known), now);
         self.parts.driver.tick(now);
@@ -254,7 +252,7 @@ impl<D: Driver> Shard<D> {
         poll_fn(|cx| {
             self.parts.driver.turn(cx);
             turns += 1;
-            if polled && !self.parts.driver.has_turns() {
+            if polled && self.parts.driver.all_read() {
                 read_up_to = Some(began);
             }
             let left = due.since(self.parts.clock.mono());

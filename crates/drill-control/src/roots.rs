@@ -1,24 +1,22 @@
 //! Rows of the generator, on their way to the collector.
 //!
 //! Each row opens a trace there, which costs as much as the request itself did. While no service has sent a span there is
-//! nothing that it could be joined with, so rows are held: for longer than exporters hold spans back (by default five
-//! seconds), and up to a limit. When spans come, what is held is pushed. When none ever come, nothing is.
+//! nothing that it could be joined with, so rows are held, up to a limit. When spans come, what is held is pushed. At the
+//! end so it is without any, if nothing had to be let go: the record of a small run holds all rows, and no record holds
+//! an arbitrary part of them.
 
 use std::collections::VecDeque;
 
 use peakdrill_drill_model::frame::RootRow;
-use peakdrill_timebase::{MonoNs, NS_PER_S};
 
-/// How long rows are held, in nanoseconds.
-const HELD_MAX_NS: u64 = 20 * NS_PER_S;
-/// Rows that are held, at most, but for the newest batch: some 40 MiB.
-const HELD_MAX: usize = 512 * 1024;
+/// Rows that are held, at most, but for the newest batch: some 8 MiB. The collector takes so many at once without
+/// refusing what services send.
+const HELD_MAX: usize = 96 * 1024;
 
 /// The rows that are held.
 #[derive(Debug, Default)]
 pub(crate) struct Roots {
-    /// Batches, and when each came.
-    held: VecDeque<(MonoNs, Vec<RootRow>)>,
+    held: VecDeque<Vec<RootRow>>,
     len: usize,
     /// Rows that were let go.
     let_go: u64,
@@ -26,20 +24,17 @@ pub(crate) struct Roots {
 
 impl Roots {
     /// Takes a batch of rows. `heard` tells whether any span has come; from then on all rows are pushed.
-    pub(crate) fn take(&mut self, at: MonoNs, rows: Vec<RootRow>, heard: bool, push: impl Fn(&[RootRow])) {
+    pub(crate) fn take(&mut self, rows: Vec<RootRow>, heard: bool, push: impl Fn(&[RootRow])) {
         if heard {
             self.push_held(&push);
             push(&rows);
             return;
         }
         self.len += rows.len();
-        self.held.push_back((at, rows));
-        let over = |held: &VecDeque<(MonoNs, Vec<RootRow>)>, len| {
-            let oldest = held.front().map_or(at, |(came, _)| *came);
-            held.len() > 1 && (len > HELD_MAX || at.since(oldest) > HELD_MAX_NS)
-        };
-        while over(&self.held, self.len)
-            && let Some((_, oldest)) = self.held.pop_front()
+        self.held.push_back(rows);
+        while self.len > HELD_MAX
+            && self.held.len() > 1
+            && let Some(oldest) = self.held.pop_front()
         {
             self.len -= oldest.len();
             self.let_go += oldest.len() as u64;
@@ -49,16 +44,23 @@ impl Roots {
     /// Spans have come: pushes what is held. Whether there was any.
     pub(crate) fn push_held(&mut self, push: impl Fn(&[RootRow])) -> bool {
         let any = self.len > 0;
-        for (_, rows) in self.held.drain(..) {
+        for rows in self.held.drain(..) {
             push(&rows);
         }
         self.len = 0;
         any
     }
 
-    /// Rows that were let go: they are missing from their traces, if those have spans.
-    pub(crate) fn let_go(&self) -> u64 {
-        self.let_go
+    /// The run is over: pushes what is held, if that is all there was or spans have come.
+    pub(crate) fn end(&mut self, heard: bool, push: impl Fn(&[RootRow])) {
+        if heard || self.let_go == 0 {
+            self.push_held(push);
+        }
+    }
+
+    /// Rows that were not pushed: if there are spans, they are missing from their traces.
+    pub(crate) fn missing(&self) -> u64 {
+        self.let_go + self.len as u64
     }
 }
 
@@ -83,32 +85,32 @@ mod tests {
         (first..first + count).map(row).collect()
     }
 
-    /// What is pushed when these batches come at these seconds, and how many rows were let go. The last value of each
-    /// tells whether a span has come.
-    fn pushed(batches: &[(u64, Vec<RootRow>, bool)]) -> (Vec<u64>, u64) {
+    /// What is pushed when these batches come, and how many rows are not. The second value of each tells whether a span
+    /// has come.
+    fn pushed(batches: &[(Vec<RootRow>, bool)]) -> (Vec<u64>, u64) {
         let (mut roots, spans) = (Roots::default(), RefCell::new(Vec::new()));
         let push = |rows: &[RootRow]| spans.borrow_mut().extend(rows.iter().map(|row| row.span));
-        for (second, rows, heard) in batches {
-            roots.take(MonoNs(second * NS_PER_S), rows.clone(), *heard, push);
+        for (rows, heard) in batches {
+            roots.take(rows.clone(), *heard, push);
         }
-        (spans.into_inner(), roots.let_go())
+        roots.end(batches.last().is_some_and(|(_, heard)| *heard), push);
+        (spans.into_inner(), roots.missing())
     }
 
     #[test]
     fn rows_are_pushed_once_and_in_order() {
         let all = |n: u64| (0..n).collect::<Vec<_>>();
-        assert_eq!(pushed(&[(0, rows(0, 3), true), (1, rows(3, 2), true)]), (all(5), 0));
-        let late = [(0, rows(0, 3), false), (20, rows(3, 2), false), (20, rows(5, 1), true)];
-        assert_eq!(pushed(&late), (all(6), 0));
-        assert_eq!(pushed(&[(0, rows(0, 3), false), (1, rows(3, 2), false)]), (vec![], 0));
+        assert_eq!(pushed(&[(rows(0, 3), true), (rows(3, 2), true)]), (all(5), 0));
+        assert_eq!(pushed(&[(rows(0, 3), false), (rows(3, 2), true), (rows(5, 1), true)]), (all(6), 0));
+        assert_eq!(pushed(&[(rows(0, 3), false), (rows(3, 2), false)]), (all(5), 0));
     }
 
     #[test]
-    fn what_is_held_is_bounded_in_time_and_number() {
-        let old = [(0, rows(0, 3), false), (21, rows(3, 2), false), (21, rows(5, 1), true)];
-        assert_eq!(pushed(&old), ((3..6).collect(), 3));
+    fn without_spans_a_limited_number_is_held_and_no_part_is_pushed() {
         let most = HELD_MAX as u64;
-        let many = [(0, rows(0, most), false), (0, rows(most, 10), false), (0, rows(most + 10, 1), true)];
-        assert_eq!(pushed(&many), ((most..most + 11).collect(), most));
+        let late = [(rows(0, most), false), (rows(most, 10), false), (rows(most + 10, 1), true)];
+        assert_eq!(pushed(&late), ((most..most + 11).collect(), most));
+        let never = [(rows(0, 5), false), (rows(5, most), false)];
+        assert_eq!(pushed(&never), (vec![], most + 5));
     }
 }

@@ -3,8 +3,10 @@
 use crate::error::Error;
 use crate::response::{FIELDS_MAX, Sink};
 
-/// Bytes of chunk extensions, of white space and of needless zeros in one body, at most.
+/// Bytes of chunk extensions in one body, at most.
 const EXTENSIONS_MAX_BYTES: u32 = 16 * 1024;
+/// Zeros before a size and white space behind it, at most, in bytes: each line but the last is followed by data.
+const PADDING_MAX_BYTES: u32 = 1024;
 /// Bytes of the trailer section, at most.
 const TRAILER_MAX_BYTES: usize = 16 * 1024;
 
@@ -15,6 +17,8 @@ pub(crate) struct Chunked {
     /// Of the chunk: while its size is read, what is known of it; then what is left.
     size: u64,
     extension_bytes: u32,
+    /// Of the size line that is read.
+    padding_bytes: u32,
     /// The trailer section so far.
     trailer: Vec<u8>,
 }
@@ -83,14 +87,17 @@ impl Chunked {
     fn step(&mut self, byte: u8) -> Result<State, Error> {
         match (self.state, byte) {
             (State::Start | State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
-            (State::Size | State::Space, b' ' | b'\t') => self.needless(State::Space),
+            (State::Size | State::Space, b' ' | b'\t') => self.padding(State::Space),
             (State::Size | State::Space, b';') => Ok(State::Extension),
             (State::Size | State::Space | State::Extension, b'\r') => Ok(State::SizeLf),
-            (State::Extension, byte) if byte != b'\n' => self.needless(State::Extension),
+            (State::Extension, byte) if byte != b'\n' => self.extension(),
             (State::SizeLf, b'\n') if self.size == 0 => Ok(State::LineStart),
             (State::SizeLf, b'\n') => Ok(State::Data),
             (State::DataCr, b'\r') => Ok(State::DataLf),
-            (State::DataLf, b'\n') => Ok(State::Start),
+            (State::DataLf, b'\n') => {
+                self.padding_bytes = 0;
+                Ok(State::Start)
+            }
             (State::LineStart, b'\r') => Ok(State::EndLf),
             (State::Line, b'\r') => self.trailer(byte, State::LineLf),
             (State::LineStart | State::Line, byte) => self.trailer(byte, State::Line),
@@ -107,16 +114,23 @@ impl Chunked {
         let more = self.size.checked_mul(16).and_then(|size| size.checked_add(u64::from(value)));
         self.size = more.ok_or(Error::Chunk("a size is too large a number"))?;
         // Zeros before a number are no part of it, and the last chunk's size has one.
-        if self.size == 0 { self.needless(State::Size) } else { Ok(State::Size) }
+        if self.size == 0 { self.padding(State::Size) } else { Ok(State::Size) }
     }
 
-    /// Counts a byte that says nothing.
-    fn needless(&mut self, next: State) -> Result<State, Error> {
-        self.extension_bytes += 1;
-        if self.extension_bytes >= EXTENSIONS_MAX_BYTES {
-            return Err(Error::Chunk("its size lines are too long"));
+    fn padding(&mut self, next: State) -> Result<State, Error> {
+        self.padding_bytes += 1;
+        if self.padding_bytes > PADDING_MAX_BYTES {
+            return Err(Error::Chunk("a size line is too long"));
         }
         Ok(next)
+    }
+
+    fn extension(&mut self) -> Result<State, Error> {
+        self.extension_bytes += 1;
+        if self.extension_bytes >= EXTENSIONS_MAX_BYTES {
+            return Err(Error::Chunk("its extensions are too long"));
+        }
+        Ok(State::Extension)
     }
 
     fn trailer(&mut self, byte: u8, next: State) -> Result<State, Error> {

@@ -170,6 +170,12 @@ impl ResponseDecoder {
 
     /// Takes the beginning of a head, or all of it; tells how many bytes were taken.
     fn head(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<usize, Error> {
+        // A blank line that was cut in two.
+        if self.partial == b"\r" && input.first() == Some(&b'\n') {
+            self.partial.clear();
+            self.blank += 2;
+            return too_long(self.blank, self.limits.head_bytes).map(|()| 1);
+        }
         if self.partial.is_empty() {
             // Blank lines before the head are passed over (RFC 9112, 2.2), but not for ever.
             let blank = blank_lines(input);

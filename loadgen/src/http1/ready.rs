@@ -32,6 +32,10 @@ impl Ready {
         Arc::new(Bell { key, rung: AtomicBool::new(false), ready: Arc::clone(self) })
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.list().keys.is_empty()
+    }
+
     /// Exchanges the list for an empty one. This task is woken when something comes onto that.
     pub(super) fn collect(&self, waker: &Waker, keys: &mut Vec<usize>) {
         keys.clear();

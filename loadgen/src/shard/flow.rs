@@ -209,7 +209,10 @@ impl<D: Driver> Shard<D> {
     fn unwritten(&mut self, id: ExchangeId, at: MonoNs, why: Unwritten) {
         match why {
             Unwritten::Unfilled(detail) => {
+                // Nothing was sent whose answer would hold a closed-loop user back.
+                let user = self.sessions.get_mut(id.key as usize).and_then(|session| session.user.take());
                 self.done(id, at, Err(Fault { class: ErrorClass::ExtractFailed, detail }));
+                self.pause_user(user, at);
             }
             Unwritten::NoToken => self.not_sent(id, at, ErrorClass::Cancelled),
         }

@@ -1,5 +1,7 @@
 //! Completions: counted, judged, and the journey moved on.
 
+use std::collections::VecDeque;
+
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::{Clock as _, MonoNs};
@@ -74,6 +76,13 @@ impl<D: Driver> Shard<D> {
     /// Ends requests whose limit was over at `read_up_to`, the time up to which answers were read. They are found within
     /// a tick.
     pub(super) fn time_out(&mut self, read_up_to: MonoNs, now: MonoNs) {
+        let over = |(_, list): &(u64, VecDeque<(MonoNs, ExchangeId)>)| {
+            list.front().is_some_and(|(at, _)| *at <= read_up_to)
+        };
+        // An answer that came in time may be on its way through here.
+        if self.deadlines.iter().any(over) {
+            self.settle_all();
+        }
         for k in 0..self.deadlines.len() {
             while let Some((at, id)) = self.deadlines.get(k).and_then(|(_, list)| list.front().copied()) {
                 let open = self.session_of(id).is_some();
@@ -221,7 +230,7 @@ impl<D: Driver> Shard<D> {
     }
 
     /// Settles what has completed already, so that it is not counted as cancelled.
-    pub(super) fn settle_all(&mut self) {
+    fn settle_all(&mut self) {
         while self.parts.driver.has_next() {
             self.settle();
         }

@@ -26,6 +26,9 @@ impl Driver for Silent {
     fn has_turns(&self) -> bool {
         false
     }
+    fn all_read(&self) -> bool {
+        true
+    }
     fn has_next(&self) -> bool {
         false
     }

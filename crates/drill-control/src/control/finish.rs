@@ -69,13 +69,11 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
     let closed = Instant::now();
     let tagged = drill.plan.shadow.is_some();
     let sent = tagged.then(|| drill.totals.requests().sent + drill.findings.probes_sent);
-    if drill.roots_dropped > 0 {
-        let text =
-            format!("{} rows of the generator were lost: traces may lack their root", drill.roots_dropped);
-        drill.event(EventKind::Finding, text, serde_json::json!({ "lost": true }))?;
-    }
     if let Some(collector) = drill.stage.collector.take() {
         let last = collector.finish().map_err(|error| ControlError::Collector(error.to_string()))?;
+        if last.view.spans() > 0 {
+            drill.roots_dropped += drill.roots.missing();
+        }
         for text in &last.missing {
             drill.event(EventKind::Finding, text.clone(), serde_json::json!({ "lost": true }))?;
         }
@@ -84,6 +82,11 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
         let mut ledger = ledger(&last.view.ledger, &run, sent, &drill.findings);
         ledger.silent = silent(&drill, &last.view.ledger_heard_ns);
         drill.writer.ledger(&ledger)?;
+    }
+    if drill.roots_dropped > 0 {
+        let text =
+            format!("{} rows of the generator were lost: traces may lack their root", drill.roots_dropped);
+        drill.event(EventKind::Finding, text, serde_json::json!({ "lost": true }))?;
     }
     drill.stage.told_hops(closed);
     drill.event(EventKind::Run, "the run is over", serde_json::json!({ "over": true }))?;
@@ -118,9 +121,8 @@ fn settle(drill: &mut Running) {
         last.1 = Instant::now();
         is_complete(&drill.plan, &view.cells).then_some(())
     });
-    if collector.view().spans() > 0 {
-        drill.roots_dropped += roots.let_go();
-    }
+    roots.end(collector.view().spans() > 0, |rows| collector.push_roots(rows));
+    drill.roots = roots;
 }
 
 /// Whether no service's spans are missing, as far as the cells tell.

@@ -213,7 +213,7 @@ impl Running {
         }
         if let Some(collector) = &self.stage.collector {
             let heard = collector.view().spans() > 0;
-            self.roots.take(batch.at, batch.roots, heard, |rows| collector.push_roots(rows));
+            self.roots.take(batch.roots, heard, |rows| collector.push_roots(rows));
         }
         let (before_at, before_cpu) =
             self.cpu.insert(batch.shard, (batch.at, batch.cpu_ns)).unwrap_or((self.start_at, 0));
