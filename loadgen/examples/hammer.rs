@@ -80,8 +80,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let users = args.next().map_or(Ok(64), |text| text.parse())?;
     let seconds = args.next().map_or(Ok(10), |text| text.parse())?;
     let rate = args.next().map(|text| text.parse()).transpose()?.filter(|rate| *rate > 0.0);
-    let server = Server::start(Script::Null)?;
-    let url = args.next().unwrap_or_else(|| server.url());
+    let given = args.next();
+    let server = if given.is_none() { Some(Server::start(Script::Null)?) } else { None };
+    let url = given.or_else(|| server.as_ref().map(Server::url)).unwrap_or_default();
     let clock = OsClock::new();
     let plan = Arc::new(plan(&url, users, seconds, rate));
     let (engine, batches) = start(Config::new(plan, "hammer", clock, clock.mono().plus(NS_PER_S / 2)))?;

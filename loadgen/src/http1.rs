@@ -86,11 +86,9 @@ impl Http1 {
                 continue;
             };
             let limit = pool.preopen_limit();
-            pool.begin_preopen();
             self.open_more(place);
             let over = tokio::time::timeout(limit, self.all_open(place)).await;
-            if let Some(pool) = self.pools.get_mut(place) {
-                pool.end_preopen();
+            if let Some(pool) = self.pools.get(place) {
                 let result = over.unwrap_or_else(|_| Err(pool.not_all_open(limit)));
                 result.map_err(|fault| (pool.dialer.name().to_owned(), fault))?;
             }

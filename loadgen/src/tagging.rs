@@ -11,6 +11,7 @@ use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::StartError;
+use crate::template::hex;
 
 /// The response header by which the isolation layer says that it refused an operation.
 pub const REFUSED_HEADER: &str = "x-peakdrill-refused";
@@ -247,25 +248,6 @@ fn traceparent(trace: u128, span: u64) -> [u8; 70] {
         }
     }
     line
-}
-
-/// 16 hexadecimal digits, in lower case.
-fn hex(number: u64) -> [u8; 16] {
-    let mut text = [0; 16];
-    text[..8].copy_from_slice(&hex_half((number >> 32) as u32));
-    text[8..].copy_from_slice(&hex_half(number as u32));
-    text
-}
-
-/// Eight digits at once: each byte of a word takes half a byte of the number, and becomes a letter or a digit.
-fn hex_half(number: u32) -> [u8; 8] {
-    let wide = u64::from(number);
-    let wide = (wide | wide << 16) & 0x0000_ffff_0000_ffff;
-    let wide = (wide | wide << 8) & 0x00ff_00ff_00ff_00ff;
-    let halves = (wide | wide << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-    // One in every byte that is ten or more.
-    let letters = (halves + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
-    (halves + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 #[cfg(test)]

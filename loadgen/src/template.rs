@@ -87,17 +87,36 @@ pub(crate) const UUID_BYTES: usize = 36;
 /// 128 random bits as a UUID of version 4 (RFC 9562).
 pub(crate) fn uuid(random: u128) -> [u8; UUID_BYTES] {
     let bits = random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let (high, low) = (hex((bits >> 64) as u64), hex(bits as u64));
     let mut text = [b'-'; UUID_BYTES];
-    let places = (0..UUID_BYTES).filter(|k| !matches!(k, 8 | 13 | 18 | 23));
-    for (digit, place) in (0..32_u32).rev().zip(places) {
-        if let Some(c) = text.get_mut(place) {
-            *c = HEX[(bits >> (4 * digit) & 15) as usize];
-        }
+    for (place, digits) in
+        [(0, &high[..8]), (9, &high[8..12]), (14, &high[12..]), (19, &low[..4]), (24, &low[4..])]
+    {
+        text[place..place + digits.len()].copy_from_slice(digits);
     }
     text
 }
 
-pub(crate) const HEX: &[u8; 16] = b"0123456789abcdef";
+/// 16 hexadecimal digits, in lower case.
+pub(crate) fn hex(number: u64) -> [u8; 16] {
+    let mut text = [0; 16];
+    text[..8].copy_from_slice(&hex_half((number >> 32) as u32));
+    text[8..].copy_from_slice(&hex_half(number as u32));
+    text
+}
+
+/// Eight digits at once: each byte of a word takes half a byte of the number, and becomes a letter or a digit.
+fn hex_half(number: u32) -> [u8; 8] {
+    let wide = u64::from(number);
+    let wide = (wide | wide << 16) & 0x0000_ffff_0000_ffff;
+    let wide = (wide | wide << 8) & 0x00ff_00ff_00ff_00ff;
+    let halves = (wide | wide << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // One in every byte that is ten or more.
+    let letters = (halves + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (halves + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl Text {
     pub(crate) fn compile(template: &Template, escape: Escape, run: &str, names: &mut Names) -> Self {

@@ -11,8 +11,11 @@ const PADDING_MAX_BYTES: u32 = 1024;
 const TRAILER_MAX_BYTES: usize = 16 * 1024;
 
 /// Takes a chunked body apart.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chunked {
+    /// Longest body, in bytes, and what of that is left behind the chunks that were announced.
+    limit: u64,
+    left: u64,
     state: State,
     /// Of the chunk: while its size is read, what is known of it; then what is left.
     size: u64,
@@ -23,10 +26,9 @@ pub(crate) struct Chunked {
     trailer: Vec<u8>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Before the first digit of a size.
-    #[default]
     Start,
     Size,
     /// White space after a size.
@@ -46,6 +48,19 @@ enum State {
 }
 
 impl Chunked {
+    /// At the beginning of a body of at most so many bytes.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            left: limit,
+            state: State::Start,
+            size: 0,
+            extension_bytes: 0,
+            padding_bytes: 0,
+            trailer: Vec::new(),
+        }
+    }
+
     /// Takes bytes, hands data to the sink; tells how many bytes were taken, and whether the body is whole. It takes
     /// all unless it is whole before.
     pub(crate) fn feed(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<(usize, bool), Error> {
@@ -68,11 +83,6 @@ impl Chunked {
         Ok((at, self.state == State::End))
     }
 
-    /// Bytes that the chunk which is being read still has, as far as its size is known.
-    pub(crate) fn announced(&self) -> u64 {
-        if matches!(self.state, State::SizeLf | State::Data) { self.size } else { 0 }
-    }
-
     /// What the connection's end would cut through.
     pub(crate) fn place(&self) -> &'static str {
         match self.state {
@@ -92,7 +102,7 @@ impl Chunked {
             (State::Size | State::Space | State::Extension, b'\r') => Ok(State::SizeLf),
             (State::Extension, byte) if byte != b'\n' => self.extension(),
             (State::SizeLf, b'\n') if self.size == 0 => Ok(State::LineStart),
-            (State::SizeLf, b'\n') => Ok(State::Data),
+            (State::SizeLf, b'\n') => self.announced(),
             (State::DataCr, b'\r') => Ok(State::DataLf),
             (State::DataLf, b'\n') => {
                 self.padding_bytes = 0;
@@ -115,6 +125,11 @@ impl Chunked {
         self.size = more.ok_or(Error::Chunk("a size is too large a number"))?;
         // Zeros before a number are no part of it, and the last chunk's size has one.
         if self.size == 0 { self.padding(State::Size) } else { Ok(State::Size) }
+    }
+
+    fn announced(&mut self) -> Result<State, Error> {
+        self.left = self.left.checked_sub(self.size).ok_or(Error::BodyTooLarge(self.limit))?;
+        Ok(State::Data)
     }
 
     fn padding(&mut self, next: State) -> Result<State, Error> {

@@ -58,18 +58,17 @@ pub struct ResponseDecoder {
     /// Blank lines before the head, in bytes.
     blank: usize,
     informational: u32,
-    chunked: Chunked,
     reusable: bool,
-    /// Body bytes that may still come.
-    body_left: u64,
 }
 
 #[derive(Debug)]
 enum State {
     Head,
+    /// So many bytes of the body are still to come.
     Bytes(u64),
-    Chunked,
-    UntilClose,
+    Chunked(Chunked),
+    /// So many bytes may still come.
+    UntilClose(u64),
 }
 
 /// What one look at a head found.
@@ -96,9 +95,7 @@ impl ResponseDecoder {
             partial: Vec::new(),
             blank: 0,
             informational: 0,
-            chunked: Chunked::default(),
             reusable: false,
-            body_left: 0,
         }
     }
 
@@ -110,7 +107,6 @@ impl ResponseDecoder {
         self.partial.shrink_to(KEPT_BYTES);
         self.blank = 0;
         self.informational = 0;
-        self.body_left = self.limits.body_bytes;
     }
 
     /// Takes the next bytes of the connection.
@@ -132,14 +128,13 @@ impl ResponseDecoder {
                 State::Bytes(left) => {
                     let part = rest.get(..usize::try_from(*left).unwrap_or(usize::MAX)).unwrap_or(rest);
                     *left -= part.len() as u64;
-                    let whole = *left == 0;
-                    self.data(part.len() as u64)?;
                     sink.body(part);
-                    (part.len(), whole)
+                    (part.len(), *left == 0)
                 }
-                State::Chunked => self.chunked(rest, sink)?,
-                State::UntilClose => {
-                    self.data(rest.len() as u64)?;
+                State::Chunked(chunked) => chunked.feed(rest, sink)?,
+                State::UntilClose(left) => {
+                    let limit = self.limits.body_bytes;
+                    *left = left.checked_sub(rest.len() as u64).ok_or(Error::BodyTooLarge(limit))?;
                     sink.body(rest);
                     (rest.len(), false)
                 }
@@ -160,11 +155,11 @@ impl ResponseDecoder {
     /// [`Error`] unless the response is whole by that.
     pub fn finish(&self) -> Result<(), Error> {
         match &self.state {
-            State::UntilClose => Ok(()),
+            State::UntilClose(_) => Ok(()),
             State::Head if self.partial.is_empty() && self.informational == 0 => Err(Error::Closed),
             State::Head => Err(Error::HeadShort),
             State::Bytes(_) => Err(Error::BodyShort("within the body")),
-            State::Chunked => Err(Error::BodyShort(self.chunked.place())),
+            State::Chunked(chunked) => Err(Error::BodyShort(chunked.place())),
         }
     }
 
@@ -224,55 +219,16 @@ impl ResponseDecoder {
                 let lines = lines(bytes.get(..used).unwrap_or(bytes));
                 sink.head(status, Fields::known(lines, framing.lengths));
                 self.reusable = framing.reusable;
+                let limit = self.limits.body_bytes;
                 self.state = match framing.length {
-                    Length::Bytes(length) if length > self.limits.body_bytes => {
-                        return Err(Error::BodyTooLarge(self.limits.body_bytes));
-                    }
+                    Length::Bytes(length) if length > limit => return Err(Error::BodyTooLarge(limit)),
                     Length::Bytes(length) => State::Bytes(length),
-                    Length::Chunked => {
-                        self.chunked = Chunked::default();
-                        State::Chunked
-                    }
-                    Length::UntilClose => State::UntilClose,
+                    Length::Chunked => State::Chunked(Chunked::new(limit)),
+                    Length::UntilClose => State::UntilClose(limit),
                 };
                 Ok(used)
             }
         }
-    }
-
-    fn chunked(&mut self, input: &[u8], sink: &mut impl Sink) -> Result<(usize, bool), Error> {
-        let mut counted = Counted { sink, bytes: 0 };
-        let (used, whole) = self.chunked.feed(input, &mut counted)?;
-        let (bytes, announced) = (counted.bytes, self.chunked.announced());
-        self.data(bytes)?;
-        if announced > self.body_left {
-            return Err(Error::BodyTooLarge(self.limits.body_bytes));
-        }
-        Ok((used, whole))
-    }
-
-    /// Counts body bytes.
-    fn data(&mut self, bytes: u64) -> Result<(), Error> {
-        let left = self.body_left.checked_sub(bytes).ok_or(Error::BodyTooLarge(self.limits.body_bytes))?;
-        self.body_left = left;
-        Ok(())
-    }
-}
-
-/// Counts what passes.
-struct Counted<'a, S> {
-    sink: &'a mut S,
-    bytes: u64,
-}
-
-impl<S: Sink> Sink for Counted<'_, S> {
-    fn head(&mut self, status: u16, fields: Fields<'_>) {
-        self.sink.head(status, fields);
-    }
-
-    fn body(&mut self, part: &[u8]) {
-        self.bytes += part.len() as u64;
-        self.sink.body(part);
     }
 }
 
@@ -314,10 +270,8 @@ fn look(method: Method, bytes: &[u8], limit: usize) -> Result<Look, Error> {
     }
 }
 
-/// The field lines of a head that was found to be one: blank lines may be before it.
+/// The field lines of a head that was found to be one.
 fn lines(head: &[u8]) -> &[u8] {
-    let start = head.iter().position(|c| !matches!(c, b'\r' | b'\n')).unwrap_or(0);
-    let head = head.get(start..).unwrap_or_default();
     let line = memchr::memchr(b'\n', head).map_or(head.len(), |end| end + 1);
     let lines = head.get(line..).unwrap_or_default();
     lines.strip_suffix(b"\n").map_or(lines, |lines| lines.strip_suffix(b"\r").unwrap_or(lines))

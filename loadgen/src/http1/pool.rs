@@ -37,8 +37,8 @@ pub(super) struct Pool {
     pub(super) opened: u64,
     /// Nothing that must be there is opened before.
     reopen_at: MonoNs,
-    /// The first thing that went wrong before the start; `None` there: nothing yet.
-    preopen: Option<Option<Fault>>,
+    /// The first thing that went wrong.
+    first_fault: Option<Fault>,
 }
 
 impl Pool {
@@ -53,7 +53,7 @@ impl Pool {
             connecting: 0,
             opened: 0,
             reopen_at: MonoNs(0),
-            preopen: None,
+            first_fault: None,
         }
     }
 
@@ -76,8 +76,8 @@ impl Pool {
     /// A connection could not be opened: the request that has waited longest ends with that.
     pub(super) fn has_failed(&mut self, fault: Fault, at: MonoNs) -> Option<Completion> {
         self.connecting -= 1;
-        if let Some(first @ None) = &mut self.preopen {
-            *first = Some(fault.clone());
+        if self.first_fault.is_none() {
+            self.first_fault = Some(fault.clone());
         }
         let Some((_, Submission { id, .. })) = self.waiting.pop_front() else {
             self.reopen_at = at.plus(REOPEN_PAUSE_MS * NS_PER_MS);
@@ -120,18 +120,9 @@ impl Pool {
         })
     }
 
-    /// Begins to have all connections open before the start.
-    pub(super) fn begin_preopen(&mut self) {
-        self.preopen = Some(None);
-    }
-
-    pub(super) fn end_preopen(&mut self) {
-        self.preopen = None;
-    }
-
     /// Whether all are open that have to be, or what stands against it.
     pub(super) fn is_preopened(&mut self) -> Result<bool, Fault> {
-        match self.preopen.as_mut().and_then(Option::take) {
+        match self.first_fault.take() {
             Some(fault) => Err(fault),
             None => Ok(!self.exact || self.idle.len() >= self.max),
         }

@@ -5,7 +5,7 @@ use peakdrill_wire_http1::Fields;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{NoToken, ShadowTagging, Stamper, Tagging, TokenCell, hex};
+use super::{NoToken, ShadowTagging, Stamper, Tagging, TokenCell};
 
 fn token(run: &str) -> String {
     let key = SigningKey::from_seed("k".parse().unwrap(), &[7; 32]);
@@ -90,13 +90,4 @@ fn plain_requests_carry_a_trace_and_their_own_baggage_alone() {
     assert_eq!(fields(&head), [("baggage", "a=1"), ("traceparent", parent.as_str())]);
     assert_eq!(exp, u64::MAX);
     assert_eq!(stamper.acked(Fields::default(), ids.trace), None);
-}
-
-proptest::proptest! {
-    #[test]
-    fn digits_are_those_of_the_number(number: u64, shift in 0..64_u32) {
-        for number in [number, number >> shift] {
-            proptest::prop_assert_eq!(hex(number).to_vec(), format!("{number:016x}").into_bytes());
-        }
-    }
 }

@@ -1,7 +1,7 @@
 use peakdrill_drill_model::plan::{Part, Template};
 use proptest::prelude::*;
 
-use super::{Escape, Names, Text, Unfilled, Values, uuid};
+use super::{Escape, Names, Text, Unfilled, Values, hex, uuid};
 
 fn render(parts: Vec<Part>, escape: Escape, extracted: &[Option<String>]) -> Result<String, Unfilled> {
     let mut names = Names::default();
@@ -50,6 +50,23 @@ fn nothing_is_smuggled_into_a_header() {
 }
 
 proptest! {
+    #[test]
+    fn digits_are_those_of_the_number(number: u64, shift in 0..64_u32) {
+        for number in [number, number >> shift] {
+            prop_assert_eq!(hex(number).to_vec(), format!("{number:016x}").into_bytes());
+        }
+    }
+
+    #[test]
+    fn a_uuid_is_of_version_four(random: u128) {
+        let text = String::from_utf8(uuid(random).to_vec()).unwrap();
+        let digits = text.replace('-', "");
+        prop_assert_eq!(text.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        let bits = u128::from_str_radix(&digits, 16).unwrap();
+        prop_assert_eq!((bits >> 76 & 0xf, bits >> 62 & 0x3), (4, 2));
+        prop_assert_eq!((bits ^ random) & !(0xf << 76) & !(0x3 << 62), 0);
+    }
+
     #[test]
     fn what_goes_into_json_comes_out_again(value in "\\PC{0,20}[\u{0}-\u{1f}\"\\\\]{0,5}") {
         let parts = vec![Part::Literal("\"".into()), Part::Extracted("v".into()), Part::Literal("\"".into())];

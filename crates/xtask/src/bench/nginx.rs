@@ -31,6 +31,7 @@ impl Nginx {
         command.stdin(Stdio::null());
         let process = command.spawn().map_err(|error| format!("nginx: {error}"))?;
         let server = Self { process, folder, address };
+        // It tells nobody when it listens, and does not take over a socket that does (it crashes without its master).
         let started = Instant::now();
         while TcpStream::connect(server.address()).is_err() {
             if started.elapsed() > START_MAX {
