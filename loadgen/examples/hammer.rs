@@ -9,8 +9,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use peakdrill_drill_model::plan::{
-    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Phase, Plan, Request, StepInfo, Target,
-    Template,
+    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Request, StepInfo,
+    Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_latency::Histogram;
@@ -59,6 +59,7 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
         steps: vec![StepInfo { journey: "get".into(), step: "/".into() }],
         load: Load {
             arrivals: Arrivals::Even,
+            pacing: Pacing::Auto,
             seed: 1,
             max_in_flight: 10_000,
             phases: vec![Phase {

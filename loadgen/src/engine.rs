@@ -12,13 +12,13 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use tokio_rustls::TlsConnector;
 
+use crate::alarm::Alarm;
 use crate::arrivals::Schedule;
 use crate::batch::{BATCH_QUEUE_LEN_MAX, Batch};
 use crate::control::Control;
 use crate::dial::Dialer;
 use crate::error::StartError;
 use crate::http1::{Http1, PoolConfig};
-use crate::pacer::{Alarm, Pacing};
 use crate::program::Program;
 use crate::shard::{Parts, Shard, ShardReport};
 use crate::tagging::{Stamper, Tagging};
@@ -45,16 +45,13 @@ pub struct Config {
     pub start_at: MonoNs,
     /// How requests are tagged.
     pub tagging: Tagging,
-    /// How a shard waits for its next arrival.
-    pub pacing: Pacing,
 }
 
 impl Config {
-    /// One shard, no tags, economy pacing.
+    /// One shard, no tags.
     #[must_use]
     pub fn new(plan: Arc<Plan>, run: &str, clock: OsClock, start_at: MonoNs) -> Self {
-        let (tagging, pacing) = (Tagging::Plain, Pacing::default());
-        Self { plan, run: run.to_owned(), shards: 1, clock, start_at, tagging, pacing }
+        Self { plan, run: run.to_owned(), shards: 1, clock, start_at, tagging: Tagging::Plain }
     }
 }
 
@@ -267,7 +264,7 @@ fn run_shard(
         .map_err(StartError::os("a runtime"))?;
     // The shard is one task that moves all connections: it is not to be interrupted for having done much.
     runtime.block_on(tokio::task::unconstrained(async {
-        let Config { ref plan, ref run, clock, start_at, ref tagging, pacing, .. } = launch.config;
+        let Config { ref plan, ref run, clock, start_at, ref tagging, .. } = launch.config;
         let alarm = Alarm::new(clock)?;
         let pools = pools(launch, shard)?;
         let mut driver = Http1::new(pools, clock);
@@ -283,7 +280,7 @@ fn run_shard(
             control: Arc::clone(&launch.control),
             clock,
             start_at,
-            pacing,
+            pacing: plan.load.pacing,
             max_in_flight: part(plan.load.max_in_flight, shard, launch.shards),
             arrivals: launch.schedule.shard(shard, launch.shards),
             user_phases: launch.schedule.user_phases(),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod alarm;
 mod answer;
 mod arrivals;
 mod batch;
@@ -33,7 +34,7 @@ pub use engine::{Config, Engine, EngineReport, SHARDS_MAX, START_SLACK_MS, USERS
 pub use error::StartError;
 pub use feeder::FEEDER_ROWS_MAX;
 pub use http1::CONNECTING_MAX;
-pub use pacer::{ECONOMY_QUANTUM_NS, Pacing, SPIN_NS};
+pub use pacer::{ECONOMY_QUANTUM_NS, LEAD_MAX_NS, POLLING_MAX_SHARE, ROOM_SHARE};
 pub use probe::{ProbeOptions, ProbeOutcome, probe};
 pub use program::JOURNEY_NODES_MAX;
 pub use recorder::{ROOTS_MAX, TALLIES_MAX};

@@ -14,14 +14,16 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::task::Poll;
 
+use peakdrill_drill_model::plan::Pacing;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS, NS_PER_S, OsClock};
 use slab::Slab;
 
+use crate::alarm::Alarm;
 use crate::arrivals::{Arrival, Stream, UserPhase};
 use crate::batch::{BATCH_EVERY_MS, Batch};
 use crate::control::Control;
 use crate::driver::{Driver, ExchangeId};
-use crate::pacer::{Alarm, ECONOMY_QUANTUM_NS, Pacing, SPIN_NS};
+use crate::pacer::Pacer;
 use crate::program::Program;
 use crate::recorder::Recorder;
 use crate::sample::Picker;
@@ -79,7 +81,11 @@ pub(crate) struct Shard<D> {
     stopping: bool,
     tick_at: MonoNs,
     batch_at: MonoNs,
-    arrivals_at: MonoNs,
+    /// When all that was due was started.
+    fired_at: MonoNs,
+    pacer: Pacer,
+    /// Processor time and arrivals when the pacing was reviewed last, and when that was.
+    reviewed: (u64, u64, MonoNs),
     /// All that had arrived by then was read.
     read_up_to: MonoNs,
     overdue_ns: u64,
@@ -165,7 +171,9 @@ impl<D: Driver> Shard<D> {
             stopping: false,
             tick_at: MonoNs(0),
             batch_at: parts.clock.mono().plus(BATCH_EVERY_MS * NS_PER_MS),
-            arrivals_at: MonoNs(0),
+            fired_at: MonoNs(0),
+            pacer: Pacer::new(parts.pacing),
+            reviewed: (0, 0, MonoNs(0)),
             read_up_to: MonoNs(0),
             overdue_ns: 0,
             batches_lost: 0,
@@ -179,9 +187,8 @@ impl<D: Driver> Shard<D> {
             let now = self.parts.clock.mono();
             self.obey(now);
             self.settle();
-            self.fire_timers(now);
             self.fire_users(now);
-            self.fire_arrivals(now);
+            self.fire_due(now);
             if now >= self.tick_at {
                 self.tick(now);
             }
@@ -206,6 +213,7 @@ impl<D: Driver> Shard<D> {
     }
 
     fn tick(&mut self, now: MonoNs) {
+        self.pacer.fit_lead(TICK_MS * NS_PER_MS + now.since(self.tick_at));
         self.tick_at = now.plus(TICK_MS * NS_PER_MS);
         let known = MonoNs(now.0.saturating_sub(READ_BEHIND_MAX_NS)).max(self.read_up_to);
         self.time_out(now.min(known), now);
@@ -223,31 +231,27 @@ impl<D: Driver> Shard<D> {
             && (self.stopping || self.users.iter().all(users_over))
     }
 
-    /// The time at which something is due, not counting completions.
-    fn due(&self, now: MonoNs) -> MonoNs {
-        let mut due = self.tick_at;
+    /// The time at which something is due, not counting completions, and how long before it is to be polled for.
+    fn due(&self, now: MonoNs) -> (MonoNs, u64) {
         if self.users.iter().any(|users| self.may_begin(users, now)) {
-            return now;
+            return (now, 0);
         }
-        if let Some(Reverse(timer)) = self.timers.peek() {
-            due = due.min(timer.at);
+        let timer = self.timers.peek().map(|Reverse(timer)| timer.at);
+        let arrival = self.next_arrival.as_ref().map(|arrival| self.parts.start_at.plus(arrival.at_ns));
+        let start = timer.into_iter().chain(arrival).min();
+        let start = start.map(|at| at.max(self.fired_at.plus(self.pacer.quantum_ns())));
+        match start.filter(|at| *at < self.tick_at) {
+            Some(at) => (at, self.pacer.lead_ns()),
+            None => (self.tick_at, 0),
         }
-        if let Some(arrival) = &self.next_arrival {
-            let at = self.parts.start_at.plus(arrival.at_ns);
-            due = due.min(match self.parts.pacing {
-                Pacing::Precise => at,
-                Pacing::Economy => at.max(self.arrivals_at.plus(ECONOMY_QUANTUM_NS)),
-            });
-        }
-        due
     }
 
     /// Waits until something is due or has completed.
     async fn wait(&mut self, alarm: &mut Alarm) {
         let began = self.parts.clock.mono();
-        let due = self.due(began);
-        let precise = self.parts.pacing == Pacing::Precise;
+        let (due, lead) = self.due(began);
         let (mut turns, mut polled) = (0, false);
+        let mut polling_since = None;
         let mut read_up_to = None;
         poll_fn(|cx| {
             self.parts.driver.turn(cx);
@@ -255,7 +259,8 @@ impl<D: Driver> Shard<D> {
             if polled && self.parts.driver.all_read() {
                 read_up_to = Some(began);
             }
-            let left = due.since(self.parts.clock.mono());
+            let now = self.parts.clock.mono();
+            let left = due.since(now);
             // Many answers at once are all read, and so timed, before any is dealt with. What is due is not put off by it.
             let burst = self.parts.driver.has_turns() && turns < BURST_TURNS_MAX && left > 0;
             // What has arrived is looked for before the next round even when that is due already.
@@ -263,18 +268,23 @@ impl<D: Driver> Shard<D> {
                 return Poll::Ready(());
             }
             let first = !std::mem::replace(&mut polled, true);
-            if burst || left == 0 && first || precise && left <= SPIN_NS {
+            if !burst && left <= lead {
+                polling_since.get_or_insert(now);
+            }
+            if burst || left == 0 && first || left <= lead {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let early = if precise { SPIN_NS } else { 0 };
-            if alarm.poll_at(MonoNs(due.0.saturating_sub(early)), cx).is_ready() {
+            if alarm.poll_at(MonoNs(due.0.saturating_sub(lead)), cx).is_ready() {
                 cx.waker().wake_by_ref();
             }
             Poll::Pending
         })
         .await;
         self.read_up_to = read_up_to.unwrap_or(self.read_up_to);
+        if let Some(since) = polling_since {
+            self.pacer.has_polled(self.parts.clock.mono().min(due).since(since));
+        }
     }
 }
 

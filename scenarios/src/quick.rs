@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
-    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Phase, Plan, Request, StepInfo, Target,
-    Template,
+    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Request, StepInfo,
+    Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{NS_PER_MS, parse_duration, parse_rate};
@@ -120,6 +120,7 @@ fn plan(
         steps: vec![StepInfo { journey: "run".to_owned(), step: path.to_owned() }],
         load: Load {
             arrivals,
+            pacing: Pacing::Auto,
             seed: run.seed.unwrap_or(limits::DEFAULT_SEED),
             max_in_flight: limits::DEFAULT_IN_FLIGHT,
             phases: vec![phase],

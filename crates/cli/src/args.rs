@@ -174,6 +174,27 @@ pub(crate) enum Plant {
     None,
 }
 
+/// How arrivals are waited for.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pacing {
+    /// Precise while the generator's core has room.
+    Auto,
+    /// Each arrival by itself, to within microseconds.
+    Precise,
+    /// Arrivals of a millisecond share one waking.
+    Economy,
+}
+
+impl From<Pacing> for peakdrill_drill_model::plan::Pacing {
+    fn from(pacing: Pacing) -> Self {
+        match pacing {
+            Pacing::Auto => Self::Auto,
+            Pacing::Precise => Self::Precise,
+            Pacing::Economy => Self::Economy,
+        }
+    }
+}
+
 /// A starting scenario.
 #[derive(Args)]
 #[command(
@@ -308,6 +329,9 @@ pub(crate) struct Run {
     /// Does not ask although a target is not on this machine.
     #[arg(long, help_heading = "Safety")]
     pub(crate) yes: bool,
+    /// How arrivals are waited for: precise (each by itself), economy (those of a millisecond together), or auto.
+    #[arg(long, value_enum, help_heading = "Load")]
+    pub(crate) pacing: Option<Pacing>,
     /// Load threads [default: one per core, at most 4].
     #[arg(long, value_name = "N", help_heading = "Load", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) shards: Option<u16>,

@@ -1,6 +1,6 @@
 //! What the tests of this crate share.
 
-use peakdrill_drill_model::plan::{Arrivals, Guards, Isolation, Load, PLAN_VERSION, Phase, Plan};
+use peakdrill_drill_model::plan::{Arrivals, Guards, Isolation, Load, PLAN_VERSION, Pacing, Phase, Plan};
 use peakdrill_drill_model::shape::Shape;
 
 /// A plan of one phase and nothing else.
@@ -19,6 +19,7 @@ pub(crate) fn plan() -> Plan {
         steps: Vec::new(),
         load: Load {
             arrivals: Arrivals::Even,
+            pacing: Pacing::Auto,
             seed: 1,
             max_in_flight: 100,
             phases: vec![Phase {

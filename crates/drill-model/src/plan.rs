@@ -355,6 +355,9 @@ pub enum Check {
 pub struct Load {
     /// Default spacing of arrivals.
     pub arrivals: Arrivals,
+    /// How generators wait for the next arrival.
+    #[serde(default)]
+    pub pacing: Pacing,
     /// Seed of everything random.
     pub seed: u64,
     /// Over so many journeys in flight, arrivals are counted as missed.
@@ -371,6 +374,19 @@ pub enum Arrivals {
     Poisson,
     /// Evenly on the integral of the rate.
     Even,
+}
+
+/// How a generator waits for the next arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pacing {
+    /// Precise while a generator's core has room, then economy.
+    #[default]
+    Auto,
+    /// Each arrival by itself, to within microseconds: wakes early and polls until it is due.
+    Precise,
+    /// Arrivals of a millisecond share one waking: least processor time. The lateness is part of the latency.
+    Economy,
 }
 
 /// A phase of the load.

@@ -13,6 +13,11 @@ use crate::{Quantiles, bucket_of, highest_in, middle_of};
 pub struct Sparse(BTreeMap<u32, i64>);
 
 impl Sparse {
+    /// Of buckets of which each comes once.
+    pub(crate) fn of_buckets(buckets: impl Iterator<Item = (u32, i64)>) -> Self {
+        Self(buckets.filter(|(_, count)| *count != 0).collect())
+    }
+
     /// Adds `count` samples of a value in nanoseconds; a negative count takes them back.
     pub fn add(&mut self, ns: u64, count: i64) {
         self.add_bucket(bucket_of(ns), count);

@@ -79,15 +79,20 @@ fn part_of(name: &str) -> Result<(Load, Vec<Client>), String> {
     match name {
         "closed" => Ok((
             Load::Closed { connections: CONNECTIONS },
-            vec![Client::Wrk, Client::Floor { quantum_us: 0 }, Client::H2load, Client::Peakdrill],
+            vec![
+                Client::Wrk,
+                Client::Floor { quantum_us: 0 },
+                Client::H2load,
+                Client::Peakdrill { pacing: "auto" },
+            ],
         )),
         "open" => Ok((
             Load::Open { connections: CONNECTIONS, rate: RATE },
             vec![
                 Client::Floor { quantum_us: 1_000 },
-                Client::Floor { quantum_us: 250 },
+                Client::Peakdrill { pacing: "economy" },
                 Client::Floor { quantum_us: 0 },
-                Client::Peakdrill,
+                Client::Peakdrill { pacing: "precise" },
             ],
         )),
         other => Err(format!("there is no part `{other}`: closed, open")),

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use peakdrill_drill_model::plan::{Arrivals, Load, Phase};
+use peakdrill_drill_model::plan::{Arrivals, Load, Pacing, Phase};
 use peakdrill_drill_model::shape::Shape;
 use proptest::prelude::*;
 
@@ -11,7 +11,13 @@ const S: u64 = 1_000_000_000;
 fn load(seed: u64, arrivals: Arrivals, shapes: &[Shape]) -> Load {
     let phase =
         |shape: &Shape| Phase { name: "p".into(), shape: shape.clone(), arrivals, measure: true, mix: None };
-    Load { arrivals, seed, max_in_flight: 1, phases: shapes.iter().map(phase).collect() }
+    Load {
+        arrivals,
+        pacing: Pacing::Auto,
+        seed,
+        max_in_flight: 1,
+        phases: shapes.iter().map(phase).collect(),
+    }
 }
 
 fn all(load: &Load) -> Vec<Arrival> {

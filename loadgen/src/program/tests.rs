@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
-    Arrivals, Branch, Guards, Isolation, Journey, Load, Node, Part, Phase, Plan, Request, StepInfo, Target,
-    Template,
+    Arrivals, Branch, Guards, Isolation, Journey, Load, Node, Pacing, Part, Phase, Plan, Request, StepInfo,
+    Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 
@@ -55,6 +55,7 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
         steps: vec![StepInfo { journey: "j".into(), step: "s".into() }],
         load: Load {
             arrivals: Arrivals::Even,
+            pacing: Pacing::Auto,
             seed: 1,
             max_in_flight: 1,
             phases: vec![Phase {

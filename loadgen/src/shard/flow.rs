@@ -23,22 +23,43 @@ struct Due {
     user: Option<usize>,
 }
 
+/// How much of what was due has been started.
+enum Fired {
+    /// All of it: so many.
+    All(usize),
+    /// As much as may be at once; there may be more.
+    Some,
+}
+
 impl<D: Driver> Shard<D> {
-    pub(super) fn fire_arrivals(&mut self, now: MonoNs) {
-        for _ in 0..ARRIVALS_PER_TURN_MAX {
+    /// Starts what is due, once in a quantum.
+    pub(super) fn fire_due(&mut self, now: MonoNs) {
+        if now < self.fired_at.plus(self.pacer.quantum_ns()) {
+            return;
+        }
+        let (timers, arrivals) = (self.fire_timers(now), self.fire_arrivals(now));
+        if let (Fired::All(a), Fired::All(b)) = (timers, arrivals)
+            && a + b > 0
+        {
+            self.fired_at = now;
+        }
+    }
+
+    fn fire_arrivals(&mut self, now: MonoNs) -> Fired {
+        for k in 0..ARRIVALS_PER_TURN_MAX {
             let Some(arrival) = self.next_arrival else {
-                return;
+                return Fired::All(k);
             };
             let intended = self.parts.start_at.plus(arrival.at_ns);
             // Read anew for each: starting the ones before it took time.
             let now = self.parts.clock.mono().max(now);
             if intended > now {
-                return;
+                return Fired::All(k);
             }
-            self.arrivals_at = now;
             self.next_arrival = self.parts.arrivals.next();
             self.begin(Due { index: arrival.index, phase: arrival.phase, intended, user: None }, now);
         }
+        Fired::Some
     }
 
     /// Counts the arrivals that were due when the load was stopped, and that nothing starts any more. Else the load
@@ -58,11 +79,11 @@ impl<D: Driver> Shard<D> {
     }
 
     /// Pauses that are over, up to a limit: what has arrived is read in between.
-    pub(super) fn fire_timers(&mut self, now: MonoNs) {
-        for _ in 0..ARRIVALS_PER_TURN_MAX {
+    fn fire_timers(&mut self, now: MonoNs) -> Fired {
+        for k in 0..ARRIVALS_PER_TURN_MAX {
             let Some(Reverse(timer)) = self.timers.peek().copied().filter(|Reverse(timer)| timer.at <= now)
             else {
-                return;
+                return Fired::All(k);
             };
             self.timers.pop();
             match timer.wake {
@@ -76,6 +97,7 @@ impl<D: Driver> Shard<D> {
                 Wake::User(k) => self.free_user(k),
             }
         }
+        Fired::Some
     }
 
     fn free_user(&mut self, k: usize) {

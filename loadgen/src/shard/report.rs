@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_latency::Sparse;
-use peakdrill_timebase::{Clock as _, MonoNs};
+use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_S};
 
 use super::{Shard, ShardReport, TICK_MS};
 use crate::batch::Batch;
@@ -20,6 +20,8 @@ impl<D: Driver> Shard<D> {
     /// Sends a batch. When nobody takes them, it stays and grows the next one; when nobody will ever, the load stops.
     /// Whether it was taken.
     pub(super) fn tell(&mut self, now: MonoNs, last: bool) -> bool {
+        let cpu_ns = cpu::thread_ns();
+        self.review(cpu_ns, now);
         let (tallies, roots, roots_dropped) = self.recorder.take();
         let batch = Batch {
             shard: self.parts.shard,
@@ -30,7 +32,7 @@ impl<D: Driver> Shard<D> {
             roots_dropped,
             in_flight: self.sessions.len() as u64,
             ages: self.ages(now),
-            cpu_ns: cpu::thread_ns(),
+            cpu_ns,
             samples: self.picker.take(),
             overdue_ns: self.overdue(now),
             connections_opened: self.parts.driver.opened(),
@@ -51,6 +53,18 @@ impl<D: Driver> Shard<D> {
                 self.parts.control.cut();
                 true
             }
+        }
+    }
+
+    /// Fits the pacing to the room that the core has.
+    fn review(&mut self, cpu_ns: u64, now: MonoNs) {
+        let intended = self.recorder.totals.intended;
+        let (cpu_before, intended_before, since) =
+            std::mem::replace(&mut self.reviewed, (cpu_ns, intended, now));
+        let wall = now.since(since) as f64;
+        if cpu_before > 0 && wall > 0.0 {
+            let rate = intended.saturating_sub(intended_before) as f64 / (wall / NS_PER_S as f64);
+            self.pacer.review(cpu_ns.saturating_sub(cpu_before) as f64 / wall, rate);
         }
     }
 

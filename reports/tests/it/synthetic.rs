@@ -9,8 +9,8 @@ use peakdrill_drill_model::frame::{Frame, Tally};
 use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{
-    Arrivals, Gate, Guards, Isolation, Journey, Load, Node, Phase, Plan, Request, ShadowPlan, StepInfo,
-    Target, Template,
+    Arrivals, Gate, Guards, Isolation, Journey, Load, Node, Pacing, Phase, Plan, Request, ShadowPlan,
+    StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{
@@ -141,6 +141,7 @@ fn plan() -> Plan {
         .to_vec(),
         load: Load {
             arrivals: Arrivals::Even,
+            pacing: Pacing::Auto,
             seed: 1,
             max_in_flight: 20_000,
             phases: vec![

@@ -2,11 +2,20 @@
 
 use super::{Block, Ty, later, may, must};
 
+/// Spellings of [`Pacing`](peakdrill_drill_model::plan::Pacing).
+pub(crate) static PACINGS: &[&str] = &["auto", "precise", "economy"];
+
 pub(crate) static LOAD: Block = Block {
     id: "load",
     what: "the load block",
     fields: &[
         may("arrivals", Ty::Choice(&["poisson", "even"]), "Spacing of arrivals; `poisson` when not given."),
+        may(
+            "pacing",
+            Ty::Choice(PACINGS),
+            "How arrivals are waited for: each to within microseconds, or those of a millisecond together; \
+             `auto` when not given: precise while the generator's core has room.",
+        ),
         may("seed", Ty::Whole, "Seed of everything random; 1 when not given."),
         may(
             "max_in_flight",

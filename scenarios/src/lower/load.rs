@@ -1,6 +1,6 @@
 //! Load: phases, spacing and mix.
 
-use peakdrill_drill_model::plan::{Arrivals, Load, Phase};
+use peakdrill_drill_model::plan::{Arrivals, Load, Pacing, Phase};
 use peakdrill_drill_model::shape::Shape;
 
 use super::journeys::Journeys;
@@ -24,6 +24,7 @@ pub(super) fn lower(
     }
     let mut load = Load {
         arrivals: Arrivals::Poisson,
+        pacing: Pacing::Auto,
         seed: limits::DEFAULT_SEED,
         max_in_flight: limits::DEFAULT_IN_FLIGHT,
         phases: Vec::new(),
@@ -35,6 +36,7 @@ pub(super) fn lower(
         ctx.choice(node, "`latency_from`", &["intended"]);
     }
     load.arrivals = arrivals(ctx, fields.get("arrivals")).unwrap_or(Arrivals::Poisson);
+    load.pacing = pacing(ctx, fields.get("pacing")).unwrap_or_default();
     if let Some(seed) = fields.get("seed").and_then(|node| ctx.whole(node, "`seed`", 0..=u64::MAX)) {
         load.seed = seed;
     }
@@ -64,6 +66,15 @@ fn unit(ctx: &Ctx<'_>, node: Option<&Node>) {
 fn arrivals(ctx: &Ctx<'_>, node: Option<&Node>) -> Option<Arrivals> {
     let word = ctx.choice(node?, "`arrivals`", &["poisson", "even"])?;
     Some(if word == "even" { Arrivals::Even } else { Arrivals::Poisson })
+}
+
+fn pacing(ctx: &Ctx<'_>, node: Option<&Node>) -> Option<Pacing> {
+    let word = ctx.choice(node?, "`pacing`", keys::PACINGS)?;
+    Some(match word {
+        "precise" => Pacing::Precise,
+        "economy" => Pacing::Economy,
+        _ => Pacing::Auto,
+    })
 }
 
 fn phases(ctx: &Ctx<'_>, node: &Node, place: Span, spacing: Arrivals, journeys: &Journeys) -> Vec<Phase> {

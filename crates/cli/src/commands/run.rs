@@ -19,6 +19,9 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
         Some(file) => crate::files::plan(file, &args.sets)?,
         None => quick_plan(args)?,
     };
+    if let Some(pacing) = args.pacing {
+        plan.load.pacing = pacing.into();
+    }
     if let Some(seed) = args.seed {
         plan.load.seed = seed;
     }

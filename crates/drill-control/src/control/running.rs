@@ -104,7 +104,6 @@ impl Running {
             clock: stage.clock,
             start_at,
             tagging: lease.tagging(),
-            pacing: peakdrill_loadgen::Pacing::default(),
         };
         let (engine, batches) =
             peakdrill_loadgen::start(config).map_err(|error| ControlError::Engine(error.to_string()))?;

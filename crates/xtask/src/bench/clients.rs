@@ -33,8 +33,10 @@ pub enum Client {
     Floor {
         quantum_us: u64,
     },
-    /// `peakdrill run`, the whole program with its record.
-    Peakdrill,
+    /// `peakdrill run`, the whole program with its record; with a pacing in an open loop.
+    Peakdrill {
+        pacing: &'static str,
+    },
 }
 
 impl Client {
@@ -45,8 +47,19 @@ impl Client {
             (Self::Floor { .. }, Load::Closed { .. }) => "floor, epoll".into(),
             (Self::Floor { quantum_us: 0 }, Load::Open { .. }) => "floor, ns timers".into(),
             (Self::Floor { quantum_us }, Load::Open { .. }) => format!("floor, {quantum_us} µs quantum"),
-            (Self::Peakdrill, _) => "peakdrill run".into(),
+            (Self::Peakdrill { .. }, Load::Closed { .. }) => "peakdrill run".into(),
+            (Self::Peakdrill { pacing }, Load::Open { .. }) => format!("peakdrill run, {pacing}"),
         }
+    }
+
+    /// What it is compared with: the floor with the same pacing, else the first.
+    pub fn base(self, clients: &[Self]) -> usize {
+        let same = |other: &Self| match (self, other) {
+            (Self::Peakdrill { pacing: "precise" }, Self::Floor { quantum_us }) => *quantum_us == 0,
+            (Self::Peakdrill { pacing: "economy" }, Self::Floor { quantum_us }) => *quantum_us == 1_000,
+            _ => false,
+        };
+        clients.iter().position(same).unwrap_or(0)
     }
 
     /// Runs it once, on the client's core. `folder` is empty and its own.
@@ -64,7 +77,7 @@ impl Client {
             Self::Wrk => "wrk".into(),
             Self::H2load => "h2load".into(),
             Self::Floor { .. } => bin.join("examples/floor"),
-            Self::Peakdrill => bin.join("peakdrill"),
+            Self::Peakdrill { .. } => bin.join("peakdrill"),
         };
         let mut command = pinned(CLIENT_CORE, &program);
         match (self, load) {
@@ -81,14 +94,19 @@ impl Client {
                 let (rate, quantum) = (rate.to_string(), quantum_us.to_string());
                 command.args([address, &connections, &length, "rate", &rate, &quantum]);
             }
-            (Self::Peakdrill, _) => {
+            (Self::Peakdrill { pacing }, _) => {
                 command.args(["run", "--target", &url, "--connections", &connections, "--tui", "never"]);
                 command.args(["--for", &format!("{seconds}s"), "--out"]).arg(folder.join("record"));
                 match load {
                     Load::Closed { connections } => command.args(["--users", &connections.to_string()]),
-                    Load::Open { rate, .. } => {
-                        command.args(["--rate", &format!("{rate}/s"), "--arrivals", "even"])
-                    }
+                    Load::Open { rate, .. } => command.args([
+                        "--rate",
+                        &format!("{rate}/s"),
+                        "--arrivals",
+                        "even",
+                        "--pacing",
+                        pacing,
+                    ]),
                 };
             }
             (Self::Wrk | Self::H2load, Load::Open { .. }) => {
@@ -116,7 +134,7 @@ impl Client {
                 let requests = told["requests"].as_u64().ok_or_else(strange)?;
                 Ok((requests, us("lag_p50_ns").zip(us("lag_p99_ns")).filter(|lag| lag.1 > 0.0)))
             }
-            Self::Peakdrill => {
+            Self::Peakdrill { .. } => {
                 let path = folder.join("record/verdict.json");
                 let verdict =
                     fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;

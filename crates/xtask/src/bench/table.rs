@@ -32,9 +32,8 @@ impl Page {
         &self.text
     }
 
-    /// Adds a part. Ratios are to the first client.
+    /// Adds a part.
     pub fn add(&mut self, load: &Load, clients: &[Client], results: &[Vec<Run>]) {
-        let first = clients.first().map(|client| client.name(load)).unwrap_or_default();
         let _ = match load {
             Load::Closed { connections } => {
                 write!(self.text, "\n## Closed loop, {connections} keep-alive connections\n\n")
@@ -45,12 +44,14 @@ impl Page {
         };
         let _ = write!(
             self.text,
-            "| client | requests | processor time a request, µs (outside of the kernel) | ratio to {first} | lateness p50 / p99, µs |\n\
-             |---|--:|--:|--:|--:|\n"
+            "| client | requests | processor time a request, µs (outside of the kernel) | ratio | to | lateness p50 / p99, µs |\n\
+             |---|--:|--:|--:|---|--:|\n"
         );
         let empty = Vec::new();
-        let base = results.first().unwrap_or(&empty);
         for (client, runs) in clients.iter().zip(results) {
+            let base = client.base(clients);
+            let to = clients.get(base).map(|base| base.name(load)).unwrap_or_default();
+            let base = results.get(base).unwrap_or(&empty);
             let ratios: Vec<f64> =
                 runs.iter().zip(base).map(|(run, base)| run.cpu_us / base.cpu_us).collect();
             let median_of = |what: fn(&Run) -> f64| median(&runs.iter().map(what).collect::<Vec<_>>());
@@ -63,7 +64,7 @@ impl Page {
             };
             let _ = writeln!(
                 self.text,
-                "| {} | {:.0} | {:.2} ({:.2}) | {:.2} ({:.2}–{:.2}) | {lag} |",
+                "| {} | {:.0} | {:.2} ({:.2}) | {:.2} ({:.2}–{:.2}) | {to} | {lag} |",
                 client.name(load),
                 median_of(|run| run.requests as f64),
                 median_of(|run| run.cpu_us),

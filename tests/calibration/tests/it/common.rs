@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::frame::{RootRow, Tally};
 use peakdrill_drill_model::plan::{
-    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Phase, Plan, Request, StepInfo, Target,
-    Template,
+    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Request, StepInfo,
+    Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_loadgen::{Config, Engine, EngineReport, Sample, start};
@@ -75,6 +75,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
         journeys: vec![Journey { name: "j".into(), share: 1.0, steps }],
         load: Load {
             arrivals: Arrivals::Even,
+            pacing: Pacing::Auto,
             seed: 1,
             max_in_flight: 10_000,
             phases: vec![Phase {
