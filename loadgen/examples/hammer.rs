@@ -1,6 +1,6 @@
 //! Closed loop against the null server of the test kit: requests a second, and processor time per request.
 //!
-//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE [URL]]]`. With a rate over 0: an
+//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE [URL [TRANSPORT [PACING]]]]]`. With a rate over 0: an
 //! even open loop instead. With a URL: against that server.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use peakdrill_drill_model::plan::{
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_latency::Histogram;
-use peakdrill_loadgen::{Config, start};
+use peakdrill_loadgen::{Config, Transport, start};
 use peakdrill_testkit::scripted::{Script, Server};
 use peakdrill_timebase::{Clock as _, NS_PER_S, OsClock, format_duration};
 
@@ -81,12 +81,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let users = args.next().map_or(Ok(64), |text| text.parse())?;
     let seconds = args.next().map_or(Ok(10), |text| text.parse())?;
     let rate = args.next().map(|text| text.parse()).transpose()?.filter(|rate| *rate > 0.0);
-    let given = args.next();
+    let given = args.next().filter(|url| !url.is_empty());
+    let transport = match args.next().as_deref() {
+        Some("epoll") => Transport::Epoll,
+        Some("io_uring") => Transport::Uring,
+        _ => Transport::Auto,
+    };
+    let pacing = match args.next().as_deref() {
+        Some("economy") => Pacing::Economy,
+        Some("precise") => Pacing::Precise,
+        _ => Pacing::Auto,
+    };
     let server = if given.is_none() { Some(Server::start(Script::Null)?) } else { None };
     let url = given.or_else(|| server.as_ref().map(Server::url)).unwrap_or_default();
     let clock = OsClock::new();
-    let plan = Arc::new(plan(&url, users, seconds, rate));
-    let (engine, batches) = start(Config::new(plan, "hammer", clock, clock.mono().plus(NS_PER_S / 2)))?;
+    let mut plan = plan(&url, users, seconds, rate);
+    plan.load.pacing = pacing;
+    let at = clock.mono().plus(NS_PER_S / 2);
+    let (engine, batches) = start(Config { transport, ..Config::new(Arc::new(plan), "hammer", clock, at) })?;
     let (mut latency, mut service, mut lateness) = (Histogram::new(), Histogram::new(), Histogram::new());
     for batch in batches {
         for ((_, _, step), tally) in &batch.tallies {

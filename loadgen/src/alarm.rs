@@ -58,6 +58,6 @@ impl Alarm {
 /// Puts a descriptor into the runtime's poll set. The constructor is deprecated because a type may name a descriptor
 /// that it does not own; its successor is `unsafe`. An `OwnedFd` owns what it names for as long as it lives.
 #[allow(deprecated, reason = "sound for an owned descriptor, and the only way without unsafe code")]
-fn register(descriptor: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn register(descriptor: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(descriptor)
 }

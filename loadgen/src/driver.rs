@@ -70,9 +70,15 @@ pub(crate) trait Driver {
     fn submit(&mut self, submission: Submission) -> Submitted;
     /// Gives up an exchange, and the connection it is on; no completion of it comes any more but one that is there.
     fn cancel(&mut self, id: ExchangeId);
-    /// Moves what can be moved, up to a limit. The task is woken when there is more.
+    /// Whether nothing of it needs the runtime now: then it is waited for by [`Self::wait`], else by [`Self::turn`] in a
+    /// task.
+    fn is_alone(&self) -> bool;
+    /// Waits until something can be moved, at most so many nanoseconds, and moves it, up to a limit. With some patience,
+    /// in nanoseconds, it may wait for that long for more of it.
+    fn wait(&mut self, limit_ns: u64, patience_ns: u64);
+    /// Moves what can be moved, up to a limit, without waiting. The task is woken when there is more.
     fn turn(&mut self, cx: &mut Context<'_>);
-    /// Whether the last turn left something that could be moved.
+    /// Whether the last turn, or wait, left something that could be moved.
     fn has_turns(&self) -> bool;
     /// Whether all is read that is known to be there.
     fn all_read(&self) -> bool;

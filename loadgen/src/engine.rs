@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use peakdrill_drill_model::plan::{FeederOrder, OnExhausted, Plan};
 use peakdrill_drill_model::shape::Shape;
+use peakdrill_sockets::Sockets;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS, OsClock};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -22,6 +23,7 @@ use crate::http1::{Http1, PoolConfig};
 use crate::program::Program;
 use crate::shard::{Parts, Shard, ShardReport};
 use crate::tagging::{Stamper, Tagging};
+use crate::transport::{Chosen, Transport};
 
 /// Most shards of one engine.
 pub const SHARDS_MAX: usize = 256;
@@ -45,13 +47,23 @@ pub struct Config {
     pub start_at: MonoNs,
     /// How requests are tagged.
     pub tagging: Tagging,
+    /// How sockets are moved.
+    pub transport: Transport,
 }
 
 impl Config {
     /// One shard, no tags.
     #[must_use]
     pub fn new(plan: Arc<Plan>, run: &str, clock: OsClock, start_at: MonoNs) -> Self {
-        Self { plan, run: run.to_owned(), shards: 1, clock, start_at, tagging: Tagging::Plain }
+        Self {
+            plan,
+            run: run.to_owned(),
+            shards: 1,
+            clock,
+            start_at,
+            tagging: Tagging::Plain,
+            transport: Transport::Auto,
+        }
     }
 }
 
@@ -59,6 +71,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Engine {
     control: Arc<Control>,
+    transport: Chosen,
     threads: Vec<JoinHandle<Result<ShardReport, StartError>>>,
 }
 
@@ -121,6 +134,12 @@ impl Engine {
         self.control.cut();
     }
 
+    /// How sockets are moved.
+    #[must_use]
+    pub fn transport(&self) -> &Chosen {
+        &self.transport
+    }
+
     /// Whether all shards have ended.
     #[must_use]
     pub fn finished(&self) -> bool {
@@ -157,6 +176,7 @@ impl Drop for Engine {
 /// What all shards share.
 struct Launch {
     config: Config,
+    transport: Chosen,
     shards: usize,
     program: Arc<Program>,
     schedule: Arc<Schedule>,
@@ -176,7 +196,8 @@ pub fn start(config: Config) -> Result<(Engine, Receiver<Batch>), StartError> {
     let launch = Arc::new(prepare(config)?);
     let (out, batches) = sync_channel(BATCH_QUEUE_LEN_MAX);
     let (ready, readiness) = channel();
-    let mut engine = Engine { control: Arc::clone(&launch.control), threads: Vec::new() };
+    let (control, transport) = (Arc::clone(&launch.control), launch.transport.clone());
+    let mut engine = Engine { control, transport, threads: Vec::new() };
     for shard in 0..launch.shards {
         let (launch, out, ready) = (Arc::clone(&launch), out.clone(), ready.clone());
         let builder = std::thread::Builder::new().name(format!("pd-shard-{shard}"));
@@ -222,7 +243,8 @@ fn prepare(config: Config) -> Result<Launch, StartError> {
     let connections = plan.targets.iter().map(|target| target.max_connections).min().unwrap_or(1);
     let shards = config.shards.clamp(1, SHARDS_MAX).min(connections).min(plan.load.max_in_flight).max(1);
     let schedule = Arc::new(Schedule::new(&plan.load, plan.guards.limit_duration_ns));
-    Ok(Launch { shards, program, schedule, connectors, control: Arc::default(), config })
+    let transport = config.transport.choose()?;
+    Ok(Launch { shards, program, schedule, connectors, control: Arc::default(), transport, config })
 }
 
 fn check(plan: &Plan) -> Result<(), StartError> {
@@ -267,7 +289,8 @@ fn run_shard(
         let Config { ref plan, ref run, clock, start_at, ref tagging, .. } = launch.config;
         let alarm = Alarm::new(clock)?;
         let pools = pools(launch, shard)?;
-        let mut driver = Http1::new(pools, clock);
+        let sockets = Sockets::new(launch.transport.kind).map_err(StartError::os("sockets"))?;
+        let mut driver = Http1::new(pools, sockets, clock)?;
         let failed = |(target, fault): (String, crate::extract::Fault)| {
             let because = format!("{}: {}", fault.class, fault.detail);
             StartError::Connect { target, because }

@@ -5,45 +5,60 @@
 
 mod connection;
 mod pool;
+mod preopen;
 mod ready;
+mod secured;
 
 use std::collections::{HashMap, VecDeque};
-use std::future::poll_fn;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_sockets::{Event, Handed, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 use slab::Slab;
+use tokio::io::unix::AsyncFd;
 use tokio::task::{Id, JoinSet};
 
-use crate::answer::Buffers;
+use crate::alarm::register;
+use crate::answer::{Answer, Buffers};
 use crate::dial::Stream;
 use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
+use crate::error::StartError;
 use crate::extract::Fault;
-use connection::Connection;
+use connection::{Connection, Writing};
 pub use pool::CONNECTING_MAX;
 use pool::Pool;
 pub(crate) use pool::PoolConfig;
 use ready::Ready;
+use secured::Secured;
 
-/// Most that is read at once, in bytes. One piece of memory serves all connections.
+/// Most that is read at once from a connection in TLS, in bytes. One piece of memory serves all of them.
 const ROOM_BYTES: usize = 64 * 1024;
 /// Connections that get their turn before the shard looks at the clock again.
 const TURNS_MAX: usize = 256;
-/// How long connections have to last before the start, in milliseconds.
-const PREOPEN_LAST_MS: u64 = 1;
-/// How often it is looked before the start whether connections that ended may be opened again, in milliseconds.
-const PREOPEN_RETRY_MS: u64 = 10;
-
 /// All connections of a shard.
 pub(crate) struct Http1 {
     clock: OsClock,
     pools: Vec<Pool>,
     connections: Slab<Connection>,
+    /// The connections in the clear, under their keys.
+    sockets: Sockets,
+    /// Tells the runtime that sockets have something to do, while it has other things to do as well.
+    watch: AsyncFd<OwnedFd>,
+    /// Sockets that have to be closed, or got free, while they were told of.
+    over: Vec<usize>,
+    freed: Vec<usize>,
+    /// All that was known to be there was read.
+    drained: bool,
+    /// The system cannot wait for sockets by itself to within microseconds.
+    coarse: bool,
+    /// Connections in TLS.
+    secured: usize,
     ready: Arc<Ready>,
-    /// Connections whose turn it is, last first.
+    /// Connections in TLS whose turn it is, last first.
     turns: Vec<usize>,
     room: Box<[u8]>,
     dials: JoinSet<Result<Stream, Fault>>,
@@ -59,11 +74,19 @@ pub(crate) struct Http1 {
 
 impl Http1 {
     /// Must be used inside of a runtime.
-    pub(crate) fn new(pools: Vec<PoolConfig>, clock: OsClock) -> Self {
-        Self {
+    pub(crate) fn new(pools: Vec<PoolConfig>, sockets: Sockets, clock: OsClock) -> Result<Self, StartError> {
+        let watch = sockets.as_fd().try_clone_to_owned().and_then(register);
+        Ok(Self {
             clock,
             pools: pools.into_iter().map(Pool::new).collect(),
             connections: Slab::new(),
+            sockets,
+            watch: watch.map_err(StartError::os("watching sockets"))?,
+            over: Vec::new(),
+            freed: Vec::new(),
+            drained: true,
+            coarse: false,
+            secured: 0,
             ready: Arc::default(),
             turns: Vec::new(),
             room: vec![0; ROOM_BYTES].into_boxed_slice(),
@@ -73,59 +96,7 @@ impl Http1 {
             buffers: Buffers::default(),
             stopped: false,
             closing: false,
-        }
-    }
-
-    /// Opens the connections of all targets that want them open before the start.
-    ///
-    /// # Errors
-    /// The target's name, and the first thing that went wrong.
-    pub(crate) async fn preopen(&mut self) -> Result<(), (String, Fault)> {
-        for place in 0..self.pools.len() {
-            let Some(pool) = self.pools.get_mut(place).filter(|pool| pool.exact) else {
-                continue;
-            };
-            let limit = pool.preopen_limit();
-            self.open_more(place);
-            let over = tokio::time::timeout(limit, self.all_open(place)).await;
-            if let Some(pool) = self.pools.get(place) {
-                let result = over.unwrap_or_else(|_| Err(pool.not_all_open(limit)));
-                result.map_err(|fault| (pool.dialer.name().to_owned(), fault))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ready when as many connections are open as have to be, or one could not be opened.
-    async fn all_open(&mut self, place: usize) -> Result<(), Fault> {
-        loop {
-            let opening = poll_fn(|cx| {
-                self.turn(cx);
-                match self.pools.get_mut(place).map_or(Ok(true), Pool::is_preopened) {
-                    Ok(false) => Poll::Pending,
-                    Ok(true) => Poll::Ready(Ok(())),
-                    Err(fault) => Poll::Ready(Err(fault)),
-                }
-            });
-            let pause = Duration::from_millis(PREOPEN_RETRY_MS);
-            if let Ok(opened) = tokio::time::timeout(pause, opening).await {
-                opened?;
-            } else {
-                // What ended unused is tried again after a pause, of which nothing else tells.
-                self.open_more(place);
-                continue;
-            }
-            // One that was opened just now may be closed by a peer that has enough of them: it has to last.
-            let opened = self.opened();
-            let idly = poll_fn(|cx| {
-                self.turn(cx);
-                Poll::<()>::Pending
-            });
-            let _ = tokio::time::timeout(Duration::from_millis(PREOPEN_LAST_MS), idly).await;
-            if opened == self.opened() && self.pools.get_mut(place).map_or(Ok(true), Pool::is_preopened)? {
-                return Ok(());
-            }
-        }
+        })
     }
 
     /// Starts opening connections for what waits, or to have exactly as many as wanted.
@@ -167,21 +138,37 @@ impl Http1 {
     }
 
     fn add(&mut self, place: usize, stream: Stream) {
-        let entry = self.connections.vacant_entry();
+        let (entry, now) = (self.connections.vacant_entry(), self.clock.mono());
         let key = entry.key();
-        entry.insert(Connection::new(place, stream, self.ready.bell(key), self.clock.mono()));
-        // Its first turn makes it watched.
-        if self.turn_of(key) {
-            self.free(key);
+        match stream {
+            Stream::Tls(stream) => {
+                let secured = Secured::new(*stream, self.ready.bell(key));
+                entry.insert(Connection::new(place, Some(Box::new(secured)), now));
+                self.secured += 1;
+                // Its first turn makes it watched.
+                if self.turn_of(key) {
+                    self.free(key);
+                }
+            }
+            Stream::Plain(stream) => {
+                entry.insert(Connection::new(place, None, now));
+                match stream.into_std().and_then(|socket| self.sockets.add(key, socket)) {
+                    Ok(()) => self.free(key),
+                    Err(_) => self.close(key),
+                }
+            }
         }
     }
 
-    /// One connection's turn; whether it is still there.
+    /// The turn of one connection in TLS; whether it is still there.
     fn turn_of(&mut self, key: usize) -> bool {
         let Some(connection) = self.connections.get_mut(key) else {
             return false;
         };
-        let turn = connection.turn(&mut self.room, &mut self.buffers, self.clock);
+        let Some(secured) = &mut connection.secured else {
+            return true;
+        };
+        let turn = secured.turn(&mut connection.talk, &mut self.room, &mut self.buffers, self.clock);
         let freed = turn.ended.is_some();
         if let Some((id, at, result)) = turn.ended {
             self.completions.push_back(Completion::Done { id, at, result });
@@ -194,9 +181,72 @@ impl Http1 {
         turn.open
     }
 
+    /// Waits for sockets, and takes in what happened to them; whether anything did.
+    fn move_sockets(&mut self, limit: Duration, patience: Duration) -> bool {
+        if let Err(error) = self.sockets.wait(limit, patience) {
+            self.coarse = true;
+            self.drained = false;
+            tracing::warn!(%error, "sockets are waited for by the runtime");
+            return false;
+        }
+        let Self { clock, sockets, connections, completions, buffers, over, freed, .. } = self;
+        let waited = sockets.received_before().then(|| clock.mono());
+        let mut any = false;
+        self.drained = sockets.drain(|key, event| {
+            any = true;
+            let Some(Connection { talk, .. }) = connections.get_mut(key) else { return };
+            let at = || waited.unwrap_or_else(|| clock.mono());
+            let turn = match event {
+                Event::Received(bytes) => talk.received(bytes, at()),
+                Event::Ended(broken) => talk.ended(broken, at()),
+                Event::Sent(buffer) => {
+                    talk.writing = Writing::Done;
+                    return buffers.give(buffer);
+                }
+                Event::NotSent(buffer) => {
+                    talk.writing = Writing::Failed;
+                    return buffers.give(buffer);
+                }
+            };
+            if !turn.open {
+                over.push(key);
+            } else if turn.ended.is_some() {
+                freed.push(key);
+            }
+            if let Some((id, at, result)) = turn.ended {
+                completions.push_back(Completion::Done { id, at, result });
+            }
+        });
+        while let Some(key) = self.over.pop() {
+            self.close(key);
+        }
+        while let Some(key) = self.freed.pop() {
+            // It may have been closed since.
+            if self.connections.get(key).is_some_and(Connection::is_idle) {
+                self.free(key);
+            }
+        }
+        any
+    }
+
+    /// The same inside of the runtime, whose own sockets have something to do as well.
+    fn turn_sockets(&mut self, cx: &mut Context<'_>) {
+        if let Poll::Ready(Ok(mut guard)) = self.watch.poll_read_ready(cx) {
+            guard.clear_ready();
+        }
+        // There may be more, of which nothing tells again.
+        if self.move_sockets(Duration::ZERO, Duration::ZERO) {
+            cx.waker().wake_by_ref();
+        }
+    }
+
     fn close(&mut self, key: usize) {
         if let Some(connection) = self.connections.try_remove(key) {
             let Connection { pool: place, used, opened_at, .. } = connection;
+            match connection.secured {
+                Some(_) => self.secured -= 1,
+                None => self.sockets.remove(key),
+            }
             if let Some(pool) = self.pools.get_mut(place) {
                 pool.has_closed(key, connection.is_idle(), used, opened_at);
             }
@@ -233,13 +283,23 @@ impl Http1 {
         if job.not_after_unix_s <= self.clock.unix_of(at).seconds().max(0).unsigned_abs() {
             return Err(Back::Expired(at));
         }
-        match connection.send(job, &mut self.buffers) {
-            Ok(()) => Ok(at),
-            Err(job) => {
-                self.close(key);
-                Err(Back::Closed(job))
-            }
-        }
+        let Submission { id, method, keep_body, wire, .. } = job;
+        let writing = match &mut connection.secured {
+            Some(secured) => secured.send(wire, &mut self.buffers),
+            None => match self.sockets.send(key, wire) {
+                Handed::Refused(wire) => {
+                    self.close(key);
+                    return Err(Back::Closed(Submission { wire, ..job }));
+                }
+                Handed::UnderWay => Writing::UnderWay,
+                Handed::Sent(buffer) => {
+                    self.buffers.give(buffer);
+                    Writing::Done
+                }
+            },
+        };
+        connection.begin(id, method, Answer::new(self.buffers.take(), keep_body), writing);
+        Ok(at)
     }
 
     /// A request that nothing of was sent waits for another connection, before the others.
@@ -277,8 +337,9 @@ impl Driver for Http1 {
         let (place, id) = (job.target, job.id);
         while let Some(key) = self.pools.get_mut(place).and_then(Pool::take_idle) {
             // What has happened to it may be that it has ended.
-            let news = self.connections.get(key).is_none_or(Connection::has_news);
-            if news && !self.turn_of(key) {
+            let secured =
+                |connection: &Connection| connection.secured.as_ref().is_some_and(|tls| tls.has_news());
+            if self.connections.get(key).is_none_or(secured) && !self.turn_of(key) {
                 continue;
             }
             match self.hand_over(key, job) {
@@ -307,8 +368,17 @@ impl Driver for Http1 {
         }
     }
 
+    fn is_alone(&self) -> bool {
+        self.secured == 0 && self.dials.is_empty() && !self.coarse
+    }
+
+    fn wait(&mut self, limit_ns: u64, patience_ns: u64) {
+        self.move_sockets(Duration::from_nanos(limit_ns), Duration::from_nanos(patience_ns));
+    }
+
     fn turn(&mut self, cx: &mut Context<'_>) {
         self.dialed(cx);
+        self.turn_sockets(cx);
         let collected = self.turns.is_empty();
         if collected {
             self.ready.collect(cx.waker(), &mut self.turns);
@@ -319,17 +389,17 @@ impl Driver for Http1 {
             self.turn_of(key);
         }
         // What came onto the list since it was collected in another turn has woken nobody who looked at it.
-        if !collected || self.has_turns() {
+        if !collected || !self.turns.is_empty() {
             cx.waker().wake_by_ref();
         }
     }
 
     fn has_turns(&self) -> bool {
-        !self.turns.is_empty()
+        !self.turns.is_empty() || !self.drained
     }
 
     fn all_read(&self) -> bool {
-        self.turns.is_empty() && self.ready.is_empty()
+        self.drained && self.turns.is_empty() && self.ready.is_empty()
     }
 
     fn next(&mut self) -> Option<Completion> {
@@ -361,6 +431,8 @@ impl Driver for Http1 {
         self.closing = true;
         self.dials.abort_all();
         self.connections.clear();
+        self.sockets.clear();
+        self.secured = 0;
         self.completions.clear();
         self.pools.iter_mut().for_each(|pool| pool.waiting.clear());
     }

@@ -25,6 +25,7 @@ mod tagging;
 mod target;
 mod template;
 mod tls;
+mod transport;
 
 pub use answer::{BODY_MAX_BYTES, BODY_START_BYTES, HEAD_MAX_BYTES};
 pub use arrivals::{Arrival, Schedule, Stream, USERS_INDEX_BITS, UserPhase};
@@ -42,3 +43,4 @@ pub use sample::{BODY_SHOWN_MAX_BYTES, FAILED_PER_BATCH_MAX, FAILED_PER_STEP_MAX
 pub use shard::{LAST_BATCH_WAIT_MS, OVERDUE_MAX_NS, ShardReport, TICK_MS};
 pub use tagging::{REFUSED_HEADER, ShadowTagging, Tagging, TokenCell};
 pub use tls::CA_CERTIFICATES_MAX;
+pub use transport::{Chosen, Transport};

@@ -10,7 +10,7 @@ pub const ECONOMY_QUANTUM_NS: u64 = NS_PER_MS;
 /// ends some 50 µs late, rarely 100.
 pub const LEAD_MAX_NS: u64 = 100 * NS_PER_US;
 /// Share of a core that may be spent on polling for arrivals that are not due yet.
-pub const POLLING_MAX_SHARE: f64 = 0.1;
+pub const POLLING_MAX_SHARE: f64 = 0.03;
 /// Of its core a shard uses at most this much before its pacing becomes coarser.
 pub const ROOM_SHARE: f64 = 0.7;
 
@@ -18,6 +18,8 @@ pub const ROOM_SHARE: f64 = 0.7;
 const QUANTA_NS: [u64; 3] = [0, 250 * NS_PER_US, ECONOMY_QUANTUM_NS];
 /// It goes back when the rate is below this part of that at which it became coarser.
 const BACK_AT: f64 = 0.6;
+/// Answers may come so much of a quantum late, as its part.
+const PATIENCE_PART: u64 = 20;
 /// Steps in which the lead grows, in nanoseconds; it shrinks by a part of itself.
 const LEAD_STEP_NS: u64 = 2 * NS_PER_US;
 
@@ -49,6 +51,11 @@ impl Pacer {
     /// How long before an arrival is due it is polled for, in nanoseconds.
     pub(crate) fn lead_ns(&self) -> u64 {
         if self.quantum_ns() == 0 { self.lead_ns } else { 0 }
+    }
+
+    /// How long answers may be waited for to come together, in nanoseconds: a small part of the quantum.
+    pub(crate) fn patience_ns(&self) -> u64 {
+        self.quantum_ns() / PATIENCE_PART
     }
 
     /// So long was polled for an arrival.

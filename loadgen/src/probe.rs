@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_sockets::{Kind, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 
 use crate::answer::Answer;
@@ -73,7 +74,7 @@ pub fn probe(
             .enable_all()
             .build()
             .map_err(StartError::os("a runtime"))?;
-        runtime.block_on(Probe::new(plan, journey, tagging, options)?.run())
+        runtime.block_on(async { Probe::new(plan, journey, tagging, options)?.run().await })
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("pd-probe".into()).spawn_scoped(scope, run);
@@ -127,7 +128,9 @@ impl<'a> Probe<'a> {
             birth: 0,
         };
         let clock = OsClock::new();
-        Ok(Self { options, clock, program, driver: Http1::new(pools, clock), stamper, session })
+        let sockets = Sockets::new(Kind::Epoll).map_err(StartError::os("sockets"))?;
+        let driver = Http1::new(pools, sockets, clock)?;
+        Ok(Self { options, clock, program, driver, stamper, session })
     }
 
     async fn run(mut self) -> Result<Vec<ProbeOutcome>, StartError> {

@@ -248,30 +248,66 @@ impl<D: Driver> Shard<D> {
 
     /// Waits until something is due or has completed.
     async fn wait(&mut self, alarm: &mut Alarm) {
+        let (due, lead) = self.due(self.parts.clock.mono());
+        let mut polled = Polled::default();
+        if self.parts.driver.is_alone() {
+            self.wait_alone(due, lead, &mut polled);
+        } else {
+            self.wait_in_runtime(due, lead, alarm, &mut polled).await;
+        }
+        self.read_up_to = polled.read_up_to.unwrap_or(self.read_up_to);
+        if let Some(since) = polled.since {
+            self.pacer.has_polled(self.parts.clock.mono().min(due).since(since));
+        }
+    }
+
+    /// The same while the thread has nothing else to do: the driver itself sleeps, for the sockets alone.
+    fn wait_alone(&mut self, due: MonoNs, lead: u64, polled: &mut Polled) {
+        let patience = self.pacer.patience_ns();
+        let driver = &mut self.parts.driver;
+        let mut now = self.parts.clock.mono();
+        loop {
+            let left = due.since(now);
+            if 0 < left && left <= lead {
+                polled.since.get_or_insert(now);
+            }
+            // What has arrived is looked for before the next round even when that is due already.
+            let sleeps = left > lead && !driver.has_next() && !driver.has_turns();
+            driver.wait(if sleeps { left - lead } else { 0 }, patience);
+            if driver.all_read() {
+                polled.read_up_to = Some(now);
+            }
+            polled.turns += 1;
+            now = self.parts.clock.mono();
+            let over = now >= due;
+            // Many answers at once are all read, and so timed, before any is dealt with. What is due is not put off by it.
+            let burst = driver.has_turns() && polled.turns < BURST_TURNS_MAX && !over;
+            if !burst && (driver.has_next() || over || !driver.is_alone()) {
+                return;
+            }
+        }
+    }
+
+    /// The same while connections are being opened, or some are in TLS.
+    async fn wait_in_runtime(&mut self, due: MonoNs, lead: u64, alarm: &mut Alarm, polled: &mut Polled) {
         let began = self.parts.clock.mono();
-        let (due, lead) = self.due(began);
-        let (mut turns, mut polled) = (0, false);
-        let mut polling_since = None;
-        let mut read_up_to = None;
         poll_fn(|cx| {
             self.parts.driver.turn(cx);
-            turns += 1;
-            if polled && self.parts.driver.all_read() {
-                read_up_to = Some(began);
+            polled.turns += 1;
+            let first = polled.turns == 1;
+            if !first && self.parts.driver.all_read() {
+                polled.read_up_to = Some(began);
             }
             let now = self.parts.clock.mono();
             let left = due.since(now);
-            // Many answers at once are all read, and so timed, before any is dealt with. What is due is not put off by it.
-            let burst = self.parts.driver.has_turns() && turns < BURST_TURNS_MAX && left > 0;
-            // What has arrived is looked for before the next round even when that is due already.
-            if !burst && (self.parts.driver.has_next() || left == 0 && polled) {
+            let burst = self.parts.driver.has_turns() && polled.turns < BURST_TURNS_MAX && left > 0;
+            if !burst && (self.parts.driver.has_next() || left == 0 && !first) {
                 return Poll::Ready(());
             }
-            let first = !std::mem::replace(&mut polled, true);
-            if !burst && left <= lead {
-                polling_since.get_or_insert(now);
+            if !burst && 0 < left && left <= lead {
+                polled.since.get_or_insert(now);
             }
-            if burst || left == 0 && first || left <= lead {
+            if burst || left == 0 || left <= lead {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -281,11 +317,17 @@ impl<D: Driver> Shard<D> {
             Poll::Pending
         })
         .await;
-        self.read_up_to = read_up_to.unwrap_or(self.read_up_to);
-        if let Some(since) = polling_since {
-            self.pacer.has_polled(self.parts.clock.mono().min(due).since(since));
-        }
     }
+}
+
+/// What came of waiting.
+#[derive(Debug, Default)]
+struct Polled {
+    turns: u32,
+    /// Since when it was polled for what is due.
+    since: Option<MonoNs>,
+    /// All that had arrived by then was read.
+    read_up_to: Option<MonoNs>,
 }
 
 #[cfg(test)]

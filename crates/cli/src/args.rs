@@ -174,6 +174,28 @@ pub(crate) enum Plant {
     None,
 }
 
+/// How sockets are moved.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// io_uring where the system allows it, else epoll.
+    Auto,
+    /// epoll.
+    Epoll,
+    /// io_uring, or the load does not start.
+    #[value(name = "io_uring")]
+    Uring,
+}
+
+impl From<Transport> for peakdrill_loadgen::Transport {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Auto => Self::Auto,
+            Transport::Epoll => Self::Epoll,
+            Transport::Uring => Self::Uring,
+        }
+    }
+}
+
 /// How arrivals are waited for.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Pacing {
@@ -332,6 +354,9 @@ pub(crate) struct Run {
     /// How arrivals are waited for: precise (each by itself), economy (those of a millisecond together), or auto.
     #[arg(long, value_enum, help_heading = "Load")]
     pub(crate) pacing: Option<Pacing>,
+    /// How sockets are moved.
+    #[arg(long, value_enum, default_value_t = Transport::Auto, help_heading = "Load")]
+    pub(crate) transport: Transport,
     /// Load threads [default: one per core, at most 4].
     #[arg(long, value_name = "N", help_heading = "Load", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) shards: Option<u16>,

@@ -23,6 +23,7 @@ use crate::signals;
 pub(crate) struct Drill {
     pub(crate) out: PathBuf,
     pub(crate) shards: usize,
+    pub(crate) transport: peakdrill_loadgen::Transport,
     pub(crate) tui: Tui,
     pub(crate) format: Format,
     pub(crate) secrets: BTreeMap<String, String>,
@@ -58,6 +59,7 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
     let options = Options {
         out: drill.out.clone(),
         shards: drill.shards,
+        transport: drill.transport,
         command: Some(show::command_line(std::env::args())),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         secrets: drill.secrets,

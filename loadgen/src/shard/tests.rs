@@ -22,6 +22,10 @@ impl Driver for Silent {
     fn submit(&mut self, _: Submission) -> Submitted {
         Submitted { at: MonoNs(0), sent: false }
     }
+    fn is_alone(&self) -> bool {
+        true
+    }
+    fn wait(&mut self, _: u64, _: u64) {}
     fn turn(&mut self, _: &mut Context<'_>) {}
     fn has_turns(&self) -> bool {
         false

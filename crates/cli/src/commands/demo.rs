@@ -60,6 +60,7 @@ pub(super) fn run(args: &Demo) -> Result<Exit, Failure> {
         Drill {
             out: folder,
             shards,
+            transport: peakdrill_loadgen::Transport::Auto,
             tui: args.tui,
             format: args.format,
             secrets,

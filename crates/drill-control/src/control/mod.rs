@@ -50,6 +50,8 @@ pub struct Options {
     pub out: PathBuf,
     /// Load threads.
     pub shards: usize,
+    /// How its sockets are moved.
+    pub transport: peakdrill_loadgen::Transport,
     /// The command that started it, secrets left out.
     pub command: Option<String>,
     /// Version of peakdrill.
@@ -132,8 +134,9 @@ fn drill(
     if !findings.problems.is_empty() {
         return finish::refused(stage, writer, findings.problems);
     }
-    let drill =
+    let mut drill =
         running::Running::start(stage, plan, options, writer, board, &mut lease, findings, &mut environment)?;
+    drill.tell_transport()?;
     let ended = drill.until_done(&hooks.commands, &mut lease)?;
     finish::done(ended, environment)
 }

@@ -104,6 +104,7 @@ impl Running {
             clock: stage.clock,
             start_at,
             tagging: lease.tagging(),
+            transport: options.transport,
         };
         let (engine, batches) =
             peakdrill_loadgen::start(config).map_err(|error| ControlError::Engine(error.to_string()))?;
@@ -196,6 +197,16 @@ impl Running {
     ) -> Result<(), ControlError> {
         let (at, t) = (self.stage.clock.unix().0, self.t_ns());
         self.writer.event(at, t, kind, text, data)
+    }
+
+    /// How sockets are moved belongs to what was measured.
+    pub(super) fn tell_transport(&mut self) -> Result<(), ControlError> {
+        let Some(chosen) = self.engine().map(Engine::transport).cloned() else { return Ok(()) };
+        self.event(
+            EventKind::Run,
+            format!("sockets over {chosen}"),
+            json!({ "transport": chosen.kind.name() }),
+        )
     }
 
     fn take(&mut self, batch: Batch) -> Result<(), ControlError> {

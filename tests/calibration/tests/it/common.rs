@@ -10,7 +10,7 @@ use peakdrill_drill_model::plan::{
     Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
-use peakdrill_loadgen::{Config, Engine, EngineReport, Sample, start};
+use peakdrill_loadgen::{Config, Engine, EngineReport, Sample, Transport, start};
 use peakdrill_timebase::{Clock as _, OsClock};
 
 pub(crate) const MS: u64 = 1_000_000;
@@ -168,6 +168,16 @@ fn run_to_end(config: Config, mut during: impl FnMut(&Engine)) -> Told {
 
 pub(crate) fn run(plan: Plan) -> Told {
     run_with(config(plan), |_| {})
+}
+
+/// The same with sockets moved in one way.
+pub(crate) fn run_over(transport: Transport, plan: Plan) -> Told {
+    run_with(Config { transport, ..config(plan) }, |_| {})
+}
+
+/// Ways to move sockets that this system allows.
+pub(crate) fn transports() -> impl Iterator<Item = Transport> {
+    [Transport::Epoll, Transport::Uring].into_iter().filter(|transport| transport.choose().is_ok())
 }
 
 /// Waits for a condition that another thread brings about.

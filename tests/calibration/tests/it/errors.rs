@@ -8,14 +8,19 @@ use std::time::Duration;
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Check, Extract, Part, Plan, Template};
-use peakdrill_loadgen::{REFUSED_HEADER, SampleKind};
+use peakdrill_loadgen::{REFUSED_HEADER, SampleKind, Transport};
 use peakdrill_testkit::scripted::{Reply, Script, Seen, Server};
 
-use crate::common::{MS, S, Told, get, hold, node, plan, run};
+use crate::common::{MS, S, Told, get, hold, node, plan, run, run_over, transports};
 
 /// Ten requests a second for one second; all of them end in this class.
 fn all_end_in(class: ErrorClass, plan: Plan) -> Told {
-    let told = run(plan);
+    let over = |transport| over(transport, class, plan.clone());
+    transports().map(over).last().unwrap()
+}
+
+fn over(transport: Transport, class: ErrorClass, plan: Plan) -> Told {
+    let told = run_over(transport, plan);
     told.assert_sums();
     assert_eq!(told.journeys.intended, 10);
     let tally = told.step(0);
@@ -32,10 +37,13 @@ fn ten(url: &str) -> Plan {
 }
 
 fn scripted(class: ErrorClass, script: Script) -> Told {
-    let server = Server::start(script).unwrap();
-    let told = all_end_in(class, ten(&server.url()));
-    assert_eq!(server.requests(), 10, "each is sent once, and never again");
-    told
+    let served = |transport| {
+        let server = Server::start(script.clone()).unwrap();
+        let told = over(transport, class, ten(&server.url()));
+        assert_eq!(server.requests(), 10, "each is sent once, and never again");
+        told
+    };
+    transports().map(served).last().unwrap()
 }
 
 #[test]
@@ -72,7 +80,7 @@ fn what_cannot_be_reached_has_its_own_class() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let serving = std::thread::spawn(move || {
-        for _ in 0..10 {
+        for _ in 0..10 * transports().count() {
             let (mut stream, _) = listener.accept().unwrap();
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
             let _ = stream.shutdown(std::net::Shutdown::Write);
