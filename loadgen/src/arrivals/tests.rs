@@ -51,33 +51,58 @@ fn ks(values: &[f64]) -> f64 {
     values.iter().enumerate().map(gap).fold(0.0, f64::max)
 }
 
-fn interarrival_ks(rescaled: &[f64]) -> f64 {
-    let mut uniform: Vec<f64> = rescaled.windows(2).map(|w| 1.0 - (-(w[1] - w[0])).exp()).collect();
+/// Gaps that are tested of each process.
+const KS_GAPS: usize = 10_000;
+/// Critical value of the one-sample test at 1 %, times the root of the number of samples.
+const KS_CRITICAL: f64 = 1.6276;
+
+/// Time rescaling: under the true rate the integral at the arrivals is a unit Poisson process, whose gaps are unit
+/// exponentials. `integral` is that of the rate, written out anew here, from seconds.
+fn assert_poisson(seed: u64, shape: &Shape, integral: impl Fn(f64) -> f64) {
+    let got = all(&load(seed, Arrivals::Poisson, std::slice::from_ref(shape)));
+    assert!(got.len() > KS_GAPS, "{} arrivals", got.len());
+    let rescaled: Vec<f64> = got.iter().map(|arrival| integral(arrival.at_ns as f64 / 1e9)).collect();
+    let gaps = std::iter::once(rescaled[0]).chain(rescaled.windows(2).map(|w| w[1] - w[0])).take(KS_GAPS);
+    let mut uniform: Vec<f64> = gaps.map(|gap| 1.0 - (-gap).exp()).collect();
     uniform.sort_by(f64::total_cmp);
-    ks(&uniform)
+    let critical = KS_CRITICAL / (KS_GAPS as f64).sqrt();
+    assert!(ks(&uniform) < critical, "gaps of seed {seed} under {shape:?}: {}", ks(&uniform));
+    // Given their number, arrivals lie independently and uniformly over the whole integral.
+    let whole = integral(shape.duration_ns() as f64 / 1e9);
+    let spread: Vec<f64> = rescaled.iter().map(|v| v / whole).collect();
+    let critical = KS_CRITICAL / (spread.len() as f64).sqrt();
+    assert!(ks(&spread) < critical, "places of seed {seed} under {shape:?}: {}", ks(&spread));
+    let off = (got.len() as f64 - whole).abs() / whole.sqrt();
+    assert!(off < 3.0, "{} arrivals of seed {seed}, {whole} expected", got.len());
 }
 
 #[test]
-fn poisson_gaps_are_exponential_under_every_shape() {
-    let shapes = [
-        (Shape::Hold { rate: 2000.0, for_ns: 10 * S }, 2000.0, 0.0),
-        (Shape::Ramp { from: 0.0, to: 4000.0, over_ns: 10 * S }, 0.0, 400.0),
-        (Shape::Ramp { from: 4000.0, to: 0.0, over_ns: 10 * S }, 4000.0, -400.0),
-    ];
-    for (shape, from, slope) in shapes {
-        let got = all(&load(42, Arrivals::Poisson, std::slice::from_ref(&shape)));
-        let n = got.len() as f64;
-        assert!((n - 20_000.0).abs() < 4.0 * 20_000.0_f64.sqrt(), "{n} arrivals");
-        let integral = |a: &Arrival| {
-            let t = a.at_ns as f64 / 1e9;
-            from * t + slope / 2.0 * t * t
-        };
-        let rescaled: Vec<f64> = got.iter().map(integral).collect();
-        // The critical value of the one-sample test at 0.1 %.
-        assert!(interarrival_ks(&rescaled) < 1.95 / n.sqrt(), "{shape:?}");
-        let spread: Vec<f64> = rescaled.iter().map(|v| v / 20_000.0).collect();
-        assert!(ks(&spread) < 1.95 / n.sqrt() + 4.0 / n.sqrt(), "{shape:?}");
+fn poisson_arrivals_pass_the_kolmogorov_smirnov_test() {
+    for seed in [1, 7, 42, 20_261_111] {
+        let hold = Shape::Hold { rate: 1200.0, for_ns: 10 * S };
+        assert_poisson(seed, &hold, |t| 1200.0 * t);
+        let up = Shape::Ramp { from: 0.0, to: 2400.0, over_ns: 10 * S };
+        assert_poisson(seed, &up, |t| 120.0 * t * t);
+        let down = Shape::Ramp { from: 2400.0, to: 0.0, over_ns: 10 * S };
+        assert_poisson(seed, &down, |t| 2400.0 * t - 120.0 * t * t);
     }
+}
+
+#[test]
+fn the_test_of_poisson_arrivals_can_fail() {
+    // Even arrivals are no Poisson process, and neither is one with a tenth of its arrivals doubled.
+    let even = all(&load(1, Arrivals::Even, &[Shape::Hold { rate: 1200.0, for_ns: 10 * S }]));
+    let gaps = even.windows(2).map(|w| (w[1].at_ns - w[0].at_ns) as f64 / 1e9 * 1200.0);
+    let mut uniform: Vec<f64> = gaps.map(|gap| 1.0 - (-gap).exp()).collect();
+    uniform.sort_by(f64::total_cmp);
+    assert!(ks(&uniform) > 0.5);
+    let poisson = all(&load(1, Arrivals::Poisson, &[Shape::Hold { rate: 1200.0, for_ns: 10 * S }]));
+    let twice = poisson.iter().flat_map(|a| std::iter::repeat_n(a.at_ns, 1 + usize::from(a.index % 10 == 0)));
+    let twice: Vec<u64> = twice.collect();
+    let mut uniform: Vec<f64> =
+        twice.windows(2).map(|w| 1.0 - (-((w[1] - w[0]) as f64 / 1e9 * 1320.0)).exp()).collect();
+    uniform.sort_by(f64::total_cmp);
+    assert!(ks(&uniform) > KS_CRITICAL / (uniform.len() as f64).sqrt());
 }
 
 #[test]
@@ -97,14 +122,45 @@ fn phases_follow_each_other_and_users_stand_apart() {
     assert_eq!(limited.len(), 5);
 }
 
+/// A phase of any open shape, short enough for a property test.
+fn any_shape() -> impl Strategy<Value = Shape> {
+    let rate = || 0.0..300.0_f64;
+    let time = || 1_000_000..S;
+    prop_oneof![
+        (rate(), time()).prop_map(|(rate, for_ns)| Shape::Hold { rate, for_ns }),
+        (rate(), rate(), time()).prop_map(|(from, to, over_ns)| Shape::Ramp { from, to, over_ns }),
+        (rate(), rate(), time(), time(), time()).prop_map(|(from, to, rise_ns, hold_ns, fall_ns)| {
+            Shape::Spike { from, to, rise_ns, hold_ns, fall_ns }
+        }),
+        (rate(), 1.0..50.0_f64, 1_000_000..S / 8, 0.0..300.0_f64).prop_map(|(from, by, every_ns, up)| {
+            Shape::Steps { from, by, every_ns, max: from + up.min(8.0 * by) }
+        }),
+        proptest::collection::vec((1_000_000..S / 4, rate()), 1..6).prop_map(|parts| {
+            let mut at = 0;
+            let mut points = vec![(0, 50.0)];
+            points.extend(parts.into_iter().map(|(len, rate)| {
+                at += len;
+                (at, rate)
+            }));
+            Shape::Curve { points }
+        }),
+    ]
+}
+
+fn any_spacing() -> impl Strategy<Value = Arrivals> {
+    prop_oneof![Just(Arrivals::Poisson), Just(Arrivals::Even)]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn any_number_of_shards_sends_the_same(seed: u64, poisson: bool, a in 0.0..300.0_f64, b in 0.0..300.0_f64) {
-        let kind = if poisson { Arrivals::Poisson } else { Arrivals::Even };
-        let shapes = [Shape::Ramp { from: a, to: b, over_ns: S }, Shape::Hold { rate: b, for_ns: S }];
-        let load = load(seed, kind, &shapes);
+    fn any_number_of_shards_sends_the_same(
+        seed: u64,
+        spacing in any_spacing(),
+        shapes in proptest::collection::vec(any_shape(), 1..4),
+    ) {
+        let load = load(seed, spacing, &shapes);
         let schedule = Arc::new(Schedule::new(&load, None));
         let one: Vec<Arrival> = schedule.shard(0, 1).collect();
         for shards in [2_usize, 7] {
@@ -114,4 +170,28 @@ proptest! {
         }
         prop_assert!(one.windows(2).all(|w| w[0].at_ns <= w[1].at_ns && w[0].index + 1 == w[1].index));
     }
+
+    #[test]
+    fn even_arrivals_keep_the_grid_of_any_shape(seed: u64, shape in any_shape()) {
+        let got = all(&load(seed, Arrivals::Even, std::slice::from_ref(&shape)));
+        let whole: f64 = shape.pieces().iter().map(|p| (p.from + p.to) / 2.0 * (p.len_ns as f64 / 1e9)).sum();
+        prop_assert!((got.len() as f64 - whole).abs() <= 0.5 + 1e-6, "{} of {whole}", got.len());
+        for (k, arrival) in got.iter().enumerate() {
+            // Half a nanosecond of rounding, at the highest rate here.
+            let off = integral(&shape, arrival.at_ns) - (k as f64 + 0.5);
+            prop_assert!(off.abs() < 1e-6, "arrival {k} of {shape:?}: off by {off}");
+        }
+    }
+}
+
+/// The integral of a shape's rate up to a time, piece by piece.
+fn integral(shape: &Shape, mut at_ns: u64) -> f64 {
+    let mut sum = 0.0;
+    for piece in shape.pieces() {
+        let len = at_ns.min(piece.len_ns);
+        let end = piece.from + (piece.to - piece.from) * (len as f64 / piece.len_ns as f64);
+        sum += (piece.from + end) / 2.0 * (len as f64 / 1e9);
+        at_ns -= len;
+    }
+    sum
 }
