@@ -67,6 +67,7 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
                 arrivals: Arrivals::Even,
                 measure: true,
                 mix: None,
+                requests_per_journey: None,
             }],
         },
         guards: Guards::default(),

@@ -77,6 +77,8 @@ pub(crate) struct Shard<D> {
     scratch: Vec<u8>,
     next_seq: u32,
     stopping: bool,
+    /// Changes of the schedule that were followed.
+    heeded: usize,
     tick_at: MonoNs,
     batch_at: MonoNs,
     arrivals_at: MonoNs,
@@ -163,6 +165,7 @@ impl<D: Driver> Shard<D> {
             scratch: Vec::new(),
             next_seq: 0,
             stopping: false,
+            heeded: 0,
             tick_at: MonoNs(0),
             batch_at: parts.clock.mono().plus(BATCH_EVERY_MS * NS_PER_MS),
             arrivals_at: MonoNs(0),
@@ -193,6 +196,9 @@ impl<D: Driver> Shard<D> {
     }
 
     fn obey(&mut self, now: MonoNs) {
+        if self.parts.control.changed() != self.heeded {
+            self.heed();
+        }
         if !self.stopping && self.parts.control.stopped() {
             self.stopping = true;
             self.miss_what_is_due(now);

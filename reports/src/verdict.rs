@@ -90,6 +90,12 @@ fn trust(record: &Record, load: &Folded) -> Validity {
     if record.environment.run.is_empty() {
         trust.invalid.push("the record does not name its run".to_owned());
     }
+    let (_, unfit) = crate::phases::timeline(record);
+    if unfit > 0 {
+        trust
+            .invalid
+            .push(format!("{} of the event log do not fit the plan", plural(unfit, "change", "changes")));
+    }
     if let Some(line) = first_break(&record.events) {
         trust.invalid.push(format!(
             "the event log was changed after the run: its chain of hashes breaks at line {}",

@@ -30,6 +30,8 @@ pub const MAX_DATA_FILE_BYTES: usize = 256 << 20;
 pub const MAX_CURVE_POINTS: usize = 100_000;
 /// Most stairs of a staircase.
 pub const MAX_STAIRS: f64 = 10_000.0;
+/// Most parts of a sum of shapes.
+pub const MAX_SUM_PARTS: usize = 100;
 /// Most users of a closed loop.
 pub const MAX_USERS: u32 = 100_000;
 /// Most journeys in flight.

@@ -27,6 +27,7 @@ pub(crate) fn plan() -> Plan {
                 arrivals: Arrivals::Even,
                 measure: true,
                 mix: None,
+                requests_per_journey: None,
             }],
         },
         guards: Guards::default(),

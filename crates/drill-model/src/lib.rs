@@ -9,4 +9,5 @@ pub mod outcome;
 pub mod plan;
 pub mod shape;
 pub mod snapshot;
+pub mod timeline;
 pub mod verdict;

@@ -386,6 +386,10 @@ pub struct Phase {
     pub measure: bool,
     /// Shares per journey in this phase, summing to 1; `None`: the journeys' own.
     pub mix: Option<Vec<f64>>,
+    /// Requests that a journey is expected to send at this phase's mix, where the scenario's rates count requests: the
+    /// shape's rates are those divided by it. `None`: the scenario's rates count journeys.
+    #[serde(default)]
+    pub requests_per_journey: Option<f64>,
 }
 
 /// Stop rules and limits.

@@ -2,20 +2,31 @@ use std::sync::Arc;
 
 use peakdrill_drill_model::plan::{Arrivals, Load, Phase};
 use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::timeline::{Change, Timeline};
 use proptest::prelude::*;
 
-use super::{Arrival, Schedule};
+use super::{Arrival, ChangeError, Schedule, Stream};
 
 const S: u64 = 1_000_000_000;
 
 fn load(seed: u64, arrivals: Arrivals, shapes: &[Shape]) -> Load {
-    let phase =
-        |shape: &Shape| Phase { name: "p".into(), shape: shape.clone(), arrivals, measure: true, mix: None };
+    let phase = |shape: &Shape| Phase {
+        name: "p".into(),
+        shape: shape.clone(),
+        arrivals,
+        measure: true,
+        mix: None,
+        requests_per_journey: None,
+    };
     Load { arrivals, seed, max_in_flight: 1, phases: shapes.iter().map(phase).collect() }
 }
 
+fn schedule(load: &Load, limit_ns: Option<u64>) -> Arc<Schedule> {
+    Arc::new(Schedule::new(load, Timeline::planned(load), limit_ns))
+}
+
 fn all(load: &Load) -> Vec<Arrival> {
-    Arc::new(Schedule::new(load, None)).shard(0, 1).collect()
+    schedule(load, None).shard(0, 1).collect()
 }
 
 #[test]
@@ -116,9 +127,9 @@ fn phases_follow_each_other_and_users_stand_apart() {
     let got = all(&load);
     assert_eq!(got.len(), 20);
     assert_eq!(got[10], Arrival { index: 10, phase: 2, at_ns: 3 * S + 50_000_000 });
-    let users = Schedule::new(&load, Some(2 * S)).user_phases();
+    let users = schedule(&load, Some(2 * S)).user_phases();
     assert_eq!((users[0].users, users[0].start_ns, users[0].end_ns), (3, S, 2 * S));
-    let limited: Vec<_> = Arc::new(Schedule::new(&load, Some(S / 2))).shard(0, 1).collect();
+    let limited: Vec<_> = schedule(&load, Some(S / 2)).shard(0, 1).collect();
     assert_eq!(limited.len(), 5);
 }
 
@@ -161,7 +172,7 @@ proptest! {
         shapes in proptest::collection::vec(any_shape(), 1..4),
     ) {
         let load = load(seed, spacing, &shapes);
-        let schedule = Arc::new(Schedule::new(&load, None));
+        let schedule = schedule(&load, None);
         let one: Vec<Arrival> = schedule.shard(0, 1).collect();
         for shards in [2_usize, 7] {
             let mut merged: Vec<Arrival> = (0..shards).flat_map(|s| schedule.shard(s, shards)).collect();
@@ -182,6 +193,94 @@ proptest! {
             prop_assert!(off.abs() < 1e-6, "arrival {k} of {shape:?}: off by {off}");
         }
     }
+}
+
+/// Begins the arrivals of a stream as a shard does, hearing of each change when its clock shows `heard_ns`, in between
+/// two arrivals. `None` when a change does not fit.
+fn run(mut stream: Stream, changes: &[(u64, Change)]) -> Option<Vec<Arrival>> {
+    let (mut begun, mut changes) = (Vec::new(), changes.iter().peekable());
+    let mut pending = stream.next();
+    loop {
+        let at_ns = pending.map_or(u64::MAX, |arrival| arrival.at_ns);
+        if let Some((_, change)) = changes.next_if(|(heard_ns, _)| *heard_ns <= at_ns) {
+            stream.change(change).ok()?;
+            pending = stream.next();
+            continue;
+        }
+        let Some(arrival) = pending else { return Some(begun) };
+        begun.push(arrival);
+        pending = stream.next();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_change_is_the_same_on_any_number_of_shards_and_whenever_it_is_heard_of(
+        seed: u64,
+        spacing in any_spacing(),
+        shapes in proptest::collection::vec(any_shape(), 2..5),
+        cuts in proptest::collection::vec((0.01..0.99_f64, 0.0..1.0_f64), 1..3),
+    ) {
+        let load = load(seed, spacing, &shapes);
+        let schedule = schedule(&load, None);
+        let whole: Vec<Arrival> = schedule.shard(0, 1).collect();
+        // Phase k ends at a share of its length; the one behind it is cut where it lies then.
+        let mut line = Timeline::planned(&load);
+        let mut changes = Vec::new();
+        for (phase, (share, ahead)) in cuts.iter().enumerate() {
+            let laid = &line.phases()[phase];
+            let (start_ns, len_ns) = (laid.start_ns, laid.end_ns - laid.start_ns);
+            let at_ns = start_ns + (len_ns as f64 * share) as u64;
+            let change = Change::End { phase: phase as u16, at_ns };
+            line.apply(&change).unwrap();
+            // Heard of anywhere within the phase, before its instant.
+            changes.push((start_ns + ((at_ns - start_ns) as f64 * ahead) as u64, change));
+        }
+        let one = run(schedule.shard(0, 1), &changes);
+        prop_assume!(one.is_some());
+        let one = one.unwrap();
+        for shards in [2_usize, 7] {
+            for early in [1.0, 0.5, 0.0] {
+                let heard = |(at, change): &(u64, Change)| {
+                    let start_ns = line.phases()[usize::from(change.phase())].start_ns;
+                    (start_ns + ((*at - start_ns) as f64 * early) as u64, *change)
+                };
+                let changes: Vec<_> = changes.iter().map(heard).collect();
+                let of = |s| run(schedule.shard(s, shards), &changes).unwrap_or_default();
+                let mut merged: Vec<Arrival> = (0..shards).flat_map(of).collect();
+                merged.sort_by_key(|arrival| arrival.index);
+                prop_assert_eq!(&merged, &one);
+            }
+        }
+        // Nothing lost or doubled at the cut: up to it the process is what it was, and behind it the next phase's own.
+        prop_assert!(one.windows(2).all(|w| w[0].at_ns <= w[1].at_ns && w[0].index + 1 == w[1].index));
+        let (first, second) = (line.phases()[0].end_ns, schedule.timeline.phases()[1].start_ns);
+        let before = |all: &[Arrival]| -> Vec<u64> {
+            all.iter().filter(|a| a.phase == 0 && a.at_ns < first).map(|a| a.at_ns).collect()
+        };
+        prop_assert_eq!(before(&one), before(&whole));
+        prop_assert_eq!(one.iter().filter(|a| a.phase == 0).count(), before(&one).len());
+        let of_second = |all: &[Arrival], from: u64, to: u64| -> Vec<u64> {
+            all.iter().filter(|a| a.phase == 1).map(|a| a.at_ns - from).filter(|at| *at < to).collect()
+        };
+        let len = line.phases()[1].end_ns - first;
+        prop_assert_eq!(of_second(&one, first, len), of_second(&whole, second, len));
+    }
+}
+
+#[test]
+fn a_change_that_comes_too_late_is_told() {
+    let load = load(1, Arrivals::Even, &[Shape::Hold { rate: 10.0, for_ns: S }]);
+    let mut stream = schedule(&load, None).shard(0, 1);
+    let begun: Vec<u64> = stream.by_ref().take(4).map(|arrival| arrival.at_ns).collect();
+    // Three were begun, the fourth is only looked up.
+    let late = stream.change(&Change::End { phase: 0, at_ns: begun[2] });
+    assert_eq!(late, Err(ChangeError::Late { at_ns: begun[2], begun_ns: begun[2] }));
+    assert_eq!(stream.change(&Change::End { phase: 0, at_ns: begun[2] + 1 }), Ok(()));
+    assert_eq!(stream.next(), None);
+    assert!(matches!(stream.change(&Change::End { phase: 0, at_ns: S }), Err(ChangeError::Unfit(_))));
 }
 
 /// The integral of a shape's rate up to a time, piece by piece.

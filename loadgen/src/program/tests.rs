@@ -63,6 +63,7 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
                 arrivals: Arrivals::Even,
                 measure: true,
                 mix: None,
+                requests_per_journey: None,
             }],
         },
         guards: Guards::default(),

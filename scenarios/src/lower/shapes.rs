@@ -1,20 +1,50 @@
 //! Shapes of load.
 
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use peakdrill_drill_model::plan::Arrivals;
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::NS_PER_MS;
 
 use super::curve;
-use crate::codes::{E0319, E0403};
+use crate::codes::{E0311, E0318, E0319, E0402, E0403, E0701};
 use crate::ctx::{Ctx, Fields, draft};
-use crate::keys;
+use crate::keys::{self, Block};
 use crate::limits;
 use crate::node::{Node, Span};
+use crate::schedule::ScheduleError;
+use crate::schedule::jmeter::Jmeter;
+use crate::schedule::tank::Tank;
 
 /// Phases and their parts last at least a millisecond.
 const TIME_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_MS..=limits::MAX_DURATION_NS;
 
-pub(super) fn lower(ctx: &Ctx<'_>, node: &Node, place: Span) -> Option<Shape> {
-    let (kind, key, value) = ctx.variant(node, place, &keys::SHAPE)?;
+/// A shape, and the spacing of its arrivals where the shape itself says it.
+pub(super) type Lowered = (Shape, Option<Arrivals>);
+
+pub(super) fn lower(ctx: &Ctx<'_>, node: &Node, place: Span) -> Option<Lowered> {
+    lower_as(ctx, node, place, &keys::SHAPE)
+}
+
+fn lower_as(ctx: &Ctx<'_>, node: &Node, place: Span, shapes: &'static Block) -> Option<Lowered> {
+    let (kind, key, value) = ctx.variant(node, place, shapes)?;
+    match kind {
+        "pause" => {
+            let for_ns = ctx.duration(value, "`pause`", TIME_RANGE_NS)?;
+            return Some((Shape::Pause { for_ns }, None));
+        }
+        "sum" => return sum(ctx, value, key),
+        "tank" => {
+            let (tank, written): (Tank, _) = schedule(ctx, value, "tank")?;
+            return Some((bounded(ctx, value, written, tank.pieces())?, None));
+        }
+        "jmeter" => {
+            let (jmeter, written): (Jmeter, _) = schedule(ctx, value, "jmeter")?;
+            return Some((bounded(ctx, value, written, jmeter.pieces())?, jmeter.spacing()));
+        }
+        _ => {}
+    }
     let block = match kind {
         "hold" => &keys::HOLD,
         "ramp" => &keys::RAMP,
@@ -25,14 +55,79 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: &Node, place: Span) -> Option<Shape> {
     };
     let fields = ctx.fields(value, key, block)?;
     let read = Reader { ctx, fields: &fields };
-    match kind {
-        "hold" => read.hold(),
+    let shape = match kind {
+        "hold" => read.hold(std::ptr::eq(shapes, &keys::SHAPE)),
         "ramp" => read.ramp(),
         "spike" => read.spike(),
         "steps" => read.stairs(),
         "curve" => curve::lower(ctx, &fields),
         _ => read.users(),
+    };
+    Some((shape?, None))
+}
+
+/// A schedule in the words of another tool, and how it was written.
+fn schedule<S: FromStr<Err = ScheduleError>>(ctx: &Ctx<'_>, node: &Node, tool: &str) -> Option<(S, String)> {
+    let text = ctx.text(node, &format!("`{tool}`"))?;
+    match text.parse() {
+        Ok(schedule) => {
+            Some((schedule, format!("{tool} {}", text.split_whitespace().collect::<Vec<_>>().join(" "))))
+        }
+        Err(error) => {
+            let piece = text.get(error.range).unwrap_or_default();
+            ctx.push(draft(error.code, ctx.within(node, piece), error.message).help(error.help));
+            None
+        }
     }
+}
+
+fn bounded(
+    ctx: &Ctx<'_>,
+    node: &Node,
+    written: String,
+    pieces: Vec<peakdrill_drill_model::shape::Piece>,
+) -> Option<Shape> {
+    let total = pieces.iter().fold(0_u64, |sum, piece| sum.saturating_add(piece.len_ns));
+    if total > limits::MAX_DURATION_NS || pieces.len() > limits::MAX_CURVE_POINTS {
+        ctx.push(draft(E0701, node.span, "the schedule lasts longer than 24 hours or has too many parts"));
+        return None;
+    }
+    Some(Shape::Pieces { written, pieces })
+}
+
+fn sum(ctx: &Ctx<'_>, node: &Node, place: Span) -> Option<Lowered> {
+    let items = ctx.items(node, place, "`sum`")?;
+    if items.is_empty() {
+        ctx.push(draft(E0318, place, "`sum` is empty: write at least one shape"));
+        return None;
+    }
+    if items.len() > limits::MAX_SUM_PARTS {
+        ctx.push(draft(E0701, place, format!("more than {} parts of a sum", limits::MAX_SUM_PARTS)));
+        return None;
+    }
+    let parts: Vec<_> = items.iter().map(|item| lower_as(ctx, item, item.span, &keys::PART)).collect();
+    let mut spacing = None;
+    let mut out = Vec::new();
+    for (item, part) in items.iter().zip(parts) {
+        let (shape, own) = part?;
+        if let (Some(known), Some(own)) = (spacing, own)
+            && known != own
+        {
+            ctx.push(draft(
+                E0319,
+                item.span,
+                "parts of one sum are spaced differently: a phase has one spacing",
+            ));
+        }
+        spacing = spacing.or(own);
+        out.push(shape);
+    }
+    let sum = Shape::Sum(out);
+    if sum.peak() > limits::MAX_RATE_PER_S {
+        ctx.push(draft(E0403, place, "the sum goes beyond 1000k/s"));
+        return None;
+    }
+    Some((sum, spacing))
 }
 
 struct Reader<'r> {
@@ -50,9 +145,32 @@ impl Reader<'_> {
         self.fields.get(name).and_then(|node| self.ctx.duration(node, &format!("`{name}`"), TIME_RANGE_NS))
     }
 
-    fn hold(&self) -> Option<Shape> {
+    /// `alone`: not a part of a sum.
+    fn hold(&self, alone: bool) -> Option<Shape> {
         let (rate, for_ns) = (self.rate("rate"), self.time("for"));
-        Some(Shape::Hold { rate: rate?, for_ns: for_ns? })
+        let until = self.fields.get("until");
+        let instant = until.and_then(|node| instant(self.ctx, node));
+        match (self.fields.get("for"), until) {
+            // Keys that were reported already may have been meant for it.
+            (None, None) if self.fields.is_empty() && self.ctx.has_errors() => None,
+            (None, None) => {
+                let found = draft(E0311, self.fields.place, "a `hold` shape needs the key `for` or `until`");
+                self.ctx.push(found.label("no `for` here").help("How long."));
+                None
+            }
+            (Some(_), Some(_)) => {
+                let message = "`for` and `until` exclude each other";
+                self.ctx.push(draft(E0319, self.fields.key_span("until"), message).help("remove one"));
+                None
+            }
+            (None, Some(_)) if !alone => {
+                let message = "`until` cannot stand in a `sum`: its parts have lengths";
+                self.ctx.push(draft(E0319, self.fields.key_span("until"), message).help("write `for`"));
+                None
+            }
+            (None, Some(_)) => Some(Shape::HoldUntil { rate: rate?, until_unix_ns: instant? }),
+            (Some(_), None) => Some(Shape::Hold { rate: rate?, for_ns: for_ns? }),
+        }
     }
 
     fn ramp(&self) -> Option<Shape> {
@@ -98,4 +216,15 @@ impl Reader<'_> {
         let for_ns = self.time("for");
         Some(Shape::Users { count: count?, for_ns: for_ns? })
     }
+}
+
+/// An RFC 3339 instant, in Unix nanoseconds.
+fn instant(ctx: &Ctx<'_>, node: &Node) -> Option<i64> {
+    let text = ctx.text(node, "`until`")?;
+    let found = text.parse::<Timestamp>().ok().and_then(|at| i64::try_from(at.as_nanosecond()).ok());
+    if found.is_none() {
+        let found = draft(E0402, node.span, format!("`until` is no instant: `{text}`"));
+        ctx.push(found.help("write the date, the time and the offset: `2026-11-11T00:00:00+08:00`"));
+    }
+    found
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use peakdrill_drill_model::event::EventKind;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_drill_model::snapshot::RunState;
+use peakdrill_drill_model::timeline::Timeline;
 use peakdrill_latency::Sparse;
 use peakdrill_loadgen::{Batch, Engine};
 use peakdrill_reports::{Environment, Sample, SampleKind};
@@ -21,7 +22,6 @@ use super::lease::Leases;
 use super::{Command, Options};
 use crate::error::ControlError;
 use crate::live::guards::Guards;
-use crate::live::history::rate_at;
 use crate::live::totals::Totals;
 use crate::live::window::{TICK_NS, Tick, Window};
 use crate::preflight::Findings;
@@ -70,6 +70,8 @@ pub(super) struct Running {
     next_tick: MonoNs,
     next_second: MonoNs,
     phase: Option<usize>,
+    /// Where the phases lie now.
+    pub(super) timeline: Timeline,
     state: RunState,
     /// No new arrivals, before the planned end.
     stopped: bool,
@@ -95,6 +97,8 @@ impl Running {
         if let Some(collector) = &stage.collector {
             collector.set_origin(origin);
         }
+        let timeline =
+            Timeline::new(&plan.load, origin).map_err(|error| ControlError::Plan(error.to_string()))?;
         environment.started_unix_ns = origin;
         writer.environment(environment)?;
         let config = peakdrill_loadgen::Config {
@@ -137,6 +141,7 @@ impl Running {
             next_tick: start_at.plus(TICK_NS),
             next_second: start_at.plus(NS_PER_S),
             phase: None,
+            timeline,
             state: RunState::Running,
             stopped: false,
             drain_until: None,
@@ -289,7 +294,7 @@ impl Running {
     }
 
     fn end_of_schedule(&mut self, now: MonoNs) -> Result<(), ControlError> {
-        let over = now >= self.start_at.plus(self.plan.duration_ns());
+        let over = now >= self.start_at.plus(self.timeline.end_ns());
         match self.drain_until {
             None if over => {
                 self.event(
@@ -315,7 +320,7 @@ impl Running {
 
     fn tick(&mut self, now: MonoNs) -> Result<(), ControlError> {
         let t = now.since(self.start_at);
-        let planned = rate_at(&self.plan, t);
+        let planned = self.timeline.rate_at(t);
         self.phase_change(planned.map(|(_, phase)| phase))?;
         let mut tick = std::mem::take(&mut self.pending);
         tick.target_rate = planned.map(|(rate, _)| rate);
@@ -343,6 +348,7 @@ impl Running {
             in_flight,
             busiest_thread_share: self.busiest_thread_share,
             isolation: self.isolation(),
+            timeline: &self.timeline,
         };
         self.board.show(
             &look,

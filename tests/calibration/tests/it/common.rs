@@ -83,6 +83,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
                 arrivals: Arrivals::Even,
                 measure: true,
                 mix: None,
+                requests_per_journey: None,
             }],
         },
         guards: Guards::default(),
