@@ -68,6 +68,8 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
                 measure: true,
                 mix: None,
                 requests_per_journey: None,
+                until: Vec::new(),
+                objective: Vec::new(),
             }],
         },
         guards: Guards::default(),

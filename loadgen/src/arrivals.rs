@@ -146,8 +146,9 @@ impl Schedule {
         }
     }
 
-    /// Applies a change. What is intended before its instant stays exactly what it was: pieces are never cut, since
-    /// a cut slope would be computed with other roundings; a phase only ends earlier.
+    /// Applies a change. What is intended before its instant stays exactly what it was: slopes are never cut,
+    /// since a cut one would be computed with other roundings: a phase only ends earlier. What a search cuts is flat, which
+    /// gives the same instants whatever its length.
     fn change(&mut self, change: &Change) -> Result<(), TimelineError> {
         self.timeline.apply(change)?;
         self.lay(usize::from(change.phase()));

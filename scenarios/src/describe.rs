@@ -144,6 +144,14 @@ fn phases(out: &mut String, plan: &Plan) {
             Shape::Sum(parts) => {
                 format!("sum of {} shapes, at most {}", parts.len(), format_rate(phase.shape.peak()))
             }
+            Shape::Search { range, settle_ns, probe_ns, .. } => format!(
+                "search from {} to {} within {:.1}%, each rate settles {} and is judged {}",
+                format_rate(range.low),
+                format_rate(range.high),
+                range.tolerance * 100.0,
+                format_duration(*settle_ns),
+                format_duration(*probe_ns)
+            ),
             Shape::Users { count, .. } => format!("closed loop of {count} users, latency not corrected"),
         };
         let spacing = match (&phase.shape, phase.arrivals) {
@@ -154,10 +162,12 @@ fn phases(out: &mut String, plan: &Plan) {
         let measured = if phase.measure { "" } else { ", not measured" };
         let arrivals = match phase.shape {
             Shape::Users { .. } | Shape::HoldUntil { .. } => String::new(),
+            Shape::Search { .. } => format!(", at most {} arrivals", count(phase.shape.arrivals())),
             _ => format!(", {} arrivals", count(phase.shape.arrivals())),
         };
         let time = match phase.shape {
             Shape::HoldUntil { .. } => String::new(),
+            Shape::Search { within_ns, .. } => format!("at most {}, ", format_duration(within_ns)),
             _ => format!("{}, ", format_duration(phase.shape.duration_ns())),
         };
         let unit = phase.requests_per_journey.map(|requests| {
@@ -166,6 +176,12 @@ fn phases(out: &mut String, plan: &Plan) {
         });
         let unit = unit.unwrap_or_default();
         _ = writeln!(out, "  {}: {time}{shape}{arrivals}{spacing}{measured}{unit}", phase.name);
+        for condition in &phase.objective {
+            _ = writeln!(out, "    a rate holds when {}", condition.text);
+        }
+        for condition in &phase.until {
+            _ = writeln!(out, "    ends early when {}", condition.text);
+        }
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) const DEFAULT_REQUEST_NS: u64 = 10 * NS_PER_S;
 pub(crate) const DEFAULT_CONNECTIONS: usize = 1_000;
 /// Default limit of journeys in flight.
 pub(crate) const DEFAULT_IN_FLIGHT: usize = 100_000;
+/// Default tolerance of a search for the capacity.
+pub(crate) const DEFAULT_TOLERANCE: f64 = 0.02;
 /// Default seed.
 pub(crate) const DEFAULT_SEED: u64 = 1;
 /// Default life of a token.

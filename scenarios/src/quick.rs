@@ -108,6 +108,8 @@ fn plan(
         measure: true,
         mix: None,
         requests_per_journey: None,
+        until: Vec::new(),
+        objective: Vec::new(),
     };
     Plan {
         v: PLAN_VERSION,

@@ -46,6 +46,8 @@ pub(crate) struct Look<'a> {
     pub(crate) isolation: IsolationNow,
     /// Where the phases lie now.
     pub(crate) timeline: &'a Timeline,
+    /// What a search does now.
+    pub(crate) note: String,
 }
 
 /// The board that screens see.
@@ -130,6 +132,7 @@ impl Board {
         let snapshot = &mut self.base;
         snapshot.state = look.state;
         snapshot.activity = String::new();
+        snapshot.phase_note.clone_from(&look.note);
         snapshot.at_ns = look.at_ns;
         snapshot.elapsed_ns = look.elapsed_ns;
         snapshot.data_age_ns = look.data_age_ns;
@@ -271,6 +274,7 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
         elapsed_ns: 0,
         total_ns: plan.duration_ns(),
         next_phase: None,
+        phase_note: String::new(),
         target_rate: None,
         sent_rate: 0.0,
         intended: 0,

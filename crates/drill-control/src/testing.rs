@@ -28,6 +28,8 @@ pub(crate) fn plan() -> Plan {
                 measure: true,
                 mix: None,
                 requests_per_journey: None,
+                until: Vec::new(),
+                objective: Vec::new(),
             }],
         },
         guards: Guards::default(),

@@ -7,6 +7,7 @@ pub mod frame;
 pub mod ledger;
 pub mod outcome;
 pub mod plan;
+pub mod search;
 pub mod shape;
 pub mod snapshot;
 pub mod timeline;

@@ -390,6 +390,12 @@ pub struct Phase {
     /// shape's rates are those divided by it. `None`: the scenario's rates count journeys.
     #[serde(default)]
     pub requests_per_journey: Option<f64>,
+    /// Any of these ends the phase; the run goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub until: Vec<Condition>,
+    /// What a search aims at: all of these hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objective: Vec<Condition>,
 }
 
 /// Stop rules and limits.

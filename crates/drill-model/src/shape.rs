@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::search::Range;
+
 /// How the rate of a phase runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,6 +74,19 @@ pub enum Shape {
     },
     /// Several shapes at once: their rates add. None of them is a closed loop or ends at an instant.
     Sum(Vec<Self>),
+    /// A search for the highest rate that meets the phase's objective. Its rates are decided while it runs; it begins
+    /// at the lowest.
+    Search {
+        /// Between what rates.
+        #[serde(flatten)]
+        range: Range,
+        /// After each change of the rate, so long is not judged.
+        settle_ns: u64,
+        /// What is judged, of each rate.
+        probe_ns: u64,
+        /// The search ends at the latest after so long.
+        within_ns: u64,
+    },
     /// Closed loop: so many users, each waiting for its answer.
     Users {
         /// How many.
@@ -113,7 +128,7 @@ impl Piece {
 }
 
 impl Shape {
-    /// The shape as straight pieces, in order. Empty for a closed loop, and for what ends at an instant.
+    /// The shape as straight pieces, in order: of a search, those it begins with. Empty for a closed loop, and for what ends at an instant.
     #[must_use]
     pub fn pieces(&self) -> Vec<Piece> {
         match *self {
@@ -135,6 +150,7 @@ impl Shape {
                 .collect(),
             Self::Pieces { ref pieces, .. } => pieces.clone(),
             Self::Sum(ref parts) => sum(parts),
+            Self::Search { range, within_ns, .. } => vec![Piece::flat(within_ns, range.low)],
             Self::Users { .. } | Self::HoldUntil { .. } => Vec::new(),
         }
     }
@@ -158,6 +174,7 @@ impl Shape {
                 pieces.iter_mut().for_each(|piece| times(&mut [&mut piece.from, &mut piece.to]));
             }
             Self::Sum(parts) => parts.iter_mut().for_each(|part| part.scale(factor)),
+            Self::Search { range, .. } => times(&mut [&mut range.low, &mut range.high]),
             Self::Users { .. } | Self::Pause { .. } => {}
         }
     }
@@ -186,15 +203,21 @@ impl Shape {
     /// The highest rate.
     #[must_use]
     pub fn peak(&self) -> f64 {
-        if let Self::HoldUntil { rate, .. } = self {
-            return *rate;
+        match self {
+            Self::HoldUntil { rate, .. } => return *rate,
+            Self::Search { range, .. } => return range.high,
+            _ => {}
         }
         self.pieces().iter().map(|piece| piece.from.max(piece.to)).fold(0.0, f64::max)
     }
 
-    /// The integral of the rate: the expected number of arrivals. 0 for what ends at an instant.
+    /// The integral of the rate: the expected number of arrivals. 0 for what ends at an instant; of a search the most
+    /// that it can have.
     #[must_use]
     pub fn arrivals(&self) -> f64 {
+        if let Self::Search { range, within_ns, .. } = self {
+            return Piece::flat(*within_ns, range.high).area();
+        }
         self.pieces().iter().map(Piece::area).sum()
     }
 }

@@ -27,6 +27,15 @@ pub enum Change {
         /// Nothing of it is intended at or after this.
         at_ns: u64,
     },
+    /// The rate of a search is another one from a time on.
+    Rate {
+        /// Index of the phase.
+        phase: u16,
+        /// From then on; after the change before it.
+        from_ns: u64,
+        /// Journeys a second.
+        rate: f64,
+    },
 }
 
 impl Change {
@@ -34,7 +43,7 @@ impl Change {
     #[must_use]
     pub fn phase(&self) -> u16 {
         match *self {
-            Self::End { phase, .. } => phase,
+            Self::End { phase, .. } | Self::Rate { phase, .. } => phase,
         }
     }
 
@@ -43,6 +52,7 @@ impl Change {
     pub fn at_ns(&self) -> u64 {
         match *self {
             Self::End { at_ns, .. } => at_ns,
+            Self::Rate { from_ns, .. } => from_ns,
         }
     }
 }
@@ -85,6 +95,8 @@ pub struct Laid {
     pub users: Option<u32>,
     /// Its end is an instant, and does not move with its start; and its rate.
     until: Option<f64>,
+    /// Its rate may change.
+    searches: bool,
 }
 
 /// The phases of a load, one after the other.
@@ -142,8 +154,15 @@ impl Timeline {
         let mut start_ns = 0_u64;
         for (index, phase) in load.phases.iter().enumerate() {
             let users = if let Shape::Users { count, .. } = phase.shape { Some(count) } else { None };
-            let mut laid =
-                Laid { start_ns, end_ns: start_ns, pieces: phase.shape.pieces(), users, until: None };
+            let searches = matches!(phase.shape, Shape::Search { .. });
+            let mut laid = Laid {
+                start_ns,
+                end_ns: start_ns,
+                pieces: phase.shape.pieces(),
+                users,
+                until: None,
+                searches,
+            };
             if let Shape::HoldUntil { rate, until_unix_ns } = phase.shape {
                 laid.until = Some(rate);
                 laid.end_ns = end_of(index, start_ns, until_unix_ns)?;
@@ -194,6 +213,22 @@ impl Timeline {
                 laid.end_ns = at_ns;
                 self.close_up(usize::from(phase) + 1, at_ns);
             }
+            Change::Rate { phase, from_ns, rate } => {
+                let unfit = TimelineError::Unfit { phase, at_ns: from_ns };
+                let laid = self.phases.get_mut(usize::from(phase)).ok_or(unfit.clone())?;
+                let whole: u64 = laid.pieces.iter().map(|piece| piece.len_ns).sum();
+                let Some(last) = laid.pieces.last_mut().filter(|_| laid.searches) else { return Err(unfit) };
+                let last_start_ns = laid.start_ns + (whole - last.len_ns);
+                let fits =
+                    rate.is_finite() && rate >= 0.0 && from_ns > last_start_ns && from_ns < laid.end_ns;
+                if !fits {
+                    return Err(unfit);
+                }
+                let left_ns = laid.start_ns + whole - from_ns;
+                // Flat, so that its beginning is computed as before.
+                last.len_ns -= left_ns;
+                laid.pieces.push(Piece::flat(left_ns, rate));
+            }
         }
         Ok(())
     }
@@ -229,6 +264,8 @@ mod tests {
             measure: true,
             mix: None,
             requests_per_journey: None,
+            until: Vec::new(),
+            objective: Vec::new(),
         };
         let phases = shapes.iter().enumerate().map(phase).collect();
         Load { arrivals: Arrivals::Even, seed: 1, max_in_flight: 1, phases }
@@ -269,6 +306,24 @@ mod tests {
             assert_eq!(line.apply(&change), Err(TimelineError::Unfit { phase, at_ns }));
         }
         assert_eq!(line, before);
+    }
+
+    #[test]
+    fn a_search_gets_its_rates_while_it_runs() {
+        let range = crate::search::Range { low: 10.0, high: 100.0, tolerance: 0.1 };
+        let shape = Shape::Search { range, settle_ns: S, probe_ns: S, within_ns: 60 * S };
+        let mut line = Timeline::planned(&load(&[hold(5.0, 10), shape, hold(6.0, 1)]));
+        assert_eq!((line.end_ns(), line.rate_at(15 * S)), (71 * S, Some((10.0, 1))));
+        let rate = |from_ns, rate| Change::Rate { phase: 1, from_ns, rate };
+        line.apply(&rate(20 * S, 100.0)).unwrap();
+        line.apply(&rate(25 * S, 55.0)).unwrap();
+        line.apply(&Change::End { phase: 1, at_ns: 30 * S }).unwrap();
+        let at = |s: u64| line.rate_at(s * S).unwrap().0;
+        assert_eq!([at(19), at(20), at(24), at(25), at(29), at(30)], [10.0, 100.0, 100.0, 55.0, 55.0, 6.0]);
+        for wrong in [rate(25 * S, 1.0), rate(30 * S, 1.0), rate(28 * S, f64::NAN)] {
+            assert!(line.apply(&wrong).is_err());
+        }
+        assert!(line.apply(&Change::Rate { phase: 0, from_ns: 5 * S, rate: 1.0 }).is_err());
     }
 
     proptest! {

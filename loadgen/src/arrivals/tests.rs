@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use peakdrill_drill_model::plan::{Arrivals, Load, Phase};
+use peakdrill_drill_model::search::Range;
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::timeline::{Change, Timeline};
 use proptest::prelude::*;
@@ -17,6 +18,8 @@ fn load(seed: u64, arrivals: Arrivals, shapes: &[Shape]) -> Load {
         measure: true,
         mix: None,
         requests_per_journey: None,
+        until: Vec::new(),
+        objective: Vec::new(),
     };
     Load { arrivals, seed, max_in_flight: 1, phases: shapes.iter().map(phase).collect() }
 }
@@ -267,6 +270,43 @@ proptest! {
         };
         let len = line.phases()[1].end_ns - first;
         prop_assert_eq!(of_second(&one, first, len), of_second(&whole, second, len));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn rates_of_a_search_are_the_same_on_any_number_of_shards(
+        seed: u64,
+        spacing in any_spacing(),
+        rates in proptest::collection::vec((1.0..300.0_f64, S / 20..S), 1..6),
+        ahead in 0.0..1.0_f64,
+    ) {
+        let range = Range { low: 100.0, high: 300.0, tolerance: 0.02 };
+        let search = Shape::Search { range, settle_ns: 1, probe_ns: 1, within_ns: 10 * S };
+        let load = load(seed, spacing, &[search, Shape::Hold { rate: 50.0, for_ns: S }]);
+        let schedule = schedule(&load, None);
+        let (mut at_ns, mut changes) = (S / 2, Vec::new());
+        for (rate, len_ns) in &rates {
+            let before_ns = (0.3 * S as f64 * ahead) as u64;
+            changes.push((at_ns.saturating_sub(before_ns), Change::Rate { phase: 0, from_ns: at_ns, rate: *rate }));
+            at_ns += len_ns;
+        }
+        changes.push((at_ns - 1, Change::End { phase: 0, at_ns }));
+        let one = run(schedule.shard(0, 1), &changes).unwrap();
+        for shards in [2_usize, 7] {
+            let of = |s| run(schedule.shard(s, shards), &changes).unwrap();
+            let mut merged: Vec<Arrival> = (0..shards).flat_map(of).collect();
+            merged.sort_by_key(|arrival| arrival.index);
+            prop_assert_eq!(&merged, &one);
+        }
+        let mut whole = 50.0;
+        rates.iter().for_each(|(rate, len_ns)| whole += rate * *len_ns as f64 / 1e9);
+        let searched = one.iter().filter(|arrival| arrival.phase == 0).count() as f64;
+        if spacing == Arrivals::Even {
+            prop_assert!((searched - whole).abs() <= 0.5 + 1e-6, "{searched} of {whole}");
+        }
     }
 }
 

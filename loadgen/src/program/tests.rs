@@ -64,6 +64,8 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
                 measure: true,
                 mix: None,
                 requests_per_journey: None,
+                until: Vec::new(),
+                objective: Vec::new(),
             }],
         },
         guards: Guards::default(),

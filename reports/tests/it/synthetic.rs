@@ -95,6 +95,8 @@ fn phase(name: &str, shape: Shape, measure: bool) -> Phase {
         measure,
         mix: None,
         requests_per_journey: None,
+        until: Vec::new(),
+        objective: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Load, phases and shapes.
 
-use super::{Block, Ty, later, may, must};
+use super::{Block, Ty, may, must};
 
 pub(crate) static LOAD: Block = Block {
     id: "load",
@@ -32,8 +32,16 @@ pub(crate) static PHASE: Block = Block {
         may("arrivals", Ty::Choice(&["poisson", "even"]), "Spacing in this phase."),
         may("measure", Ty::Bool, "Whether gates look at it; true when not given."),
         may("mix", Ty::Map(&Ty::Number), "Shares in this phase."),
-        later("until", "Ends the phase by a condition."),
-        later("objective", "What a search aims at."),
+        may(
+            "until",
+            Ty::List(&Ty::Condition),
+            "Any of these ends the phase, not the run; the next one begins.",
+        ),
+        may(
+            "objective",
+            Ty::List(&Ty::Condition),
+            "What must hold at a rate of a `search`: all of these, such as `rate >= 99% of intended`, which counts answers.",
+        ),
     ],
 };
 
@@ -51,7 +59,11 @@ pub(crate) static SHAPE: Block = Block {
         may("tank", Ty::Text, TANK_DOC),
         may("jmeter", Ty::Text, JMETER_DOC),
         may("users", Ty::Block(&USERS), "Closed loop: a fixed number of users, each waiting for its answer."),
-        later("search", "Search for the highest rate that holds."),
+        may(
+            "search",
+            Ty::Block(&SEARCH),
+            "Searches for the highest rate that meets the phase's `objective`.",
+        ),
     ],
 };
 
@@ -59,6 +71,31 @@ const CURVE_DOC: &str = "A curve from a CSV file.";
 const TANK_DOC: &str = "Yandex Tank's schedule: `line(1,100,10m) const(100,5m) step(5,25,5,60s)`.";
 const JMETER_DOC: &str =
     "JMeter's schedule: `rate(0/min) random_arrivals(10 min) rate(50/min)`; its arrivals are the phase's.";
+
+pub(crate) static SEARCH: Block = Block {
+    id: "search",
+    what: "a `search` shape",
+    fields: &[
+        must("low", Ty::Rate, "Lowest rate that is tried, and the first."),
+        must("high", Ty::Rate, "Highest rate that is tried, and the second."),
+        must(
+            "settle",
+            Ty::Duration,
+            "After each change of the rate, so long is not judged; longer than a journey takes.",
+        ),
+        must("probe", Ty::Duration, "So long each rate is judged."),
+        may(
+            "tolerance",
+            Ty::Percent,
+            "Ends when the rate that failed is at most so much above the one that held; 2% when not given.",
+        ),
+        may(
+            "within",
+            Ty::Duration,
+            "Ends at the latest after so long; enough for every probe when not given.",
+        ),
+    ],
+};
 
 /// What can be added to others: neither a closed loop nor another sum.
 pub(crate) static PART: Block = Block {

@@ -1,10 +1,15 @@
 //! Load: phases, spacing and mix.
 
+use peakdrill_drill_model::condition::Condition;
 use peakdrill_drill_model::plan::{Arrivals, Load, Phase};
 
+use peakdrill_drill_model::shape::Shape;
+
+use super::gates::{self, Names};
 use super::journeys::Journeys;
 use super::{shapes, targets};
-use crate::codes::{E0316, E0318, E0319, E0701, E0702, W0805};
+use crate::codes::{E0311, E0316, E0318, E0319, E0701, E0702, W0805};
+use crate::condition::Kind;
 use crate::ctx::{Ctx, Fields, draft, nearest};
 use crate::feasible::requests_per_journey;
 use crate::keys;
@@ -16,6 +21,7 @@ pub(super) fn lower(
     node: Option<&Node>,
     mix: Option<(&Node, Span)>,
     journeys: &mut Journeys,
+    names: &Names,
 ) -> Load {
     let own = mix.and_then(|(node, place)| shares(ctx, node, place, journeys));
     let count = journeys.plans.len().max(1) as f64;
@@ -47,7 +53,7 @@ pub(super) fn lower(
         load.max_in_flight = max;
     }
     if let Some(node) = fields.get("phases") {
-        let reading = Reading { ctx, spacing: load.arrivals, journeys, in_requests };
+        let reading = Reading { ctx, spacing: load.arrivals, journeys, names, in_requests };
         load.phases = reading.phases(node, fields.key_span("phases"));
     }
     never_run(ctx, journeys, &load);
@@ -65,6 +71,8 @@ struct Reading<'r> {
     /// Spacing of a phase that does not say its own.
     spacing: Arrivals,
     journeys: &'r Journeys,
+    /// What conditions may speak of.
+    names: &'r Names,
     /// Rates count requests.
     in_requests: bool,
 }
@@ -111,6 +119,8 @@ impl Reading<'_> {
         let measure = fields.get("measure").and_then(|node| ctx.boolean(node, "`measure`")).unwrap_or(true);
         let mix = fields.get("mix").and_then(|node| shares(ctx, node, fields.key_span("mix"), self.journeys));
         let shape = fields.get("shape").and_then(|node| shapes::lower(ctx, node, fields.key_span("shape")));
+        let until = self.conditions(fields, "until", Kind::Until);
+        let objective = self.conditions(fields, "objective", Kind::Objective);
         let (shape, own) = shape?;
         if let (Some(written), Some(own)) = (written, own)
             && written != own
@@ -119,11 +129,58 @@ impl Reading<'_> {
             ctx.push(draft(E0319, fields.key_span("arrivals"), message).help("remove `arrivals`"));
         }
         let arrivals = own.or(written).unwrap_or(self.spacing);
-        let mut phase = Phase { name: name?, shape, arrivals, measure, mix, requests_per_journey: None };
+        let mut phase = Phase {
+            name: name?,
+            shape,
+            arrivals,
+            measure,
+            mix,
+            requests_per_journey: None,
+            until,
+            objective,
+        };
+        self.search_has_an_objective(&phase, fields);
         if self.in_requests && phase.shape.is_open() {
             self.count_requests(&mut phase, fields);
         }
         Some(phase)
+    }
+
+    fn search_has_an_objective(&self, phase: &Phase, fields: &Fields<'_>) {
+        let searches = matches!(phase.shape, Shape::Search { .. });
+        let wrong = match (searches, fields.get("objective").is_some(), fields.get("until").is_some()) {
+            (true, false, _) => {
+                let found =
+                    draft(E0311, fields.key_span("shape"), "a search needs the key `objective` of its phase");
+                Some(found.help("write `objective: [\"rate >= 99% of intended\", \"p99 < 300ms\"]`"))
+            }
+            // Conditions that cannot be read were reported.
+            (true, true, _) if phase.objective.is_empty() && !self.ctx.has_errors() => {
+                Some(draft(E0318, fields.key_span("objective"), "`objective` is empty: write at least one"))
+            }
+            (true, _, true) => Some(draft(
+                E0319,
+                fields.key_span("until"),
+                "a search ends by itself, so it takes no `until`",
+            )),
+            (false, true, _) => {
+                let found = draft(E0319, fields.key_span("objective"), "only a `search` has an `objective`");
+                Some(found.help("write a gate, or `until`"))
+            }
+            _ => None,
+        };
+        wrong.into_iter().for_each(|found| self.ctx.push(found));
+    }
+
+    fn conditions(&self, fields: &Fields<'_>, key: &str, kind: Kind) -> Vec<Condition> {
+        let Some(node) = fields.get(key) else { return Vec::new() };
+        let place = fields.key_span(key);
+        let items = self.ctx.items(node, place, &format!("`{key}`")).unwrap_or_default();
+        if items.len() > limits::MAX_CONDITIONS {
+            self.ctx.push(draft(E0701, place, format!("more than {} conditions", limits::MAX_CONDITIONS)));
+            return Vec::new();
+        }
+        items.iter().filter_map(|item| gates::condition(self.ctx, item, kind, self.names)).collect()
     }
 
     /// Turns rates of requests into rates of journeys, by the number of requests that a journey is expected to send.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use peakdrill_drill_model::plan::Arrivals;
+use peakdrill_drill_model::search::Range;
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::NS_PER_MS;
 
@@ -19,6 +20,11 @@ use crate::schedule::tank::Tank;
 
 /// Phases and their parts last at least a millisecond.
 const TIME_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_MS..=limits::MAX_DURATION_NS;
+
+/// Finest and coarsest search.
+const TOLERANCE_RANGE: std::ops::RangeInclusive<f64> = 0.001..=0.5;
+/// A recovery after a failed probe lasts at least about so long when it is given up.
+const RECOVER_NS: u64 = 5_000 * NS_PER_MS;
 
 /// A shape, and the spacing of its arrivals where the shape itself says it.
 pub(super) type Lowered = (Shape, Option<Arrivals>);
@@ -51,6 +57,7 @@ fn lower_as(ctx: &Ctx<'_>, node: &Node, place: Span, shapes: &'static Block) -> 
         "spike" => &keys::SPIKE,
         "steps" => &keys::STAIRS,
         "curve" => &keys::CURVE,
+        "search" => &keys::SEARCH,
         _ => &keys::USERS,
     };
     let fields = ctx.fields(value, key, block)?;
@@ -61,6 +68,7 @@ fn lower_as(ctx: &Ctx<'_>, node: &Node, place: Span, shapes: &'static Block) -> 
         "spike" => read.spike(),
         "steps" => read.stairs(),
         "curve" => curve::lower(ctx, &fields),
+        "search" => read.search(),
         _ => read.users(),
     };
     Some((shape?, None))
@@ -208,6 +216,36 @@ impl Reader<'_> {
             return None;
         }
         Some(Shape::Steps { from, by, every_ns, max })
+    }
+
+    fn search(&self) -> Option<Shape> {
+        let (low, high) = (self.rate("low"), self.rate("high"));
+        let (settle_ns, probe_ns, within_ns) = (self.time("settle"), self.time("probe"), self.time("within"));
+        let tolerance = self.fields.get("tolerance").map_or(Some(limits::DEFAULT_TOLERANCE), |node| {
+            let share = self.ctx.percent(node, "`tolerance`")?;
+            if !TOLERANCE_RANGE.contains(&share) {
+                let found = draft(E0403, node.span, "`tolerance` is out of range");
+                self.ctx.push(found.label("must be 0.1% to 50%"));
+                return None;
+            }
+            Some(share)
+        });
+        let (low, high, settle_ns, probe_ns) = (low?, high?, settle_ns?, probe_ns?);
+        if low <= 0.0 {
+            self.ctx.push(draft(E0403, self.fields.key_span("low"), "`low` must be above 0"));
+            return None;
+        }
+        if high <= low {
+            self.ctx.push(draft(E0319, self.fields.key_span("high"), "`high` must be above `low`"));
+            return None;
+        }
+        let range = Range { low, high, tolerance: tolerance? };
+        // Each probe with its recovery, which is as long as it or a minute, and with what is told late.
+        let one_ns = 2 * (settle_ns + probe_ns).max(RECOVER_NS) + RECOVER_NS;
+        let enough_ns = u64::from(range.probes_max()).saturating_mul(one_ns);
+        let written = self.fields.get("within").is_some();
+        let within_ns = if written { within_ns? } else { enough_ns.min(limits::MAX_DURATION_NS / 2) };
+        Some(Shape::Search { range, settle_ns, probe_ns, within_ns })
     }
 
     fn users(&self) -> Option<Shape> {

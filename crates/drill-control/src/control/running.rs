@@ -1,5 +1,6 @@
 //! The load is on.
 
+mod conduct;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -18,10 +19,12 @@ use peakdrill_shadow_tag::RunState as Registered;
 use peakdrill_timebase::{Clock, MonoNs, NS_PER_S};
 use serde_json::json;
 
+use self::conduct::Covered;
 use super::lease::Leases;
 use super::{Command, Options};
 use crate::error::ControlError;
 use crate::live::guards::Guards;
+use crate::live::search::SearchRun;
 use crate::live::totals::Totals;
 use crate::live::window::{TICK_NS, Tick, Window};
 use crate::preflight::Findings;
@@ -70,6 +73,10 @@ pub(super) struct Running {
     next_tick: MonoNs,
     next_second: MonoNs,
     phase: Option<usize>,
+    /// The phase whose conditions are looked at, and these.
+    conducted: Option<usize>,
+    until: Guards,
+    search: Option<SearchRun>,
     /// Where the phases lie now.
     pub(super) timeline: Timeline,
     state: RunState,
@@ -141,6 +148,9 @@ impl Running {
             next_tick: start_at.plus(TICK_NS),
             next_second: start_at.plus(NS_PER_S),
             phase: None,
+            conducted: None,
+            until: Guards::default(),
+            search: None,
             timeline,
             state: RunState::Running,
             stopped: false,
@@ -326,18 +336,19 @@ impl Running {
         tick.target_rate = planned.map(|(rate, _)| rate);
         let covered = self.last_batch();
         tick.span_ns = covered.since(self.covered);
+        let covers =
+            Covered { from_ns: self.covered.since(self.start_at), to_ns: covered.since(self.start_at) };
         self.covered = covered.max(self.covered);
-        self.window.push(tick);
-        let in_flight = self.ages.values().map(|(n, _)| n).sum();
-        let mut ages: BTreeMap<StepId, Sparse> = BTreeMap::new();
-        for (step, waiting) in self.ages.values().flat_map(|(_, ages)| ages) {
-            ages.entry(*step).or_default().merge(waiting);
-        }
+        self.window.push(tick.clone());
+        let (in_flight, ages) = self.in_flight();
         self.window.set_in_flight(in_flight, ages);
         self.window.set_isolation(self.isolation());
         // After the planned end journeys still take their steps; after a stop there is nothing left to stop.
         if !self.stopped {
             self.guard(now)?;
+        }
+        if !self.stopped {
+            self.conduct(t, &tick, covers)?;
         }
         self.new_errors()?;
         let look = Look {
@@ -349,6 +360,7 @@ impl Running {
             busiest_thread_share: self.busiest_thread_share,
             isolation: self.isolation(),
             timeline: &self.timeline,
+            note: self.search_line(t),
         };
         self.board.show(
             &look,
@@ -359,6 +371,15 @@ impl Running {
             &self.writer,
         );
         Ok(())
+    }
+
+    /// Journeys in flight, and the ages of requests.
+    fn in_flight(&self) -> (u64, BTreeMap<StepId, Sparse>) {
+        let mut ages: BTreeMap<StepId, Sparse> = BTreeMap::new();
+        for (step, waiting) in self.ages.values().flat_map(|(_, ages)| ages) {
+            ages.entry(*step).or_default().merge(waiting);
+        }
+        (self.ages.values().map(|(n, _)| n).sum(), ages)
     }
 
     /// Up to when every shard that still runs has told what it did.

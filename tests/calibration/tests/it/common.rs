@@ -84,6 +84,8 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
                 measure: true,
                 mix: None,
                 requests_per_journey: None,
+                until: Vec::new(),
+                objective: Vec::new(),
             }],
         },
         guards: Guards::default(),
