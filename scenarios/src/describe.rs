@@ -32,7 +32,10 @@ fn text(plan: &Plan, blocks: &[char; 9]) -> String {
     let mut out = String::new();
     let arrivals: f64 = plan.load.phases.iter().map(|phase| phase.shape.arrivals()).sum();
     let duration = format_duration(plan.duration_ns());
-    _ = writeln!(out, "{}: {duration}, {} arrivals, seed {}", plan.name, count(arrivals), plan.load.seed);
+    let searches = plan.load.phases.iter().any(|phase| matches!(phase.shape, Shape::Search { .. }));
+    let most = if searches { "at most " } else { "" };
+    let (name, seed) = (&plan.name, plan.load.seed);
+    _ = writeln!(out, "{name}: {most}{duration}, {most}{} arrivals, seed {seed}", count(arrivals));
     for target in &plan.targets {
         let exact = if target.exact_connections { "exactly" } else { "at most" };
         _ = writeln!(
