@@ -5,11 +5,16 @@
 //! not fall on the very edge. *Poisson* arrivals have sums of unit exponentials, which makes the process exact for any
 //! rate curve (time rescaling), ramps included. Phases start anew, each with a random stream of its own. A shard walks
 //! the whole process and takes the indices that are its own: any number of shards sends the same instants.
+//!
+//! The schedule may change while it runs: a [`Change`] names a future instant, and the process up to there is what it was.
+//! A stream that has looked further goes back to behind the last arrival that was begun (see
+//! `docs/adr-004-changes-of-the-schedule.md`).
 
 use std::sync::Arc;
 
-use peakdrill_drill_model::plan::{Arrivals, Load};
-use peakdrill_drill_model::shape::{Piece, Shape};
+use peakdrill_drill_model::plan::{Arrivals, Load, Phase};
+use peakdrill_drill_model::shape::Piece;
+use peakdrill_drill_model::timeline::{Change, Timeline, TimelineError};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -46,7 +51,27 @@ pub struct UserPhase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     seed: u64,
+    timeline: Timeline,
+    limit_ns: u64,
     phases: Vec<Span>,
+}
+
+/// Why a stream cannot follow a change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// It does not fit the schedule.
+    #[error(transparent)]
+    Unfit(#[from] TimelineError),
+    /// An arrival at or after its instant was begun already.
+    #[error(
+        "a change of the schedule at {at_ns} ns was heard of too late: an arrival at {begun_ns} ns was begun"
+    )]
+    Late {
+        /// Its instant.
+        at_ns: u64,
+        /// The arrival's.
+        begun_ns: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -82,33 +107,52 @@ impl Slope {
     }
 }
 
-fn slopes(shape: &Shape) -> Vec<Slope> {
+fn slopes(pieces: &[Piece]) -> Vec<Slope> {
     let (mut start_ns, mut before) = (0, 0.0);
-    let build = |piece: Piece| {
-        let area = (piece.from + piece.to) / 2.0 * (piece.len_ns as f64 / 1e9);
-        let slope = Slope { start_ns, piece, before, area };
+    let build = |piece: &Piece| {
+        let slope = Slope { start_ns, piece: *piece, before, area: piece.area() };
         start_ns += piece.len_ns;
-        before += area;
+        before += slope.area;
         slope
     };
-    shape.pieces().into_iter().map(build).collect()
+    pieces.iter().map(build).collect()
 }
 
 impl Schedule {
-    /// The schedule of a load; nothing is intended at or after `limit_ns`.
+    /// The schedule of a load whose phases lie so in time; nothing is intended at or after `limit_ns`.
     #[must_use]
-    pub fn new(load: &Load, limit_ns: Option<u64>) -> Self {
-        let limit = limit_ns.unwrap_or(u64::MAX);
-        let mut start_ns = 0;
-        let mut phases = Vec::with_capacity(load.phases.len());
-        for phase in &load.phases {
-            let end = start_ns + phase.shape.duration_ns();
-            let users = if let Shape::Users { count, .. } = phase.shape { Some(count) } else { None };
-            let pieces = slopes(&phase.shape);
-            phases.push(Span { start_ns, end_ns: end.min(limit), arrivals: phase.arrivals, users, pieces });
-            start_ns = end;
+    pub fn new(load: &Load, timeline: Timeline, limit_ns: Option<u64>) -> Self {
+        let limit_ns = limit_ns.unwrap_or(u64::MAX);
+        let span = |phase: &Phase| Span {
+            start_ns: 0,
+            end_ns: 0,
+            arrivals: phase.arrivals,
+            users: None,
+            pieces: Vec::new(),
+        };
+        let phases = load.phases.iter().map(span).collect();
+        let mut schedule = Self { seed: load.seed, timeline, limit_ns, phases };
+        schedule.lay(0);
+        schedule
+    }
+
+    /// Takes over where the phases from an index on lie now.
+    fn lay(&mut self, from: usize) {
+        for (span, laid) in self.phases.iter_mut().zip(self.timeline.phases()).skip(from) {
+            span.start_ns = laid.start_ns;
+            span.end_ns = laid.end_ns.min(self.limit_ns);
+            span.users = laid.users;
+            span.pieces = slopes(&laid.pieces);
         }
-        Self { seed: load.seed, phases }
+    }
+
+    /// Applies a change. What is intended before its instant stays exactly what it was: slopes are never cut,
+    /// since a cut one would be computed with other roundings: a phase only ends earlier. What a search cuts is flat, which
+    /// gives the same instants whatever its length.
+    fn change(&mut self, change: &Change) -> Result<(), TimelineError> {
+        self.timeline.apply(change)?;
+        self.lay(usize::from(change.phase()));
+        Ok(())
     }
 
     /// The end of the schedule, in nanoseconds from the start of the load.
@@ -120,53 +164,76 @@ impl Schedule {
     /// The closed-loop phases, in order.
     #[must_use]
     pub fn user_phases(&self) -> Vec<UserPhase> {
-        let of = |(phase, span): (usize, &Span)| {
-            let users = span.users?;
-            Some(UserPhase { phase: phase as u16, users, start_ns: span.start_ns, end_ns: span.end_ns })
-        };
-        self.phases.iter().enumerate().filter_map(of).filter(|phase| phase.start_ns < phase.end_ns).collect()
+        (0..self.phases.len() as u16).filter_map(|phase| self.user_phase(phase)).collect()
+    }
+
+    /// A closed-loop phase; one that lasts no time begins nothing.
+    fn user_phase(&self, phase: u16) -> Option<UserPhase> {
+        let span = self.phases.get(usize::from(phase))?;
+        Some(UserPhase { phase, users: span.users?, start_ns: span.start_ns, end_ns: span.end_ns })
     }
 
     /// The arrivals whose index is `shard` modulo `shards`, in order of time.
     #[must_use]
     pub fn shard(self: &Arc<Self>, shard: usize, shards: usize) -> Stream {
         Stream {
-            schedule: Arc::clone(self),
             shard: shard as u64,
             shards: (shards as u64).max(1),
-            next_index: 0,
-            phase: 0,
-            piece: 0,
-            place: Place::new(self, 0),
+            place: Place::new(self, Spot::default()),
+            schedule: Arc::clone(self),
+            before: Spot::default(),
+            pending_ns: None,
+            begun_ns: None,
         }
     }
 }
 
-/// Where the unit process of a phase stands.
+/// Where the whole process stands: small, so that every step of it can be gone back.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spot {
+    next_index: u64,
+    phase: usize,
+    piece: usize,
+    /// Where the unit process of the phase stands: its next arrival.
+    unit: f64,
+    /// Random numbers of the phase that were used.
+    drawn: u64,
+}
+
+/// A spot, and the random numbers that follow.
 #[derive(Debug, Clone)]
 struct Place {
-    unit: f64,
+    spot: Spot,
     random: ChaCha8Rng,
 }
 
 impl Place {
-    fn new(schedule: &Schedule, phase: usize) -> Self {
+    fn new(schedule: &Schedule, spot: Spot) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(schedule.seed);
-        random.set_stream(phase as u64);
-        let first = match schedule.phases.get(phase).map(|span| span.arrivals) {
-            Some(Arrivals::Even) | None => 0.5,
-            Some(Arrivals::Poisson) => exponential(&mut random),
-        };
-        Self { unit: first, random }
+        random.set_stream(spot.phase as u64);
+        random.set_word_pos(u128::from(spot.drawn) * WORDS_A_DRAW);
+        let mut place = Self { spot, random };
+        match schedule.phases.get(spot.phase).map(|span| span.arrivals) {
+            Some(Arrivals::Even) | None => place.spot.unit = spot.unit.max(0.5),
+            Some(Arrivals::Poisson) if spot.drawn == 0 => place.advance(Arrivals::Poisson),
+            Some(Arrivals::Poisson) => {}
+        }
+        place
     }
 
     fn advance(&mut self, arrivals: Arrivals) {
-        self.unit += match arrivals {
+        self.spot.unit += match arrivals {
             Arrivals::Even => 1.0,
-            Arrivals::Poisson => exponential(&mut self.random),
+            Arrivals::Poisson => {
+                self.spot.drawn += 1;
+                exponential(&mut self.random)
+            }
         };
     }
 }
+
+/// Words of the generator's stream that one random number takes.
+const WORDS_A_DRAW: u128 = 2;
 
 /// A unit exponential, by inversion.
 fn exponential(random: &mut ChaCha8Rng) -> f64 {
@@ -179,24 +246,48 @@ pub struct Stream {
     schedule: Arc<Schedule>,
     shard: u64,
     shards: u64,
-    next_index: u64,
-    phase: usize,
-    piece: usize,
     place: Place,
+    /// Where the process stood before it was looked through for the arrival that was given last.
+    before: Spot,
+    /// The arrival that was given last, and the one before it.
+    pending_ns: Option<u64>,
+    begun_ns: Option<u64>,
 }
 
 impl Stream {
+    /// Follows a change of the schedule. The arrival that was given last must not have been begun yet, and is void: ask
+    /// for the next one anew.
+    ///
+    /// # Errors
+    /// [`ChangeError`], when the process would not be that of every other shard.
+    pub fn change(&mut self, change: &Change) -> Result<(), ChangeError> {
+        let at_ns = change.at_ns();
+        if let Some(begun_ns) = self.begun_ns.filter(|begun_ns| *begun_ns >= at_ns) {
+            return Err(ChangeError::Late { at_ns, begun_ns });
+        }
+        Arc::make_mut(&mut self.schedule).change(change)?;
+        self.place = Place::new(&self.schedule, self.before);
+        self.pending_ns = self.begun_ns;
+        Ok(())
+    }
+
+    /// Where a closed-loop phase lies now.
+    pub(crate) fn user_phase(&self, phase: u16) -> Option<UserPhase> {
+        self.schedule.user_phase(phase)
+    }
+
     /// The next arrival of the whole process.
     fn next_of_all(&mut self) -> Option<Arrival> {
         loop {
-            let span = self.schedule.phases.get(self.phase)?;
-            let Some(slope) = span.pieces.get(self.piece) else {
+            let Spot { phase, piece, unit, .. } = self.place.spot;
+            let span = self.schedule.phases.get(phase)?;
+            let Some(slope) = span.pieces.get(piece) else {
                 self.enter_next_phase();
                 continue;
             };
-            let within = self.place.unit - slope.before;
+            let within = unit - slope.before;
             if within >= slope.area {
-                self.piece += 1;
+                self.place.spot.piece += 1;
                 continue;
             }
             let at_ns = span.start_ns + slope.start_ns + slope.inverse_ns(within.max(0.0));
@@ -205,15 +296,14 @@ impl Stream {
                 continue;
             }
             self.place.advance(span.arrivals);
-            self.next_index += 1;
-            return Some(Arrival { index: self.next_index - 1, phase: self.phase as u16, at_ns });
+            self.place.spot.next_index += 1;
+            return Some(Arrival { index: self.place.spot.next_index - 1, phase: phase as u16, at_ns });
         }
     }
 
     fn enter_next_phase(&mut self) {
-        self.phase += 1;
-        self.piece = 0;
-        self.place = Place::new(&self.schedule, self.phase);
+        let Spot { next_index, phase, .. } = self.place.spot;
+        self.place = Place::new(&self.schedule, Spot { next_index, phase: phase + 1, ..Spot::default() });
     }
 }
 
@@ -221,9 +311,12 @@ impl Iterator for Stream {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {
+        self.before = self.place.spot;
+        self.begun_ns = self.pending_ns;
         loop {
             let arrival = self.next_of_all()?;
             if arrival.index % self.shards == self.shard {
+                self.pending_ns = Some(arrival.at_ns);
                 return Some(arrival);
             }
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use peakdrill_drill_model::plan::{FeederOrder, OnExhausted, Plan};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_sockets::Sockets;
+use peakdrill_drill_model::timeline::{Change, Timeline};
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS, OsClock};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -16,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use crate::alarm::Alarm;
 use crate::arrivals::Schedule;
 use crate::batch::{BATCH_QUEUE_LEN_MAX, Batch};
-use crate::control::Control;
+use crate::control::{CHANGES_MAX, Control};
 use crate::dial::Dialer;
 use crate::error::StartError;
 use crate::http1::{Http1, PoolConfig};
@@ -31,6 +32,20 @@ pub const SHARDS_MAX: usize = 256;
 pub const USERS_MAX: u32 = 1_000_000;
 /// How late everything may be ready, against the start time, in milliseconds.
 pub const START_SLACK_MS: u64 = 100;
+
+/// How far ahead the instant of a change of the schedule must be, in milliseconds: every shard hears of it before.
+pub const CHANGE_LEAD_MS: u64 = 100;
+
+/// Why the schedule was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its instant is too near.
+    #[error("the instant of the change is less than {CHANGE_LEAD_MS} ms away")]
+    TooSoon,
+    /// There were too many.
+    #[error("the schedule was changed {CHANGES_MAX} times already")]
+    TooMany,
+}
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -72,6 +87,8 @@ impl Config {
 pub struct Engine {
     control: Arc<Control>,
     transport: Chosen,
+    clock: OsClock,
+    start_at: MonoNs,
     threads: Vec<JoinHandle<Result<ShardReport, StartError>>>,
 }
 
@@ -127,6 +144,26 @@ impl Engine {
     /// Takes effect within 10 ms.
     pub fn stop(&self) {
         self.control.stop();
+    }
+
+    /// Changes the schedule from a future instant on, on every shard alike.
+    ///
+    /// # Errors
+    /// When the instant is less than [`CHANGE_LEAD_MS`] away, or there were [`CHANGES_MAX`] changes already. Nothing has
+    /// changed then. A change that does not fit the schedule, or that a shard hears of too late, ends the run as failed.
+    pub fn change(&self, change: Change) -> Result<(), Refused> {
+        let at = self.start_at.plus(change.at_ns());
+        if at < self.clock.mono().plus(CHANGE_LEAD_MS * NS_PER_MS) {
+            return Err(Refused::TooSoon);
+        }
+        if !self.control.change(change) {
+            return Err(Refused::TooMany);
+        }
+        // Whoever looks at the clock from here on and finds the instant there, finds the change too.
+        if self.clock.mono() >= at {
+            self.control.fail("a change of the schedule was made known only after its instant".into());
+        }
+        Ok(())
     }
 
     /// Stops, and gives up the requests under way: they count as cancelled.
@@ -197,7 +234,8 @@ pub fn start(config: Config) -> Result<(Engine, Receiver<Batch>), StartError> {
     let (out, batches) = sync_channel(BATCH_QUEUE_LEN_MAX);
     let (ready, readiness) = channel();
     let (control, transport) = (Arc::clone(&launch.control), launch.transport.clone());
-    let mut engine = Engine { control, transport, threads: Vec::new() };
+    let Config { clock, start_at, .. } = launch.config;
+    let mut engine = Engine { control, transport, clock, start_at, threads: Vec::new() };
     for shard in 0..launch.shards {
         let (launch, out, ready) = (Arc::clone(&launch), out.clone(), ready.clone());
         let builder = std::thread::Builder::new().name(format!("pd-shard-{shard}"));
@@ -242,7 +280,10 @@ fn prepare(config: Config) -> Result<Launch, StartError> {
     let connectors = connectors.map(Option::transpose).collect::<Result<Vec<_>, _>>()?;
     let connections = plan.targets.iter().map(|target| target.max_connections).min().unwrap_or(1);
     let shards = config.shards.clamp(1, SHARDS_MAX).min(connections).min(plan.load.max_in_flight).max(1);
-    let schedule = Arc::new(Schedule::new(&plan.load, plan.guards.limit_duration_ns));
+    let start_unix_ns = config.clock.unix_of(config.start_at).0;
+    let timeline =
+        Timeline::new(&plan.load, start_unix_ns).map_err(|error| StartError::Plan(error.to_string()))?;
+    let schedule = Arc::new(Schedule::new(&plan.load, timeline, plan.guards.limit_duration_ns));
     let transport = config.transport.choose()?;
     Ok(Launch { shards, program, schedule, connectors, control: Arc::default(), transport, config })
 }

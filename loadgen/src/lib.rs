@@ -28,10 +28,13 @@ mod tls;
 mod transport;
 
 pub use answer::{BODY_MAX_BYTES, BODY_START_BYTES, HEAD_MAX_BYTES};
-pub use arrivals::{Arrival, Schedule, Stream, USERS_INDEX_BITS, UserPhase};
+pub use arrivals::{Arrival, ChangeError, Schedule, Stream, USERS_INDEX_BITS, UserPhase};
 pub use batch::{BATCH_EVERY_MS, BATCH_QUEUE_LEN_MAX, Batch, Sample, SampleKind, TallyKey};
+pub use control::CHANGES_MAX;
 pub use dial::{ADDRESSES_MAX, DNS_TTL_S};
-pub use engine::{Config, Engine, EngineReport, SHARDS_MAX, START_SLACK_MS, USERS_MAX, start};
+pub use engine::{
+    CHANGE_LEAD_MS, Config, Engine, EngineReport, Refused, SHARDS_MAX, START_SLACK_MS, USERS_MAX, start,
+};
 pub use error::StartError;
 pub use feeder::FEEDER_ROWS_MAX;
 pub use http1::CONNECTING_MAX;

@@ -79,6 +79,8 @@ pub(crate) struct Shard<D> {
     scratch: Vec<u8>,
     next_seq: u32,
     stopping: bool,
+    /// Changes of the schedule that were followed.
+    heeded: usize,
     tick_at: MonoNs,
     batch_at: MonoNs,
     /// When all that was due was started.
@@ -169,6 +171,7 @@ impl<D: Driver> Shard<D> {
             scratch: Vec::new(),
             next_seq: 0,
             stopping: false,
+            heeded: 0,
             tick_at: MonoNs(0),
             batch_at: parts.clock.mono().plus(BATCH_EVERY_MS * NS_PER_MS),
             fired_at: MonoNs(0),
@@ -200,6 +203,9 @@ impl<D: Driver> Shard<D> {
     }
 
     fn obey(&mut self, now: MonoNs) {
+        if self.parts.control.changed() != self.heeded {
+            self.heed();
+        }
         if !self.stopping && self.parts.control.stopped() {
             self.stopping = true;
             self.miss_what_is_due(now);

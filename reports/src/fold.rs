@@ -135,7 +135,7 @@ pub(crate) fn fold(record: &Record) -> Folded {
 
 /// The phases and the length of the load, without its figures: no histogram is read.
 pub(crate) fn outline(record: &Record) -> Folded {
-    let spans = spans(&record.plan);
+    let spans = spans(record);
     let planned_s = spans.last().map_or(0.0, |span| span.end_s);
     let stopped_s = stopped_at_s(record);
     let newest = |arrivals: bool| {

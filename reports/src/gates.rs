@@ -5,6 +5,7 @@ use peakdrill_drill_model::plan::Gate;
 use peakdrill_drill_model::verdict::{GateResult, Judgement};
 
 use crate::Record;
+use crate::capacity::Known;
 use crate::fold::Folded;
 use crate::numbers::{count, figure, millis, percent, rate};
 use crate::stats::Window;
@@ -74,7 +75,15 @@ fn judge(gate: &Gate, window: &Window<'_>, valid: bool) -> Judged {
         && !bound_decides(condition.op, found.holds)
     {
         return inconclusive(
-            "no bottleneck was found up to the tested rate, so the capacity is only known to be above it",
+            "the limit was not reached, so the capacity is only known to be at least the tested rate",
+        );
+    }
+    if condition.stat == Stat::Capacity
+        && matches!(window.searched(), Some(Known::Below(_)))
+        && bound_decides(condition.op, found.holds)
+    {
+        return inconclusive(
+            "the lowest rate of the search failed already: it is only known to be below that",
         );
     }
     match (found.holds, valid) {
@@ -99,7 +108,7 @@ fn unmeasured(stat: Stat) -> &'static str {
         Stat::InFlight => "requests in flight are not kept in the record; use it in guards",
         Stat::Leaks | Stat::TagLost => "not measured: no hop reported isolation decisions",
         Stat::AckMissing => "not measured: no answer, or requests were not tagged",
-        Stat::Capacity => "not measured: the analysis gives no capacity",
+        Stat::Capacity => "not measured: neither a search nor the analysis gives a capacity",
         _ => "not measured: no such request in the phases it looks at",
     }
 }

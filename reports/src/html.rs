@@ -2,6 +2,7 @@
 
 mod about;
 mod analysis;
+mod capacity;
 mod chart;
 mod curves;
 mod errors;
@@ -43,6 +44,7 @@ pub fn html(record: &Record, verdict: &Verdict) -> String {
     page.raw("</style>\n</head>\n<body>\n<main>\n");
     head::write(&mut page, &report);
     load::write(&mut page, &report);
+    capacity::write(&mut page, &report);
     errors::write(&mut page, &report);
     tables::gates(&mut page, &report);
     tables::timeline(&mut page, &report);

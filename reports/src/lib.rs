@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod capacity;
 mod fold;
 mod gates;
 mod html;

@@ -1,7 +1,10 @@
 //! The phases of the plan on the time axis of the load.
 
-use peakdrill_drill_model::plan::Plan;
-use peakdrill_drill_model::shape::{Piece, Shape};
+use peakdrill_drill_model::plan::Phase;
+use peakdrill_drill_model::shape::Piece;
+use peakdrill_drill_model::timeline::{Laid, Timeline};
+
+use crate::Record;
 
 /// A phase: where it lies, and what it asks for.
 #[derive(Debug, Clone)]
@@ -10,7 +13,7 @@ pub(crate) struct Span {
     pub(crate) name: String,
     /// Start, seconds since the start of the load.
     pub(crate) start_s: f64,
-    /// Planned end.
+    /// End: as planned, or as the event log changed it.
     pub(crate) end_s: f64,
     /// Whether gates look at it by default.
     pub(crate) measure: bool,
@@ -20,7 +23,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Planned length, seconds.
+    /// Length, seconds.
     pub(crate) fn planned_s(&self) -> f64 {
         self.end_s - self.start_s
     }
@@ -36,7 +39,7 @@ impl Span {
         let mut sum = 0.0;
         for piece in &self.pieces {
             let len = piece.len_ns as f64 / 1e9;
-            let (low, high) = (from_s.max(start), to_s.min(start + len));
+            let (low, high) = (from_s.max(start), to_s.min(start + len).min(self.end_s));
             if high > low && len > 0.0 {
                 let rate = |t: f64| piece.from + (piece.to - piece.from) * ((t - start) / len);
                 sum += (rate(low) + rate(high)) / 2.0 * (high - low);
@@ -47,23 +50,23 @@ impl Span {
     }
 }
 
+/// The phases of a record as they were run.
+pub(crate) fn timeline(record: &Record) -> (Timeline, u64) {
+    Timeline::of_record(&record.plan.load, record.environment.started_unix_ns, &record.events)
+}
+
 /// All phases, in order.
-pub(crate) fn spans(plan: &Plan) -> Vec<Span> {
-    let mut start_s = 0.0;
-    let span = |phase: &peakdrill_drill_model::plan::Phase| {
-        let end_s = start_s + phase.shape.duration_ns() as f64 / 1e9;
-        let span = Span {
-            name: phase.name.clone(),
-            start_s,
-            end_s,
-            measure: phase.measure,
-            closed_loop: matches!(phase.shape, Shape::Users { .. }),
-            pieces: phase.shape.pieces(),
-        };
-        start_s = end_s;
-        span
+pub(crate) fn spans(record: &Record) -> Vec<Span> {
+    let (timeline, _) = timeline(record);
+    let span = |(phase, laid): (&Phase, &Laid)| Span {
+        name: phase.name.clone(),
+        start_s: laid.start_ns as f64 / 1e9,
+        end_s: laid.end_ns as f64 / 1e9,
+        measure: phase.measure,
+        closed_loop: laid.users.is_some(),
+        pieces: laid.pieces.clone(),
     };
-    plan.load.phases.iter().map(span).collect()
+    record.plan.load.phases.iter().zip(timeline.phases()).map(span).collect()
 }
 
 /// Arrivals that all phases expect between two times; `None` when a closed loop lies between them.

@@ -4,10 +4,12 @@ use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
 use peakdrill_drill_model::ledger::{LedgerRow, decisions, leaks, tag_lost};
 use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::{Journey, Node, StepId};
+use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
 use peakdrill_latency::Sparse;
 
 use crate::Record;
+use crate::capacity::{Known, known, searches};
 use crate::fold::{Folded, Sums};
 use crate::phases::Span;
 
@@ -72,9 +74,24 @@ impl Window<'_> {
         (ran > 0.0).then(|| Measured { value: sent as f64 / ran, samples: sent })
     }
 
-    /// Capacity of the first bottleneck (lower end of its interval), or the highest tested rate when none
+    /// What a search found, of the phases that are looked at or else of any: what was tried goes before what is
+    /// estimated.
+    pub(crate) fn searched(&self) -> Option<Known> {
+        let all = searches(self.record);
+        let here = all.iter().find(|(phase, _)| self.phases.contains(phase));
+        here.or(all.first()).and_then(|(_, found)| known(found))
+    }
+
+    /// Capacity that a search found; without one, that of the first bottleneck (lower end of its interval), or the highest tested rate when none
     /// was found up to it: a lower bound. See [`Window::capacity_is_bound`].
     fn capacity(&self) -> Option<Measured> {
+        if let Some(known) = self.searched() {
+            let (Known::At(value) | Known::AtLeast(value) | Known::Below(value)) = known;
+            return Some(Measured {
+                value,
+                samples: self.requests(&self.steps(&Selectors::default())).completed,
+            });
+        }
         let analysis = self.record.analysis.as_ref()?;
         let value = match analysis.summary.state {
             AnalysisState::Withheld => None,
@@ -91,6 +108,11 @@ impl Window<'_> {
 
     /// Whether the capacity is only known to be at least its value.
     pub(crate) fn capacity_is_bound(&self) -> bool {
+        if self.record.plan.load.phases.iter().any(|phase| matches!(phase.shape, Shape::Search { .. }))
+            && let Some(known) = self.searched()
+        {
+            return matches!(known, Known::AtLeast(_));
+        }
         self.record.analysis.as_ref().is_some_and(|part| part.summary.state == AnalysisState::NoneUpTo)
     }
 }

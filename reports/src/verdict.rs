@@ -11,6 +11,7 @@ use peakdrill_drill_model::verdict::{
 };
 
 use crate::Record;
+use crate::capacity::searches;
 use crate::fold::{Folded, fold};
 use crate::gates;
 use crate::numbers::{plural, rfc3339};
@@ -45,7 +46,7 @@ fn judge(record: &Record, load: &Folded) -> Verdict {
         invalid_because: trust.invalid,
         warnings,
         stopped_by: stopped_by(record),
-        load: totals(load),
+        load: totals(record, load),
         latency_ms: load
             .select(|phase, step| step.is_some() && load.measured(phase))
             .latency
@@ -89,6 +90,12 @@ fn trust(record: &Record, load: &Folded) -> Validity {
     trust.invalid.extend(engine_failures(record));
     if record.environment.run.is_empty() {
         trust.invalid.push("the record does not name its run".to_owned());
+    }
+    let (_, unfit) = crate::phases::timeline(record);
+    if unfit > 0 {
+        trust
+            .invalid
+            .push(format!("{} of the event log do not fit the plan", plural(unfit, "change", "changes")));
     }
     if let Some(line) = first_break(&record.events) {
         trust.invalid.push(format!(
@@ -203,7 +210,7 @@ fn warnings(record: &Record, load: &Folded, trust: &Validity, gates: &[GateResul
     out
 }
 
-fn totals(load: &Folded) -> Load {
+fn totals(record: &Record, load: &Folded) -> Load {
     let arrivals = load.select(|_, step| step.is_none());
     let requests = load.select(|_, step| step.is_some());
     let rate = load.load_s.filter(|s| *s > 0.0).map(|s| (arrivals.sent as f64 / s * 1e3).round() / 1e3);
@@ -214,6 +221,7 @@ fn totals(load: &Folded) -> Load {
         completed: requests.completed,
         errors: requests.error_count(),
         rate_per_s: rate,
+        capacity: searches(record).into_iter().map(|(_, found)| found).collect(),
         errors_by_class: requests.errors.iter().map(|(class, n)| (class.to_string(), *n)).collect(),
     }
 }

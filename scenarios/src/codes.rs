@@ -78,6 +78,7 @@ E0424 "A data file's path leaves the scenario's folder. Only relative paths with
 E0425 "The times of a curve must ascend from row to row, and there must be at least two."
 E0426 "A data file is too large: at most 256 MiB and 2,000,000 rows (100,000 points for a curve)."
 E0427 "A feeder's column is used in a header, but one of its values holds control characters, which would break the request apart."
+E0428 "A load schedule in the words of another tool cannot be read. Yandex Tank: `line(1,100,10m) const(100,5m) step(5,25,5,60s)`. JMeter: `rate(0/min) random_arrivals(10 min) rate(50/min) pause(1 min)`."
 E0501 "A condition cannot be read. The form is `STAT{journey=NAME,step=NAME} OP VALUE [for DURATION]`, for example `p99{journey=checkout} < 300ms` or `error_rate > 2% for 3s`."
 E0502 "A statistic is not known. There are p50, p99, p99.9 (any quantile; latency from the intended time), max, service_p99 (service time), error_rate, rate, in_flight, schedule_miss, leaks, tag_lost, ack_missing and capacity."
 E0503 "The value's unit does not fit the statistic: latencies compare with durations, shares with percentages, rates with `/s` or with `% of target`, counts with bare numbers."

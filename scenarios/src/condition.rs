@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use peakdrill_drill_model::condition::{Condition, Op, Selectors, Stat};
+use peakdrill_drill_model::condition::{Condition, Limit, Op, Selectors, Stat};
 
 use crate::codes::{Code, E0313, E0501, E0502, E0504};
 use crate::foreign;
@@ -18,6 +18,8 @@ pub enum Kind {
     Gate,
     /// Ends a phase; looked at every 250 ms.
     Until,
+    /// What a search aims at; looked at over the window of a probe.
+    Objective,
 }
 
 /// Why a text is no condition.
@@ -79,7 +81,12 @@ pub fn parse_condition(text: &str, kind: Kind) -> Result<Condition, ConditionErr
     if value.is_empty() {
         return Err(ConditionError::new(E0501, "nothing to compare with", value));
     }
-    let limit = value::limit(text, value, stat)?;
+    let limit = value::limit(text, value, stat, kind)?;
+    if kind == Kind::Objective && matches!(limit, Limit::OfTarget(_)) && select != Selectors::default() {
+        let found =
+            ConditionError::new(E0504, "what was intended is known of all journeys together", 0..text.len());
+        return Err(found.help("remove the selectors"));
+    }
     let for_ns = lasting.map_or(Ok(0), |range| value::lasting(text, range, kind))?;
     Ok(Condition { text: text.to_owned(), stat, select, op, limit, for_ns })
 }

@@ -32,7 +32,10 @@ fn text(plan: &Plan, blocks: &[char; 9]) -> String {
     let mut out = String::new();
     let arrivals: f64 = plan.load.phases.iter().map(|phase| phase.shape.arrivals()).sum();
     let duration = format_duration(plan.duration_ns());
-    _ = writeln!(out, "{}: {duration}, {} arrivals, seed {}", plan.name, count(arrivals), plan.load.seed);
+    let searches = plan.load.phases.iter().any(|phase| matches!(phase.shape, Shape::Search { .. }));
+    let most = if searches { "at most " } else { "" };
+    let (name, seed) = (&plan.name, plan.load.seed);
+    _ = writeln!(out, "{name}: {most}{duration}, {most}{} arrivals, seed {seed}", count(arrivals));
     for target in &plan.targets {
         let exact = if target.exact_connections { "exactly" } else { "at most" };
         _ = writeln!(
@@ -92,7 +95,9 @@ fn curve(out: &mut String, plan: &Plan, blocks: &[char; 9]) {
     let samples = samples(plan);
     let peak = samples.iter().copied().fold(0.0, f64::max);
     if peak <= 0.0 {
-        out.push_str("  closed loop: the rate depends on the answers\n\n");
+        if plan.load.phases.iter().any(|phase| !phase.shape.is_open()) {
+            out.push_str("  closed loop: the rate depends on the answers\n\n");
+        }
         return;
     }
     let margin = format_rate(peak).chars().count();
@@ -134,6 +139,22 @@ fn phases(out: &mut String, plan: &Plan) {
                 format!("steps {} to {}", format_rate(*from), format_rate(*max))
             }
             Shape::Curve { points } => format!("curve of {} points", points.len()),
+            Shape::Pause { .. } => "no load".to_owned(),
+            Shape::HoldUntil { rate, until_unix_ns } => {
+                format!("hold {} until {}", format_rate(*rate), instant(*until_unix_ns))
+            }
+            Shape::Pieces { written, .. } => written.clone(),
+            Shape::Sum(parts) => {
+                format!("sum of {} shapes, at most {}", parts.len(), format_rate(phase.shape.peak()))
+            }
+            Shape::Search { range, settle_ns, probe_ns, .. } => format!(
+                "search from {} to {} within {:.1}%, each rate settles {} and is judged {}",
+                format_rate(range.low),
+                format_rate(range.high),
+                range.tolerance * 100.0,
+                format_duration(*settle_ns),
+                format_duration(*probe_ns)
+            ),
             Shape::Users { count, .. } => format!("closed loop of {count} users, latency not corrected"),
         };
         let spacing = match (&phase.shape, phase.arrivals) {
@@ -143,12 +164,37 @@ fn phases(out: &mut String, plan: &Plan) {
         };
         let measured = if phase.measure { "" } else { ", not measured" };
         let arrivals = match phase.shape {
-            Shape::Users { .. } => String::new(),
+            Shape::Users { .. } | Shape::HoldUntil { .. } => String::new(),
+            Shape::Search { .. } => format!(", at most {} arrivals", count(phase.shape.arrivals())),
             _ => format!(", {} arrivals", count(phase.shape.arrivals())),
         };
-        let time = format_duration(phase.shape.duration_ns());
-        _ = writeln!(out, "  {}: {time}, {shape}{arrivals}{spacing}{measured}", phase.name);
+        let time = match phase.shape {
+            Shape::HoldUntil { .. } => String::new(),
+            Shape::Search { within_ns, .. } => format!("at most {}, ", format_duration(within_ns)),
+            _ => format!("{}, ", format_duration(phase.shape.duration_ns())),
+        };
+        let unit = phase.requests_per_journey.map(|requests| {
+            let peak = format_rate(phase.shape.peak() * requests);
+            format!("; at most {peak} requests, at {} requests a journey on average", round(requests))
+        });
+        let unit = unit.unwrap_or_default();
+        _ = writeln!(out, "  {}: {time}{shape}{arrivals}{spacing}{measured}{unit}", phase.name);
+        for condition in &phase.objective {
+            _ = writeln!(out, "    a rate holds when {}", condition.text);
+        }
+        for condition in &phase.until {
+            _ = writeln!(out, "    ends early when {}", condition.text);
+        }
     }
+}
+
+/// At most three digits behind the point.
+fn round(value: f64) -> String {
+    format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn instant(unix_ns: i64) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(unix_ns)).map_or_else(|_| "?".to_owned(), |at| at.to_string())
 }
 
 fn journeys(out: &mut String, plan: &Plan) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use peakdrill_drill_model::plan::{FeederOrder, Node, Part, Phase, Plan, Request, Template};
+use peakdrill_drill_model::plan::{FeederOrder, Journey, Node, Part, Phase, Plan, Request, Template};
 
 use crate::lower::base_url;
 
@@ -85,6 +85,16 @@ pub(crate) fn walk(steps: &[Node], times: f64, see: &mut dyn FnMut(&Request, f64
             }
         }
     }
+}
+
+/// Requests that a journey is expected to send at the mix of a phase: where choices differ in their number, the mean.
+pub(crate) fn requests_per_journey(journeys: &[Journey], phase: &Phase) -> f64 {
+    let mut sum = 0.0;
+    for (at, journey) in journeys.iter().enumerate() {
+        let share = phase.mix.as_ref().and_then(|mix| mix.get(at).copied()).unwrap_or(journey.share);
+        walk(&journey.steps, share, &mut |_, times| sum += times);
+    }
+    sum
 }
 
 /// Expected number of times that each request step of a plan runs, by its index; closed loops are not counted.

@@ -15,6 +15,7 @@ pub mod limits;
 mod lower;
 mod node;
 mod quick;
+pub mod schedule;
 mod schema;
 mod source;
 mod yaml;

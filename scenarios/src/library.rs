@@ -5,6 +5,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("smoke", include_str!("../library/smoke.yaml")),
     ("midnight-spike", include_str!("../library/midnight-spike.yaml")),
     ("steps-to-saturation", include_str!("../library/steps-to-saturation.yaml")),
+    ("capacity-search", include_str!("../library/capacity-search.yaml")),
     ("replayed-evening-curve", include_str!("../library/replayed-evening-curve.yaml")),
     ("production-template", include_str!("../library/production-template.yaml")),
 ];

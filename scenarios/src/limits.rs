@@ -30,6 +30,8 @@ pub const MAX_DATA_FILE_BYTES: usize = 256 << 20;
 pub const MAX_CURVE_POINTS: usize = 100_000;
 /// Most stairs of a staircase.
 pub const MAX_STAIRS: f64 = 10_000.0;
+/// Most parts of a sum of shapes.
+pub const MAX_SUM_PARTS: usize = 100;
 /// Most users of a closed loop.
 pub const MAX_USERS: u32 = 100_000;
 /// Most journeys in flight.
@@ -58,6 +60,8 @@ pub(crate) const DEFAULT_REQUEST_NS: u64 = 10 * NS_PER_S;
 pub(crate) const DEFAULT_CONNECTIONS: usize = 1_000;
 /// Default limit of journeys in flight.
 pub(crate) const DEFAULT_IN_FLIGHT: usize = 100_000;
+/// Default tolerance of a search for the capacity.
+pub(crate) const DEFAULT_TOLERANCE: f64 = 0.02;
 /// Default seed.
 pub(crate) const DEFAULT_SEED: u64 = 1;
 /// Default life of a token.

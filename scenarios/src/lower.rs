@@ -82,18 +82,15 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     let targets = targets::lower(ctx, top.get("targets"));
     let feeders = feeders::lower(ctx, top.get("feeders"));
     let mut journeys = journeys::lower(ctx, top.get("journeys"), &targets, &feeders);
-    let load = load::lower(
-        ctx,
-        top.get("load"),
-        top.get("mix").map(|node| (node, top.key_span("mix"))),
-        &mut journeys,
-    );
     let shadow = top.get("shadow").and_then(|node| safety::shadow(ctx, node, top.key_span("shadow")));
     let isolation = isolation::lower(ctx, top.get("isolation"), top.key_span("isolation"));
     // A shadow block that cannot be read is a finding already: nothing else is said because of it.
     let acked =
         top.get("shadow").is_some() && shadow.as_ref().is_none_or(|shadow| shadow.ack_require.is_some());
-    let names = gates::Names::new(&journeys, &load, acked);
+    let names = gates::Names::new(&journeys, acked);
+    let mix = top.get("mix").map(|node| (node, top.key_span("mix")));
+    let load = load::lower(ctx, top.get("load"), mix, &mut journeys, &names);
+    let names = names.with_phases(&load);
     let guards = safety::guards(ctx, top.get("guards"), top.key_span("guards"), &names);
     let gates = gates::lower(ctx, top.get("gates"), top.key_span("gates"), &names);
     let reports = reports(ctx, top.get("reports"), top.key_span("reports"));

@@ -101,7 +101,16 @@ fn plan(
         checks: Vec::new(),
         timeout_ns: None,
     };
-    let phase = Phase { name: "run".to_owned(), shape, arrivals, measure: true, mix: None };
+    let phase = Phase {
+        name: "run".to_owned(),
+        shape,
+        arrivals,
+        measure: true,
+        mix: None,
+        requests_per_journey: None,
+        until: Vec::new(),
+        objective: Vec::new(),
+    };
     Plan {
         v: PLAN_VERSION,
         name: "run".to_owned(),

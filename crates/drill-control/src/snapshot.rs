@@ -9,6 +9,7 @@ use peakdrill_drill_model::condition::Selectors;
 use peakdrill_drill_model::frame::Tally;
 use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::snapshot::{RunState, Snapshot, StepRow, TopError};
+use peakdrill_drill_model::timeline::{Laid, Timeline};
 use peakdrill_drill_model::verdict::{Isolation, Millis};
 use peakdrill_timebase::NS_PER_S;
 
@@ -16,7 +17,7 @@ use crate::arrivals::Arrivals;
 use crate::live::analyst::Analyst;
 use crate::live::gates;
 use crate::live::guards::Guards;
-use crate::live::history::{History, plan_curve, rate_at};
+use crate::live::history::{History, plan_curve};
 use crate::live::totals::Totals;
 use crate::live::window::{IsolationNow, LONG_WINDOW_TICKS, WINDOW_TICKS, Window};
 use crate::record::RecordWriter;
@@ -35,7 +36,7 @@ const LIVE_RESAMPLES: u32 = 40;
 const SETTLED_AFTER_S: i64 = 3;
 
 /// What a look at a run needs besides the counts.
-pub(crate) struct Look {
+pub(crate) struct Look<'a> {
     pub(crate) state: RunState,
     pub(crate) at_ns: i64,
     pub(crate) elapsed_ns: u64,
@@ -43,6 +44,10 @@ pub(crate) struct Look {
     pub(crate) in_flight: u64,
     pub(crate) busiest_thread_share: Option<f64>,
     pub(crate) isolation: IsolationNow,
+    /// Where the phases lie now.
+    pub(crate) timeline: &'a Timeline,
+    /// What a search does now.
+    pub(crate) note: String,
 }
 
 /// The board that screens see.
@@ -63,7 +68,8 @@ impl Board {
         record: &Path,
         publish: Box<dyn Fn(Arc<Snapshot>) + Send>,
     ) -> Self {
-        let base = Snapshot { plan_curve: plan_curve(&plan), ..blank(&plan, run, record) };
+        let base =
+            Snapshot { plan_curve: plan_curve(&Timeline::planned(&plan.load)), ..blank(&plan, run, record) };
         Self {
             plan,
             base,
@@ -101,7 +107,7 @@ impl Board {
     /// Publishes how things stand.
     pub(crate) fn show(
         &mut self,
-        look: &Look,
+        look: &Look<'_>,
         window: &mut Window,
         totals: &Totals,
         guards: &Guards,
@@ -116,31 +122,37 @@ impl Board {
         let snapshot = &mut self.base;
         snapshot.guards = guards.rows();
         snapshot.gates = gates::rows(&self.plan, totals, look.isolation);
-        snapshot.history = self.history.points(&self.plan);
+        snapshot.history = self.history.points(look.timeline);
         let lines: Vec<String> = writer.recent().map(|event| event.text.clone()).collect();
         snapshot.events = lines[lines.len().saturating_sub(EVENT_LINES)..].to_vec();
         (self.publish)(Arc::new(snapshot.clone()));
     }
 
-    fn times(&mut self, look: &Look) {
+    fn times(&mut self, look: &Look<'_>) {
         let snapshot = &mut self.base;
         snapshot.state = look.state;
         snapshot.activity = String::new();
+        snapshot.phase_note.clone_from(&look.note);
         snapshot.at_ns = look.at_ns;
         snapshot.elapsed_ns = look.elapsed_ns;
         snapshot.data_age_ns = look.data_age_ns;
-        let planned = rate_at(&self.plan, look.elapsed_ns);
+        let planned = look.timeline.rate_at(look.elapsed_ns);
         snapshot.target_rate = planned.map(|(rate, _)| rate);
+        if snapshot.total_ns != look.timeline.end_ns() {
+            snapshot.total_ns = look.timeline.end_ns();
+            snapshot.plan_curve = plan_curve(look.timeline);
+        }
         let Some((_, index)) = planned else { return };
-        let phases = &self.plan.load.phases;
-        let before: u64 = phases[..index].iter().map(|phase| phase.shape.duration_ns()).sum();
+        let (phases, Some(laid)) = (&self.plan.load.phases, look.timeline.phases().get(index)) else {
+            return;
+        };
         snapshot.phase.clone_from(&phases[index].name);
-        snapshot.phase_elapsed_ns = look.elapsed_ns.saturating_sub(before);
-        snapshot.phase_ns = phases[index].shape.duration_ns();
+        snapshot.phase_elapsed_ns = look.elapsed_ns.saturating_sub(laid.start_ns);
+        snapshot.phase_ns = laid.end_ns - laid.start_ns;
         snapshot.next_phase = phases.get(index + 1).map(|phase| phase.name.clone());
     }
 
-    fn load(&mut self, look: &Look, window: &mut Window, totals: &Totals) {
+    fn load(&mut self, look: &Look<'_>, window: &mut Window, totals: &Totals) {
         let snapshot = &mut self.base;
         snapshot.in_flight = look.in_flight;
         snapshot.generator_cpu = look.busiest_thread_share;
@@ -173,7 +185,7 @@ impl Board {
         snapshot.top_errors = totals.top_errors(TOP_ERRORS).into_iter().map(named).collect();
     }
 
-    fn system(&mut self, look: &Look, view: &View) {
+    fn system(&mut self, look: &Look<'_>, view: &View) {
         let snapshot = &mut self.base;
         snapshot.spans = view.spans();
         snapshot.span_age_ns =
@@ -190,7 +202,7 @@ impl Board {
         }
         self.analysed_at_ns = look.elapsed_ns;
         let second = i64::try_from(look.elapsed_ns / NS_PER_S).unwrap_or(0);
-        let mut input = analysis_input(&self.plan, &self.arrivals);
+        let mut input = analysis_input(&self.plan, look.timeline, &self.arrivals);
         input.load_seconds = second.min(input.load_seconds.max(1));
         input.settled_before = Some(second - SETTLED_AFTER_S);
         input.settings.resamples = LIVE_RESAMPLES;
@@ -199,18 +211,12 @@ impl Board {
 }
 
 /// What the analysis has to know of a plan and of how it was kept.
-pub(crate) fn analysis_input(plan: &Plan, arrivals: &Arrivals) -> AnalysisInput {
-    let mut measured = Vec::new();
-    let mut at = 0_u64;
-    for phase in &plan.load.phases {
-        let end = at + phase.shape.duration_ns();
-        if phase.measure {
-            measured.push(((at / NS_PER_S) as i64, end.div_ceil(NS_PER_S) as i64));
-        }
-        at = end;
-    }
+pub(crate) fn analysis_input(plan: &Plan, timeline: &Timeline, arrivals: &Arrivals) -> AnalysisInput {
+    let seconds = |laid: &Laid| ((laid.start_ns / NS_PER_S) as i64, laid.end_ns.div_ceil(NS_PER_S) as i64);
+    let phases = plan.load.phases.iter().zip(timeline.phases());
+    let measured = phases.filter(|(phase, _)| phase.measure).map(|(_, laid)| seconds(laid)).collect();
     AnalysisInput {
-        load_seconds: at.div_ceil(NS_PER_S) as i64,
+        load_seconds: timeline.end_ns().div_ceil(NS_PER_S) as i64,
         measured,
         first_steps: first_steps(plan),
         intended: arrivals.intended(),
@@ -268,6 +274,7 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
         elapsed_ns: 0,
         total_ns: plan.duration_ns(),
         next_phase: None,
+        phase_note: String::new(),
         target_rate: None,
         sent_rate: 0.0,
         intended: 0,

@@ -7,6 +7,8 @@ pub mod frame;
 pub mod ledger;
 pub mod outcome;
 pub mod plan;
+pub mod search;
 pub mod shape;
 pub mod snapshot;
+pub mod timeline;
 pub mod verdict;

@@ -402,6 +402,16 @@ pub struct Phase {
     pub measure: bool,
     /// Shares per journey in this phase, summing to 1; `None`: the journeys' own.
     pub mix: Option<Vec<f64>>,
+    /// Requests that a journey is expected to send at this phase's mix, where the scenario's rates count requests: the
+    /// shape's rates are those divided by it. `None`: the scenario's rates count journeys.
+    #[serde(default)]
+    pub requests_per_journey: Option<f64>,
+    /// Any of these ends the phase; the run goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub until: Vec<Condition>,
+    /// What a search aims at: all of these hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objective: Vec<Condition>,
 }
 
 /// Stop rules and limits.

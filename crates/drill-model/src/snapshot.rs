@@ -45,6 +45,9 @@ pub struct Snapshot {
     pub data_age_ns: u64,
     /// Name of the phase.
     pub phase: String,
+    /// What a search in the phase does now; else empty.
+    #[serde(default)]
+    pub phase_note: String,
     /// Time in the phase, and its length.
     pub phase_elapsed_ns: u64,
     /// Length of the phase.

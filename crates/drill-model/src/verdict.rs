@@ -6,6 +6,7 @@ use peakdrill_latency::Quantiles;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{LedgerRow, Outcome, decisions, live_writes, tag_lost, total};
+use crate::search::CapacityFound;
 
 /// Version of `verdict.json`.
 pub const VERDICT_VERSION: u32 = 1;
@@ -102,6 +103,10 @@ pub struct Load {
     pub rate_per_s: Option<f64>,
     /// Errors by class.
     pub errors_by_class: BTreeMap<String, u64>,
+    /// What searches for the capacity found, one each: rates that were tried, beside what the analysis estimates of
+    /// nodes in [`Bottleneck::capacity_per_s`]. Not there in a drill without a search.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capacity: Vec<CapacityFound>,
 }
 
 /// Quantiles in milliseconds.

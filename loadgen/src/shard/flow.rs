@@ -56,10 +56,43 @@ impl<D: Driver> Shard<D> {
             if intended > now {
                 return Fired::All(k);
             }
+            // Looked at after the clock: a change whose instant is not in the future any more is seen here.
+            if self.parts.control.changed() != self.heeded {
+                self.heed();
+                continue;
+            }
             self.next_arrival = self.parts.arrivals.next();
             self.begin(Due { index: arrival.index, phase: arrival.phase, intended, user: None }, now);
         }
         Fired::Some
+    }
+
+    /// Follows the changes of the schedule: the arrival that was looked up is looked up anew.
+    pub(super) fn heed(&mut self) {
+        for change in self.parts.control.changes(self.heeded) {
+            self.heeded += 1;
+            if let Err(error) = self.parts.arrivals.change(&change) {
+                // Not what the other shards send any more.
+                self.parts.control.fail(error.to_string());
+                continue;
+            }
+            if !self.stopping {
+                self.next_arrival = self.parts.arrivals.next();
+            }
+            self.move_users();
+        }
+    }
+
+    /// Takes over where the closed-loop phases lie now.
+    fn move_users(&mut self) {
+        for (k, users) in self.users.iter_mut().enumerate() {
+            let Some(phase) = self.parts.arrivals.user_phase(users.phase.phase) else { continue };
+            if phase.start_ns != users.phase.start_ns {
+                let at = self.parts.start_at.plus(phase.start_ns);
+                self.timers.push(Reverse(Timer { at, wake: Wake::Users(k) }));
+            }
+            users.phase = phase;
+        }
     }
 
     /// Counts the arrivals that were due when the load was stopped, and that nothing starts any more. Else the load

@@ -2,6 +2,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::task::Context;
 
 use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::timeline::Timeline;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -52,7 +53,7 @@ impl Driver for Silent {
 fn shard(start_at: MonoNs) -> (Shard<Silent>, Receiver<Batch>) {
     let mut plan = plan(vec![fixed(0)]);
     plan.load.phases[0].shape = Shape::Hold { rate: 1000.0, for_ns: 10 * NS_PER_S };
-    let schedule = Arc::new(Schedule::new(&plan.load, None));
+    let schedule = Arc::new(Schedule::new(&plan.load, Timeline::planned(&plan.load), None));
     let (out, batches) = sync_channel(8);
     let parts = Parts {
         shard: 0,

@@ -1,5 +1,6 @@
 //! The first screen: verdict, reasons, figures, bottleneck.
 
+use peakdrill_drill_model::search::Ended;
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement};
 
 use crate::markup::Page;
@@ -124,6 +125,16 @@ fn tiles(page: &mut Page, report: &Report<'_>) {
 
 fn capacity_tile(report: &Report<'_>) -> (String, String) {
     let verdict = report.verdict;
+    if let Some(found) = verdict.load.capacity.first() {
+        let (value, note) = match found.ended {
+            Ended::Found => (rate(found.held_per_s), format!("held; {} failed", rate(found.failed_per_s))),
+            Ended::BelowLow => {
+                (format!("< {}", rate(found.failed_per_s)), "the lowest rate failed".to_owned())
+            }
+            _ => (format!("≥ {}", rate(found.low_per_s)), "held; the limit is not certain".to_owned()),
+        };
+        return (value, note);
+    }
     match (verdict.analysis.state, limiting(verdict)) {
         (AnalysisState::NoneUpTo, _) => {
             (format!("≥ {}", rate(verdict.analysis.tested_to_per_s)), "no bottleneck up to there".to_owned())
@@ -167,6 +178,9 @@ fn contents(page: &mut Page, report: &Report<'_>) {
     page.raw("<nav aria-label=\"Sections\"><a href=\"#load\">Load</a><a href=\"#latency\">Latency</a>");
     if verdict.load.completed > 0 || verdict.load.errors > 0 {
         page.raw("<a href=\"#errors\">Errors</a>");
+    }
+    if !verdict.load.capacity.is_empty() {
+        page.raw("<a href=\"#capacity\">Capacity</a>");
     }
     page.raw("<a href=\"#gates\">Gates</a><a href=\"#timeline\">Timeline</a><a href=\"#steps\">Steps</a>");
     if !verdict.dependencies.is_empty() {

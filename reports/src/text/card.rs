@@ -25,6 +25,10 @@ pub fn card(verdict: &Verdict, width: usize, color: bool, unicode: bool, report:
     card.errors(verdict);
     card.row("latency", &[(Tone::Plain, quantiles(&verdict.latency_ms))]);
     card.row("service", &[(Tone::Quiet, quantiles(&verdict.service_ms))]);
+    let searched = verdict.load.capacity.iter();
+    let searched: Vec<_> =
+        searched.map(|found| (Tone::Strong, format!("{}: {found}", found.phase))).collect();
+    card.row("capacity", &searched);
     card.gates(verdict);
     card.limit(verdict);
     card.row("isolation", &[(leak_tone(verdict), isolation(verdict))]);

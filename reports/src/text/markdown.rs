@@ -98,6 +98,9 @@ fn quantiles(name: &str, ms: &Millis) -> String {
 }
 
 fn latency(out: &mut Lines, verdict: &Verdict) {
+    for found in &verdict.load.capacity {
+        out.line(&format!("**{}**: {}\n", md(&found.phase), md(&found.to_string())));
+    }
     out.line("| | p50 | p90 | p99 | p99.9 | max |\n|--|--:|--:|--:|--:|--:|");
     out.line(&quantiles("latency, from the intended time", &verdict.latency_ms));
     out.line(&quantiles("service time", &verdict.service_ms));

@@ -88,7 +88,16 @@ pub(crate) fn calm() -> Record {
 }
 
 fn phase(name: &str, shape: Shape, measure: bool) -> Phase {
-    Phase { name: name.to_owned(), shape, arrivals: Arrivals::Even, measure, mix: None }
+    Phase {
+        name: name.to_owned(),
+        shape,
+        arrivals: Arrivals::Even,
+        measure,
+        mix: None,
+        requests_per_journey: None,
+        until: Vec::new(),
+        objective: Vec::new(),
+    }
 }
 
 fn hold(name: &str, rate: f64, seconds: u64) -> Phase {

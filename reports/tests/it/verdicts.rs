@@ -6,6 +6,8 @@ use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::Gate;
+use peakdrill_drill_model::search::{Ended, Probe, Range};
+use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement, Millis};
 use peakdrill_reports::{Counts, Record, exit, html, junit, validity, verdict};
 
@@ -354,4 +356,54 @@ fn an_acknowledgement_that_nobody_asked_for_is_not_measured() {
     only_gate(&mut record, "ack_missing < 1%", Stat::AckMissing, Op::Lt, 0.01);
     record.plan.shadow.as_mut().unwrap().ack_require = None;
     assert_eq!(verdict(&record).gates[0].verdict, Judgement::Inconclusive);
+}
+
+/// Makes the second phase a search from 100/s to 200/s whose probes came out so.
+fn searched(record: &mut Record, probes: &[(f64, bool)], ended: Option<Ended>) {
+    let range = Range { low: 100.0, high: 200.0, tolerance: 0.1 };
+    let (settle_ns, probe_ns, within_ns) = (1_000_000_000, 4_000_000_000, 50_000_000_000);
+    record.plan.load.phases[1].shape = Shape::Search { range, settle_ns, probe_ns, within_ns };
+    let mut chain = Chain::default();
+    let tell = |(index, (rate, held)): (usize, &(f64, bool))| {
+        let from_ns = 10_000_000_000 + index as u64 * 5_000_000_000;
+        let to_ns = from_ns + 5_000_000_000;
+        let because = "p99 < 300ms".to_owned();
+        let probe =
+            Probe { number: index as u32 + 1, phase: 1, rate: *rate, from_ns, to_ns, held: *held, because };
+        serde_json::json!({ "probe": probe })
+    };
+    let mut data: Vec<_> = probes.iter().enumerate().map(tell).collect();
+    data.extend(ended.map(|ended| serde_json::json!({ "search_ended": { "phase": 1, "ended": ended } })));
+    let event = |data| chain.next(1, 1, EventKind::Phase, "probe".to_owned(), data);
+    record.events = data.into_iter().map(event).collect();
+}
+
+#[test]
+fn a_search_is_the_capacity_that_gates_ask_for() {
+    let found = [(100.0, true), (200.0, false), (150.0, true), (160.0, false), (150.0, true), (160.0, false)];
+    let below = [(100.0, false), (100.0, false)];
+    let above = [(100.0, true), (200.0, true), (200.0, true)];
+    let (pass, fail, open) = (Judgement::Pass, Judgement::Fail, Judgement::Inconclusive);
+    for (probes, ended, limit, wanted) in [
+        (&found[..], Some(Ended::Found), 150.0, pass),
+        (&found[..], Some(Ended::Found), 155.0, fail),
+        (&below[..], Some(Ended::BelowLow), 110.0, fail),
+        (&below[..], Some(Ended::BelowLow), 50.0, open),
+        (&above[..], Some(Ended::AtLeastHigh), 200.0, pass),
+        (&above[..], Some(Ended::AtLeastHigh), 250.0, open),
+        (&found[..3], None, 150.0, pass),
+        (&found[..3], None, 160.0, open),
+    ] {
+        let mut record = calm();
+        searched(&mut record, probes, ended);
+        only_gate(&mut record, "capacity", Stat::Capacity, Op::Ge, limit);
+        let verdict = verdict(&record);
+        assert_eq!(verdict.gates[0].verdict, wanted, "{ended:?} {limit}: {}", verdict.gates[0].because);
+        let said = &verdict.load.capacity[0];
+        assert_eq!((said.ended, said.probes), (ended.unwrap_or(Ended::Stopped), probes.len() as u32));
+        assert!(
+            html(&record, &verdict).contains(&said.to_string().replace('<', "&lt;").replace('>', "&gt;"))
+        );
+    }
+    assert!(!serde_json::to_string(&verdict(&calm())).unwrap().contains("\"capacity\":"));
 }

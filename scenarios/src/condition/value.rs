@@ -12,7 +12,12 @@ use crate::codes::{E0313, E0401, E0403, E0501, E0503, E0504};
 const MAX_LASTING_NS: u64 = 3_600 * NS_PER_S;
 
 /// Reads what a statistic is compared with.
-pub(super) fn limit(text: &str, range: Range<usize>, stat: Stat) -> Result<Limit, ConditionError> {
+pub(super) fn limit(
+    text: &str,
+    range: Range<usize>,
+    stat: Stat,
+    kind: Kind,
+) -> Result<Limit, ConditionError> {
     let written = &text[range.clone()];
     if written.starts_with("baseline") {
         let message = "comparing with a baseline is not built yet";
@@ -21,7 +26,13 @@ pub(super) fn limit(text: &str, range: Range<usize>, stat: Stat) -> Result<Limit
     if written.contains(" within ") {
         return Err(ConditionError::new(E0313, "`within` is not built yet", range));
     }
-    if let Some(share) = written.strip_suffix("of target") {
+    let intended = written.strip_suffix("of intended");
+    if intended.is_some() && kind != Kind::Objective {
+        let message =
+            "`of intended` compares answers with what was intended, in the `objective` of a search alone";
+        return Err(ConditionError::new(E0504, message, range).help("write `of target`"));
+    }
+    if let Some(share) = written.strip_suffix("of target").or(intended) {
         if stat != Stat::Rate {
             let message = "only `rate` compares with the target: the planned rate";
             return Err(ConditionError::new(E0503, message, range));
@@ -39,6 +50,14 @@ pub(super) fn limit(text: &str, range: Range<usize>, stat: Stat) -> Result<Limit
 
 /// Reads how long it must hold.
 pub(super) fn lasting(text: &str, range: Range<usize>, kind: Kind) -> Result<u64, ConditionError> {
+    if kind == Kind::Objective {
+        let found = ConditionError::new(
+            E0504,
+            "an objective looks at the window of a probe, so it takes no `for`",
+            range,
+        );
+        return Err(found.help("the key `probe` of the search is how long it must hold"));
+    }
     if kind == Kind::Gate {
         let found = ConditionError::new(E0504, "a gate looks at whole phases, so it takes no `for`", range);
         return Err(found.help("use `during: [phase]`, or move the condition to `guards.stop`"));

@@ -1,7 +1,7 @@
 //! A curve from a CSV file.
 
 use jiff::Timestamp;
-use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::shape::{Piece, Shape};
 
 use super::feeders::{Table, table};
 use crate::codes::{E0402, E0403, E0423, E0425, E0426};
@@ -15,9 +15,8 @@ const MAX_FACTOR: f64 = 1e6;
 pub(super) fn lower(ctx: &Ctx<'_>, fields: &Fields<'_>) -> Option<Shape> {
     let scale = fields.get("scale").map_or(Some(1.0), |node| ctx.number(node, "`scale`", 0.0..=MAX_FACTOR));
     let speed = fields.get("speed").map_or(Some(1.0), |node| speed(ctx, node));
-    if let Some(node) = fields.get("interpolate") {
-        ctx.choice(node, "`interpolate`", &["linear"]);
-    }
+    let steps =
+        fields.get("interpolate").and_then(|node| ctx.choice(node, "`interpolate`", &["linear", "step"]));
     let name =
         |key: &str| fields.get(key).and_then(|node| Some((node, ctx.text(node, &format!("`{key}`"))?)));
     let (time, value) = (name("time"), name("value"));
@@ -47,6 +46,11 @@ pub(super) fn lower(ctx: &Ctx<'_>, fields: &Fields<'_>) -> Option<Shape> {
     if points.iter().any(|(_, rate)| *rate > limits::MAX_RATE_PER_S) {
         ctx.push(draft(E0403, csv.span, "the curve goes beyond 1000k/s").help("lower `scale`"));
         return None;
+    }
+    if steps == Some("step") {
+        let flat = |w: &[(u64, f64)]| Piece::flat(w[1].0 - w[0].0, w[0].1);
+        let written = format!("curve of {} points, in steps", points.len());
+        return Some(Shape::Pieces { written, pieces: points.windows(2).map(flat).collect() });
     }
     Some(Shape::Curve { points })
 }

@@ -21,13 +21,20 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(journeys: &Journeys, load: &Load, acked: bool) -> Self {
+    /// Without phases yet: those may have conditions themselves.
+    pub(super) fn new(journeys: &Journeys, acked: bool) -> Self {
         Self {
             journeys: journeys.plans.iter().map(|journey| journey.name.clone()).collect(),
             steps: journeys.steps.iter().map(|info| (info.journey.clone(), info.step.clone())).collect(),
-            phases: load.phases.iter().map(|phase| (phase.name.clone(), phase.measure)).collect(),
+            phases: Vec::new(),
             acked,
         }
+    }
+
+    /// Adds the names of phases.
+    pub(super) fn with_phases(mut self, load: &Load) -> Self {
+        self.phases = load.phases.iter().map(|phase| (phase.name.clone(), phase.measure)).collect();
+        self
     }
 }
 

@@ -1,12 +1,17 @@
 //! Load: phases, spacing and mix.
 
+use peakdrill_drill_model::condition::Condition;
 use peakdrill_drill_model::plan::{Arrivals, Load, Pacing, Phase};
+
 use peakdrill_drill_model::shape::Shape;
 
+use super::gates::{self, Names};
 use super::journeys::Journeys;
 use super::{shapes, targets};
-use crate::codes::{E0313, E0316, E0318, E0701, E0702, W0805};
+use crate::codes::{E0311, E0316, E0318, E0319, E0701, E0702, W0805};
+use crate::condition::Kind;
 use crate::ctx::{Ctx, Fields, draft, nearest};
+use crate::feasible::requests_per_journey;
 use crate::keys;
 use crate::limits;
 use crate::node::{Node, Span};
@@ -16,6 +21,7 @@ pub(super) fn lower(
     node: Option<&Node>,
     mix: Option<(&Node, Span)>,
     journeys: &mut Journeys,
+    names: &Names,
 ) -> Load {
     let own = mix.and_then(|(node, place)| shares(ctx, node, place, journeys));
     let count = journeys.plans.len().max(1) as f64;
@@ -31,7 +37,9 @@ pub(super) fn lower(
     };
     let Some(node) = node else { return load };
     let Some(fields) = ctx.fields(node, node.span, &keys::LOAD) else { return load };
-    unit(ctx, fields.get("unit"));
+    let in_requests =
+        fields.get("unit").and_then(|node| ctx.choice(node, "`unit`", &["journeys", "requests"]))
+            == Some("requests");
     if let Some(node) = fields.get("latency_from") {
         ctx.choice(node, "`latency_from`", &["intended"]);
     }
@@ -47,20 +55,11 @@ pub(super) fn lower(
         load.max_in_flight = max;
     }
     if let Some(node) = fields.get("phases") {
-        load.phases = phases(ctx, node, fields.key_span("phases"), load.arrivals, journeys);
+        let reading = Reading { ctx, spacing: load.arrivals, journeys, names, in_requests };
+        load.phases = reading.phases(node, fields.key_span("phases"));
     }
     never_run(ctx, journeys, &load);
     load
-}
-
-fn unit(ctx: &Ctx<'_>, node: Option<&Node>) {
-    let Some(node) = node else { return };
-    if ctx.text(node, "`unit`").as_deref() == Some("requests") {
-        let found = draft(E0313, node.span, "`unit: requests` is not built yet").label("not built yet");
-        ctx.push(found.help("rates are journeys a second; `peakdrill plan` shows the requests that follow"));
-    } else {
-        ctx.choice(node, "`unit`", &["journeys"]);
-    }
 }
 
 fn arrivals(ctx: &Ctx<'_>, node: Option<&Node>) -> Option<Arrivals> {
@@ -77,51 +76,139 @@ fn pacing(ctx: &Ctx<'_>, node: Option<&Node>) -> Option<Pacing> {
     })
 }
 
-fn phases(ctx: &Ctx<'_>, node: &Node, place: Span, spacing: Arrivals, journeys: &Journeys) -> Vec<Phase> {
-    let Some(items) = ctx.items(node, place, "`phases`") else { return Vec::new() };
-    if items.is_empty() {
-        ctx.push(draft(E0318, place, "`phases` is empty: write at least one"));
-    }
-    if items.len() > limits::MAX_PHASES {
-        ctx.push(draft(E0701, place, format!("more than {} phases", limits::MAX_PHASES)));
-        return Vec::new();
-    }
-    let mut seen = Vec::new();
-    let mut out = Vec::new();
-    for item in items {
-        let Some(fields) = ctx.fields(item, item.span, &keys::PHASE) else { continue };
-        out.extend(phase(ctx, &fields, spacing, journeys, &mut seen));
-    }
-    let total = out.iter().fold(0_u64, |sum, phase: &Phase| sum.saturating_add(phase.shape.duration_ns()));
-    if total > limits::MAX_DURATION_NS {
-        ctx.push(draft(E0701, place, "the phases together last longer than 24 hours"));
-    }
-    let idle = |phase: &Phase| phase.shape.arrivals() <= 0.0 && !matches!(phase.shape, Shape::Users { .. });
-    if !out.is_empty() && out.len() == items.len() && out.iter().all(idle) {
-        ctx.push(draft(E0702, place, "the load sends nothing: every rate is zero"));
-    }
-    out
+/// What the phases are read with.
+struct Reading<'r> {
+    ctx: &'r Ctx<'r>,
+    /// Spacing of a phase that does not say its own.
+    spacing: Arrivals,
+    journeys: &'r Journeys,
+    /// What conditions may speak of.
+    names: &'r Names,
+    /// Rates count requests.
+    in_requests: bool,
 }
 
-fn phase(
-    ctx: &Ctx<'_>,
-    fields: &Fields<'_>,
-    spacing: Arrivals,
-    journeys: &Journeys,
-    seen: &mut Vec<(String, Span)>,
-) -> Option<Phase> {
-    let name = fields.get("name").and_then(|node| {
-        let name = ctx.text(node, "the phase's name")?;
-        if ctx.name_ok(node, &name, "a phase") {
-            targets::unique(ctx, seen, &name, node.span, "phases");
+impl Reading<'_> {
+    fn phases(&self, node: &Node, place: Span) -> Vec<Phase> {
+        let ctx = self.ctx;
+        let Some(items) = ctx.items(node, place, "`phases`") else { return Vec::new() };
+        if items.is_empty() {
+            ctx.push(draft(E0318, place, "`phases` is empty: write at least one"));
         }
-        Some(name.into_owned())
-    });
-    let arrivals = arrivals(ctx, fields.get("arrivals")).unwrap_or(spacing);
-    let measure = fields.get("measure").and_then(|node| ctx.boolean(node, "`measure`")).unwrap_or(true);
-    let mix = fields.get("mix").and_then(|node| shares(ctx, node, fields.key_span("mix"), journeys));
-    let shape = fields.get("shape").and_then(|node| shapes::lower(ctx, node, fields.key_span("shape")));
-    Some(Phase { name: name?, shape: shape?, arrivals, measure, mix })
+        if items.len() > limits::MAX_PHASES {
+            ctx.push(draft(E0701, place, format!("more than {} phases", limits::MAX_PHASES)));
+            return Vec::new();
+        }
+        let mut seen = Vec::new();
+        let mut out = Vec::new();
+        for item in items {
+            let Some(fields) = ctx.fields(item, item.span, &keys::PHASE) else { continue };
+            out.extend(self.phase(&fields, &mut seen));
+        }
+        let total =
+            out.iter().fold(0_u64, |sum, phase: &Phase| sum.saturating_add(phase.shape.duration_ns()));
+        if total > limits::MAX_DURATION_NS {
+            ctx.push(draft(E0701, place, "the phases together last longer than 24 hours"));
+        }
+        let idle = |phase: &Phase| phase.shape.is_open() && phase.shape.peak() <= 0.0;
+        if !out.is_empty() && out.len() == items.len() && out.iter().all(idle) {
+            ctx.push(draft(E0702, place, "the load sends nothing: every rate is zero"));
+        }
+        out
+    }
+
+    fn phase(&self, fields: &Fields<'_>, seen: &mut Vec<(String, Span)>) -> Option<Phase> {
+        let ctx = self.ctx;
+        let name = fields.get("name").and_then(|node| {
+            let name = ctx.text(node, "the phase's name")?;
+            if ctx.name_ok(node, &name, "a phase") {
+                targets::unique(ctx, seen, &name, node.span, "phases");
+            }
+            Some(name.into_owned())
+        });
+        let written = arrivals(ctx, fields.get("arrivals"));
+        let measure = fields.get("measure").and_then(|node| ctx.boolean(node, "`measure`")).unwrap_or(true);
+        let mix = fields.get("mix").and_then(|node| shares(ctx, node, fields.key_span("mix"), self.journeys));
+        let shape = fields.get("shape").and_then(|node| shapes::lower(ctx, node, fields.key_span("shape")));
+        let until = self.conditions(fields, "until", Kind::Until);
+        let objective = self.conditions(fields, "objective", Kind::Objective);
+        let (shape, own) = shape?;
+        if let (Some(written), Some(own)) = (written, own)
+            && written != own
+        {
+            let message = "the schedule of this phase says another spacing of its arrivals";
+            ctx.push(draft(E0319, fields.key_span("arrivals"), message).help("remove `arrivals`"));
+        }
+        let arrivals = own.or(written).unwrap_or(self.spacing);
+        let mut phase = Phase {
+            name: name?,
+            shape,
+            arrivals,
+            measure,
+            mix,
+            requests_per_journey: None,
+            until,
+            objective,
+        };
+        self.search_has_an_objective(&phase, fields);
+        if self.in_requests && phase.shape.is_open() {
+            self.count_requests(&mut phase, fields);
+        }
+        Some(phase)
+    }
+
+    fn search_has_an_objective(&self, phase: &Phase, fields: &Fields<'_>) {
+        let searches = matches!(phase.shape, Shape::Search { .. });
+        let wrong = match (searches, fields.get("objective").is_some(), fields.get("until").is_some()) {
+            (true, false, _) => {
+                let found =
+                    draft(E0311, fields.key_span("shape"), "a search needs the key `objective` of its phase");
+                Some(found.help("write `objective: [\"rate >= 99% of intended\", \"p99 < 300ms\"]`"))
+            }
+            // Conditions that cannot be read were reported.
+            (true, true, _) if phase.objective.is_empty() && !self.ctx.has_errors() => {
+                Some(draft(E0318, fields.key_span("objective"), "`objective` is empty: write at least one"))
+            }
+            (true, _, true) => Some(draft(
+                E0319,
+                fields.key_span("until"),
+                "a search ends by itself, so it takes no `until`",
+            )),
+            (false, true, _) => {
+                let found = draft(E0319, fields.key_span("objective"), "only a `search` has an `objective`");
+                Some(found.help("write a gate, or `until`"))
+            }
+            _ => None,
+        };
+        wrong.into_iter().for_each(|found| self.ctx.push(found));
+    }
+
+    fn conditions(&self, fields: &Fields<'_>, key: &str, kind: Kind) -> Vec<Condition> {
+        let Some(node) = fields.get(key) else { return Vec::new() };
+        let place = fields.key_span(key);
+        let items = self.ctx.items(node, place, &format!("`{key}`")).unwrap_or_default();
+        if items.len() > limits::MAX_CONDITIONS {
+            self.ctx.push(draft(E0701, place, format!("more than {} conditions", limits::MAX_CONDITIONS)));
+            return Vec::new();
+        }
+        items.iter().filter_map(|item| gates::condition(self.ctx, item, kind, self.names)).collect()
+    }
+
+    /// Turns rates of requests into rates of journeys, by the number of requests that a journey is expected to send.
+    fn count_requests(&self, phase: &mut Phase, fields: &Fields<'_>) {
+        // Broken steps were reported where they stand.
+        if self.journeys.plans.is_empty() || self.ctx.has_errors() {
+            return;
+        }
+        let requests = requests_per_journey(&self.journeys.plans, phase);
+        if requests <= 0.0 {
+            let message = "`unit: requests`, but no journey of this phase's mix sends a request";
+            self.ctx.push(draft(E0702, fields.place, message));
+            return;
+        }
+        phase.shape = phase.shape.scaled(1.0 / requests);
+        phase.requests_per_journey = Some(requests);
+    }
 }
 
 /// Relative shares by journey, made to sum to 1. Journeys that are not named get none.

@@ -44,6 +44,20 @@ load:
     - { name: d, shape: { steps: { from: 1/s, by: 1/s, every: 1s, max: 2/s } } }
     - { name: e, shape: { curve: { csv: x.csv, time: s, value: v } } }
     - { name: f, shape: { users: { count: 1, for: 1s } } }
+    - { name: k, shape: { search: { low: 1/s, high: 2/s, settle: 1s, probe: 1s } }, objective: [ "p99 < 1s" ] }
+    - { name: g, shape: { pause: 1s } }
+    - { name: h, shape: { tank: "const(1,1)" } }
+    - { name: i, shape: { jmeter: "pause(1 s)" } }
+    - name: j
+      shape:
+        sum:
+          - hold: { rate: 1/s, for: 1s }
+          - ramp: { from: 1/s, to: 2/s, over: 1s }
+          - spike: { from: 1/s, to: 2/s, rise: 1s, hold: 1s, fall: 1s }
+          - steps: { from: 1/s, by: 1/s, every: 1s, max: 2/s }
+          - curve: { csv: x.csv, time: s, value: v }
+          - tank: "const(1,1)"
+          - jmeter: "pause(1 s)"
 guards: { limits: { hosts: {} }, stop: [ "leaks > 0" ], on_stop: {} }
 gates: [ { assert: "leaks == 0" } ]
 reports: [ { html: { path: a } }, { junit: { path: b } }, { markdown: { path: c } }, { json: { path: d } } ]

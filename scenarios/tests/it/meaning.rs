@@ -4,12 +4,16 @@ use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
     Arrivals, Check, FeederOrder, Node, OnExhausted, Part, Plan, Request, SqlMode,
 };
-use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::shape::{Piece, Shape};
 use peakdrill_scenarios::{
-    Input, Parsed, expected_requests, feeder_rows, host_matches, is_loopback_target, parse, render_human,
+    Input, Parsed, describe, expected_requests, feeder_rows, host_matches, is_loopback_target, parse,
+    render_human,
 };
 
 use super::{Folder, here, library, read};
+
+/// Nanoseconds in a second.
+const S: u64 = 1_000_000_000;
 
 fn plan_of(parsed: Parsed) -> Plan {
     assert!(parsed.plan.is_some(), "{}", render_human(&parsed.diagnostics, false));
@@ -212,4 +216,73 @@ fn large_data_files_are_refused() {
     let parsed = parse(&Input { name: "x", text: &text, sets: &[], env: &|_| None, files: &Large });
     let codes: Vec<_> = parsed.diagnostics.iter().map(|d| d.code.0).collect();
     assert_eq!(codes, ["E0426"]);
+}
+
+fn shaped(shapes: &str) -> Plan {
+    plan(&format!(
+        "version: 1\nname: x\ntargets: {{ t: {{ base_url: \"http://h\" }} }}\n\
+         journeys:\n  a: {{ steps: [ {{ get: / }} ] }}\n  b:\n    steps:\n      - get: /b\n      - choose:\n\
+         \x20         - {{ weight: 1, steps: [ {{ get: /c }}, {{ get: /d }} ] }}\n\
+         \x20         - {{ weight: 3, steps: [ {{ think: 1s }} ] }}\n\
+         load:\n{shapes}"
+    ))
+}
+
+#[test]
+fn shapes_of_other_tools_become_pieces() {
+    let plan = shaped(
+        "  phases:\n\
+         \x20   - { name: p, shape: { pause: 30s } }\n\
+         \x20   - { name: t, shape: { tank: \"line(1,100,10m) const(100,5m) step(5,25,5,60s)\" } }\n\
+         \x20   - { name: j, shape: { jmeter: \"rate(0/min) even_arrivals(10 min) rate(60/min)\" } }\n\
+         \x20   - { name: s, shape: { sum: [ { hold: { rate: 5/s, for: 4s } }, { tank: \"line(0,8,8)\" } ] } }\n",
+    );
+    let phases = &plan.load.phases;
+    assert_eq!((phases[0].shape.duration_ns(), phases[0].shape.arrivals()), (30 * S, 0.0));
+    assert_eq!(phases[1].shape.pieces().len(), 7);
+    assert_eq!(phases[1].shape.duration_ns(), (600 + 300 + 5 * 60) * S);
+    assert_eq!(phases[1].arrivals, Arrivals::Poisson);
+    assert_eq!((phases[2].shape.arrivals(), phases[2].arrivals), (300.0, Arrivals::Even));
+    assert_eq!(phases[3].shape.arrivals(), 20.0 + 32.0);
+    assert_eq!((phases[3].shape.rate_at(2 * S), phases[3].shape.rate_at(6 * S)), (7.0, 6.0));
+    let said = describe(&plan);
+    assert!(
+        said.contains("t: 20m, tank line(1,100,10m) const(100,5m) step(5,25,5,60s), 64 800 arrivals"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_instant_is_kept_as_one() {
+    let plan = shaped(
+        "  phases: [ { name: p, shape: { hold: { rate: 5/s, until: \"2026-11-11T00:00:00+08:00\" } } } ]\n",
+    );
+    let until = 1_794_326_400 * S as i64;
+    assert_eq!(plan.load.phases[0].shape, Shape::HoldUntil { rate: 5.0, until_unix_ns: until });
+    let said = describe(&plan);
+    assert!(said.contains("p: hold 5/s until 2026-11-10T16:00:00Z, poisson"), "{said}");
+}
+
+#[test]
+fn requests_become_journeys_by_the_mean() {
+    // A journey b sends 1 + 1/4 · 2 = 1.5 requests, half of the journeys are a with 1.
+    let plan = shaped(
+        "  unit: requests\n  phases: [ { name: p, shape: { ramp: { from: 0/s, to: 100/s, over: 10s } } } ]\n",
+    );
+    let phase = &plan.load.phases[0];
+    assert_eq!(phase.requests_per_journey, Some(1.25));
+    assert_eq!(phase.shape, Shape::Ramp { from: 0.0, to: 80.0, over_ns: 10 * S });
+    assert_eq!(expected_requests(&plan).iter().sum::<f64>(), 500.0);
+    let said = describe(&plan);
+    assert!(said.contains("at most 100/s requests, at 1.25 requests a journey on average"), "{said}");
+}
+
+#[test]
+fn a_curve_in_steps_jumps() {
+    let files = Folder(here("tests/corpus"));
+    let text = "version: 1\nname: x\ntargets: { t: { base_url: \"http://h\" } }\njourneys: { j: { steps: [ { get: / } ] } }\n\
+        load: { phases: [ { name: c, shape: { curve: { csv: data/stairs.csv, time: s, value: v, interpolate: step } } } ] }\n";
+    let plan = plan_of(parse(&Input { name: "x", text, sets: &[], env: &|_| None, files: &files }));
+    let wanted = [Piece::flat(2 * S, 10.0), Piece::flat(3 * S, 30.0)];
+    assert_eq!(plan.load.phases[0].shape.pieces(), wanted);
 }

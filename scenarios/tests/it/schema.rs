@@ -87,7 +87,7 @@ fn broken_drills_do_not() {
     let smoke = LIBRARY[0].1;
     for (good, bad) in [
         ("rate:", "arrivalRate:"),
-        ("hold: {", "search: {"),
+        ("hold: {", "wait: {"),
         ("name: smoke", "nome: smoke"),
         ("get: /", "use: /"),
     ] {

@@ -31,6 +31,14 @@ pub enum Script {
     Null,
     /// Answers `200` after so long.
     Delay(Duration),
+    /// Requests queue for so many workers, first come first served, each busy for exactly so long with one. Its capacity is
+    /// their number by that time: who is free when is kept as instants, so that no late wake-up lowers it.
+    Workers {
+        /// How many.
+        count: usize,
+        /// Time for one request.
+        service: Duration,
+    },
     /// Answers nothing for the first `frozen` of every `period` since its start, then everything at once.
     Freeze {
         /// Length of a cycle.
@@ -129,6 +137,8 @@ struct Shared {
     requests: AtomicU64,
     log: Mutex<Vec<Seen>>,
     alarms: alarms::Alarms,
+    /// Of [`Script::Workers`]: when each is free.
+    free: Mutex<Vec<Instant>>,
 }
 
 impl Server {
@@ -147,6 +157,7 @@ impl Server {
             requests: AtomicU64::new(0),
             log: Mutex::default(),
             alarms: alarms::Alarms::start()?,
+            free: Mutex::default(),
         });
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&shared);

@@ -62,8 +62,9 @@ fn line(now: &Snapshot) -> String {
         .map_or_else(String::new, |(near, text)| format!("  nearest guard {:.0}% ({text})", near * 100.0));
     let limiting = now.ranking.first().filter(|node| node.share.estimate.is_some_and(|share| share >= 0.2));
     let limiting = limiting.map_or_else(String::new, |node| format!("  slowest to grow: {}", node.node));
+    let note = if now.phase_note.is_empty() { String::new() } else { format!("  {}", now.phase_note) };
     format!(
-        "{:>6} {:<14} {target}  sent {}  missed {missed:.2}%  p50 {} p99 {}  errors {errors:.2}%  in flight {}{guards}{limiting}\n",
+        "{:>6} {:<14} {target}  sent {}  missed {missed:.2}%  p50 {} p99 {}  errors {errors:.2}%  in flight {}{guards}{limiting}{note}\n",
         format_duration(now.elapsed_ns / 1_000_000_000 * 1_000_000_000),
         now.phase,
         format_rate(now.sent_rate),

@@ -56,8 +56,9 @@ fn header<'a>(now: &'a Snapshot, palette: &Palette, area: Rect) -> Paragraph<'a>
     let right = match now.state {
         RunState::Preflight | RunState::Done => String::new(),
         _ => format!(
-            "  {} {}  total {}/{} ",
+            "  {}{} {}  total {}/{} ",
             now.phase,
+            if now.phase_note.is_empty() { String::new() } else { format!(": {},", now.phase_note) },
             clock(now.phase_ns.saturating_sub(now.phase_elapsed_ns)),
             clock(now.elapsed_ns.min(now.total_ns)),
             clock(now.total_ns)

@@ -57,6 +57,7 @@ fn snapshot() -> Snapshot {
         elapsed_ns: 32_000_000_000,
         total_ns: 60_000_000_000,
         next_phase: Some("after".into()),
+        phase_note: String::new(),
         target_rate: Some(140.0),
         sent_rate: 139.0,
         intended: 3_200,

@@ -119,15 +119,15 @@ fn settle(drill: &mut Running) {
             return None;
         }
         last.1 = Instant::now();
-        is_complete(&drill.plan, &view.cells).then_some(())
+        is_complete(drill, &view.cells).then_some(())
     });
     roots.end(collector.view().spans() > 0, |rows| collector.push_roots(rows));
     drill.roots = roots;
 }
 
 /// Whether no service's spans are missing, as far as the cells tell.
-fn is_complete(plan: &peakdrill_drill_model::plan::Plan, cells: &peakdrill_bottleneck::Cells) -> bool {
-    let mut input = crate::snapshot::analysis_input(plan, &Arrivals::default());
+fn is_complete(drill: &Running, cells: &peakdrill_bottleneck::Cells) -> bool {
+    let mut input = crate::snapshot::analysis_input(&drill.plan, &drill.timeline, &Arrivals::default());
     input.settings.resamples = 1;
     let found = peakdrill_bottleneck::analyse(cells, &input);
     found.completeness.iter().all(|service| service.share.is_none_or(|share| share >= COMPLETE))

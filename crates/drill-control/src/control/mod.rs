@@ -12,6 +12,7 @@ use peakdrill_drill_model::event::EventKind;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::snapshot::Snapshot;
+use peakdrill_drill_model::timeline::Timeline;
 use peakdrill_drill_model::verdict::Verdict;
 use peakdrill_reports::{ENVIRONMENT_VERSION, Environment};
 use peakdrill_timebase::Clock;
@@ -163,7 +164,7 @@ fn preflight(
         lease.renew(crate::registry::unix_s(&stage.clock))
     };
     let run = stage.run.to_string();
-    let findings = Preflight {
+    let mut findings = Preflight {
         plan,
         tagging: &tagging,
         collector: stage.collector.as_ref(),
@@ -175,6 +176,10 @@ fn preflight(
     // Asked for while the last check ran.
     pulse("preflight is done")?;
     let now = || stage.clock.unix().0;
+    // What ends at an instant must not be over before it begins.
+    if let Err(error) = Timeline::new(&plan.load, now()) {
+        findings.problems.push(error.to_string());
+    }
     if let Some(why) = &stage.collector_off {
         let text = format!("no spans are received: {why}");
         writer.event(now(), 0, EventKind::Preflight, text, serde_json::json!({ "warning": true }))?;

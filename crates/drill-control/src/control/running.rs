@@ -1,5 +1,6 @@
 //! The load is on.
 
+mod conduct;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use peakdrill_drill_model::event::EventKind;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_drill_model::snapshot::RunState;
+use peakdrill_drill_model::timeline::Timeline;
 use peakdrill_latency::Sparse;
 use peakdrill_loadgen::{Batch, Engine};
 use peakdrill_reports::{Environment, Sample, SampleKind};
@@ -17,11 +19,12 @@ use peakdrill_shadow_tag::RunState as Registered;
 use peakdrill_timebase::{Clock, MonoNs, NS_PER_S};
 use serde_json::json;
 
+use self::conduct::Covered;
 use super::lease::Leases;
 use super::{Command, Options};
 use crate::error::ControlError;
 use crate::live::guards::Guards;
-use crate::live::history::rate_at;
+use crate::live::search::SearchRun;
 use crate::live::totals::Totals;
 use crate::live::window::{TICK_NS, Tick, Window};
 use crate::preflight::Findings;
@@ -70,6 +73,12 @@ pub(super) struct Running {
     next_tick: MonoNs,
     next_second: MonoNs,
     phase: Option<usize>,
+    /// The phase whose conditions are looked at, and these.
+    conducted: Option<usize>,
+    until: Guards,
+    search: Option<SearchRun>,
+    /// Where the phases lie now.
+    pub(super) timeline: Timeline,
     state: RunState,
     /// No new arrivals, before the planned end.
     stopped: bool,
@@ -95,6 +104,8 @@ impl Running {
         if let Some(collector) = &stage.collector {
             collector.set_origin(origin);
         }
+        let timeline =
+            Timeline::new(&plan.load, origin).map_err(|error| ControlError::Plan(error.to_string()))?;
         environment.started_unix_ns = origin;
         writer.environment(environment)?;
         let config = peakdrill_loadgen::Config {
@@ -137,6 +148,10 @@ impl Running {
             next_tick: start_at.plus(TICK_NS),
             next_second: start_at.plus(NS_PER_S),
             phase: None,
+            conducted: None,
+            until: Guards::default(),
+            search: None,
+            timeline,
             state: RunState::Running,
             stopped: false,
             drain_until: None,
@@ -299,7 +314,7 @@ impl Running {
     }
 
     fn end_of_schedule(&mut self, now: MonoNs) -> Result<(), ControlError> {
-        let over = now >= self.start_at.plus(self.plan.duration_ns());
+        let over = now >= self.start_at.plus(self.timeline.end_ns());
         match self.drain_until {
             None if over => {
                 self.event(
@@ -325,24 +340,25 @@ impl Running {
 
     fn tick(&mut self, now: MonoNs) -> Result<(), ControlError> {
         let t = now.since(self.start_at);
-        let planned = rate_at(&self.plan, t);
+        let planned = self.timeline.rate_at(t);
         self.phase_change(planned.map(|(_, phase)| phase))?;
         let mut tick = std::mem::take(&mut self.pending);
         tick.target_rate = planned.map(|(rate, _)| rate);
         let covered = self.last_batch();
         tick.span_ns = covered.since(self.covered);
+        let covers =
+            Covered { from_ns: self.covered.since(self.start_at), to_ns: covered.since(self.start_at) };
         self.covered = covered.max(self.covered);
-        self.window.push(tick);
-        let in_flight = self.ages.values().map(|(n, _)| n).sum();
-        let mut ages: BTreeMap<StepId, Sparse> = BTreeMap::new();
-        for (step, waiting) in self.ages.values().flat_map(|(_, ages)| ages) {
-            ages.entry(*step).or_default().merge(waiting);
-        }
+        self.window.push(tick.clone());
+        let (in_flight, ages) = self.in_flight();
         self.window.set_in_flight(in_flight, ages);
         self.window.set_isolation(self.isolation());
         // After the planned end journeys still take their steps; after a stop there is nothing left to stop.
         if !self.stopped {
             self.guard(now)?;
+        }
+        if !self.stopped {
+            self.conduct(t, &tick, covers)?;
         }
         self.new_errors()?;
         let look = Look {
@@ -353,6 +369,8 @@ impl Running {
             in_flight,
             busiest_thread_share: self.busiest_thread_share,
             isolation: self.isolation(),
+            timeline: &self.timeline,
+            note: self.search_line(t),
         };
         self.board.show(
             &look,
@@ -363,6 +381,15 @@ impl Running {
             &self.writer,
         );
         Ok(())
+    }
+
+    /// Journeys in flight, and the ages of requests.
+    fn in_flight(&self) -> (u64, BTreeMap<StepId, Sparse>) {
+        let mut ages: BTreeMap<StepId, Sparse> = BTreeMap::new();
+        for (step, waiting) in self.ages.values().flat_map(|(_, ages)| ages) {
+            ages.entry(*step).or_default().merge(waiting);
+        }
+        (self.ages.values().map(|(n, _)| n).sum(), ages)
     }
 
     /// Up to when every shard that still runs has told what it did.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::frame::Tally;
-use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::snapshot::{HISTORY_POINTS, HistoryPoint};
+use peakdrill_drill_model::timeline::Timeline;
 use peakdrill_latency::Histogram;
 
 #[derive(Debug, Default)]
@@ -46,11 +46,11 @@ impl History {
     }
 
     /// The points up to now. Older seconds are thinned so that there are never more than [`HISTORY_POINTS`].
-    pub fn points(&mut self, plan: &Plan) -> Vec<HistoryPoint> {
+    pub fn points(&mut self, timeline: &Timeline) -> Vec<HistoryPoint> {
         while self.open.len() > OPEN_SECONDS {
             let Some((second, data)) = self.open.pop_first() else { break };
             if second % self.every == 0 {
-                self.closed.push(point(plan, second, &data));
+                self.closed.push(point(timeline, second, &data));
             }
         }
         while self.closed.len() + OPEN_SECONDS > HISTORY_POINTS {
@@ -58,42 +58,29 @@ impl History {
             let every = self.every;
             self.closed.retain(|kept| kept.second % every == 0);
         }
-        let open = self.open.iter().map(|(second, data)| point(plan, *second, data));
+        let open = self.open.iter().map(|(second, data)| point(timeline, *second, data));
         self.closed.iter().copied().chain(open).collect()
     }
 }
 
-fn point(plan: &Plan, second: u32, data: &Second) -> HistoryPoint {
+fn point(timeline: &Timeline, second: u32, data: &Second) -> HistoryPoint {
+    let middle_ns = u64::from(second) * 1_000_000_000 + 500_000_000;
     HistoryPoint {
         second,
-        target: rate_at(plan, u64::from(second) * 1_000_000_000 + 500_000_000).map_or(0.0, |(rate, _)| rate),
+        target: timeline.rate_at(middle_ns).map_or(0.0, |(rate, _)| rate),
         sent: data.sent as f64,
         p99_ms: data.latency.quantile(0.99).map(|ns| ns as f64 / 1e6),
         error_share: (data.completed > 0).then(|| data.errors as f64 / data.completed as f64),
     }
 }
 
-/// The planned rate at a time of the load and the index of its phase; `None` after the end.
-#[must_use]
-pub fn rate_at(plan: &Plan, t_ns: u64) -> Option<(f64, usize)> {
-    let mut left = t_ns;
-    for (index, phase) in plan.load.phases.iter().enumerate() {
-        let length = phase.shape.duration_ns();
-        if left < length {
-            return Some((phase.shape.rate_at(left), index));
-        }
-        left -= length;
-    }
-    None
-}
-
 /// The plan over its whole length at equal distances.
 #[must_use]
-pub fn plan_curve(plan: &Plan) -> Vec<f64> {
-    let total = plan.duration_ns();
+pub fn plan_curve(timeline: &Timeline) -> Vec<f64> {
+    let total = timeline.end_ns();
     let at = |k: usize| {
         let t = (u128::from(total) * (2 * k as u128 + 1) / (2 * HISTORY_POINTS as u128)) as u64;
-        rate_at(plan, t).map_or(0.0, |(rate, _)| rate)
+        timeline.rate_at(t).map_or(0.0, |(rate, _)| rate)
     };
     (0..HISTORY_POINTS).map(at).collect()
 }
@@ -105,12 +92,12 @@ mod tests {
 
     #[test]
     fn a_long_run_stays_bounded() {
-        let plan = plan();
+        let timeline = Timeline::planned(&plan().load);
         let mut history = History::new();
         for second in 0..20_000 {
             history.add(second, true, &Tally { sent: 1, ..Tally::default() });
             if second % 100 == 0 {
-                assert!(history.points(&plan).len() <= HISTORY_POINTS);
+                assert!(history.points(&timeline).len() <= HISTORY_POINTS);
             }
         }
     }

@@ -4,5 +4,6 @@ pub(crate) mod analyst;
 pub mod gates;
 pub mod guards;
 pub mod history;
+pub(crate) mod search;
 pub mod totals;
 pub mod window;

@@ -36,7 +36,7 @@ pub struct IsolationNow {
 }
 
 /// A sliding window over the load.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Window {
     steps: Vec<(String, String)>,
     ticks: VecDeque<Tick>,
@@ -69,6 +69,15 @@ impl Window {
         self.ticks.push_back(tick);
     }
 
+    /// Adds a tick to the newest, so that the two are looked at as one.
+    pub fn gather(&mut self, tick: &Tick) {
+        let Some(newest) = self.ticks.back_mut() else { return self.push(tick.clone()) };
+        for (step, tally) in &tick.tallies {
+            newest.tallies.entry(*step).or_default().merge(tally);
+        }
+        newest.span_ns += tick.span_ns;
+    }
+
     /// Ages of the requests in flight now, and their number.
     pub fn set_in_flight(&mut self, in_flight: u64, ages: BTreeMap<StepId, Sparse>) {
         self.in_flight = in_flight;
@@ -93,6 +102,12 @@ impl Window {
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.recent().map(|tick| tick.span_ns).sum::<u64>() as f64 / 1e9
+    }
+
+    /// Whether a step is selected.
+    #[must_use]
+    pub fn is_selected(&self, step: StepId, select: &Selectors) -> bool {
+        self.selected(Some(step), select)
     }
 
     /// Whether a step is selected. Journeys (`None`) are never.

@@ -18,6 +18,7 @@ use super::files::{at, write_atomic};
 use super::{CELLS, ENVIRONMENT, EVENTS, FRAMES, ISOLATION, JOURNAL, PLAN, SAMPLES};
 use crate::arrivals::Arrivals;
 use crate::error::ControlError;
+use peakdrill_drill_model::timeline::Timeline;
 
 /// Reads what is there; what is not is named in `missing`.
 ///
@@ -30,7 +31,10 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
     let plan: Plan = serde_json::from_str(&text).map_err(|error| at(&plan_path)(error.into()))?;
     let (events, _) = lines::<Event>(folder, EVENTS, &mut missing);
     let (frames, torn_frames) = lines::<Frame>(folder, FRAMES, &mut missing);
-    let analysis = analysis(folder, &plan, &frames, &mut missing);
+    let environment: Option<Environment> = whole(folder, ENVIRONMENT, &mut missing);
+    let environment = environment.unwrap_or_default();
+    let (timeline, _) = Timeline::of_record(&plan.load, environment.started_unix_ns, &events);
+    let analysis = analysis(folder, &plan, &timeline, &frames, &mut missing);
     let (samples, _) = lines(folder, SAMPLES, &mut missing);
     let over = events.iter().any(|event| event.data["over"] == true || event.data["refused"] == true);
     if !over {
@@ -39,13 +43,12 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
                 .into(),
         );
     }
-    let environment: Option<Environment> = whole(folder, ENVIRONMENT, &mut missing);
     let ledger: Option<Ledger> = whole(folder, ISOLATION, &mut Vec::new());
     if ledger.is_none() && plan.shadow.is_some() {
         missing.push(format!("{ISOLATION}: no ledger was received"));
     }
     Ok(Record {
-        environment: environment.unwrap_or_default(),
+        environment,
         frames,
         torn_frames,
         analysis,
@@ -98,10 +101,16 @@ fn restore_cells(folder: &Path) -> Result<(), ControlError> {
     write_atomic(&path, &bytes, 0o644)
 }
 
-fn analysis(folder: &Path, plan: &Plan, frames: &[Frame], missing: &mut Vec<String>) -> Option<Analysis> {
+fn analysis(
+    folder: &Path,
+    plan: &Plan,
+    timeline: &Timeline,
+    frames: &[Frame],
+    missing: &mut Vec<String>,
+) -> Option<Analysis> {
     let cells = cells(folder, missing)?;
     let arrivals = Arrivals::of_frames(frames);
-    Some(analyse(&cells, &crate::snapshot::analysis_input(plan, &arrivals)))
+    Some(analyse(&cells, &crate::snapshot::analysis_input(plan, timeline, &arrivals)))
 }
 
 fn whole<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> Option<T> {

@@ -9,6 +9,7 @@ mod hop;
 mod isolation;
 mod lease;
 mod record;
+mod shapes;
 mod shop;
 mod support;
 mod vectors;

@@ -1,6 +1,7 @@
 //! What is done on one connection.
 
 use std::io;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,11 @@ async fn act(stream: &mut TcpStream, shared: &Shared, seen: &Seen) -> io::Result
             shared.alarms.until(seen.arrived + *delay).await;
             stream.write_all(OK).await?;
         }
+        Script::Workers { count, service } => {
+            let end = shared.worked(seen.arrived, *count, *service);
+            shared.alarms.until(end).await;
+            stream.write_all(OK).await?;
+        }
         Script::Freeze { period, frozen } => {
             if let Some(end) = thaw(shared.epoch, seen.arrived, *period, *frozen) {
                 shared.alarms.until(end).await;
@@ -122,6 +128,17 @@ async fn endless(stream: &mut TcpStream, start: &[u8]) -> io::Result<bool> {
     stream.write_all(start).await?;
     loop {
         stream.write_all(&FILL).await?;
+    }
+}
+
+impl Shared {
+    /// When a request that has arrived is done by the worker that is free first.
+    fn worked(&self, arrived: Instant, count: usize, service: Duration) -> Instant {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.resize(count.max(1), self.epoch);
+        let Some(first) = free.iter_mut().min() else { return arrived };
+        *first = arrived.max(*first) + service;
+        *first
     }
 }
 
