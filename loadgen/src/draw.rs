@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     Shuffle(u16),
     /// A branch or a pause at a place in a journey.
     Node(u32),
+    /// Half of a UUID.
+    Uuid(u32),
 }
 
 impl Purpose {
@@ -21,6 +23,7 @@ impl Purpose {
             Self::Feeder(n) => 2 << 40 | u64::from(n),
             Self::Shuffle(n) => 3 << 40 | u64::from(n),
             Self::Node(n) => 4 << 40 | u64::from(n),
+            Self::Uuid(n) => 5 << 40 | u64::from(n),
         }
     }
 }
@@ -33,9 +36,20 @@ fn mix(mut z: u64) -> u64 {
     z ^ z >> 31
 }
 
+/// A seed made of another one and a value.
+pub(crate) fn chain(seed: u64, value: u64) -> u64 {
+    mix(mix(seed) ^ value)
+}
+
 /// 64 random bits.
 pub(crate) fn bits(seed: u64, purpose: Purpose, index: u64) -> u64 {
     mix(mix(mix(seed) ^ purpose.code()) ^ index)
+}
+
+/// The same for the turn of a loop: turn 0 draws as if there were no loop.
+pub(crate) fn bits_in(seed: u64, purpose: Purpose, index: u64, turn: u32) -> u64 {
+    let bits = bits(seed, purpose, index);
+    if turn == 0 { bits } else { mix(bits ^ mix(u64::from(turn))) }
 }
 
 /// Uniform in 0..1, with 53 bits.

@@ -15,12 +15,12 @@ use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
 use crate::http1::{Http1, PoolConfig};
+use crate::json::Found;
 use crate::program::{Op, Program, Unwritten};
 use crate::sample;
-use crate::session::{Current, Session, rows_of};
+use crate::session::{Current, Memory, Session, prepare};
 use crate::shard::judge;
 use crate::tagging::{Ids, Stamper, Tagging};
-use crate::template::uuid;
 
 /// How a probe is done.
 #[derive(Debug, Clone)]
@@ -89,6 +89,7 @@ struct Probe<'a> {
     driver: Http1,
     stamper: Stamper,
     session: Session,
+    found: Found,
 }
 
 impl<'a> Probe<'a> {
@@ -105,11 +106,12 @@ impl<'a> Probe<'a> {
             let dialer = Dialer::new(target, address, connector)?;
             pools.push(PoolConfig { dialer, max_connections: 1, exact: false });
         }
-        let mut stamper = Stamper::new(tagging, &options.run, os_random()?)?;
+        let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
             return Err(StartError::Plan(format!("there is no journey {journey}")));
         };
-        let rows = rows_of(&program.feeders, code, options.index)
+        let mut memory = Memory::default();
+        prepare(&mut memory, &program.feeders, code, options.index)
             .map_err(|_| StartError::Plan("a feeder has no row for the probe".into()))?;
         let session = Session {
             index: options.index,
@@ -118,16 +120,16 @@ impl<'a> Probe<'a> {
             intended: MonoNs(0),
             lateness_ns: 0,
             pc: 0,
-            rows,
-            extracted: vec![None; code.extracted],
-            uuids: (0..code.uuids).map(|_| uuid(stamper.random_u128())).collect(),
+            turn: 0,
+            memory,
             user: None,
             started: true,
             current: None,
             birth: 0,
         };
         let clock = OsClock::new();
-        Ok(Self { options, clock, program, driver: Http1::new(pools, clock), stamper, session })
+        let (driver, found) = (Http1::new(pools, clock), Found::default());
+        Ok(Self { options, clock, program, driver, stamper, session, found })
     }
 
     async fn run(mut self) -> Result<Vec<ProbeOutcome>, StartError> {
@@ -171,7 +173,9 @@ impl<'a> Probe<'a> {
         };
         let current =
             Current { id, request: index, step, ids, intended: begun, submitted: begun, sent: Some(begun) };
-        let fault = judge(&self.program, &current, &answer, &mut self.session.extracted).err();
+        let now_unix_s = self.clock.unix_of(begun).seconds();
+        let judged = judge(&self.program, &mut self.session, &current, &answer, &mut self.found, now_unix_s);
+        let fault = judged.err();
         Some(ProbeOutcome {
             step,
             trace: ids.trace,
@@ -190,8 +194,8 @@ impl<'a> Probe<'a> {
         let code = code.ok_or_else(|| fault(ErrorClass::Cancelled, "no such request"))?;
         let now_unix_s = self.clock.unix_of(now).seconds().max(0).unsigned_abs();
         let mut wire = self.driver.buffer();
-        let values = self.session.values(&self.program);
-        let written = code.write(&values, &mut self.stamper, now_unix_s, &mut wire, &mut Vec::new());
+        let (values, jar) = self.session.values(&self.program);
+        let written = code.write((&values, jar), &mut self.stamper, now_unix_s, &mut wire, &mut Vec::new());
         let (ids, not_after_unix_s) = written.map_err(|why| match why {
             Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),

@@ -18,6 +18,8 @@ pub const JOURNEY_NODES_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) seed: u64,
+    /// Seed of UUIDs, which are those of this run alone.
+    pub(crate) uuid_seed: u64,
     pub(crate) addresses: Vec<Address>,
     pub(crate) requests: Vec<RequestCode>,
     pub(crate) journeys: Vec<JourneyCode>,
@@ -31,7 +33,6 @@ pub(crate) struct Program {
 pub(crate) struct JourneyCode {
     pub(crate) ops: Vec<Op>,
     pub(crate) extracted: usize,
-    pub(crate) uuids: usize,
     pub(crate) feeders: Vec<u16>,
 }
 
@@ -56,6 +57,7 @@ impl Program {
         let feeders = plan.feeders.iter().enumerate().map(|(k, f)| Rows::new(f, k as u16, seed));
         let mut program = Self {
             seed,
+            uuid_seed: run.bytes().fold(seed, |sum, byte| draw::chain(sum, u64::from(byte))),
             feeders: feeders.collect::<Result<_, _>>()?,
             addresses,
             requests: Vec::new(),
@@ -77,8 +79,8 @@ impl Program {
     ) -> Result<JourneyCode, StartError> {
         let (mut names, mut ops) = (Names::default(), Vec::new());
         let first = self.requests.len();
+        names.cookies = journey.cookies;
         self.compile_nodes(plan, &journey.steps, run, &mut names, &mut ops)?;
-        let counts = (names.extracted.len(), names.uuids.len());
         self.requests.iter_mut().skip(first).for_each(|request| request.name_extracted(&names.extracted));
         if names.feeders.iter().any(|k| usize::from(*k) >= self.feeders.len()) {
             return Err(StartError::Plan(format!(
@@ -86,7 +88,7 @@ impl Program {
                 journey.name
             )));
         }
-        Ok(JourneyCode { ops, extracted: counts.0, uuids: counts.1, feeders: names.feeders })
+        Ok(JourneyCode { ops, extracted: names.extracted.len(), feeders: names.feeders })
     }
 
     fn compile_nodes(

@@ -3,12 +3,19 @@
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_timebase::MonoNs;
 
+use crate::cookies::Jar;
 use crate::draw::{self, Purpose};
 use crate::driver::ExchangeId;
 use crate::feeder::{Row, Rows};
+use crate::kept::Kept;
 use crate::program::{JourneyCode, Op, Program};
 use crate::tagging::Ids;
-use crate::template::{UUID_BYTES, Values};
+use crate::template::Values;
+
+/// Memory of journeys that ended, kept for the next ones, at most.
+const SPARE_MAX: usize = 4096;
+/// Largest memory of values that is kept, in bytes.
+const SPARE_MAX_BYTES: usize = 8 * 1024;
 
 /// A journey in progress.
 #[derive(Debug)]
@@ -21,10 +28,9 @@ pub(crate) struct Session {
     pub(crate) lateness_ns: u64,
     /// Place in [`JourneyCode::ops`].
     pub(crate) pc: usize,
-    /// Row per feeder of the plan.
-    pub(crate) rows: Vec<u32>,
-    pub(crate) extracted: Vec<Option<String>>,
-    pub(crate) uuids: Vec<[u8; UUID_BYTES]>,
+    /// Turns of loops begun so far, but for the first of each.
+    pub(crate) turn: u32,
+    pub(crate) memory: Memory,
     /// The closed-loop user whose journey this is: place of its phase in the list of such phases.
     pub(crate) user: Option<usize>,
     /// Whether its first request was sent, or tried to be.
@@ -33,6 +39,32 @@ pub(crate) struct Session {
     pub(crate) current: Option<Current>,
     /// Tells it from others that had the same place.
     pub(crate) birth: u32,
+}
+
+/// What a journey takes along.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Row per feeder of the plan.
+    pub(crate) rows: Vec<u32>,
+    pub(crate) kept: Kept,
+    pub(crate) jar: Jar,
+}
+
+/// Memory of journeys that ended: in full swing, a journey allocates none.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Vec<Memory>);
+
+impl Spare {
+    pub(crate) fn take(&mut self) -> Memory {
+        self.0.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give(&mut self, mut memory: Memory) {
+        if self.0.len() < SPARE_MAX && memory.kept.capacity() <= SPARE_MAX_BYTES {
+            memory.jar.clear();
+            self.0.push(memory);
+        }
+    }
 }
 
 /// The request under way of a session.
@@ -85,24 +117,34 @@ impl Session {
         }
     }
 
-    /// What it inserts into requests.
-    pub(crate) fn values<'a>(&'a self, program: &'a Program) -> Values<'a> {
-        Values {
+    /// What it inserts into requests, and its cookies.
+    pub(crate) fn values<'a>(&'a mut self, program: &'a Program) -> (Values<'a>, &'a mut Jar) {
+        let values = Values {
             feeders: &program.feeders,
-            rows: &self.rows,
-            extracted: &self.extracted,
-            uuids: &self.uuids,
+            rows: &self.memory.rows,
+            extracted: &self.memory.kept,
             index: self.index,
-        }
+            turn: self.turn,
+            uuid_seed: program.uuid_seed,
+        };
+        (values, &mut self.memory.jar)
     }
 }
 
-/// The rows of a journey, or what stands against it.
-pub(crate) fn rows_of(feeders: &[Rows], code: &JourneyCode, index: u64) -> Result<Vec<u32>, Exhausted> {
+/// Makes a memory ready for a journey: its rows, or what stands against it.
+pub(crate) fn prepare(
+    memory: &mut Memory,
+    feeders: &[Rows],
+    code: &JourneyCode,
+    index: u64,
+) -> Result<(), Exhausted> {
+    memory.kept.reset(code.extracted);
+    let rows = &mut memory.rows;
+    rows.clear();
     if code.feeders.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let mut rows = vec![0; feeders.len()];
+    rows.resize(feeders.len(), 0);
     for id in &code.feeders {
         let (Some(feeder), Some(slot)) = (feeders.get(usize::from(*id)), rows.get_mut(usize::from(*id)))
         else {
@@ -114,7 +156,7 @@ pub(crate) fn rows_of(feeders: &[Rows], code: &JourneyCode, index: u64) -> Resul
             Row::Fail => return Err(Exhausted::Fail(feeder.name.clone())),
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// A feeder has no row for a journey.

@@ -21,11 +21,12 @@ use crate::arrivals::{Arrival, Stream, UserPhase};
 use crate::batch::{BATCH_EVERY_MS, Batch};
 use crate::control::Control;
 use crate::driver::{Driver, ExchangeId};
+use crate::json::Found;
 use crate::pacer::{Alarm, ECONOMY_QUANTUM_NS, Pacing, SPIN_NS};
 use crate::program::Program;
 use crate::recorder::Recorder;
 use crate::sample::Picker;
-use crate::session::Session;
+use crate::session::{Session, Spare};
 use crate::tagging::Stamper;
 
 /// How often flags, time limits and waiting requests are looked at, in milliseconds.
@@ -75,6 +76,9 @@ pub(crate) struct Shard<D> {
     picker: Picker,
     /// Room for the body of a request.
     scratch: Vec<u8>,
+    /// Room for what stands in the body of an answer.
+    found: Found,
+    spare: Spare,
     next_seq: u32,
     stopping: bool,
     tick_at: MonoNs,
@@ -161,6 +165,8 @@ impl<D: Driver> Shard<D> {
             recorder: Recorder::new(start_at),
             picker: Picker::new(parts.steps),
             scratch: Vec::new(),
+            found: Found::default(),
+            spare: Spare::default(),
             next_seq: 0,
             stopping: false,
             tick_at: MonoNs(0),

@@ -3,7 +3,9 @@
 use peakdrill_drill_model::plan::{Part, Template};
 use peakdrill_wire_http1::{is_field_value, put_decimal};
 
+use crate::draw::{self, Purpose};
 use crate::feeder::Rows;
+use crate::kept::Kept;
 
 /// How an inserted value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +33,16 @@ enum Piece {
 /// What is inserted.
 #[derive(Debug, Clone, Copy)]
 enum Value {
-    Feeder { feeder: u16, column: u16 },
+    Feeder {
+        feeder: u16,
+        column: u16,
+    },
     Extracted(u16),
-    Uuid(u16),
+    /// By its number; a named one is the same in every turn of a loop.
+    Uuid {
+        number: u32,
+        named: bool,
+    },
     Index,
 }
 
@@ -42,10 +51,12 @@ enum Value {
 pub(crate) struct Names {
     /// Extracted values.
     pub(crate) extracted: Vec<String>,
-    /// Named UUIDs.
+    /// UUIDs; those without a name are each their own.
     pub(crate) uuids: Vec<String>,
     /// Feeders that are used, ascending.
     pub(crate) feeders: Vec<u16>,
+    /// Whether the journey keeps cookies.
+    pub(crate) cookies: bool,
 }
 
 impl Names {
@@ -67,9 +78,12 @@ pub(crate) struct Values<'a> {
     pub(crate) feeders: &'a [Rows],
     /// The row per feeder; only those the journey uses are meant.
     pub(crate) rows: &'a [u32],
-    pub(crate) extracted: &'a [Option<String>],
-    pub(crate) uuids: &'a [[u8; UUID_BYTES]],
+    pub(crate) extracted: &'a Kept,
     pub(crate) index: u64,
+    /// The turn of the loops that it is in.
+    pub(crate) turn: u32,
+    /// UUIDs differ from run to run, so that no service takes the requests of one for repetitions of another's.
+    pub(crate) uuid_seed: u64,
 }
 
 /// Why a text could not be written.
@@ -141,7 +155,13 @@ impl Text {
                     Value::Feeder { feeder: *feeder, column: *column }
                 }
                 Part::Extracted(name) => Value::Extracted(names.extracted(name)),
-                Part::Uuid(name) => Value::Uuid(place(&mut names.uuids, name)),
+                Part::Uuid(name) if name.is_empty() => {
+                    names.uuids.push(String::new());
+                    Value::Uuid { number: names.uuids.len() as u32 - 1, named: false }
+                }
+                Part::Uuid(name) => {
+                    Value::Uuid { number: u32::from(place(&mut names.uuids, name)), named: true }
+                }
                 Part::Index => Value::Index,
             };
             text.0.push(Piece::Hole(value, escape));
@@ -207,11 +227,15 @@ impl Values<'_> {
                 escape.write(rows.map_or("", |rows| rows.value(row, column)).as_bytes(), out)
             }
             Value::Extracted(slot) => {
-                let text = self.extracted.get(usize::from(slot)).and_then(Option::as_ref);
-                escape.write(text.ok_or(Unfilled::Missing(slot))?.as_bytes(), out)
+                escape.write(self.extracted.get(slot).ok_or(Unfilled::Missing(slot))?, out)
             }
-            Value::Uuid(slot) => {
-                out.extend_from_slice(self.uuids.get(usize::from(slot)).map_or(&[], |uuid| uuid.as_slice()));
+            Value::Uuid { number, named } => {
+                let turn = if named { 0 } else { self.turn };
+                let half = |half| {
+                    let purpose = Purpose::Uuid(number << 1 | half);
+                    u128::from(draw::bits_in(self.uuid_seed, purpose, self.index, turn))
+                };
+                out.extend_from_slice(&uuid(half(0) << 64 | half(1)));
                 Ok(())
             }
             Value::Index => {
@@ -262,4 +286,4 @@ fn percent(c: u8, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

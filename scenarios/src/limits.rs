@@ -40,11 +40,15 @@ pub const MAX_CONNECTIONS: usize = 1_000_000;
 pub const MAX_LEASE_NS: u64 = 60 * NS_PER_S;
 /// Shortest life of a token, in nanoseconds.
 pub const MIN_LEASE_NS: u64 = 5 * NS_PER_S;
+/// Most classes of answers of one step.
+pub const MAX_OUTCOMES: usize = 16;
 /// Longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 100;
 /// Most gates, and most stop conditions.
 pub const MAX_CONDITIONS: usize = 200;
 
+/// Memory that one compiled regular expression may take, in bytes.
+pub(crate) const MAX_REGEX_BYTES: usize = 1 << 20;
 pub(crate) const MAX_YAML_EVENTS: usize = 100_000;
 pub(crate) const MAX_YAML_ALIASES: usize = 1_000;
 pub(crate) const MAX_YAML_DEPTH: usize = 32;

@@ -91,15 +91,11 @@ fn plan(
         tls_insecure: false,
     };
     let request = Request {
-        step: 0,
-        target: 0,
         method,
         path: Template::literal(path),
         headers,
         body: run.body.as_deref().map(Template::literal),
-        extract: Vec::new(),
-        checks: Vec::new(),
-        timeout_ns: None,
+        ..Request::default()
     };
     let phase = Phase { name: "run".to_owned(), shape, arrivals, measure: true, mix: None };
     Plan {
@@ -116,8 +112,9 @@ fn plan(
             name: "run".to_owned(),
             share: 1.0,
             steps: vec![Node::Request(Box::new(request))],
+            ..Journey::default()
         }],
-        steps: vec![StepInfo { journey: "run".to_owned(), step: path.to_owned() }],
+        steps: vec![StepInfo { journey: "run".to_owned(), step: path.to_owned(), ..StepInfo::default() }],
         load: Load {
             arrivals,
             seed: run.seed.unwrap_or(limits::DEFAULT_SEED),

@@ -6,6 +6,7 @@ use peakdrill_drill_model::plan::{Plan, Request, StepId};
 use peakdrill_shadow_tag::baggage;
 use peakdrill_wire_http1::{self as wire, put_decimal};
 
+use crate::cookies::{Jar, Origin};
 use crate::error::StartError;
 use crate::extract::Reader;
 use crate::tagging::{Ids, NoToken, Stamper};
@@ -27,12 +28,20 @@ pub(crate) struct RequestCode {
     pub(crate) method: wire::Method,
     /// Whether the method promises to change nothing (RFC 9110, 9.2.1).
     pub(crate) is_safe: bool,
+    /// Where its cookies belong, when its journey keeps any.
+    cookies: Option<Home>,
     extracted_names: Vec<String>,
     /// Request line and fields, all but baggage, tag, and the length of a body that is not fixed.
     head: Text,
     /// Baggage that the request has anyway.
     baggage: Option<Text>,
     body: Body,
+}
+
+#[derive(Debug)]
+struct Home {
+    host: String,
+    tls: bool,
 }
 
 #[derive(Debug)]
@@ -98,6 +107,7 @@ impl RequestCode {
             reader: Reader::compile(request, names)?,
             method: if method == Method::HEAD { wire::Method::Head } else { wire::Method::Other },
             is_safe: method == Method::GET || method == Method::HEAD,
+            cookies: names.cookies.then(|| Home { host: address.domain.clone(), tls: address.tls }),
             extracted_names: Vec::new(),
             head,
             baggage,
@@ -110,17 +120,26 @@ impl RequestCode {
         self.extracted_names = names.to_vec();
     }
 
+    /// Where its cookies belong; `None` when its journey keeps none.
+    pub(crate) fn origin(&self) -> Option<Origin<'_>> {
+        let target = self.target as u16;
+        self.cookies.as_ref().map(|home| Origin { target, host: &home.host, tls: home.tls })
+    }
+
     /// Writes the whole request, tagged. Returns its ids, and the Unix second from which it must not be sent any more.
     /// `scratch` is room for a body.
     pub(crate) fn write(
         &self,
-        values: &Values<'_>,
+        (values, jar): (&Values<'_>, &mut Jar),
         stamper: &mut Stamper,
         now_unix_s: u64,
         wire: &mut Vec<u8>,
         scratch: &mut Vec<u8>,
     ) -> Result<(Ids, u64), Unwritten> {
         self.head.render(values, wire).map_err(|why| self.unfilled(why))?;
+        if let Some(origin) = self.origin() {
+            jar.put(origin, now_unix_s as i64, wire);
+        }
         let body = match &self.body {
             Body::Fixed(body) => body,
             Body::Dynamic(text) => {

@@ -10,21 +10,13 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Op, Program, Unwritten, is_json};
+use crate::cookies::Jar;
 use crate::tagging::{Stamper, Tagging};
 use crate::template::Values;
+use crate::template::tests::kept;
 
 fn get(step: u16, path: Vec<Part>) -> Request {
-    Request {
-        step,
-        target: 0,
-        method: "GET".into(),
-        path: Template(path),
-        headers: vec![],
-        body: None,
-        extract: vec![],
-        checks: vec![],
-        timeout_ns: None,
-    }
+    Request { step, method: "GET".into(), path: Template(path), ..Request::default() }
 }
 
 pub(crate) fn fixed(step: u16) -> Node {
@@ -51,8 +43,8 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
         shadow: None,
         isolation: Isolation::default(),
         feeders: vec![],
-        journeys: vec![Journey { name: "j".into(), share: 1.0, steps }],
-        steps: vec![StepInfo { journey: "j".into(), step: "s".into() }],
+        journeys: vec![Journey { name: "j".into(), share: 1.0, steps, ..Journey::default() }],
+        steps: vec![StepInfo { journey: "j".into(), step: "s".into(), ..StepInfo::default() }],
         load: Load {
             arrivals: Arrivals::Even,
             seed: 1,
@@ -92,10 +84,11 @@ fn wire(request: Request, extracted: &[Option<String>]) -> Result<(String, Strin
     let program = Program::compile(&plan(vec![Node::Request(Box::new(request))]), "r").unwrap();
     let code = &program.requests[0];
     assert_eq!(code.timeout_ns, 7);
-    let values = Values { feeders: &[], rows: &[], extracted, uuids: &[], index: 12 };
+    let extracted = kept(extracted);
+    let values = Values { feeders: &[], rows: &[], extracted: &extracted, index: 12, turn: 0, uuid_seed: 1 };
     let mut stamper = Stamper::new(&Tagging::Plain, "r", ChaCha8Rng::from_seed([0; 32])).unwrap();
     let mut out = Vec::new();
-    code.write(&values, &mut stamper, 0, &mut out, &mut Vec::new())?;
+    code.write((&values, &mut Jar::default()), &mut stamper, 0, &mut out, &mut Vec::new())?;
     let text = String::from_utf8(out).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let (head, _) = head.split_once("traceparent: 00-").unwrap();
@@ -166,8 +159,7 @@ fn what_cannot_be_sent_is_told() {
     assert!(refused(&|r| r.headers = vec![("a".into(), Template::literal("1\n"))]));
     assert!(refused(&|r| r.body = Some(Template(vec![Part::Feeder { feeder: 0, column: 0 }]))));
     assert!(refused(&|r| r.target = 1));
-    assert!(refused(&|r| r.extract =
-        vec![peakdrill_drill_model::plan::Extract { name: "a".into(), json_path: "$[".into() }]));
+    assert!(refused(&|r| r.extract = vec![peakdrill_drill_model::plan::Extract::json("a", "$[")]));
     let mut bad_mix = plan(vec![fixed(0)]);
     bad_mix.load.phases[0].mix = Some(vec![0.0]);
     assert!(Program::compile(&bad_mix, "r").is_err());

@@ -2,12 +2,23 @@ use peakdrill_drill_model::plan::{Part, Template};
 use proptest::prelude::*;
 
 use super::{Escape, Names, Text, Unfilled, Values, hex, uuid};
+use crate::kept::Kept;
+
+pub(crate) fn kept(values: &[Option<String>]) -> Kept {
+    let mut kept = Kept::default();
+    kept.reset(values.len());
+    for (number, value) in values.iter().enumerate() {
+        value.iter().for_each(|value| kept.set(number as u16, value.as_bytes()).unwrap());
+    }
+    kept
+}
 
 fn render(parts: Vec<Part>, escape: Escape, extracted: &[Option<String>]) -> Result<String, Unfilled> {
     let mut names = Names::default();
     let text = Text::compile(&Template(parts), escape, "run-1", &mut names);
-    let uuids = [uuid(u128::MAX)];
-    let values = Values { feeders: &[], rows: &[], extracted, uuids: &uuids, index: 1_234 };
+    let extracted = kept(extracted);
+    let (rows, feeders) = (&[], &[]);
+    let values = Values { feeders, rows, extracted: &extracted, index: 1_234, turn: 0, uuid_seed: 1 };
     let mut out = Vec::new();
     text.render(&values, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
@@ -22,10 +33,9 @@ fn holes_are_filled() {
         Part::Index,
         Part::Literal("/".into()),
         Part::Extracted("id".into()),
-        Part::Uuid(String::new()),
     ];
     let got = render(parts.clone(), Escape::Percent, &[Some("x y/é".into())]).unwrap();
-    assert_eq!(got, "/a/run-1/1234/x%20y%2F%C3%A9ffffffff-ffff-4fff-bfff-ffffffffffff");
+    assert_eq!(got, "/a/run-1/1234/x%20y%2F%C3%A9");
     assert_eq!(render(parts, Escape::None, &[None]), Err(Unfilled::Missing(0)));
 }
 

@@ -71,7 +71,14 @@ pub(crate) static FEEDER: Block = Block {
 pub(crate) static JOURNEY: Block = Block {
     id: "journey",
     what: "a journey",
-    fields: &[must("steps", Ty::List(&Ty::Variant(&STEP)), "What is done, in order.")],
+    fields: &[
+        must("steps", Ty::List(&Ty::Variant(&STEP)), "What is done, in order."),
+        may(
+            "cookies",
+            Ty::Bool,
+            "Send cookies of answers back in later requests of the same journey to the same target.",
+        ),
+    ],
 };
 
 pub(crate) static STEP: Block = Block {
@@ -99,6 +106,21 @@ pub(crate) static BRANCH: Block = Block {
     ],
 };
 
+pub(crate) static EXTRACT: Block = Block {
+    id: "extract",
+    what: "a value to extract",
+    fields: &[
+        may(
+            "json",
+            Ty::Text,
+            "A JSON path: `$.data.token`. Strings are taken as they are, all else as JSON.",
+        ),
+        may("regex", Ty::Text, "A regular expression over the body: its first group, or the whole match."),
+        may("header", Ty::Text, "The name of a header."),
+        may("default", Ty::Text, "What is taken when it is not there; without it, that is an error."),
+    ],
+};
+
 pub(crate) static REQUEST: Block = Block {
     id: "request",
     what: "a request step",
@@ -111,12 +133,24 @@ pub(crate) static REQUEST: Block = Block {
         may("idempotency_key", Ty::Template, "The value of an `idempotency-key` header."),
         may("json", Ty::Json, "The body, written as YAML and sent as JSON."),
         may("body", Ty::Template, "The body as text."),
-        may("extract", Ty::Map(&Ty::Text), "Values taken from the answer: a name and a JSON path each."),
-        may("check", Ty::List(&Ty::Text), "What the answer must be: `status == 200`, `$.code == 0`."),
+        may(
+            "extract",
+            Ty::Map(&Ty::Either(&Ty::Text, &Ty::Block(&EXTRACT))),
+            "Values taken from the answer: a name and a JSON path each, or where else it stands.",
+        ),
+        may(
+            "check",
+            Ty::List(&Ty::Text),
+            "What the answer must be: `status == 200`, `$.code in [0, 1]`, `header etag present`, `body size < 10KiB`.",
+        ),
+        may(
+            "outcome",
+            Ty::Map(&Ty::Text),
+            "Classes of answers besides ok and fail, counted apart: a name and a check each.",
+        ),
         may("timeout", Ty::Duration, "Limit for this exchange; the target's when not given."),
         later("query", "Query parameters; write them into `path`."),
         later("form", "A form body; write it into `body`."),
-        later("outcome", "Classes of answers besides ok and fail."),
         later("follow_redirects", "Follow redirects."),
     ],
 };

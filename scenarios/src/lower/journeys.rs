@@ -37,6 +37,8 @@ pub(super) struct Env<'e> {
     pub(super) steps: &'e mut Vec<StepInfo>,
     pub(super) seen: Vec<(String, Span)>,
     pub(super) scope: Scope<'e>,
+    /// Whether the journey keeps cookies.
+    pub(super) cookies: bool,
 }
 
 pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>, targets: &[Lowered], feeders: &[Slot]) -> Journeys {
@@ -53,18 +55,18 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>, targets: &[Lowered], fee
     for (name, key, value) in entries {
         ctx.name_ok(key, name, "a journey");
         let scope = Scope::new(ctx, feeders, extracted_anywhere(value));
-        let mut env = Env { ctx, targets, journey: name, steps: &mut out.steps, seen: Vec::new(), scope };
-        let steps = ctx
-            .fields(value, key.span, &keys::JOURNEY)
-            .and_then(|fields| Some((fields.get("steps")?, fields.key_span("steps"))))
-            .map(|(node, place)| env.list(node, place));
+        let Some(fields) = ctx.fields(value, key.span, &keys::JOURNEY) else { continue };
+        let cookies = fields.get("cookies").and_then(|node| ctx.boolean(node, "`cookies`")).unwrap_or(false);
+        let steps = &mut out.steps;
+        let mut env = Env { ctx, targets, journey: name, steps, seen: Vec::new(), scope, cookies };
+        let steps = fields.get("steps").map(|node| env.list(node, fields.key_span("steps")));
         let Some(steps) = steps else { continue };
         let used = env.scope.used_feeders;
         if out.steps.len() > limits::MAX_STEPS {
             ctx.push(draft(E0701, key.span, format!("more than {} request steps", limits::MAX_STEPS)));
             return out;
         }
-        out.plans.push(Journey { name: name.to_owned(), share: 0.0, steps });
+        out.plans.push(Journey { name: name.to_owned(), share: 0.0, cookies, steps });
         out.spans.push(key.span);
         out.feeders.push(used);
     }
@@ -114,12 +116,12 @@ impl Env<'_> {
     }
 
     /// Gives a request step its index, and its name for results.
-    pub(super) fn register(&mut self, name: String, span: Span) -> u16 {
+    pub(super) fn register(&mut self, name: String, span: Span, outcomes: Vec<String>) -> u16 {
         targets::unique(self.ctx, &mut self.seen, &name, span, "steps of a journey");
         let id = self.steps.len().min(usize::from(u16::MAX)) as u16;
         // Far above the limit nothing is kept: the journey is reported as too long.
         if self.steps.len() <= limits::MAX_STEPS {
-            self.steps.push(StepInfo { journey: self.journey.to_owned(), step: name });
+            self.steps.push(StepInfo { journey: self.journey.to_owned(), step: name, outcomes });
         }
         id
     }

@@ -29,7 +29,7 @@ journeys:
   home:
     steps:
       - get: /
-      - post: { path: /a }
+      - post: { path: /a, extract: { x: { json: $.x } } }
       - put: { path: /b }
       - delete: { path: /c }
       - patch: { path: /d }

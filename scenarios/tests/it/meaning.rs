@@ -2,7 +2,8 @@
 
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
-    Arrivals, Check, FeederOrder, Node, OnExhausted, Part, Plan, Request, SqlMode,
+    Arrivals, Check, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan, Request, Source, SqlMode,
+    TextTest,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_scenarios::{
@@ -59,7 +60,7 @@ fn templates_become_parts() {
     let header = |name: &str| &post.headers.iter().find(|(known, _)| known == name).unwrap().1.0;
     assert_eq!(*header("authorization"), [text("Bearer "), Part::Uuid("me".to_owned())]);
     assert_eq!(*header("content-type"), [text("application/json")]);
-    assert_eq!(post.extract[0].json_path, "$.id");
+    assert_eq!(post.extract, [Extract::json("id", "$.id")]);
     assert_eq!(
         post.checks,
         [
@@ -73,6 +74,45 @@ fn templates_become_parts() {
     assert_eq!(plan.targets[0].base_url, "http://127.0.0.1:80/base".replace(":80", ""));
     assert_eq!(plan.feeders[0].order, FeederOrder::Zipf(1.1));
     assert_eq!(plan.feeders[0].rows[9], ["u9", "p9"]);
+}
+
+#[test]
+fn answers_are_read_and_classed() {
+    let plan = plan(&drill(
+        "      - post:\n          path: /a\n          extract:\n            csrf: { regex: 'csrf=(\\w+)' }\n            at: { header: Location, default: none }\n            n: { json: $.n }\n          check: [ 'header etag present', '$.n in [0, \"${v}x\"]' ]\n          outcome: { sold_out: $.n == 2001 }\n      - get: /b/${csrf}/${at}/${n}\n",
+    ).replace("v: \"a\\\"b\"", "v: a").replace("  home:\n", "  home:\n    cookies: true\n"));
+    let post = request(&plan, 0);
+    let extract = |name: &str, from, default: Option<&str>| Extract {
+        name: name.to_owned(),
+        from,
+        default: default.map(str::to_owned),
+    };
+    assert_eq!(
+        post.extract,
+        [
+            extract("csrf", Source::Regex("csrf=(\\w+)".to_owned()), None),
+            extract("at", Source::Header("location".to_owned()), Some("none")),
+            extract("n", Source::JsonPath("$.n".to_owned()), None),
+        ]
+    );
+    let path = || "$.n".to_owned();
+    assert_eq!(
+        post.checks,
+        [
+            Check::Header { name: "etag".to_owned(), test: TextTest::Present },
+            Check::JsonIn { path: path(), values: vec![0.into(), "ax".into()] },
+        ]
+    );
+    let when = Check::Json { path: path(), op: Op::Eq, value: 2001.into() };
+    assert_eq!(post.outcomes, [Outcome { name: "sold_out".to_owned(), when }]);
+    assert_eq!(plan.steps[0].outcomes, ["sold_out"]);
+    assert!(plan.journeys[0].cookies);
+    // What an earlier version wrote is still read, and the other way round nothing is lost.
+    let text = serde_json::to_string(&plan).unwrap();
+    let again: Plan = serde_json::from_str(&text).unwrap();
+    assert_eq!(again.journeys, plan.journeys);
+    let old: Extract = serde_json::from_str(r#"{"name":"id","json_path":"$.id"}"#).unwrap();
+    assert_eq!(old, Extract::json("id", "$.id"));
 }
 
 #[test]

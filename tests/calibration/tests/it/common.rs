@@ -19,17 +19,7 @@ pub(crate) const S: u64 = 1_000 * MS;
 pub(crate) const RUN: &str = "cal-1";
 
 pub(crate) fn get(step: u16, path: &str) -> Request {
-    Request {
-        step,
-        target: 0,
-        method: "GET".into(),
-        path: Template::literal(path),
-        headers: vec![],
-        body: None,
-        extract: vec![],
-        checks: vec![],
-        timeout_ns: None,
-    }
+    Request { step, method: "GET".into(), path: Template::literal(path), ..Request::default() }
 }
 
 pub(crate) fn node(request: Request) -> Node {
@@ -51,7 +41,7 @@ fn steps_of(nodes: &[Node]) -> usize {
 
 /// A plan of one journey and one phase, even arrivals.
 pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
-    let info = |k: usize| StepInfo { journey: "j".into(), step: format!("s{k}") };
+    let info = |k: usize| StepInfo { journey: "j".into(), step: format!("s{k}"), ..StepInfo::default() };
     Plan {
         v: PLAN_VERSION,
         name: "calibration".into(),
@@ -72,7 +62,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
         isolation: Isolation::default(),
         feeders: vec![],
         steps: (0..steps_of(&steps)).map(info).collect(),
-        journeys: vec![Journey { name: "j".into(), share: 1.0, steps }],
+        journeys: vec![Journey { name: "j".into(), share: 1.0, steps, ..Journey::default() }],
         load: Load {
             arrivals: Arrivals::Even,
             seed: 1,

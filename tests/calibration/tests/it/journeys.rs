@@ -59,7 +59,7 @@ fn checkout(url: &str) -> Plan {
         Part::Uuid(String::new()),
         text(r#""}"#),
     ]));
-    order.extract = vec![Extract { name: "id".into(), json_path: "$.id".into() }];
+    order.extract = vec![Extract::json("id", "$.id")];
     order.checks = vec![Check::Status { op: Op::Eq, value: 201 }];
     let mut look = get(1, "/");
     look.path = Template(vec![text("/orders/"), Part::Extracted("id".into())]);

@@ -1,6 +1,7 @@
 //! The load engine against servers whose truth is known.
 
 #[cfg(test)]
+mod answers;
 mod common;
 #[cfg(test)]
 mod counts;

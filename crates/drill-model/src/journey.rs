@@ -1,0 +1,288 @@
+//! What users do: journeys, their requests, and what is read from answers. Seen through [`crate::plan`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::condition::Op;
+use crate::plan::StepId;
+
+/// A data source of journeys.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Feeder {
+    /// Its name in the file.
+    pub name: String,
+    /// The CSV file, as written.
+    pub csv: String,
+    /// Column names, from the first line.
+    pub columns: Vec<String>,
+    /// The rows; not part of `plan.json` (its hash is).
+    #[serde(skip)]
+    pub rows: std::sync::Arc<Vec<Vec<String>>>,
+    /// Number of rows.
+    pub row_count: usize,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// Order of use.
+    pub order: FeederOrder,
+    /// What happens after the last row of a sequential or shuffled feeder.
+    pub on_exhausted: OnExhausted,
+}
+
+/// Which row a journey gets. Always a function of the journey's global index, so that a re-split over shards
+/// sends no row twice.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeederOrder {
+    /// Row = index.
+    #[default]
+    Sequential,
+    /// A seeded permutation of the rows.
+    Shuffle,
+    /// Independent uniform draws.
+    Random,
+    /// Independent draws, row k with weight 1/k^s.
+    Zipf(f64),
+}
+
+/// After the last row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExhausted {
+    /// From the beginning again.
+    Recycle,
+    /// The journey does not start; counted as missed.
+    #[default]
+    StopJourney,
+    /// The run ends as failed.
+    Fail,
+}
+
+/// A journey: what one user does.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Journey {
+    /// Its name.
+    pub name: String,
+    /// Share among arrivals, 0..=1; all shares sum to 1. A phase may override it.
+    pub share: f64,
+    /// Whether cookies of answers are sent back in later requests of the same journey to the same target.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cookies: bool,
+    /// What is done, in order.
+    pub steps: Vec<Node>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// One node of a journey.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Node {
+    /// A request.
+    Request(Box<Request>),
+    /// A pause, uniform between the two, in nanoseconds.
+    Think {
+        /// Shortest.
+        min_ns: u64,
+        /// Longest.
+        max_ns: u64,
+    },
+    /// One branch by weight.
+    Choose(Vec<Branch>),
+}
+
+/// A branch of a choice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Branch {
+    /// Relative weight, above 0.
+    pub weight: f64,
+    /// What is done.
+    pub steps: Vec<Node>,
+}
+
+/// A request step.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Request {
+    /// Index into [`crate::plan::Plan::steps`].
+    pub step: StepId,
+    /// Index into [`crate::plan::Plan::targets`].
+    pub target: u16,
+    /// `GET`, `POST`, `PUT`, `DELETE`, …
+    pub method: String,
+    /// Path and query, beginning with `/`.
+    pub path: Template,
+    /// Further headers, names in lower case.
+    pub headers: Vec<(String, Template)>,
+    /// The body; `None` for no body. A JSON body is a template of its text.
+    pub body: Option<Template>,
+    /// Values taken from the answer.
+    pub extract: Vec<Extract>,
+    /// What the answer must be.
+    pub checks: Vec<Check>,
+    /// Classes of answers besides ok and fail: the first whose condition holds is the answer's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<Outcome>,
+    /// Limit for this exchange; overrides the target's.
+    pub timeout_ns: Option<u64>,
+}
+
+/// Name of a request step.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StepInfo {
+    /// The journey's name.
+    pub journey: String,
+    /// The step's name, or the path template when it has none.
+    pub step: String,
+    /// Names of its classes of answers besides ok and fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<String>,
+}
+
+/// Text with holes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Template(pub Vec<Part>);
+
+impl Template {
+    /// A template without holes.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self(vec![Part::Literal(text.to_owned())])
+    }
+}
+
+/// A piece of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Fixed text.
+    Literal(String),
+    /// A column of a feeder's row, by indices.
+    Feeder {
+        /// Index into [`crate::plan::Plan::feeders`].
+        feeder: u16,
+        /// Index into its columns.
+        column: u16,
+    },
+    /// A value extracted earlier in the journey, by its name.
+    Extracted(String),
+    /// A fresh random UUID v4; the same within one journey for the same name, `${uuid}` has the empty name.
+    Uuid(String),
+    /// The run's id.
+    RunId,
+    /// The journey's global index, decimal.
+    Index,
+}
+
+/// A value taken from an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extract {
+    /// The name under which later steps see it.
+    pub name: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub from: Source,
+    /// What is taken when it is not there; without one, that is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+}
+
+impl Extract {
+    /// The first node at a JSON path.
+    #[must_use]
+    pub fn json(name: &str, path: &str) -> Self {
+        Self { name: name.to_owned(), from: Source::JsonPath(path.to_owned()), default: None }
+    }
+}
+
+/// Where a value stands in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The first node at an RFC 9535 JSON path, strings as they are, all else as JSON. Null is no value.
+    JsonPath(String),
+    /// The first group of the first match in the body, or the whole match when there is no group.
+    Regex(String),
+    /// The first header of that name.
+    Header(String),
+}
+
+/// A class of answers that are no failures and are counted apart: `sold_out`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Its name in results.
+    pub name: String,
+    /// What makes an answer one of it.
+    pub when: Check,
+}
+
+/// A check of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The status compares so with a number.
+    Status {
+        /// The comparison.
+        op: Op,
+        /// The number.
+        value: u16,
+    },
+    /// The status is one of these.
+    StatusIn(Vec<u16>),
+    /// The first node at a JSON path compares so with a JSON value.
+    Json {
+        /// RFC 9535 JSON path.
+        path: String,
+        /// The comparison.
+        op: Op,
+        /// The value.
+        value: serde_json::Value,
+    },
+    /// The first node at a JSON path equals one of these JSON values.
+    JsonIn {
+        /// RFC 9535 JSON path.
+        path: String,
+        /// The values.
+        values: Vec<serde_json::Value>,
+    },
+    /// The first node at a JSON path, as text (strings as they are, all else as JSON), is so.
+    JsonText {
+        /// RFC 9535 JSON path.
+        path: String,
+        /// What is asked.
+        test: TextTest,
+    },
+    /// The first header of that name is so.
+    Header {
+        /// The name, in lower case.
+        name: String,
+        /// What is asked.
+        test: TextTest,
+    },
+    /// The body is so.
+    Body(TextTest),
+    /// The body's length in bytes compares so with a number.
+    BodySize {
+        /// The comparison.
+        op: Op,
+        /// The number.
+        bytes: u64,
+    },
+}
+
+/// What is asked of a text. What is not there passes [`TextTest::Absent`] alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextTest {
+    /// It is this.
+    Is(String),
+    /// It is there, and is not this.
+    IsNot(String),
+    /// This is a part of it.
+    Contains(String),
+    /// A regular expression is found in it.
+    Matches(String),
+    /// It is there.
+    Present,
+    /// It is not there.
+    Absent,
+}
