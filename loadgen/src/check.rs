@@ -28,7 +28,7 @@ pub(crate) enum Test {
 }
 
 /// A compiled [`TextTest`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Text {
     Is(Vec<u8>),
     IsNot(Vec<u8>),
@@ -141,7 +141,7 @@ impl<'a> Subject<'a> {
 }
 
 impl Text {
-    fn compile(test: &TextTest) -> Result<Self, StartError> {
+    pub(crate) fn compile(test: &TextTest) -> Result<Self, StartError> {
         Ok(match test {
             TextTest::Is(text) => Self::Is(text.clone().into_bytes()),
             TextTest::IsNot(text) => Self::IsNot(text.clone().into_bytes()),
@@ -154,7 +154,7 @@ impl Text {
         })
     }
 
-    fn holds(&self, text: Option<&[u8]>) -> bool {
+    pub(crate) fn holds(&self, text: Option<&[u8]>) -> bool {
         let Some(text) = text else { return matches!(self, Self::Absent) };
         match self {
             Self::Is(wanted) => text == wanted,

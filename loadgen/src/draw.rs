@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     Node(u32),
     /// Half of a UUID.
     Uuid(u32),
+    /// The second draw at a place in a journey.
+    Second(u32),
 }
 
 impl Purpose {
@@ -24,6 +26,7 @@ impl Purpose {
             Self::Shuffle(n) => 3 << 40 | u64::from(n),
             Self::Node(n) => 4 << 40 | u64::from(n),
             Self::Uuid(n) => 5 << 40 | u64::from(n),
+            Self::Second(n) => 6 << 40 | u64::from(n),
         }
     }
 }
@@ -64,7 +67,18 @@ pub(crate) fn to_unit(bits: u64) -> f64 {
 
 /// Uniform in 0..n (0 for an empty range), by the high half of a product.
 pub(crate) fn below(seed: u64, purpose: Purpose, index: u64, n: u64) -> u64 {
-    ((u128::from(bits(seed, purpose, index)) * u128::from(n)) >> 64) as u64
+    scale(bits(seed, purpose, index), n)
+}
+
+/// 64 bits as a number in 0..n.
+pub(crate) fn scale(bits: u64, n: u64) -> u64 {
+    ((u128::from(bits) * u128::from(n)) >> 64) as u64
+}
+
+/// A standard normal draw from two uniform ones (Box and Muller, "A note on the generation of random normal deviates",
+/// 1958).
+pub(crate) fn normal(one: f64, two: f64) -> f64 {
+    (-2.0 * (1.0 - one).ln()).sqrt() * (std::f64::consts::TAU * two).cos()
 }
 
 /// The first place in ascending sums of weights that lies above a draw; the last one for rounding's sake.
@@ -94,6 +108,24 @@ mod tests {
         let both = (0..n).map(|i| (unit(7, Purpose::Mix, i) - 0.5) * (unit(7, Purpose::Feeder(1), i) - 0.5));
         assert!((both.sum::<f64>() / n as f64).abs() < 0.002, "no correlation");
         assert!((0..n).all(|i| below(1, Purpose::Mix, i, 10) < 10));
+    }
+
+    #[test]
+    fn normal_draws_have_mean_zero_and_deviation_one() {
+        let draw = |i| normal(unit(3, Purpose::Node(1), i), unit(3, Purpose::Second(1), i));
+        let n = 100_000_u64;
+        let mean = (0..n).map(draw).sum::<f64>() / n as f64;
+        let square = (0..n).map(|i| draw(i).powi(2)).sum::<f64>() / n as f64;
+        assert!(mean.abs() < 0.01 && (square - 1.0).abs() < 0.02, "{mean} {square}");
+        assert!(normal(0.0, 0.3).is_finite() && normal(to_unit(u64::MAX), 0.3).is_finite());
+    }
+
+    #[test]
+    fn turns_of_a_loop_draw_anew() {
+        let at = |turn| bits_in(7, Purpose::Node(1), 5, turn);
+        assert_eq!(at(0), bits(7, Purpose::Node(1), 5));
+        let all: std::collections::BTreeSet<u64> = (0..1000).map(at).collect();
+        assert_eq!(all.len(), 1000);
     }
 
     #[test]

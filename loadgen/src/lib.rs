@@ -41,7 +41,7 @@ pub use http1::CONNECTING_MAX;
 pub use kept::EXTRACTED_MAX_BYTES;
 pub use pacer::{ECONOMY_QUANTUM_NS, Pacing, SPIN_NS};
 pub use probe::{ProbeOptions, ProbeOutcome, probe};
-pub use program::JOURNEY_NODES_MAX;
+pub use program::{JOURNEY_NODES_MAX, LOOP_TURNS_MAX};
 pub use recorder::{ROOTS_MAX, TALLIES_MAX};
 pub use sample::{BODY_SHOWN_MAX_BYTES, FAILED_PER_BATCH_MAX, FAILED_PER_STEP_MAX, HELD_MAX};
 pub use shard::{LAST_BATCH_WAIT_MS, OVERDUE_MAX_NS, ShardReport, TICK_MS};

@@ -2,8 +2,9 @@
 
 mod request;
 
-use peakdrill_drill_model::plan::{Journey, Node, Plan};
+use peakdrill_drill_model::plan::{Journey, Loop, Node, Plan};
 
+use crate::check::Text;
 use crate::draw;
 use crate::error::StartError;
 use crate::feeder::Rows;
@@ -13,6 +14,8 @@ pub(crate) use request::{RequestCode, Unwritten, is_json};
 
 /// Most instructions of one journey.
 pub const JOURNEY_NODES_MAX: usize = 10_000;
+/// Most turns of one loop.
+pub const LOOP_TURNS_MAX: u32 = 10_000;
 
 /// A compiled plan.
 #[derive(Debug)]
@@ -33,11 +36,12 @@ pub(crate) struct Program {
 pub(crate) struct JourneyCode {
     pub(crate) ops: Vec<Op>,
     pub(crate) extracted: usize,
+    pub(crate) loops: usize,
     pub(crate) feeders: Vec<u16>,
 }
 
 /// An instruction. Targets of jumps are places in the list; behind its end the journey is over.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Op {
     /// Send a request: index into [`Program::requests`].
     Request(usize),
@@ -47,6 +51,12 @@ pub(crate) enum Op {
     Choose { sums: Vec<f64>, places: Vec<usize> },
     /// Go on elsewhere.
     Jump(usize),
+    /// Pause, lognormal, with the logarithm of the median.
+    ThinkLognormal { mu: f64, sigma: f64, max_ns: u64 },
+    /// Draw how many turns a loop has; without one, go on behind it.
+    Begin { counter: usize, min: u32, max: u32, behind: usize },
+    /// After a turn: another one, or go on.
+    Again { counter: usize, first: usize, when: Option<(u16, Text)> },
 }
 
 impl Program {
@@ -88,7 +98,7 @@ impl Program {
                 journey.name
             )));
         }
-        Ok(JourneyCode { ops, extracted: names.extracted.len(), feeders: names.feeders })
+        Ok(JourneyCode { ops, extracted: names.extracted.len(), loops: names.loops, feeders: names.feeders })
     }
 
     fn compile_nodes(
@@ -112,6 +122,11 @@ impl Program {
                 Node::Think { min_ns, max_ns } => {
                     ops.push(Op::Think { min_ns: *min_ns, max_ns: (*max_ns).max(*min_ns) });
                 }
+                Node::ThinkLognormal { median_ns, sigma, max_ns } => {
+                    let mu = (*median_ns as f64).max(1.0).ln();
+                    ops.push(Op::ThinkLognormal { mu, sigma: *sigma, max_ns: *max_ns });
+                }
+                Node::Loop(turns) => self.compile_loop(plan, turns, run, names, ops)?,
                 Node::Choose(branches) => {
                     let at = ops.len();
                     ops.push(Op::Jump(at + 1));
@@ -131,6 +146,31 @@ impl Program {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn compile_loop(
+        &mut self,
+        plan: &Plan,
+        turns: &Loop,
+        run: &str,
+        names: &mut Names,
+        ops: &mut Vec<Op>,
+    ) -> Result<(), StartError> {
+        if turns.max > LOOP_TURNS_MAX || turns.min > turns.max {
+            return Err(StartError::Plan(format!("a loop has at most {LOOP_TURNS_MAX} turns")));
+        }
+        let (counter, begin) = (names.loops, ops.len());
+        names.loops += 1;
+        ops.push(Op::Jump(begin + 1));
+        self.compile_nodes(plan, &turns.steps, run, names, ops)?;
+        let when = match &turns.again {
+            Some(again) => Some((names.extracted(&again.value), Text::compile(&again.test)?)),
+            None => None,
+        };
+        ops.push(Op::Again { counter, first: begin + 1, when });
+        let behind = ops.len();
+        set(ops, begin, Op::Begin { counter, min: turns.min, max: turns.max, behind });
         Ok(())
     }
 

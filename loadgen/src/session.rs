@@ -47,6 +47,8 @@ pub(crate) struct Memory {
     /// Row per feeder of the plan.
     pub(crate) rows: Vec<u32>,
     pub(crate) kept: Kept,
+    /// Turns that each loop has left.
+    pub(crate) loops: Vec<u32>,
     pub(crate) jar: Jar,
 }
 
@@ -101,13 +103,42 @@ impl Session {
                 None => return Next::End,
                 Some(Op::Jump(to)) => self.pc = *to,
                 Some(Op::Choose { sums, places }) => {
-                    let branch = draw::pick(sums, draw::unit(program.seed, place, self.index));
+                    let branch = draw::pick(sums, draw::to_unit(self.draw(program, place)));
                     self.pc = places.get(branch).copied().unwrap_or(usize::MAX);
                 }
                 Some(Op::Think { min_ns, max_ns }) => {
                     self.pc += 1;
-                    let extra = draw::below(program.seed, place, self.index, max_ns - min_ns + 1);
+                    let extra = draw::scale(self.draw(program, place), max_ns - min_ns + 1);
                     return Next::Think(min_ns + extra);
+                }
+                Some(Op::ThinkLognormal { mu, sigma, max_ns }) => {
+                    let second = Purpose::Second(self.pc as u32);
+                    self.pc += 1;
+                    let one = draw::to_unit(self.draw(program, place));
+                    let two = draw::to_unit(self.draw(program, second));
+                    let pause = (mu + sigma * draw::normal(one, two)).exp();
+                    return Next::Think((pause.round() as u64).min(*max_ns));
+                }
+                Some(Op::Begin { counter, min, max, behind }) => {
+                    let range = u64::from(max - min) + 1;
+                    let turns = min + draw::scale(self.draw(program, place), range) as u32;
+                    if let Some(left) = self.memory.loops.get_mut(*counter) {
+                        *left = turns;
+                    }
+                    self.pc = if turns == 0 { *behind } else { self.pc + 1 };
+                }
+                Some(Op::Again { counter, first, when }) => {
+                    let holds =
+                        when.as_ref().is_none_or(|(value, test)| test.holds(self.memory.kept.get(*value)));
+                    let left = self.memory.loops.get_mut(*counter);
+                    match left.filter(|left| **left > 1 && holds) {
+                        Some(left) => {
+                            *left -= 1;
+                            self.turn = self.turn.wrapping_add(1);
+                            self.pc = *first;
+                        }
+                        None => self.pc += 1,
+                    }
                 }
                 Some(Op::Request(request)) => {
                     self.pc += 1;
@@ -115,6 +146,10 @@ impl Session {
                 }
             }
         }
+    }
+
+    fn draw(&self, program: &Program, purpose: Purpose) -> u64 {
+        draw::bits_in(program.seed, purpose, self.index, self.turn)
     }
 
     /// What it inserts into requests, and its cookies.
@@ -139,6 +174,8 @@ pub(crate) fn prepare(
     index: u64,
 ) -> Result<(), Exhausted> {
     memory.kept.reset(code.extracted);
+    memory.loops.clear();
+    memory.loops.resize(code.loops, 0);
     let rows = &mut memory.rows;
     rows.clear();
     if code.feeders.is_empty() {

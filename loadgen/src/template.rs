@@ -55,6 +55,8 @@ pub(crate) struct Names {
     pub(crate) uuids: Vec<String>,
     /// Feeders that are used, ascending.
     pub(crate) feeders: Vec<u16>,
+    /// Loops met so far.
+    pub(crate) loops: usize,
     /// Whether the journey keeps cookies.
     pub(crate) cookies: bool,
 }

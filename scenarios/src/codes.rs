@@ -40,7 +40,7 @@ E0103 "The file is empty, or holds only comments. `peakdrill init` writes a comm
 E0104 "The same key stands twice in one mapping. YAML leaves open which one counts, so neither does: remove one."
 E0105 "A key is not plain text. Keys are words such as `rate`; a list or a mapping cannot be one."
 E0201 "A `${name}` is not known. Names come from `vars`, from a feeder (`${users.uid}`), from an earlier `extract`, from the environment (`${env:NAME}`), or are built in: `${uuid}`, `${uuid:name}`, `${run.id}`, `${index}`. Write `$${` for a literal `${`."
-E0202 "A value is used before a step has extracted it. Steps run in order; a value extracted inside a branch of `choose` exists after the choice only when every branch extracts it."
+E0202 "A value is used before a step has extracted it. Steps run in order; a value extracted inside a branch of `choose` exists after the choice only when every branch extracts it, and one extracted inside a `loop` only when the loop has at least one turn."
 E0203 "A `${function}` is not known. There are `${uuid}`, `${uuid:name}`, `${run.id}`, `${index}`, `${env:NAME}` and, for keys and DSNs only, `${secret:NAME}`."
 E0204 "A feeder has no such column. Columns are named by the first line of the CSV file."
 E0205 "`--set` names a variable that the file does not declare. Declare it under `vars` with a default: a misspelt name must not be silently without effect."
@@ -56,10 +56,14 @@ E0312 "A key is not known in this block. Nothing is ever accepted and ignored. T
 E0313 "The language knows this, but it is not built yet. It is an error rather than ignored, because a drill that silently leaves something out would not be the drill you wrote."
 E0314 "A value is not one of those that the key takes."
 E0315 "A variant is written as a mapping with exactly one key, such as `- get: /` or `shape: { hold: {…} }`."
-E0316 "A target, journey, step or phase of this name does not exist in the file."
+E0316 "A target, journey, fragment, step or phase of this name does not exist in the file."
 E0317 "Two things have the same name, so results could not be told apart. Steps without a `name` are named by their path template."
 E0318 "A list or block that needs at least one entry is empty."
 E0319 "Two keys exclude each other, or one makes no sense beside the other."
+E0320 "Fragments or files go round in a circle: one uses or includes itself, perhaps through others. The message shows the way round."
+E0321 "An included file may hold `include`, `feeders`, `fragments` and `journeys`; targets, load, guards and gates belong to the scenario itself, where a reader looks for them."
+E0322 "A chain of fragments or of included files is too long, or there are too many of them: at most 100 fragments, 16 deep, and 50 files, 8 deep."
+E0323 "A loop cannot be read. Write `loop: { times: 3, steps: [...] }`, with a range `1..5` for a number that is drawn for each journey, at most 10,000 turns, and optionally `while: \"${state} != done\"`, which is asked after each turn of a value that a step has extracted."
 E0401 "A quantity is written without its unit. Durations need ns, us, ms, s, m or h (`300ms`), rates need /s, /min or /h (`500/s`), shares need % (`0.05%`). Bare numbers are refused because a wrong guess of the unit is silent."
 E0402 "A quantity cannot be read, or its unit is not known. Durations: `300ms`, `1.5s`, `1m30s`. Rates: `500/s`, `6000/min`. Shares: `0.05%`."
 E0403 "A value is outside the range that makes sense for the key."
@@ -98,7 +102,7 @@ W0802 "A feeder runs out of rows before the plan ends; journeys without a row wi
 W0803 "A target's certificate is not verified. Whoever stands in between can read and change the traffic."
 W0804 "Text looks like another tool's template (`{{ name }}`). Here it is written `${name}`; as it stands, it is sent literally."
 W0805 "A journey never runs: its share is zero in every phase."
-W0806 "A feeder or a variable is declared but not used."
+W0806 "A feeder, a fragment or a variable is declared but not used."
 }
 
 /// All codes, in order.

@@ -76,7 +76,11 @@ pub(crate) fn walk(steps: &[Node], times: f64, see: &mut dyn FnMut(&Request, f64
     for step in steps {
         match step {
             Node::Request(request) => see(request, times),
-            Node::Think { .. } => {}
+            Node::Think { .. } | Node::ThinkLognormal { .. } => {}
+            Node::Loop(turns) => {
+                let mean = (f64::from(turns.min) + f64::from(turns.max)) / 2.0;
+                walk(&turns.steps, times * mean, see);
+            }
             Node::Choose(branches) => {
                 let sum: f64 = branches.iter().map(|branch| branch.weight).sum();
                 for branch in branches {
@@ -87,7 +91,8 @@ pub(crate) fn walk(steps: &[Node], times: f64, see: &mut dyn FnMut(&Request, f64
     }
 }
 
-/// Expected number of times that each request step of a plan runs, by its index; closed loops are not counted.
+/// Expected number of times that each request step of a plan runs, by its index; closed loops are not counted, and loops
+/// with a condition as if it always held.
 #[must_use]
 pub fn expected_requests(plan: &Plan) -> Vec<f64> {
     let mut out = vec![0.0; plan.steps.len()];

@@ -18,6 +18,20 @@ pub const MAX_STEPS: usize = 1_000;
 pub const MAX_PHASES: usize = 100;
 /// Most journeys.
 pub const MAX_JOURNEYS: usize = 100;
+/// Most steps of one journey, those of its fragments included.
+pub const MAX_JOURNEY_NODES: usize = 5_000;
+/// Most requests of one pass through a journey, all turns of its loops included.
+pub const MAX_JOURNEY_REQUESTS: u64 = 100_000;
+/// Most turns of a loop.
+pub const MAX_LOOP_TURNS: u32 = 10_000;
+/// Most fragments.
+pub const MAX_FRAGMENTS: usize = 100;
+/// Most fragments that use one another.
+pub const MAX_FRAGMENT_DEPTH: usize = 16;
+/// Most files that a scenario includes.
+pub const MAX_INCLUDES: usize = 50;
+/// Most files that include one another.
+pub const MAX_INCLUDE_DEPTH: usize = 8;
 /// Most targets.
 pub const MAX_TARGETS: usize = 100;
 /// Most feeders.

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{PLAN_VERSION, Plan, Report};
 
-use crate::codes::{E0101, E0102, E0103, E0314};
+use crate::codes::{E0101, E0102, E0103, E0314, E0317, E0322};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::input::{Input, Parsed};
 use crate::keys;
 use crate::limits;
-use crate::node::{Node, Span};
+use crate::node::{Node, Span, Value};
 use crate::yaml;
 
 mod check;
 mod cross;
 mod curve;
 mod feeders;
+mod flow;
 mod gates;
+mod include;
 mod isolation;
 mod journeys;
 mod json_body;
@@ -28,6 +30,8 @@ mod targets;
 mod template;
 mod vars;
 
+use flow::Fragment;
+use journeys::Journeys;
 pub(crate) use request::header_problem;
 pub(crate) use targets::base_url;
 pub(crate) use vars::hex;
@@ -42,7 +46,7 @@ pub fn parse(input: &Input<'_>) -> Parsed {
 }
 
 fn read_root(ctx: &Ctx<'_>) -> Option<Node> {
-    let text = ctx.source.text();
+    let text = ctx.input.text;
     if text.len() > limits::MAX_SCENARIO_BYTES {
         let message =
             format!("the scenario has {} bytes, at most {} are read", text.len(), limits::MAX_SCENARIO_BYTES);
@@ -59,7 +63,7 @@ fn read_root(ctx: &Ctx<'_>) -> Option<Node> {
         }
         Ok(root) => Some(root),
         Err(error) => {
-            let start = ctx.source.byte(error.place);
+            let start = ctx.source.file(0).byte(error.place);
             let code = if error.limit { E0102 } else { E0101 };
             ctx.push(draft(code, Span { start, end: start }, error.message));
             None
@@ -80,8 +84,18 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
         ctx.name_ok(node, &name, "an environment").then(|| name.into_owned())
     });
     let targets = targets::lower(ctx, top.get("targets"));
-    let feeders = feeders::lower(ctx, top.get("feeders"));
-    let mut journeys = journeys::lower(ctx, top.get("journeys"), &targets, &feeders);
+    let included = include::load(ctx, &top);
+    let files: Vec<Fields<'_>> =
+        included.iter().filter_map(|root| ctx.fields(root, root.span, &keys::INCLUDED)).collect();
+    let all = |name: &str| entries(ctx, &top, &files, name);
+    let own = all("journeys");
+    let feeders = feeders::lower(ctx, &all("feeders"));
+    let fragments = fragments(ctx, &all("fragments"));
+    let place = top.get("journeys").map_or(root.span, |node| node.span);
+    let mut journeys = Journeys::default();
+    if top.get("journeys").is_some_and(|node| matches!(node.value, Value::Map(_))) {
+        journeys = journeys::lower(ctx, &own, place, &fragments, &targets, &feeders);
+    }
     let load = load::lower(
         ctx,
         top.get("load"),
@@ -98,8 +112,14 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     let gates = gates::lower(ctx, top.get("gates"), top.key_span("gates"), &names);
     let reports = reports(ctx, top.get("reports"), top.key_span("reports"));
     let labels = labels(ctx, &top);
-    let checked =
-        cross::Checked { ctx, top: &top, targets: &targets, feeders: &feeders, journeys: &journeys };
+    let checked = cross::Checked {
+        ctx,
+        top: &top,
+        targets: &targets,
+        feeders: &feeders,
+        journeys: &journeys,
+        fragments: &fragments,
+    };
     let plan = Plan {
         v: PLAN_VERSION,
         name: name.unwrap_or_default(),
@@ -119,6 +139,40 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     };
     checked.run(&plan);
     Some(plan)
+}
+
+/// A name, where it stands, and what it names.
+pub(crate) type Entry<'n> = (&'n str, &'n Node, &'n Node);
+
+/// What all files have at a key, the scenario's own first.
+fn entries<'n>(ctx: &Ctx<'_>, top: &Fields<'n>, files: &[Fields<'n>], name: &str) -> Vec<Entry<'n>> {
+    let mut out: Vec<Entry<'n>> = Vec::new();
+    for fields in std::iter::once(top).chain(files) {
+        let Some(node) = fields.get(name) else { continue };
+        let here = ctx.mapping(node, fields.key_span(name), &format!("`{name}`")).unwrap_or_default();
+        for (entry, key, value) in here {
+            if let Some((_, first, _)) = out.iter().find(|(known, ..)| *known == entry) {
+                let file = ctx.source.file(first.span.start);
+                let (line, _) = file.place(first.span.start);
+                let message = format!("`{name}` has two entries `{entry}`");
+                let label = format!("first in {} on line {line}", file.name);
+                ctx.push(draft(E0317, key.span, message).label(label));
+                continue;
+            }
+            out.push((entry, key, value));
+        }
+    }
+    out
+}
+
+fn fragments<'n>(ctx: &Ctx<'_>, entries: &[Entry<'n>]) -> Vec<Fragment<'n>> {
+    if let Some((_, key, _)) = entries.get(limits::MAX_FRAGMENTS) {
+        ctx.push(draft(E0322, key.span, format!("more than {} fragments", limits::MAX_FRAGMENTS)));
+    }
+    let one = |(name, key, steps): &Entry<'n>| {
+        ctx.name_ok(key, name, "a fragment").then_some(Fragment { name, key: key.span, steps })
+    };
+    entries.iter().take(limits::MAX_FRAGMENTS).filter_map(one).collect()
 }
 
 fn version(ctx: &Ctx<'_>, node: Option<&Node>) {

@@ -87,8 +87,70 @@ pub enum Node {
         /// Longest.
         max_ns: u64,
     },
+    /// A pause, lognormal.
+    ThinkLognormal {
+        /// Median, in nanoseconds.
+        median_ns: u64,
+        /// Shape: standard deviation of the logarithm.
+        sigma: f64,
+        /// Longer ones last so long, in nanoseconds.
+        max_ns: u64,
+    },
     /// One branch by weight.
     Choose(Vec<Branch>),
+    /// The same again and again.
+    Loop(Loop),
+}
+
+/// Steps that are done several times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Loop {
+    /// Fewest turns; how many it is of the range is drawn for each journey.
+    pub min: u32,
+    /// Most turns.
+    pub max: u32,
+    /// After a turn, what must hold for another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
+    /// What is done.
+    pub steps: Vec<Node>,
+}
+
+/// What must hold for another turn of a loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// The name of an extracted value.
+    pub value: String,
+    /// What is asked of it.
+    pub test: TextTest,
+}
+
+impl Node {
+    /// The lists of nodes below this one.
+    pub fn below(&self) -> impl Iterator<Item = &[Node]> {
+        let (branches, steps) = match self {
+            Self::Choose(branches) => (branches.as_slice(), None),
+            Self::Loop(turns) => (&[][..], Some(turns.steps.as_slice())),
+            Self::Request(_) | Self::Think { .. } | Self::ThinkLognormal { .. } => (&[][..], None),
+        };
+        branches.iter().map(|branch| branch.steps.as_slice()).chain(steps)
+    }
+
+    /// The same, to be changed.
+    pub fn below_mut(&mut self) -> impl Iterator<Item = &mut Vec<Node>> {
+        let (branches, steps) = match self {
+            Self::Choose(branches) => (branches.as_mut_slice(), None),
+            Self::Loop(turns) => (&mut [][..], Some(&mut turns.steps)),
+            Self::Request(_) | Self::Think { .. } | Self::ThinkLognormal { .. } => (&mut [][..], None),
+        };
+        branches.iter_mut().map(|branch| &mut branch.steps).chain(steps)
+    }
+
+    /// Whether it is a pause.
+    #[must_use]
+    pub fn is_pause(&self) -> bool {
+        matches!(self, Self::Think { .. } | Self::ThinkLognormal { .. })
+    }
 }
 
 /// A branch of a choice.

@@ -1,16 +1,19 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
-    Arrivals, Branch, Guards, Isolation, Journey, Load, Node, Part, Phase, Plan, Request, StepInfo, Target,
-    Template,
+    Again, Arrivals, Branch, Guards, Isolation, Journey, Load, Loop, Node, Part, Phase, Plan, Request,
+    StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 
+use peakdrill_drill_model::plan::TextTest;
+use peakdrill_timebase::MonoNs;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Op, Program, Unwritten, is_json};
 use crate::cookies::Jar;
+use crate::session::{Memory, Next, Session, prepare};
 use crate::tagging::{Stamper, Tagging};
 use crate::template::Values;
 use crate::template::tests::kept;
@@ -76,7 +79,76 @@ fn branches_become_jumps() {
         Op::Jump(5),
         Op::Request(2),
     ];
-    assert_eq!(program.journeys[0].ops, expected);
+    assert_eq!(format!("{:?}", program.journeys[0].ops), format!("{expected:?}"));
+}
+
+/// What a journey does, request steps and pauses.
+fn path_of(program: &Program, index: u64, answer: impl Fn(usize) -> &'static str) -> Vec<Next> {
+    let mut memory = Memory::default();
+    prepare(&mut memory, &[], &program.journeys[0], index).unwrap();
+    let mut session = Session {
+        index,
+        journey: 0,
+        phase: 0,
+        intended: MonoNs(0),
+        lateness_ns: 0,
+        pc: 0,
+        turn: 0,
+        memory,
+        user: None,
+        started: false,
+        current: None,
+        birth: 0,
+    };
+    let mut path = Vec::new();
+    loop {
+        match session.step(program) {
+            Next::End => return path,
+            next => path.push(next),
+        }
+        session.memory.kept.set(0, answer(path.len()).as_bytes()).unwrap();
+        assert!(path.len() < 100, "it ends");
+    }
+}
+
+#[test]
+fn loops_have_their_turns() {
+    let turns = |min, max, again, steps| Node::Loop(Loop { min, max, again, steps });
+    let of = |steps| Program::compile(&plan(steps), "r").unwrap();
+    let twice = turns(2, 2, None, vec![turns(3, 3, None, vec![fixed(0)]), fixed(1)]);
+    let program = of(vec![twice, fixed(2)]);
+    let inner = [Next::Request(0); 3];
+    let once = [inner.as_slice(), &[Next::Request(1)]].concat();
+    assert_eq!(path_of(&program, 7, |_| ""), [once.as_slice(), &once, &[Next::Request(2)]].concat());
+    let range = of(vec![turns(0, 4, None, vec![fixed(0)])]);
+    let mut counts = [0; 5];
+    (0..1000).for_each(|index| counts[path_of(&range, index, |_| "").len()] += 1);
+    assert!(counts.iter().all(|n| (150..250).contains(n)), "{counts:?}");
+    assert_eq!(path_of(&range, 3, |_| ""), path_of(&range, 3, |_| ""));
+    let again = Some(Again { value: "state".into(), test: TextTest::IsNot("done".into()) });
+    let until = of(vec![turns(1, 50, again, vec![fixed(0)])]);
+    let most = (0..20).map(|index| path_of(&until, index, |at| if at < 3 { "open" } else { "done" }).len());
+    assert_eq!(most.max(), Some(3));
+    let nothing = plan(vec![turns(5, 4, None, vec![])]);
+    assert!(Program::compile(&nothing, "r").is_err());
+}
+
+#[test]
+fn pauses_in_a_loop_are_each_their_own() {
+    let think = Node::ThinkLognormal { median_ns: 800_000_000, sigma: 0.5, max_ns: 1_500_000_000 };
+    let steps = vec![Node::Loop(Loop { min: 99, max: 99, again: None, steps: vec![think] })];
+    let program = Program::compile(&plan(steps), "r").unwrap();
+    let pauses = |index| {
+        let pause = |next: Next| if let Next::Think(ns) = next { ns } else { panic!("{next:?}") };
+        let mut all: Vec<u64> = path_of(&program, index, |_| "").into_iter().map(pause).collect();
+        all.sort_unstable();
+        all
+    };
+    let all = pauses(1);
+    assert!((650_000_000..950_000_000).contains(&all[49]), "the median is {}", all[49]);
+    assert!(all.windows(2).filter(|pair| pair[0] == pair[1]).all(|pair| pair[0] == 1_500_000_000));
+    assert_eq!((all.last(), &all), (Some(&1_500_000_000), &pauses(1)));
+    assert_ne!(all, pauses(2));
 }
 
 /// What the first request of a plan is on the wire, up to its `traceparent`, and its body.

@@ -90,10 +90,25 @@ pub(crate) static STEP: Block = Block {
         may("put", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A PUT request."),
         may("delete", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A DELETE request."),
         may("patch", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A PATCH request."),
-        may("think", Ty::Text, "A pause: `300ms`, or uniform between two: `300ms..1500ms`."),
+        may(
+            "think",
+            Ty::Text,
+            "A pause: `300ms`, uniform between two (`300ms..1500ms`), or `lognormal(800ms, 0.5)` by median and sigma.",
+        ),
         may("choose", Ty::List(&Ty::Block(&BRANCH)), "One branch by weight."),
-        later("use", "Steps of a fragment."),
+        may("loop", Ty::Block(&LOOP), "The same steps again and again."),
+        may("use", Ty::Text, "The steps of a fragment."),
         later("grpc", "A gRPC call."),
+    ],
+};
+
+pub(crate) static LOOP: Block = Block {
+    id: "loop",
+    what: "a loop",
+    fields: &[
+        must("times", Ty::Text, "How many turns: `3`, or `1..5`, drawn for each journey."),
+        must("steps", Ty::List(&Ty::Variant(&STEP)), "What is done in a turn."),
+        may("while", Ty::Text, "After a turn, what must hold for another one: `${state} != done`."),
     ],
 };
 

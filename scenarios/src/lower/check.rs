@@ -207,7 +207,8 @@ fn comparison<'t>(text: &'t str, of: &str, expected: &str) -> Read<(Op, &'t str)
     }
 }
 
-fn text_test(rest: &str, expected: &str) -> Read<TextTest> {
+/// What is asked of a text: `== x`, `contains "x"`.
+pub(super) fn text_test(rest: &str, expected: &str) -> Read<TextTest> {
     let text = |text: &str| {
         quoted(text)
             .ok_or_else(|| wrong(format!("`{text}` is no text in quotes and no single word"), expected))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use peakdrill_drill_model::plan::{Feeder, FeederOrder, OnExhausted};
 use sha2::{Digest, Sha256};
 
+use super::Entry;
 use super::vars::{BUILT_IN, hex};
 use crate::codes::{E0210, E0314, E0319, E0402, E0403, E0422, E0426, E0701};
 use crate::ctx::{Ctx, Fields, draft};
@@ -23,17 +24,16 @@ pub(crate) struct Slot {
     pub(crate) ordered: bool,
 }
 
-pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Slot> {
-    let Some(node) = node else { return Vec::new() };
-    let entries = ctx.mapping(node, node.span, "`feeders`").unwrap_or_default();
-    if entries.len() > limits::MAX_FEEDERS {
-        ctx.push(draft(E0701, node.span, format!("more than {} feeders", limits::MAX_FEEDERS)));
+/// Reads the feeders of all files.
+pub(super) fn lower(ctx: &Ctx<'_>, entries: &[Entry<'_>]) -> Vec<Slot> {
+    if let Some((_, key, _)) = entries.get(limits::MAX_FEEDERS) {
+        ctx.push(draft(E0701, key.span, format!("more than {} feeders", limits::MAX_FEEDERS)));
         return Vec::new();
     }
     let mut out = Vec::new();
     for (name, key, value) in entries {
         ctx.name_ok(key, name, "a feeder");
-        if BUILT_IN.contains(&name) || ctx.vars.borrow().contains_key(name) {
+        if BUILT_IN.contains(name) || ctx.vars.borrow().contains_key(*name) {
             ctx.push(draft(E0210, key.span, format!("`{name}` is already the name of something else")));
         }
         if let Some(fields) = ctx.fields(value, key.span, &keys::FEEDER) {

@@ -57,7 +57,13 @@ fn from_file(ctx: &Ctx<'_>, name: &str, value: &Node) -> Option<String> {
 /// SHA-256, hex, of the text and of everything from outside that changed its meaning.
 pub(super) fn hash(ctx: &Ctx<'_>) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(ctx.source.text());
+    let files = ctx.source.files();
+    for (at, file) in files.iter().enumerate() {
+        if at > 0 {
+            hasher.update(format!("\0include\0{}\0", file.name));
+        }
+        hasher.update(&file.text);
+    }
     for (name, value) in &*ctx.vars.borrow() {
         if given(ctx, name).is_some() {
             hasher.update(format!("\0set\0{name}\0{}", value.as_deref().unwrap_or_default()));

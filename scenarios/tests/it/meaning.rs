@@ -2,8 +2,8 @@
 
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
-    Arrivals, Check, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan, Request, Source, SqlMode,
-    TextTest,
+    Again, Arrivals, Check, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan, Request, Source,
+    SqlMode, TextTest,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_scenarios::{
@@ -113,6 +113,30 @@ fn answers_are_read_and_classed() {
     assert_eq!(again.journeys, plan.journeys);
     let old: Extract = serde_json::from_str(r#"{"name":"id","json_path":"$.id"}"#).unwrap();
     assert_eq!(old, Extract::json("id", "$.id"));
+}
+
+#[test]
+fn fragments_and_files_are_put_in_where_they_are_used() {
+    let text = drill(
+        "      - use: login\n      - loop:\n          times: 1..3\n          while: '${state} != done'\n          steps:\n            - use: poll\n            - think: lognormal(800ms, 0.5)\n            - use: login\n      - get: /bye/${state}\n",
+    );
+    let text = format!(
+        "{text}include: [ data/shared.yaml, ./data/shared.yaml ]\nfragments:\n  login: [ {{ get: \"/login/${{users.uid}}\" }} ]\n"
+    );
+    let plan = plan(&text);
+    let names: Vec<_> = plan.steps.iter().map(|info| (info.journey.as_str(), info.step.as_str())).collect();
+    let wanted =
+        [("home", "/login/${users.uid}"), ("home", "poll"), ("home", "/bye/${state}"), ("other", "/other")];
+    assert_eq!(names, wanted, "a step that is used twice is one step");
+    let Node::Loop(turns) = &plan.journeys[0].steps[1] else { panic!("no loop") };
+    assert_eq!((turns.min, turns.max), (1, 3));
+    let again = Again { value: "state".to_owned(), test: TextTest::IsNot("done".to_owned()) };
+    assert_eq!(turns.again, Some(again));
+    let think = Node::ThinkLognormal { median_ns: 800_000_000, sigma: 0.5, max_ns: 3_600_000_000_000 };
+    assert_eq!(turns.steps[1], think);
+    // Half of 100 arrivals: once, and two turns of the loop on average.
+    assert_eq!(expected_requests(&plan), [150.0, 100.0, 50.0, 50.0]);
+    assert_ne!(plan.scenario_sha256, self::plan(&text.replace("bye", "by")).scenario_sha256);
 }
 
 #[test]

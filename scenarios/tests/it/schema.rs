@@ -85,7 +85,7 @@ fn broken_drills_do_not() {
         ("rate:", "arrivalRate:"),
         ("hold: {", "search: {"),
         ("name: smoke", "nome: smoke"),
-        ("get: /", "use: /"),
+        ("get: /", "grpc: /"),
     ] {
         assert!(smoke.contains(good));
         let broken = smoke.replacen(good, bad, 1);

@@ -25,11 +25,10 @@ pub(super) fn redacted(plan: &Plan) -> Plan {
 
 fn steps(nodes: &mut [Node]) {
     for node in nodes {
-        match node {
-            Node::Request(one) => request(one),
-            Node::Think { .. } => {}
-            Node::Choose(branches) => branches.iter_mut().for_each(|branch| steps(&mut branch.steps)),
+        if let Node::Request(one) = node {
+            request(one);
         }
+        node.below_mut().for_each(|below| steps(below));
     }
 }
 

@@ -27,16 +27,23 @@ fn shop() -> Server {
     let answer = |seen: &Seen| {
         let i = index(seen);
         match seen.path.as_str() {
-            "/app/login" => Reply { status: 200, headers: vec![], body: format!("<input name=csrf value='c-{i}'>").into() }
-                .header("set-cookie", &format!("sid=s-{i}; Path=/app; HttpOnly"))
-                .header("set-cookie", "seen=1")
-                .header("x-next", &format!("/app/orders?from={i}")),
+            "/app/login" => Reply {
+                status: 200,
+                headers: vec![],
+                body: format!("<input name=csrf value='c-{i}'>").into(),
+            }
+            .header("set-cookie", &format!("sid=s-{i}; Path=/app; HttpOnly"))
+            .header("set-cookie", "seen=1")
+            .header("x-next", &format!("/app/orders?from={i}")),
             path if path.starts_with("/app/orders?") => {
-                let reply = Reply::json(200, &match (i % 4, i % 10) {
-                    (0, _) => r#"{"code":2001,"text":"sold out"}"#.to_owned(),
-                    (_, 5) => r#"{"code":9}"#.to_owned(),
-                    _ => format!(r#"{{"noise":[{{"id":0}},[1,2]],"code":0,"data":{{"ids":["x",{i}]}}}}"#),
-                });
+                let reply = Reply::json(
+                    200,
+                    &match (i % 4, i % 10) {
+                        (0, _) => r#"{"code":2001,"text":"sold out"}"#.to_owned(),
+                        (_, 5) => r#"{"code":9}"#.to_owned(),
+                        _ => format!(r#"{{"noise":[{{"id":0}},[1,2]],"code":0,"data":{{"ids":["x",{i}]}}}}"#),
+                    },
+                );
                 reply.header("set-cookie", "seen=; Max-Age=0")
             }
             _ => Reply::json(200, "{}"),
@@ -67,13 +74,17 @@ fn checkout(url: &str) -> Plan {
         Check::BodySize { op: Op::Lt, bytes: 100 },
         Check::Header { name: "x-next".into(), test: TextTest::Present },
     ];
-    let from = Template(vec![text("c="), Part::Extracted("csrf".into()), text(";l="), Part::Extracted("lang".into())]);
+    let from = Template(vec![
+        text("c="),
+        Part::Extracted("csrf".into()),
+        text(";l="),
+        Part::Extracted("lang".into()),
+    ]);
     let mut order = step(1, vec![text("/app/orders?from="), Part::Index]);
     order.headers.push(("x-from".into(), from));
     order.headers.push(("referer".into(), Template(vec![Part::Extracted("next".into())])));
     order.extract = vec![Extract::json("id", "$.data.ids[1]")];
-    order.checks =
-        vec![Check::JsonIn { path: "$.code".into(), values: vec![json!(0), json!(2001)] }];
+    order.checks = vec![Check::JsonIn { path: "$.code".into(), values: vec![json!(0), json!(2001)] }];
     let when = Check::Json { path: "$.code".into(), op: Op::Eq, value: json!(2001) };
     order.outcomes = vec![Outcome { name: "sold_out".into(), when }];
     let look = step(2, vec![text("/app/orders/"), Part::Extracted("id".into())]);

@@ -31,10 +31,8 @@ pub(crate) fn hold(rate: f64, for_ns: u64) -> Shape {
 }
 
 fn steps_of(nodes: &[Node]) -> usize {
-    let count = |node: &Node| match node {
-        Node::Request(_) => 1,
-        Node::Think { .. } => 0,
-        Node::Choose(branches) => branches.iter().map(|branch| steps_of(&branch.steps)).sum(),
+    let count = |node: &Node| {
+        usize::from(matches!(node, Node::Request(_))) + node.below().map(steps_of).sum::<usize>()
     };
     nodes.iter().map(count).sum()
 }
