@@ -45,6 +45,7 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
         shadow: None,
         isolation: Isolation::default(),
         feeders: Vec::new(),
+        files: Vec::new(),
         journeys: vec![Journey { name: "get".into(), share: 1.0, steps, ..Journey::default() }],
         steps: vec![StepInfo { journey: "get".into(), step: "/".into(), ..StepInfo::default() }],
         load: Load {

@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     Node(u32),
     /// Half of a UUID.
     Uuid(u32),
+    /// A drawn value of a journey.
+    Hole(u32),
     /// The second draw at a place in a journey.
     Second(u32),
 }
@@ -27,6 +29,7 @@ impl Purpose {
             Self::Node(n) => 4 << 40 | u64::from(n),
             Self::Uuid(n) => 5 << 40 | u64::from(n),
             Self::Second(n) => 6 << 40 | u64::from(n),
+            Self::Hole(n) => 7 << 40 | u64::from(n),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::error::StartError;
 use crate::http1::{Http1, PoolConfig};
 use crate::pacer::{Alarm, Pacing};
 use crate::program::Program;
+use crate::secrets::Secrets;
 use crate::shard::{Parts, Shard, ShardReport};
 use crate::tagging::{Stamper, Tagging};
 
@@ -47,14 +48,17 @@ pub struct Config {
     pub tagging: Tagging,
     /// How a shard waits for its next arrival.
     pub pacing: Pacing,
+    /// Values of the secrets that requests carry, by the names in the plan.
+    pub secrets: Secrets,
 }
 
 impl Config {
-    /// One shard, no tags, economy pacing.
+    /// One shard, no tags, no secrets, economy pacing.
     #[must_use]
     pub fn new(plan: Arc<Plan>, run: &str, clock: OsClock, start_at: MonoNs) -> Self {
         let (tagging, pacing) = (Tagging::Plain, Pacing::default());
-        Self { plan, run: run.to_owned(), shards: 1, clock, start_at, tagging, pacing }
+        let (run, secrets) = (run.to_owned(), Secrets::default());
+        Self { plan, run, shards: 1, clock, start_at, tagging, pacing, secrets }
     }
 }
 
@@ -218,7 +222,7 @@ fn first_error(engine: &mut Engine) -> StartError {
 fn prepare(config: Config) -> Result<Launch, StartError> {
     let plan = &config.plan;
     check(plan)?;
-    let program = Arc::new(Program::compile(plan, &config.run)?);
+    let program = Arc::new(Program::compile(plan, &config.run, &config.secrets)?);
     let connectors = plan.targets.iter().zip(&program.addresses);
     let connectors = connectors.map(|(target, address)| address.tls.then(|| crate::tls::connector(target)));
     let connectors = connectors.map(Option::transpose).collect::<Result<Vec<_>, _>>()?;

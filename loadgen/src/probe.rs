@@ -16,8 +16,9 @@ use crate::error::StartError;
 use crate::extract::Fault;
 use crate::http1::{Http1, PoolConfig};
 use crate::json::Found;
-use crate::program::{Op, Program, Unwritten};
+use crate::program::{Op, Program, Scratch, Unwritten};
 use crate::sample;
+use crate::secrets::Secrets;
 use crate::session::{Current, Memory, Session, prepare};
 use crate::shard::judge;
 use crate::tagging::{Ids, Stamper, Tagging};
@@ -34,6 +35,8 @@ pub struct ProbeOptions {
     pub safe_methods_only: bool,
     /// Index of the journey, which picks its rows.
     pub index: u64,
+    /// Values of the secrets that requests carry.
+    pub secrets: Secrets,
 }
 
 /// What became of one request of a probe.
@@ -99,7 +102,7 @@ impl<'a> Probe<'a> {
         tagging: &Tagging,
         options: &'a ProbeOptions,
     ) -> Result<Self, StartError> {
-        let program = Program::compile(plan, &options.run)?;
+        let program = Program::compile(plan, &options.run, &options.secrets)?;
         let mut pools = Vec::new();
         for (target, address) in plan.targets.iter().zip(&program.addresses) {
             let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
@@ -182,7 +185,10 @@ impl<'a> Probe<'a> {
             span: ids.span,
             status: answer.status,
             error: fault.as_ref().map(|fault| fault.class),
-            detail: fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
+            detail: self
+                .program
+                .secrets
+                .hide(fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
             acked: self.stamper.acked(answer.fields(), ids.trace),
             elapsed_ns,
         })
@@ -192,10 +198,10 @@ impl<'a> Probe<'a> {
         let fault = |class, detail: &str| Fault { class, detail: detail.to_owned() };
         let code = self.program.requests.get(index);
         let code = code.ok_or_else(|| fault(ErrorClass::Cancelled, "no such request"))?;
-        let now_unix_s = self.clock.unix_of(now).seconds().max(0).unsigned_abs();
         let mut wire = self.driver.buffer();
-        let (values, jar) = self.session.values(&self.program);
-        let written = code.write((&values, jar), &mut self.stamper, now_unix_s, &mut wire, &mut Vec::new());
+        let (values, jar) = self.session.values(&self.program, self.clock.unix_of(now));
+        let mut scratch = Scratch::default();
+        let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch);
         let (ids, not_after_unix_s) = written.map_err(|why| match why {
             Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),

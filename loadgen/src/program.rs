@@ -2,15 +2,18 @@
 
 mod request;
 
+use std::sync::Arc;
+
 use peakdrill_drill_model::plan::{Journey, Loop, Node, Plan};
 
 use crate::check::Text;
 use crate::draw;
 use crate::error::StartError;
 use crate::feeder::Rows;
+use crate::secrets::Secrets;
 use crate::target::Address;
 use crate::template::Names;
-pub(crate) use request::{RequestCode, Unwritten, is_json};
+pub(crate) use request::{RequestCode, Scratch, Unwritten, is_json};
 
 /// Most instructions of one journey.
 pub const JOURNEY_NODES_MAX: usize = 10_000;
@@ -26,6 +29,8 @@ pub(crate) struct Program {
     pub(crate) addresses: Vec<Address>,
     pub(crate) requests: Vec<RequestCode>,
     pub(crate) journeys: Vec<JourneyCode>,
+    /// What is taken out of everything that is shown.
+    pub(crate) secrets: Secrets,
     pub(crate) feeders: Vec<Rows>,
     /// Running sums of the journeys' shares, per phase.
     pub(crate) mixes: Vec<Vec<f64>>,
@@ -60,7 +65,7 @@ pub(crate) enum Op {
 }
 
 impl Program {
-    pub(crate) fn compile(plan: &Plan, run: &str) -> Result<Self, StartError> {
+    pub(crate) fn compile(plan: &Plan, run: &str, secrets: &Secrets) -> Result<Self, StartError> {
         check_plan(plan)?;
         let addresses = plan.targets.iter().map(Address::parse).collect::<Result<Vec<_>, _>>()?;
         let seed = plan.load.seed;
@@ -72,10 +77,11 @@ impl Program {
             addresses,
             requests: Vec::new(),
             journeys: Vec::new(),
+            secrets: secrets.clone(),
             mixes: mixes(plan)?,
         };
         for journey in &plan.journeys {
-            let code = program.compile_journey(plan, journey, run)?;
+            let code = program.compile_journey(plan, journey, run, secrets)?;
             program.journeys.push(code);
         }
         Ok(program)
@@ -86,11 +92,17 @@ impl Program {
         plan: &Plan,
         journey: &Journey,
         run: &str,
+        secrets: &Secrets,
     ) -> Result<JourneyCode, StartError> {
-        let (mut names, mut ops) = (Names::default(), Vec::new());
+        let files = plan.files.iter().map(|file| Arc::clone(&file.content)).collect();
+        let mut names = Names { secrets: secrets.clone(), files, ..Names::default() };
+        let mut ops = Vec::new();
         let first = self.requests.len();
         names.cookies = journey.cookies;
         self.compile_nodes(plan, &journey.steps, run, &mut names, &mut ops)?;
+        if let Some(problem) = names.problems.pop() {
+            return Err(StartError::Plan(format!("journey `{}`: {problem}", journey.name)));
+        }
         self.requests.iter_mut().skip(first).for_each(|request| request.name_extracted(&names.extracted));
         if names.feeders.iter().any(|k| usize::from(*k) >= self.feeders.len()) {
             return Err(StartError::Plan(format!(

@@ -1,7 +1,7 @@
 //! A journey in progress: a small state in a slab, not a task.
 
 use peakdrill_drill_model::plan::StepId;
-use peakdrill_timebase::MonoNs;
+use peakdrill_timebase::{MonoNs, UnixNs};
 
 use crate::cookies::Jar;
 use crate::draw::{self, Purpose};
@@ -10,7 +10,10 @@ use crate::feeder::{Row, Rows};
 use crate::kept::Kept;
 use crate::program::{JourneyCode, Op, Program};
 use crate::tagging::Ids;
-use crate::template::Values;
+use crate::template::{Lets, Values};
+
+/// Nothing is computed before a request is written.
+static NO_LETS: Lets = Lets::new();
 
 /// Memory of journeys that ended, kept for the next ones, at most.
 const SPARE_MAX: usize = 4096;
@@ -153,7 +156,7 @@ impl Session {
     }
 
     /// What it inserts into requests, and its cookies.
-    pub(crate) fn values<'a>(&'a mut self, program: &'a Program) -> (Values<'a>, &'a mut Jar) {
+    pub(crate) fn values<'a>(&'a mut self, program: &'a Program, now: UnixNs) -> (Values<'a>, &'a mut Jar) {
         let values = Values {
             feeders: &program.feeders,
             rows: &self.memory.rows,
@@ -161,6 +164,9 @@ impl Session {
             index: self.index,
             turn: self.turn,
             uuid_seed: program.uuid_seed,
+            seed: program.seed,
+            now_ns: now.0,
+            lets: &NO_LETS,
         };
         (values, &mut self.memory.jar)
     }
@@ -203,4 +209,15 @@ pub(crate) enum Exhausted {
     StopJourney,
     /// The run ends as failed, for want of rows of this feeder.
     Fail(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_small() {
+        // 100,000 of them wait in pauses: with a few values, a row and a timer each takes about a KiB.
+        assert!(size_of::<Session>() <= 512, "{} bytes", size_of::<Session>());
+    }
 }

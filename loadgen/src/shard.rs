@@ -23,7 +23,7 @@ use crate::control::Control;
 use crate::driver::{Driver, ExchangeId};
 use crate::json::Found;
 use crate::pacer::{Alarm, ECONOMY_QUANTUM_NS, Pacing, SPIN_NS};
-use crate::program::Program;
+use crate::program::{Program, Scratch};
 use crate::recorder::Recorder;
 use crate::sample::Picker;
 use crate::session::{Session, Spare};
@@ -74,8 +74,8 @@ pub(crate) struct Shard<D> {
     deadlines: Vec<(u64, VecDeque<(MonoNs, ExchangeId)>)>,
     recorder: Recorder,
     picker: Picker,
-    /// Room for the body of a request.
-    scratch: Vec<u8>,
+    /// Room for what a request is made of.
+    scratch: Scratch,
     /// Room for what stands in the body of an answer.
     found: Found,
     spare: Spare,
@@ -164,7 +164,7 @@ impl<D: Driver> Shard<D> {
             deadlines: Vec::new(),
             recorder: Recorder::new(start_at),
             picker: Picker::new(parts.steps),
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
             found: Found::default(),
             spare: Spare::default(),
             next_seq: 0,

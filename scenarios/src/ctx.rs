@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use peakdrill_drill_model::plan::DataFile;
+
 use crate::codes::{Code, E0421, E0424, E0426};
 use crate::diag::{Diagnostic, Level};
 use crate::input::Input;
@@ -64,6 +66,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) vars: RefCell<BTreeMap<String, Option<String>>>,
     /// Variables that something used.
     pub(crate) used_vars: RefCell<BTreeSet<String>>,
+    /// Files whose bytes requests send, each once.
+    pub(crate) files: RefCell<Vec<DataFile>>,
     /// What the text took from the environment: part of its hash.
     pub(crate) taken_env: RefCell<BTreeMap<String, String>>,
 }
@@ -76,6 +80,7 @@ impl<'a> Ctx<'a> {
             drafts: RefCell::default(),
             vars: RefCell::default(),
             used_vars: RefCell::default(),
+            files: RefCell::default(),
             taken_env: RefCell::default(),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use peakdrill_drill_model::plan::{FeederOrder, Node, Part, Phase, Plan, Request, Template};
+use peakdrill_drill_model::plan::{FeederOrder, Node, Part, Phase, Plan, Request};
 
 use crate::lower::base_url;
 
@@ -60,14 +60,12 @@ pub(crate) fn used_feeders(plan: &Plan) -> Vec<BTreeSet<u16>> {
 }
 
 fn collect(request: &Request, used: &mut BTreeSet<u16>) {
-    let templates = std::iter::once(&request.path)
-        .chain(request.headers.iter().map(|(_, value)| value))
-        .chain(&request.body);
-    for Template(parts) in templates {
-        used.extend(parts.iter().filter_map(|part| match part {
-            Part::Feeder { feeder, .. } => Some(*feeder),
-            _ => None,
-        }));
+    for template in request.templates() {
+        template.visit(&mut |part| {
+            if let Part::Feeder { feeder, .. } = part {
+                used.insert(*feeder);
+            }
+        });
     }
 }
 

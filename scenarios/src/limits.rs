@@ -40,6 +40,14 @@ pub const MAX_FEEDERS: usize = 100;
 pub const MAX_FEEDER_ROWS: usize = 2_000_000;
 /// Largest data file, in bytes.
 pub const MAX_DATA_FILE_BYTES: usize = 256 << 20;
+/// Largest file that a request sends, in bytes.
+pub const MAX_BODY_FILE_BYTES: usize = 16 << 20;
+/// Largest sum of all files that requests send, in bytes.
+pub const MAX_BODY_FILES_BYTES: usize = 64 << 20;
+/// Most values that one step computes.
+pub const MAX_VALUES: usize = 32;
+/// Longest random text, in characters.
+pub const MAX_RANDOM_CHARS: u16 = 1024;
 /// Most points of a curve.
 pub const MAX_CURVE_POINTS: usize = 100_000;
 /// Most stairs of a staircase.

@@ -12,6 +12,7 @@ use crate::limits;
 use crate::node::{Node, Span, Value};
 use crate::yaml;
 
+mod body;
 mod check;
 mod cross;
 mod curve;
@@ -23,6 +24,7 @@ mod isolation;
 mod journeys;
 mod json_body;
 mod load;
+mod records;
 mod request;
 mod safety;
 mod shapes;
@@ -75,14 +77,8 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     let top = ctx.fields(root, root.span, &keys::ROOT)?;
     vars::lower(ctx, top.get("vars"));
     version(ctx, top.get("version"));
-    let name = top.get("name").and_then(|node| {
-        let name = ctx.text(node, "`name`")?;
-        ctx.name_ok(node, &name, "a drill").then(|| name.into_owned())
-    });
-    let environment = top.get("environment").and_then(|node| {
-        let name = ctx.text(node, "`environment`")?;
-        ctx.name_ok(node, &name, "an environment").then(|| name.into_owned())
-    });
+    let name = named(ctx, &top, "name", "a drill");
+    let environment = named(ctx, &top, "environment", "an environment");
     let targets = targets::lower(ctx, top.get("targets"));
     let included = include::load(ctx, &top);
     let files: Vec<Fields<'_>> =
@@ -130,6 +126,7 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
         shadow,
         isolation,
         feeders: feeders.iter().map(|slot| slot.feeder.clone()).collect(),
+        files: ctx.files.borrow().clone(),
         journeys: journeys.plans.clone(),
         steps: journeys.steps.clone(),
         load,
@@ -173,6 +170,12 @@ fn fragments<'n>(ctx: &Ctx<'_>, entries: &[Entry<'n>]) -> Vec<Fragment<'n>> {
         ctx.name_ok(key, name, "a fragment").then_some(Fragment { name, key: key.span, steps })
     };
     entries.iter().take(limits::MAX_FRAGMENTS).filter_map(one).collect()
+}
+
+fn named(ctx: &Ctx<'_>, top: &Fields<'_>, key: &str, what: &str) -> Option<String> {
+    let node = top.get(key)?;
+    let name = ctx.text(node, &format!("`{key}`"))?;
+    ctx.name_ok(node, &name, what).then(|| name.into_owned())
 }
 
 fn version(ctx: &Ctx<'_>, node: Option<&Node>) {

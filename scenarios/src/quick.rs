@@ -108,6 +108,7 @@ fn plan(
         shadow: None,
         isolation: Isolation { on_leak_stop: true, ..Isolation::default() },
         feeders: Vec::new(),
+        files: Vec::new(),
         journeys: vec![Journey {
             name: "run".to_owned(),
             share: 1.0,

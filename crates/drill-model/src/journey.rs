@@ -10,9 +10,9 @@ use crate::plan::StepId;
 pub struct Feeder {
     /// Its name in the file.
     pub name: String,
-    /// The CSV file, as written.
+    /// The CSV or JSONL file, as written.
     pub csv: String,
-    /// Column names, from the first line.
+    /// Column names, from the first line; of JSONL files the ways to the values, such as `address.city`.
     pub columns: Vec<String>,
     /// The rows; not part of `plan.json` (its hash is).
     #[serde(skip)]
@@ -126,6 +126,16 @@ pub struct Again {
 }
 
 impl Node {
+    /// Calls `see` with each request of some nodes and of what is below them.
+    pub fn requests<'a>(nodes: &'a [Self], see: &mut dyn FnMut(&'a Request)) {
+        for node in nodes {
+            if let Self::Request(request) = node {
+                see(request);
+            }
+            node.below().for_each(|below| Self::requests(below, see));
+        }
+    }
+
     /// The lists of nodes below this one.
     pub fn below(&self) -> impl Iterator<Item = &[Node]> {
         let (branches, steps) = match self {
@@ -171,6 +181,9 @@ pub struct Request {
     pub target: u16,
     /// `GET`, `POST`, `PUT`, `DELETE`, …
     pub method: String,
+    /// Values computed before the request is written, in this order; later ones may use earlier ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<(String, Template)>,
     /// Path and query, beginning with `/`.
     pub path: Template,
     /// Further headers, names in lower case.
@@ -186,6 +199,14 @@ pub struct Request {
     pub outcomes: Vec<Outcome>,
     /// Limit for this exchange; overrides the target's.
     pub timeout_ns: Option<u64>,
+}
+
+impl Request {
+    /// All templates.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let named = self.values.iter().chain(&self.headers).map(|(_, template)| template);
+        named.chain(std::iter::once(&self.path)).chain(&self.body)
+    }
 }
 
 /// Name of a request step.
@@ -205,6 +226,36 @@ pub struct StepInfo {
 pub struct Template(pub Vec<Part>);
 
 impl Template {
+    /// Calls `see` with each part, those inside of functions included.
+    pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Part)) {
+        for part in &self.0 {
+            see(part);
+            match part {
+                Part::Base64(of) | Part::Sha256 { of, .. } => of.visit(see),
+                Part::HmacSha256 { key, of, .. } => {
+                    key.visit(see);
+                    of.visit(see);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn visit_mut(&mut self, see: &mut dyn FnMut(&mut Part)) {
+        for part in &mut self.0 {
+            see(part);
+            match part {
+                Part::Base64(of) | Part::Sha256 { of, .. } => of.visit_mut(see),
+                Part::HmacSha256 { key, of, .. } => {
+                    key.visit_mut(see);
+                    of.visit_mut(see);
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// A template without holes.
     #[must_use]
     pub fn literal(text: &str) -> Self {
@@ -227,12 +278,84 @@ pub enum Part {
     },
     /// A value extracted earlier in the journey, by its name.
     Extracted(String),
-    /// A fresh random UUID v4; the same within one journey for the same name, `${uuid}` has the empty name.
+    /// A UUID v4 drawn for this run: without a name, a fresh one for each use and turn of a loop; the same within one
+    /// journey for the same name.
     Uuid(String),
     /// The run's id.
     RunId,
     /// The journey's global index, decimal.
     Index,
+    /// A whole number, drawn for each use and turn of a loop; both ends included.
+    Random {
+        /// Smallest.
+        low: i64,
+        /// Largest.
+        high: i64,
+    },
+    /// So many letters and digits, drawn for each use and turn of a loop.
+    RandomString(u16),
+    /// The time at which the request is written.
+    Time(TimeForm),
+    /// A value that the step computes beforehand, by its name.
+    Value(String),
+    /// Base64 of a text (RFC 4648, 4).
+    Base64(Template),
+    /// SHA-256 of a text.
+    Sha256 {
+        /// The text.
+        of: Template,
+        /// How it is written.
+        form: DigestForm,
+    },
+    /// HMAC-SHA-256 of a text (RFC 2104).
+    HmacSha256 {
+        /// The key.
+        key: Template,
+        /// The text.
+        of: Template,
+        /// How it is written.
+        form: DigestForm,
+    },
+    /// A secret, by its name; its value is handed to the engine and is in no plan.
+    Secret(String),
+    /// A file's bytes as they are: index into [`crate::plan::Plan::files`].
+    File(u16),
+}
+
+/// How a time is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeForm {
+    /// Unix seconds.
+    Seconds,
+    /// Unix milliseconds.
+    Millis,
+    /// RFC 3339 in UTC, with milliseconds.
+    Rfc3339,
+}
+
+/// How a digest is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestForm {
+    /// Hexadecimal, in lower case.
+    Hex,
+    /// Base64 (RFC 4648, 4).
+    Base64,
+}
+
+/// A file whose bytes are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DataFile {
+    /// The file, as written.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256, hex.
+    pub sha256: String,
+    /// Its content; not part of `plan.json` (its hash is).
+    #[serde(skip)]
+    pub content: std::sync::Arc<Vec<u8>>,
 }
 
 /// A value taken from an answer.

@@ -3,7 +3,7 @@
 //! A plan is made by `peakdrill-scenarios` from YAML (or from command-line flags) and is valid by
 //! construction; its JSON is `plan.json` of the record, with secrets left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,9 @@ pub struct Plan {
     pub isolation: Isolation,
     /// Data for journeys.
     pub feeders: Vec<Feeder>,
+    /// Files whose bytes are sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<DataFile>,
     /// What users do. At least one.
     pub journeys: Vec<Journey>,
     /// All request steps of all journeys, in order of appearance.
@@ -59,6 +62,24 @@ impl Plan {
     #[must_use]
     pub fn is_production(&self) -> bool {
         self.environment == "production"
+    }
+
+    /// Names of the secrets that requests carry.
+    #[must_use]
+    pub fn request_secrets(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        for journey in &self.journeys {
+            Node::requests(&journey.steps, &mut |request| {
+                request.templates().for_each(|template| {
+                    template.visit(&mut |part| {
+                        if let Part::Secret(name) = part {
+                            names.insert(name.as_str());
+                        }
+                    });
+                });
+            });
+        }
+        names
     }
 
     /// Total planned length, in nanoseconds; at most `u64::MAX`.

@@ -183,10 +183,9 @@ impl<D: Driver> Shard<D> {
         let ids = Ids { trace: 0, span: 0 };
         let current = Current { id, request, step: code.step, ids, intended, submitted: now, sent: None };
         session.current = Some(current);
-        let now_unix_s = clock.unix_of(now).seconds().max(0).unsigned_abs();
         let mut wire = driver.buffer();
-        let (values, jar) = session.values(program);
-        let written = code.write((&values, jar), stamper, now_unix_s, &mut wire, &mut self.scratch);
+        let (values, jar) = session.values(program, clock.unix_of(now));
+        let written = code.write((&values, jar), stamper, &mut wire, &mut self.scratch);
         let (ids, not_after_unix_s) = match written {
             Ok(stamped) => stamped,
             Err(why) => {

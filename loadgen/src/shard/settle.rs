@@ -201,6 +201,7 @@ impl<D: Driver> Shard<D> {
         });
         if let Some(kind) = self.picker.wants(current.step, error.is_some(), latency_ns) {
             let fields = answer.as_ref().map(Answer::fields).unwrap_or_default();
+            let secrets = &self.parts.program.secrets;
             self.picker.put(Sample {
                 step: current.step,
                 kind,
@@ -209,12 +210,12 @@ impl<D: Driver> Shard<D> {
                 latency_ns,
                 status,
                 error,
-                detail: fault.as_ref().map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
-                head: sample::head(fields),
-                body: answer
-                    .as_ref()
-                    .map(|answer| sample::body(fields, answer.content()))
-                    .unwrap_or_default(),
+                detail: secrets
+                    .hide(fault.as_ref().map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
+                head: secrets.hide(sample::head(fields)),
+                body: secrets.hide(
+                    answer.as_ref().map(|answer| sample::body(fields, answer.content())).unwrap_or_default(),
+                ),
             });
         }
         if let Some(answer) = answer {

@@ -130,6 +130,7 @@ fn plan() -> Plan {
         }),
         isolation: Isolation::default(),
         feeders: Vec::new(),
+        files: Vec::new(),
         journeys: vec![journey("checkout", 0.4, &[0, 1, 2]), journey("browse", 0.6, &[3])],
         steps: [
             ("checkout", "open basket"),

@@ -53,7 +53,8 @@ pub(crate) static FEEDER: Block = Block {
     id: "feeder",
     what: "a feeder",
     fields: &[
-        must("csv", Ty::Text, "A CSV file with a header line, relative to the scenario's folder."),
+        may("csv", Ty::Text, "A CSV file with a header line, relative to the scenario's folder."),
+        may("jsonl", Ty::Text, "A file with a JSON object on every line: `${users.address.city}`."),
         may("order", Ty::Text, "`sequential` (default), `shuffle`, `random` or `zipf(s)`."),
         may(
             "scope",
@@ -136,6 +137,25 @@ pub(crate) static EXTRACT: Block = Block {
     ],
 };
 
+pub(crate) static BASIC: Block = Block {
+    id: "basic",
+    what: "`basic`",
+    fields: &[
+        must("user", Ty::Template, "The user."),
+        must("password", Ty::Template, "The password: `${secret:NAME}`."),
+    ],
+};
+
+pub(crate) static PART: Block = Block {
+    id: "part",
+    what: "a part of a multipart body",
+    fields: &[
+        must("file", Ty::Text, "The file, sent as it is; relative to the scenario's folder, at most 16 MiB."),
+        may("type", Ty::Text, "Its content type; `application/octet-stream` when not given."),
+        may("name", Ty::Text, "Its file name; that of the file when not given."),
+    ],
+};
+
 pub(crate) static REQUEST: Block = Block {
     id: "request",
     what: "a request step",
@@ -144,10 +164,36 @@ pub(crate) static REQUEST: Block = Block {
         may("name", Ty::Text, "The step's name in results; the path template when not given."),
         may("target", Ty::Text, "Which target; may be left out when there is only one."),
         may("headers", Ty::Map(&Ty::Template), "Headers."),
+        may(
+            "query",
+            Ty::Map(&Ty::Either(&Ty::Template, &Ty::List(&Ty::Template))),
+            "Query parameters, percent-encoded.",
+        ),
+        may(
+            "let",
+            Ty::Map(&Ty::Template),
+            "Values computed before the request is written, in this order: `${sign}` in headers and body.",
+        ),
+        may("basic", Ty::Block(&BASIC), "User and password of an `authorization: Basic …` header."),
         may("bearer", Ty::Template, "The token of an `authorization: Bearer …` header."),
         may("idempotency_key", Ty::Template, "The value of an `idempotency-key` header."),
         may("json", Ty::Json, "The body, written as YAML and sent as JSON."),
         may("body", Ty::Template, "The body as text."),
+        may(
+            "form",
+            Ty::Map(&Ty::Either(&Ty::Template, &Ty::List(&Ty::Template))),
+            "The body as form fields, percent-encoded.",
+        ),
+        may(
+            "body_file",
+            Ty::Text,
+            "The body as a file, sent as it is; relative to the scenario's folder, at most 16 MiB.",
+        ),
+        may(
+            "multipart",
+            Ty::Map(&Ty::Either(&Ty::Template, &Ty::Block(&PART))),
+            "The body as multipart form fields, files among them.",
+        ),
         may(
             "extract",
             Ty::Map(&Ty::Either(&Ty::Text, &Ty::Block(&EXTRACT))),
@@ -164,8 +210,6 @@ pub(crate) static REQUEST: Block = Block {
             "Classes of answers besides ok and fail, counted apart: a name and a check each.",
         ),
         may("timeout", Ty::Duration, "Limit for this exchange; the target's when not given."),
-        later("query", "Query parameters; write them into `path`."),
-        later("form", "A form body; write it into `body`."),
         later("follow_redirects", "Follow redirects."),
     ],
 };

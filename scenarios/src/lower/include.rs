@@ -97,7 +97,7 @@ impl Loader<'_> {
                 return None;
             }
         };
-        let file = self.ctx.source.add(path, &text);
+        let file = self.ctx.source.add(&beside(self.ctx.input.name, path), &text);
         match yaml::read(&text) {
             Ok(mut root) => {
                 root.shift(file.base);
@@ -110,6 +110,14 @@ impl Loader<'_> {
                 None
             }
         }
+    }
+}
+
+/// A file beside another one, as it is called from where that one is.
+fn beside(scenario: &str, path: &str) -> String {
+    match scenario.rsplit_once('/') {
+        Some((folder, _)) => format!("{folder}/{path}"),
+        None => path.to_owned(),
     }
 }
 

@@ -36,7 +36,7 @@ journeys:
     steps:
       - get: /
       - post: { path: /a, extract: { x: { json: $.x } } }
-      - put: { path: /b }
+      - put: { path: /b, basic: { user: u, password: "${secret:P}" }, multipart: { a: { file: x.csv } } }
       - delete: { path: /c }
       - patch: { path: /d }
       - think: 1s

@@ -9,7 +9,8 @@ use crate::ctx::{Ctx, draft, nearest};
 use crate::node::{Node, Span};
 
 /// Names that templates give a meaning of their own.
-pub(super) const BUILT_IN: &[&str] = &["uuid", "index", "run", "env", "secret"];
+pub(super) const BUILT_IN: &[&str] =
+    &["uuid", "index", "run", "env", "secret", "time", "time_ms", "time_rfc3339"];
 
 /// Reads `vars` and what overrides them into the context.
 pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) {
@@ -60,7 +61,8 @@ pub(super) fn hash(ctx: &Ctx<'_>) -> String {
     let files = ctx.source.files();
     for (at, file) in files.iter().enumerate() {
         if at > 0 {
-            hasher.update(format!("\0include\0{}\0", file.name));
+            // Their paths stand in the texts before.
+            hasher.update(format!("\0include\0{at}\0"));
         }
         hasher.update(&file.text);
     }

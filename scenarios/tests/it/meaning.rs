@@ -2,8 +2,8 @@
 
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
-    Again, Arrivals, Check, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan, Request, Source,
-    SqlMode, TextTest,
+    Again, Arrivals, Check, DigestForm, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan,
+    Request, Source, SqlMode, Template, TextTest, TimeForm,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_scenarios::{
@@ -137,6 +137,86 @@ fn fragments_and_files_are_put_in_where_they_are_used() {
     // Half of 100 arrivals: once, and two turns of the loop on average.
     assert_eq!(expected_requests(&plan), [150.0, 100.0, 50.0, 50.0]);
     assert_ne!(plan.scenario_sha256, self::plan(&text.replace("bye", "by")).scenario_sha256);
+}
+
+#[test]
+fn requests_carry_what_is_written() {
+    let plan = plan(&drill(
+        "      - post:\n          name: order\n          path: /a?x=1\n          query: { q: \"a b&\", u: [ \"${users.uid}\", 2 ] }\n          let:\n            ts: \"${time_ms}\"\n            sign: \"${hmac_sha256(secret:KEY, ts)}\"\n          basic: { user: \"${users.uid}\", password: \"${secret:PW}\" }\n          headers: { x-sign: \"${sign}\", x-n: \"${random(-1, 5)}-${random_string(8)}\" }\n          form: { a: \"1=2\", b: \"${sign}\" }\n      - put: { path: /f, body_file: data/users.csv }\n      - post: { path: /m, multipart: { note: \"${index}\", file: { file: data/users.csv, type: text/csv } } }\n",
+    ));
+    let text = |text: &str| Part::Literal(text.to_owned());
+    let (post, uid) = (request(&plan, 0), Part::Feeder { feeder: 0, column: 0 });
+    assert_eq!(post.path.0, [text("/a?x=1&q=a%20b%26&u="), uid.clone(), text("&u=2")]);
+    let value = |name: &str| Part::Value(name.to_owned());
+    let secret = |name: &str| Part::Secret(name.to_owned());
+    let sign = Part::HmacSha256 {
+        key: Template(vec![secret("KEY")]),
+        of: Template(vec![value("ts")]),
+        form: DigestForm::Hex,
+    };
+    assert_eq!(
+        post.values,
+        [
+            ("ts".to_owned(), Template(vec![Part::Time(TimeForm::Millis)])),
+            ("sign".to_owned(), Template(vec![sign])),
+        ]
+    );
+    let header = |request: &Request, name: &str| {
+        request.headers.iter().find(|(known, _)| known == name).unwrap().1.0.clone()
+    };
+    let pair = Template(vec![uid, text(":"), secret("PW")]);
+    assert_eq!(header(post, "authorization"), [text("Basic "), Part::Base64(pair)]);
+    assert_eq!(header(post, "x-n"), [Part::Random { low: -1, high: 5 }, text("-"), Part::RandomString(8)]);
+    assert_eq!(header(post, "content-type"), [text("application/x-www-form-urlencoded")]);
+    assert_eq!(post.body.as_ref().unwrap().0, [text("a=1%3D2&b="), value("sign")]);
+    assert_eq!(plan.request_secrets().into_iter().collect::<Vec<_>>(), ["KEY", "PW"]);
+
+    assert_eq!(request(&plan, 1).body, Some(Template(vec![Part::File(0)])));
+    let many = request(&plan, 2);
+    let Part::Literal(kind) = &header(many, "content-type")[0] else { panic!("no content type") };
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let head = |rest: &str| format!("--{boundary}\r\ncontent-disposition: form-data; name={rest}\r\n\r\n");
+    let file = head("\"file\"; filename=\"users.csv\"\r\ncontent-type: text/csv");
+    assert_eq!(
+        many.body.as_ref().unwrap().0,
+        [
+            text(&head("\"note\"")),
+            Part::Index,
+            text(&format!("\r\n{file}")),
+            Part::File(0),
+            text(&format!("\r\n--{boundary}--\r\n")),
+        ]
+    );
+    assert_eq!(plan.files.len(), 1, "a file is read once");
+    let json = serde_json::to_string(&plan).unwrap();
+    assert!(json.contains(&plan.files[0].sha256) && !json.contains("u9,p9"), "its bytes are in no plan");
+}
+
+#[test]
+fn a_finding_in_an_included_file_names_that_file() {
+    let text = format!("{}include: [ data/clash.yaml ]\n", drill("      - get: /a\n"));
+    let files = Folder(here("tests/corpus"));
+    let input = Input { name: "drills/x.yaml", text: &text, sets: &[], env: &|_| None, files: &files };
+    let found = parse(&input).diagnostics;
+    let places: Vec<_> =
+        found.iter().map(|d| (d.code.0, d.file.as_str(), d.line, d.source_line.trim())).collect();
+    let wanted = ("E0317", "drills/data/clash.yaml", 2, "home: { steps: [ { get: /clash } ] }");
+    assert!(places.contains(&wanted), "{places:?}");
+}
+
+#[test]
+fn data_files_of_all_kinds_are_read() {
+    let text = drill("      - get: \"/${people.address.city}/${windows.note}\"\n").replace(
+        "feeders: {",
+        "feeders: { people: { jsonl: data/users.jsonl, order: random }, windows: { csv: data/windows.csv, order: random },",
+    );
+    let plan = plan_of(read("drill.yaml", &text));
+    assert_eq!(plan.feeders[0].columns, ["uid", "address.city", "address.zip"]);
+    assert_eq!(plan.feeders[0].rows[1], ["u1", "Beijing", "100000"]);
+    assert_eq!(plan.feeders[1].columns, ["uid", "note"]);
+    assert_eq!(*plan.feeders[1].rows, [["u0", "say \"hi\", twice"], ["u1", "two\r\nlines"]]);
+    let parts = &request(&plan, 0).path.0;
+    assert_eq!(parts[1], Part::Feeder { feeder: 0, column: 1 });
 }
 
 #[test]

@@ -105,6 +105,7 @@ impl Running {
             start_at,
             tagging: lease.tagging(),
             pacing: peakdrill_loadgen::Pacing::default(),
+            secrets: peakdrill_loadgen::Secrets::new(options.secrets.clone()),
         };
         let (engine, batches) =
             peakdrill_loadgen::start(config).map_err(|error| ControlError::Engine(error.to_string()))?;

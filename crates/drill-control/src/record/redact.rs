@@ -38,6 +38,7 @@ fn request(request: &mut Request) {
             hide(value);
         }
     }
+    request.values.iter_mut().for_each(|(_, value)| hide(value));
     if let Some(body) = &mut request.body {
         hide(body);
     }
@@ -45,17 +46,24 @@ fn request(request: &mut Request) {
 }
 
 fn hide(template: &mut Template) {
-    for part in &mut template.0 {
+    template.visit_mut(&mut |part| {
         if let Part::Literal(text) = part {
             *text = left_out(text);
         }
-    }
+    });
 }
 
 fn query(path: &mut Template) {
     let mut in_query = false;
     for part in &mut path.0 {
-        let Part::Literal(text) = part else { continue };
+        let Part::Literal(text) = part else {
+            let mut hidden = Template(vec![part.clone()]);
+            hide(&mut hidden);
+            if let Some(hidden) = hidden.0.pop() {
+                *part = hidden;
+            }
+            continue;
+        };
         if in_query {
             *text = left_out(text);
         } else if let Some((before, after)) = text.split_once('?') {
@@ -86,6 +94,7 @@ mod tests {
                 ("authorization".into(), Template::literal("Bearer t-123")),
                 ("content-type".into(), Template::literal("application/json")),
             ],
+            values: vec![("v".into(), Template(vec![Part::Base64(Template::literal("u:p-123"))]))],
             body: Some(Template(vec![Part::Literal("{\"auth\":\"b-123\",\"id\":\"".into()), Part::Index])),
             ..Request::default()
         };

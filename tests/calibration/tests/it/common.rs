@@ -59,6 +59,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
         shadow: None,
         isolation: Isolation::default(),
         feeders: vec![],
+        files: vec![],
         steps: (0..steps_of(&steps)).map(info).collect(),
         journeys: vec![Journey { name: "j".into(), share: 1.0, steps, ..Journey::default() }],
         load: Load {

@@ -8,6 +8,8 @@ mod counts;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod flow;
+#[cfg(test)]
 mod freeze;
 #[cfg(test)]
 mod journeys;
