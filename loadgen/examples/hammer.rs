@@ -24,17 +24,7 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
         Some(rate) => Shape::Hold { rate, for_ns },
         None => Shape::Users { count: users, for_ns },
     };
-    let request = Request {
-        step: 0,
-        target: 0,
-        method: "GET".into(),
-        path: Template::literal("/"),
-        headers: Vec::new(),
-        body: None,
-        extract: Vec::new(),
-        checks: Vec::new(),
-        timeout_ns: None,
-    };
+    let request = Request { method: "GET".into(), path: Template::literal("/"), ..Request::default() };
     let steps = vec![Node::Request(Box::new(request))];
     Plan {
         v: PLAN_VERSION,
@@ -55,8 +45,9 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
         shadow: None,
         isolation: Isolation::default(),
         feeders: Vec::new(),
-        journeys: vec![Journey { name: "get".into(), share: 1.0, steps }],
-        steps: vec![StepInfo { journey: "get".into(), step: "/".into() }],
+        files: Vec::new(),
+        journeys: vec![Journey { name: "get".into(), share: 1.0, steps, ..Journey::default() }],
+        steps: vec![StepInfo { journey: "get".into(), step: "/".into(), ..StepInfo::default() }],
         load: Load {
             arrivals: Arrivals::Even,
             pacing: Pacing::Auto,

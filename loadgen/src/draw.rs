@@ -12,6 +12,12 @@ pub(crate) enum Purpose {
     Shuffle(u16),
     /// A branch or a pause at a place in a journey.
     Node(u32),
+    /// Half of a UUID.
+    Uuid(u32),
+    /// A drawn value of a journey.
+    Hole(u32),
+    /// The second draw at a place in a journey.
+    Second(u32),
 }
 
 impl Purpose {
@@ -21,6 +27,9 @@ impl Purpose {
             Self::Feeder(n) => 2 << 40 | u64::from(n),
             Self::Shuffle(n) => 3 << 40 | u64::from(n),
             Self::Node(n) => 4 << 40 | u64::from(n),
+            Self::Uuid(n) => 5 << 40 | u64::from(n),
+            Self::Second(n) => 6 << 40 | u64::from(n),
+            Self::Hole(n) => 7 << 40 | u64::from(n),
         }
     }
 }
@@ -33,9 +42,20 @@ fn mix(mut z: u64) -> u64 {
     z ^ z >> 31
 }
 
+/// A seed made of another one and a value.
+pub(crate) fn chain(seed: u64, value: u64) -> u64 {
+    mix(mix(seed) ^ value)
+}
+
 /// 64 random bits.
 pub(crate) fn bits(seed: u64, purpose: Purpose, index: u64) -> u64 {
     mix(mix(mix(seed) ^ purpose.code()) ^ index)
+}
+
+/// The same for the turn of a loop: turn 0 draws as if there were no loop.
+pub(crate) fn bits_in(seed: u64, purpose: Purpose, index: u64, turn: u32) -> u64 {
+    let bits = bits(seed, purpose, index);
+    if turn == 0 { bits } else { mix(bits ^ mix(u64::from(turn))) }
 }
 
 /// Uniform in 0..1, with 53 bits.
@@ -50,7 +70,18 @@ pub(crate) fn to_unit(bits: u64) -> f64 {
 
 /// Uniform in 0..n (0 for an empty range), by the high half of a product.
 pub(crate) fn below(seed: u64, purpose: Purpose, index: u64, n: u64) -> u64 {
-    ((u128::from(bits(seed, purpose, index)) * u128::from(n)) >> 64) as u64
+    scale(bits(seed, purpose, index), n)
+}
+
+/// 64 bits as a number in 0..n.
+pub(crate) fn scale(bits: u64, n: u64) -> u64 {
+    ((u128::from(bits) * u128::from(n)) >> 64) as u64
+}
+
+/// A standard normal draw from two uniform ones (Box and Muller, "A note on the generation of random normal deviates",
+/// 1958).
+pub(crate) fn normal(one: f64, two: f64) -> f64 {
+    (-2.0 * (1.0 - one).ln()).sqrt() * (std::f64::consts::TAU * two).cos()
 }
 
 /// The first place in ascending sums of weights that lies above a draw; the last one for rounding's sake.
@@ -80,6 +111,24 @@ mod tests {
         let both = (0..n).map(|i| (unit(7, Purpose::Mix, i) - 0.5) * (unit(7, Purpose::Feeder(1), i) - 0.5));
         assert!((both.sum::<f64>() / n as f64).abs() < 0.002, "no correlation");
         assert!((0..n).all(|i| below(1, Purpose::Mix, i, 10) < 10));
+    }
+
+    #[test]
+    fn normal_draws_have_mean_zero_and_deviation_one() {
+        let draw = |i| normal(unit(3, Purpose::Node(1), i), unit(3, Purpose::Second(1), i));
+        let n = 100_000_u64;
+        let mean = (0..n).map(draw).sum::<f64>() / n as f64;
+        let square = (0..n).map(|i| draw(i).powi(2)).sum::<f64>() / n as f64;
+        assert!(mean.abs() < 0.01 && (square - 1.0).abs() < 0.02, "{mean} {square}");
+        assert!(normal(0.0, 0.3).is_finite() && normal(to_unit(u64::MAX), 0.3).is_finite());
+    }
+
+    #[test]
+    fn turns_of_a_loop_draw_anew() {
+        let at = |turn| bits_in(7, Purpose::Node(1), 5, turn);
+        assert_eq!(at(0), bits(7, Purpose::Node(1), 5));
+        let all: std::collections::BTreeSet<u64> = (0..1000).map(at).collect();
+        assert_eq!(all.len(), 1000);
     }
 
     #[test]

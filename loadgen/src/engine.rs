@@ -22,6 +22,7 @@ use crate::dial::Dialer;
 use crate::error::StartError;
 use crate::http1::{Http1, PoolConfig};
 use crate::program::Program;
+use crate::secrets::Secrets;
 use crate::shard::{Parts, Shard, ShardReport};
 use crate::tagging::{Stamper, Tagging};
 use crate::transport::{Chosen, Transport};
@@ -64,21 +65,16 @@ pub struct Config {
     pub tagging: Tagging,
     /// How sockets are moved.
     pub transport: Transport,
+    /// Values of the secrets that requests carry, by the names in the plan.
+    pub secrets: Secrets,
 }
 
 impl Config {
-    /// One shard, no tags.
+    /// One shard, no tags, no secrets.
     #[must_use]
     pub fn new(plan: Arc<Plan>, run: &str, clock: OsClock, start_at: MonoNs) -> Self {
-        Self {
-            plan,
-            run: run.to_owned(),
-            shards: 1,
-            clock,
-            start_at,
-            tagging: Tagging::Plain,
-            transport: Transport::Auto,
-        }
+        let (run, tagging, transport) = (run.to_owned(), Tagging::Plain, Transport::Auto);
+        Self { plan, run, shards: 1, clock, start_at, tagging, transport, secrets: Secrets::default() }
     }
 }
 
@@ -274,7 +270,7 @@ fn first_error(engine: &mut Engine) -> StartError {
 fn prepare(config: Config) -> Result<Launch, StartError> {
     let plan = &config.plan;
     check(plan)?;
-    let program = Arc::new(Program::compile(plan, &config.run)?);
+    let program = Arc::new(Program::compile(plan, &config.run, &config.secrets)?);
     let connectors = plan.targets.iter().zip(&program.addresses);
     let connectors = connectors.map(|(target, address)| address.tls.then(|| crate::tls::connector(target)));
     let connectors = connectors.map(Option::transpose).collect::<Result<Vec<_>, _>>()?;

@@ -1,27 +1,57 @@
-//! Values taken from answers, and checks of answers.
+//! What a step reads from its answer: values, checks, and the answer's class.
 
-use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{Check, Request};
-use serde_json::Value;
-use serde_json_path::JsonPath;
+use peakdrill_drill_model::plan::{Request, Source};
+use peakdrill_wire_http1::Fields;
+use regex::bytes::Regex;
 
+use crate::check::{Subject, Test, regex};
 use crate::error::StartError;
+use crate::json::{Found, Paths};
+use crate::kept::{EXTRACTED_MAX_BYTES, Kept};
 use crate::template::Names;
 
 /// What a step reads from its answer.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    extracts: Vec<(u16, JsonPath)>,
-    checks: Vec<Compiled>,
+    paths: Paths,
+    extracts: Vec<Extract>,
+    checks: Vec<Test>,
+    outcomes: Vec<(String, Test)>,
     has_status_check: bool,
-    needs_json: bool,
+    needs_body: bool,
 }
 
 #[derive(Debug)]
-enum Compiled {
-    Status { op: Op, value: u16 },
-    Json { path: JsonPath, op: Op, value: Value },
+struct Extract {
+    slot: u16,
+    from: Whence,
+    default: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Whence {
+    Json(usize),
+    Regex(Regex),
+    Header(String),
+}
+
+/// An answer, as far as a step may ask for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reply<'a> {
+    pub(crate) status: u16,
+    pub(crate) fields: Fields<'a>,
+    /// The whole body where [`Reader::needs_body`].
+    pub(crate) body: &'a [u8],
+}
+
+/// What an answer without a fault is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Verdict<'a> {
+    /// Its class besides ok and fail.
+    pub(crate) outcome: Option<&'a str>,
+    /// It is of a class and lacks a value that the step takes: the journey ends here, without an error.
+    pub(crate) ends: bool,
 }
 
 /// Why an answer is an error, and what to tell a person.
@@ -35,185 +65,123 @@ fn fault(class: ErrorClass, detail: String) -> Fault {
     Fault { class, detail }
 }
 
-fn json_path(text: &str) -> Result<JsonPath, StartError> {
-    JsonPath::parse(text).map_err(|error| StartError::Plan(format!("JSON path `{text}`: {error}")))
-}
-
 impl Reader {
     pub(crate) fn compile(request: &Request, names: &mut Names) -> Result<Self, StartError> {
+        let mut paths = Paths::default();
         let mut extracts = Vec::with_capacity(request.extract.len());
         for extract in &request.extract {
-            extracts.push((names.extracted(&extract.name), json_path(&extract.json_path)?));
+            let from = match &extract.from {
+                Source::JsonPath(path) => Whence::Json(paths.add(path)?),
+                Source::Regex(text) => Whence::Regex(regex(text)?),
+                Source::Header(name) => Whence::Header(name.clone()),
+            };
+            let default = extract.default.clone().map(String::into_bytes);
+            extracts.push(Extract { slot: names.extracted(&extract.name), from, default });
         }
-        let mut checks = Vec::with_capacity(request.checks.len());
-        for check in &request.checks {
-            checks.push(match check {
-                Check::Status { op, value } => Compiled::Status { op: *op, value: *value },
-                Check::Json { path, op, value } => {
-                    Compiled::Json { path: json_path(path)?, op: *op, value: value.clone() }
-                }
-            });
+        let compile = |check: &_, paths: &mut Paths| Test::compile(check, paths);
+        let checks: Vec<Test> =
+            request.checks.iter().map(|check| compile(check, &mut paths)).collect::<Result<_, _>>()?;
+        let mut outcomes = Vec::with_capacity(request.outcomes.len());
+        for outcome in &request.outcomes {
+            outcomes.push((outcome.name.clone(), compile(&outcome.when, &mut paths)?));
         }
-        let has_status_check = checks.iter().any(|check| matches!(check, Compiled::Status { .. }));
-        let needs_json = !extracts.is_empty() || checks.iter().any(|c| matches!(c, Compiled::Json { .. }));
-        Ok(Self { extracts, checks, has_status_check, needs_json })
+        let has_status_check = checks.iter().any(Test::is_of_status);
+        let needs_body = checks.iter().chain(outcomes.iter().map(|(_, when)| when)).any(Test::is_of_body)
+            || extracts.iter().any(|extract| !matches!(extract.from, Whence::Header(_)));
+        Ok(Self { paths, extracts, checks, outcomes, has_status_check, needs_body })
     }
 
     /// Whether the whole body has to be kept.
     pub(crate) fn needs_body(&self) -> bool {
-        self.needs_json
+        self.needs_body
     }
 
     /// Judges an answer and stores what is extracted. The status comes first: an answer that failed by its status is
-    /// not searched for values.
-    pub(crate) fn read(&self, status: u16, body: &[u8], store: &mut [Option<String>]) -> Result<(), Fault> {
-        self.check_status(status)?;
-        if !self.needs_json {
-            return Ok(());
+    /// not searched for values. `found` is room for what stands in the body.
+    pub(crate) fn read(
+        &self,
+        reply: &Reply<'_>,
+        kept: &mut Kept,
+        found: &mut Found,
+    ) -> Result<Verdict<'_>, Fault> {
+        let bare = Subject { reply, json: None };
+        for check in self.checks.iter().filter(|check| check.is_of_status()) {
+            if !check.holds(&bare) {
+                return Err(fault(ErrorClass::CheckFailed, check.why_not(&bare, &self.paths)));
+            }
         }
-        let parsed = serde_json::from_slice::<Value>(body);
-        let Ok(json) = parsed else {
-            let checks_json = self.checks.iter().any(|check| matches!(check, Compiled::Json { .. }));
-            let class = if checks_json { ErrorClass::CheckFailed } else { ErrorClass::ExtractFailed };
-            return Err(fault(class, "the body is not JSON".into()));
+        let by_status = reply.status >= 400 && !self.has_status_check;
+        if by_status && self.outcomes.is_empty() {
+            return Err(fault(ErrorClass::Status(reply.status), format!("status {}", reply.status)));
+        }
+        let json = !self.paths.is_empty() && self.paths.find(reply.body, found).is_ok();
+        let subject = Subject { reply, json: json.then_some(&*found) };
+        let fits = |(_, when): &&(String, Test)| when.holds(&subject);
+        let outcome = self.outcomes.iter().find(fits).map(|(name, _)| name.as_str());
+        if by_status && outcome.is_none() {
+            return Err(fault(ErrorClass::Status(reply.status), format!("status {}", reply.status)));
+        }
+        if let Some(check) = self.checks.iter().find(|check| !check.is_of_status() && !check.holds(&subject))
+        {
+            return Err(fault(ErrorClass::CheckFailed, check.why_not(&subject, &self.paths)));
+        }
+        let mut ends = false;
+        for extract in &self.extracts {
+            match self.take(extract, &subject, kept)? {
+                true => {}
+                false if outcome.is_some() => ends = true,
+                false => return Err(fault(ErrorClass::ExtractFailed, self.nothing(extract, &subject))),
+            }
+        }
+        Ok(Verdict { outcome, ends })
+    }
+
+    /// Stores one value; whether there is one.
+    fn take(&self, extract: &Extract, of: &Subject<'_>, kept: &mut Kept) -> Result<bool, Fault> {
+        let mut set = |value: &[u8]| kept.set(extract.slot, value);
+        let stored = match &extract.from {
+            Whence::Json(path) => {
+                of.json.and_then(|found| found.as_text(found.get(*path)?, |text| set(text.as_bytes())))
+            }
+            Whence::Regex(regex) => matched(regex, of.reply.body).map(|part| set_text(part, &mut set)),
+            Whence::Header(name) => of.reply.fields.get(name).map(|value| set_text(value, &mut set)),
         };
-        self.checks.iter().try_for_each(|check| check_json(check, &json))?;
-        for (slot, path) in &self.extracts {
-            let text = path.query(&json).first().and_then(as_text);
-            let Some(text) = text else {
-                return Err(fault(ErrorClass::ExtractFailed, format!("nothing at {path}")));
-            };
-            if let Some(place) = store.get_mut(usize::from(*slot)) {
-                *place = Some(text);
+        let stored = match (stored, &extract.default) {
+            (None, Some(default)) => Some(set(default)),
+            (stored, _) => stored,
+        };
+        match stored {
+            None => Ok(false),
+            Some(Ok(())) => Ok(true),
+            Some(Err(_)) => {
+                let detail = format!("a value is longer than {EXTRACTED_MAX_BYTES} bytes");
+                Err(fault(ErrorClass::ExtractFailed, detail))
             }
         }
-        Ok(())
     }
 
-    fn check_status(&self, status: u16) -> Result<(), Fault> {
-        for check in &self.checks {
-            if let Compiled::Status { op, value } = check
-                && !op.holds(f64::from(status), f64::from(*value))
-            {
-                let detail = format!("status is {status}, not {} {value}", op.text());
-                return Err(fault(ErrorClass::CheckFailed, detail));
-            }
+    fn nothing(&self, extract: &Extract, of: &Subject<'_>) -> String {
+        match &extract.from {
+            Whence::Json(_) if of.json.is_none() => "the body is not JSON".to_owned(),
+            Whence::Json(path) => format!("nothing at {}", self.paths.text(*path)),
+            Whence::Regex(regex) => format!("the body does not match /{regex}/"),
+            Whence::Header(name) => format!("there is no header {name}"),
         }
-        if status >= 400 && !self.has_status_check {
-            return Err(fault(ErrorClass::Status(status), format!("status {status}")));
-        }
-        Ok(())
     }
 }
 
-/// The first node of the path must compare so; no node fails every check.
-fn check_json(check: &Compiled, json: &Value) -> Result<(), Fault> {
-    let Compiled::Json { path, op, value } = check else {
-        return Ok(());
-    };
-    let nodes = path.query(json);
-    match nodes.first() {
-        Some(found) if compares(found, *op, value) => Ok(()),
-        Some(_) => Err(fault(ErrorClass::CheckFailed, format!("{path} is not {} {value}", op.text()))),
-        None => Err(fault(ErrorClass::CheckFailed, format!("nothing at {path}"))),
+/// The first group of the first match, or the whole match when the expression has no group.
+fn matched<'t>(regex: &Regex, text: &'t [u8]) -> Option<&'t [u8]> {
+    if regex.captures_len() == 1 {
+        return regex.find(text).map(|found| found.as_bytes());
     }
+    regex.captures(text)?.get(1).map(|group| group.as_bytes())
 }
 
-/// Numbers compare as numbers, texts by their characters; all else is equal or is not.
-fn compares(found: &Value, op: Op, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Number(a), Value::Number(b)) => match (a.as_f64(), b.as_f64()) {
-            (Some(a), Some(b)) => op.holds(a, b),
-            _ => false,
-        },
-        (Value::String(a), Value::String(b)) => match op {
-            Op::Lt => a < b,
-            Op::Le => a <= b,
-            Op::Gt => a > b,
-            Op::Ge => a >= b,
-            Op::Eq => a == b,
-            Op::Ne => a != b,
-        },
-        (a, b) => match op {
-            Op::Eq => a == b,
-            Op::Ne => a != b,
-            _ => false,
-        },
-    }
-}
-
-/// A value as text: strings as they are, all else as JSON. Null is no value.
-fn as_text(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
+/// Values are text: other bytes are replaced as [`String::from_utf8_lossy`] does.
+fn set_text<T>(value: &[u8], set: &mut impl FnMut(&[u8]) -> T) -> T {
+    set(String::from_utf8_lossy(value).as_bytes())
 }
 
 #[cfg(test)]
-mod tests {
-    use peakdrill_drill_model::plan::{Extract, Template};
-    use serde_json::json;
-
-    use super::*;
-
-    type Read = Result<Vec<Option<String>>, ErrorClass>;
-
-    fn read(checks: Vec<Check>, paths: &[&str], status: u16, body: &str) -> Read {
-        let extract = |path: &&str| Extract { name: (*path).into(), json_path: (*path).into() };
-        let request = Request {
-            step: 0,
-            target: 0,
-            method: "GET".into(),
-            path: Template::literal("/"),
-            headers: vec![],
-            body: None,
-            extract: paths.iter().map(extract).collect(),
-            checks,
-            timeout_ns: None,
-        };
-        let mut names = Names::default();
-        let reader = Reader::compile(&request, &mut names).unwrap();
-        let mut store = vec![None; names.extracted.len()];
-        reader.read(status, body.as_bytes(), &mut store).map(|()| store).map_err(|fault| fault.class)
-    }
-
-    #[test]
-    fn values_are_taken() {
-        let got =
-            read(vec![], &["$.id", "$.n[1]", "$.o"], 200, r#"{"id":"a\"b","n":[1,2.5],"o":{"k":true}}"#);
-        let text = |text: &str| Some(text.to_owned());
-        assert_eq!(got, Ok(vec![text("a\"b"), text("2.5"), text("{\"k\":true}")]));
-        for body in ["{}", r#"{"id":null}"#, "<html>", ""] {
-            assert_eq!(read(vec![], &["$.id"], 200, body), Err(ErrorClass::ExtractFailed), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_status_is_an_error_unless_a_check_speaks_of_it() {
-        let status = |op, value| vec![Check::Status { op, value }];
-        assert_eq!(read(vec![], &[], 404, ""), Err(ErrorClass::Status(404)));
-        assert_eq!(read(status(Op::Eq, 404), &[], 404, ""), Ok(vec![]));
-        assert_eq!(read(status(Op::Lt, 400), &[], 500, ""), Err(ErrorClass::CheckFailed));
-        assert_eq!(read(status(Op::Eq, 201), &[], 200, ""), Err(ErrorClass::CheckFailed));
-    }
-
-    #[test]
-    fn json_is_compared_by_its_type() {
-        let check = |op, value| vec![Check::Json { path: "$.v".into(), op, value }];
-        for (op, value, body, holds) in [
-            (Op::Ge, json!(2), r#"{"v":2.5}"#, true),
-            (Op::Eq, json!(2), r#"{"v":"2"}"#, false),
-            (Op::Ne, json!(2), r#"{"v":"2"}"#, true),
-            (Op::Eq, json!("ok"), r#"{"v":"ok"}"#, true),
-            (Op::Eq, json!(true), r#"{"v":true}"#, true),
-            (Op::Lt, json!(true), r#"{"v":false}"#, false),
-            (Op::Ne, json!(1), "{}", false),
-            (Op::Eq, json!(1), "nonsense", false),
-        ] {
-            let expected = if holds { Ok(vec![]) } else { Err(ErrorClass::CheckFailed) };
-            assert_eq!(read(check(op, value), &[], 200, body), expected, "{body}");
-        }
-    }
-}
+mod tests;

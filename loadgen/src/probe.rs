@@ -16,12 +16,13 @@ use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
 use crate::http1::{Http1, PoolConfig};
-use crate::program::{Op, Program, Unwritten};
+use crate::json::Found;
+use crate::program::{Op, Program, Scratch, Unwritten};
 use crate::sample;
-use crate::session::{Current, Session, rows_of};
+use crate::secrets::Secrets;
+use crate::session::{Current, Memory, Session, prepare};
 use crate::shard::judge;
 use crate::tagging::{Ids, Stamper, Tagging};
-use crate::template::uuid;
 
 /// How a probe is done.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct ProbeOptions {
     pub safe_methods_only: bool,
     /// Index of the journey, which picks its rows.
     pub index: u64,
+    /// Values of the secrets that requests carry.
+    pub secrets: Secrets,
 }
 
 /// What became of one request of a probe.
@@ -90,6 +93,7 @@ struct Probe<'a> {
     driver: Http1,
     stamper: Stamper,
     session: Session,
+    found: Found,
 }
 
 impl<'a> Probe<'a> {
@@ -99,18 +103,19 @@ impl<'a> Probe<'a> {
         tagging: &Tagging,
         options: &'a ProbeOptions,
     ) -> Result<Self, StartError> {
-        let program = Program::compile(plan, &options.run)?;
+        let program = Program::compile(plan, &options.run, &options.secrets)?;
         let mut pools = Vec::new();
         for (target, address) in plan.targets.iter().zip(&program.addresses) {
             let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
             let dialer = Dialer::new(target, address, connector)?;
             pools.push(PoolConfig { dialer, max_connections: 1, exact: false });
         }
-        let mut stamper = Stamper::new(tagging, &options.run, os_random()?)?;
+        let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
             return Err(StartError::Plan(format!("there is no journey {journey}")));
         };
-        let rows = rows_of(&program.feeders, code, options.index)
+        let mut memory = Memory::default();
+        prepare(&mut memory, &program.feeders, code, options.index)
             .map_err(|_| StartError::Plan("a feeder has no row for the probe".into()))?;
         let session = Session {
             index: options.index,
@@ -119,9 +124,8 @@ impl<'a> Probe<'a> {
             intended: MonoNs(0),
             lateness_ns: 0,
             pc: 0,
-            rows,
-            extracted: vec![None; code.extracted],
-            uuids: (0..code.uuids).map(|_| uuid(stamper.random_u128())).collect(),
+            turn: 0,
+            memory,
             user: None,
             started: true,
             current: None,
@@ -129,8 +133,8 @@ impl<'a> Probe<'a> {
         };
         let clock = OsClock::new();
         let sockets = Sockets::new(Kind::Epoll).map_err(StartError::os("sockets"))?;
-        let driver = Http1::new(pools, sockets, clock)?;
-        Ok(Self { options, clock, program, driver, stamper, session })
+        let (driver, found) = (Http1::new(pools, sockets, clock)?, Found::default());
+        Ok(Self { options, clock, program, driver, stamper, session, found })
     }
 
     async fn run(mut self) -> Result<Vec<ProbeOutcome>, StartError> {
@@ -174,14 +178,19 @@ impl<'a> Probe<'a> {
         };
         let current =
             Current { id, request: index, step, ids, intended: begun, submitted: begun, sent: Some(begun) };
-        let fault = judge(&self.program, &current, &answer, &mut self.session.extracted).err();
+        let now_unix_s = self.clock.unix_of(begun).seconds();
+        let judged = judge(&self.program, &mut self.session, &current, &answer, &mut self.found, now_unix_s);
+        let fault = judged.err();
         Some(ProbeOutcome {
             step,
             trace: ids.trace,
             span: ids.span,
             status: answer.status,
             error: fault.as_ref().map(|fault| fault.class),
-            detail: fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
+            detail: self
+                .program
+                .secrets
+                .hide(fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
             acked: self.stamper.acked(answer.fields(), ids.trace),
             elapsed_ns,
         })
@@ -191,10 +200,10 @@ impl<'a> Probe<'a> {
         let fault = |class, detail: &str| Fault { class, detail: detail.to_owned() };
         let code = self.program.requests.get(index);
         let code = code.ok_or_else(|| fault(ErrorClass::Cancelled, "no such request"))?;
-        let now_unix_s = self.clock.unix_of(now).seconds().max(0).unsigned_abs();
         let mut wire = self.driver.buffer();
-        let values = self.session.values(&self.program);
-        let written = code.write(&values, &mut self.stamper, now_unix_s, &mut wire, &mut Vec::new());
+        let (values, jar) = self.session.values(&self.program, self.clock.unix_of(now));
+        let mut scratch = Scratch::default();
+        let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch);
         let (ids, not_after_unix_s) = written.map_err(|why| match why {
             Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),

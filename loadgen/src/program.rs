@@ -2,25 +2,35 @@
 
 mod request;
 
-use peakdrill_drill_model::plan::{Journey, Node, Plan};
+use std::sync::Arc;
 
+use peakdrill_drill_model::plan::{Journey, Loop, Node, Plan};
+
+use crate::check::Text;
 use crate::draw;
 use crate::error::StartError;
 use crate::feeder::Rows;
+use crate::secrets::Secrets;
 use crate::target::Address;
 use crate::template::Names;
-pub(crate) use request::{RequestCode, Unwritten, is_json};
+pub(crate) use request::{RequestCode, Scratch, Unwritten, is_json};
 
 /// Most instructions of one journey.
 pub const JOURNEY_NODES_MAX: usize = 10_000;
+/// Most turns of one loop.
+pub const LOOP_TURNS_MAX: u32 = 10_000;
 
 /// A compiled plan.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) seed: u64,
+    /// Seed of UUIDs, which are those of this run alone.
+    pub(crate) uuid_seed: u64,
     pub(crate) addresses: Vec<Address>,
     pub(crate) requests: Vec<RequestCode>,
     pub(crate) journeys: Vec<JourneyCode>,
+    /// What is taken out of everything that is shown.
+    pub(crate) secrets: Secrets,
     pub(crate) feeders: Vec<Rows>,
     /// Running sums of the journeys' shares, per phase.
     pub(crate) mixes: Vec<Vec<f64>>,
@@ -31,12 +41,12 @@ pub(crate) struct Program {
 pub(crate) struct JourneyCode {
     pub(crate) ops: Vec<Op>,
     pub(crate) extracted: usize,
-    pub(crate) uuids: usize,
+    pub(crate) loops: usize,
     pub(crate) feeders: Vec<u16>,
 }
 
 /// An instruction. Targets of jumps are places in the list; behind its end the journey is over.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Op {
     /// Send a request: index into [`Program::requests`].
     Request(usize),
@@ -46,24 +56,32 @@ pub(crate) enum Op {
     Choose { sums: Vec<f64>, places: Vec<usize> },
     /// Go on elsewhere.
     Jump(usize),
+    /// Pause, lognormal, with the logarithm of the median.
+    ThinkLognormal { mu: f64, sigma: f64, max_ns: u64 },
+    /// Draw how many turns a loop has; without one, go on behind it.
+    Begin { counter: usize, min: u32, max: u32, behind: usize },
+    /// After a turn: another one, or go on.
+    Again { counter: usize, first: usize, when: Option<(u16, Text)> },
 }
 
 impl Program {
-    pub(crate) fn compile(plan: &Plan, run: &str) -> Result<Self, StartError> {
+    pub(crate) fn compile(plan: &Plan, run: &str, secrets: &Secrets) -> Result<Self, StartError> {
         check_plan(plan)?;
         let addresses = plan.targets.iter().map(Address::parse).collect::<Result<Vec<_>, _>>()?;
         let seed = plan.load.seed;
         let feeders = plan.feeders.iter().enumerate().map(|(k, f)| Rows::new(f, k as u16, seed));
         let mut program = Self {
             seed,
+            uuid_seed: run.bytes().fold(seed, |sum, byte| draw::chain(sum, u64::from(byte))),
             feeders: feeders.collect::<Result<_, _>>()?,
             addresses,
             requests: Vec::new(),
             journeys: Vec::new(),
+            secrets: secrets.clone(),
             mixes: mixes(plan)?,
         };
         for journey in &plan.journeys {
-            let code = program.compile_journey(plan, journey, run)?;
+            let code = program.compile_journey(plan, journey, run, secrets)?;
             program.journeys.push(code);
         }
         Ok(program)
@@ -74,11 +92,17 @@ impl Program {
         plan: &Plan,
         journey: &Journey,
         run: &str,
+        secrets: &Secrets,
     ) -> Result<JourneyCode, StartError> {
-        let (mut names, mut ops) = (Names::default(), Vec::new());
+        let files = plan.files.iter().map(|file| Arc::clone(&file.content)).collect();
+        let mut names = Names { secrets: secrets.clone(), files, ..Names::default() };
+        let mut ops = Vec::new();
         let first = self.requests.len();
+        names.cookies = journey.cookies;
         self.compile_nodes(plan, &journey.steps, run, &mut names, &mut ops)?;
-        let counts = (names.extracted.len(), names.uuids.len());
+        if let Some(problem) = names.problems.pop() {
+            return Err(StartError::Plan(format!("journey `{}`: {problem}", journey.name)));
+        }
         self.requests.iter_mut().skip(first).for_each(|request| request.name_extracted(&names.extracted));
         if names.feeders.iter().any(|k| usize::from(*k) >= self.feeders.len()) {
             return Err(StartError::Plan(format!(
@@ -86,7 +110,7 @@ impl Program {
                 journey.name
             )));
         }
-        Ok(JourneyCode { ops, extracted: counts.0, uuids: counts.1, feeders: names.feeders })
+        Ok(JourneyCode { ops, extracted: names.extracted.len(), loops: names.loops, feeders: names.feeders })
     }
 
     fn compile_nodes(
@@ -110,6 +134,11 @@ impl Program {
                 Node::Think { min_ns, max_ns } => {
                     ops.push(Op::Think { min_ns: *min_ns, max_ns: (*max_ns).max(*min_ns) });
                 }
+                Node::ThinkLognormal { median_ns, sigma, max_ns } => {
+                    let mu = (*median_ns as f64).max(1.0).ln();
+                    ops.push(Op::ThinkLognormal { mu, sigma: *sigma, max_ns: *max_ns });
+                }
+                Node::Loop(turns) => self.compile_loop(plan, turns, run, names, ops)?,
                 Node::Choose(branches) => {
                     let at = ops.len();
                     ops.push(Op::Jump(at + 1));
@@ -129,6 +158,31 @@ impl Program {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn compile_loop(
+        &mut self,
+        plan: &Plan,
+        turns: &Loop,
+        run: &str,
+        names: &mut Names,
+        ops: &mut Vec<Op>,
+    ) -> Result<(), StartError> {
+        if turns.max > LOOP_TURNS_MAX || turns.min > turns.max {
+            return Err(StartError::Plan(format!("a loop has at most {LOOP_TURNS_MAX} turns")));
+        }
+        let (counter, begin) = (names.loops, ops.len());
+        names.loops += 1;
+        ops.push(Op::Jump(begin + 1));
+        self.compile_nodes(plan, &turns.steps, run, names, ops)?;
+        let when = match &turns.again {
+            Some(again) => Some((names.extracted(&again.value), Text::compile(&again.test)?)),
+            None => None,
+        };
+        ops.push(Op::Again { counter, first: begin + 1, when });
+        let behind = ops.len();
+        set(ops, begin, Op::Begin { counter, min: turns.min, max: turns.max, behind });
         Ok(())
     }
 

@@ -157,6 +157,11 @@ impl Recorder {
         }
     }
 
+    /// An answer of a class of its own, which is also counted as ended.
+    pub(crate) fn outcome(&mut self, place: Place, name: &str) {
+        self.at(place).add_outcome(name, 1);
+    }
+
     pub(crate) fn root(&mut self, row: RootRow) {
         if self.roots.len() < ROOTS_MAX { self.roots.push(row) } else { self.roots_dropped += 1 }
     }

@@ -23,11 +23,12 @@ use crate::arrivals::{Arrival, Stream, UserPhase};
 use crate::batch::{BATCH_EVERY_MS, Batch};
 use crate::control::Control;
 use crate::driver::{Driver, ExchangeId};
+use crate::json::Found;
 use crate::pacer::Pacer;
-use crate::program::Program;
+use crate::program::{Program, Scratch};
 use crate::recorder::Recorder;
 use crate::sample::Picker;
-use crate::session::Session;
+use crate::session::{Session, Spare};
 use crate::tagging::Stamper;
 
 /// How often flags, time limits and waiting requests are looked at, in milliseconds.
@@ -75,8 +76,11 @@ pub(crate) struct Shard<D> {
     deadlines: Vec<(u64, VecDeque<(MonoNs, ExchangeId)>)>,
     recorder: Recorder,
     picker: Picker,
-    /// Room for the body of a request.
-    scratch: Vec<u8>,
+    /// Room for what a request is made of.
+    scratch: Scratch,
+    /// Room for what stands in the body of an answer.
+    found: Found,
+    spare: Spare,
     next_seq: u32,
     stopping: bool,
     /// Changes of the schedule that were followed.
@@ -168,7 +172,9 @@ impl<D: Driver> Shard<D> {
             deadlines: Vec::new(),
             recorder: Recorder::new(start_at),
             picker: Picker::new(parts.steps),
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
+            found: Found::default(),
+            spare: Spare::default(),
             next_seq: 0,
             stopping: false,
             heeded: 0,

@@ -150,11 +150,6 @@ impl Stamper {
         Ok(Self { mode, random })
     }
 
-    /// Fresh random bits for a UUID.
-    pub(crate) fn random_u128(&mut self) -> u128 {
-        u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64())
-    }
-
     /// Appends the field lines that tag a request: ids of its own, and for shadow requests the token in both carriers.
     /// `own` is the baggage that the request has anyway. Returns the ids and the Unix second from which the request
     /// must not be sent any more.

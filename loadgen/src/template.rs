@@ -1,9 +1,17 @@
 //! Text with holes, compiled once: neighbouring literals joined, names turned into indices.
 
+mod call;
+
+use std::sync::Arc;
+
 use peakdrill_drill_model::plan::{Part, Template};
 use peakdrill_wire_http1::{is_field_value, put_decimal};
 
+use crate::draw::{self, Purpose};
 use crate::feeder::Rows;
+use crate::kept::Kept;
+use crate::secrets::Secrets;
+use call::{Call, Key};
 
 /// How an inserted value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,16 +33,28 @@ pub(crate) struct Text(Vec<Piece>);
 #[derive(Debug, Clone)]
 enum Piece {
     Literal(Vec<u8>),
+    /// A file, as it is.
+    Shared(Arc<Vec<u8>>),
     Hole(Value, Escape),
 }
 
 /// What is inserted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Value {
-    Feeder { feeder: u16, column: u16 },
+    Feeder {
+        feeder: u16,
+        column: u16,
+    },
     Extracted(u16),
-    Uuid(u16),
+    /// By its number; a named one is the same in every turn of a loop.
+    Uuid {
+        number: u32,
+        named: bool,
+    },
     Index,
+    /// Computed beforehand.
+    Let(u16),
+    Call(Arc<Call>),
 }
 
 /// The names of one journey's values, as they are met.
@@ -42,10 +62,23 @@ enum Value {
 pub(crate) struct Names {
     /// Extracted values.
     pub(crate) extracted: Vec<String>,
-    /// Named UUIDs.
+    /// UUIDs; those without a name are each their own.
     pub(crate) uuids: Vec<String>,
     /// Feeders that are used, ascending.
     pub(crate) feeders: Vec<u16>,
+    /// Values that the step under way computes.
+    pub(crate) lets: Vec<String>,
+    /// Draws met so far.
+    pub(crate) holes: u32,
+    pub(crate) secrets: Secrets,
+    /// Contents of the plan's files.
+    pub(crate) files: Vec<Arc<Vec<u8>>>,
+    /// What cannot be compiled.
+    pub(crate) problems: Vec<String>,
+    /// Loops met so far.
+    pub(crate) loops: usize,
+    /// Whether the journey keeps cookies.
+    pub(crate) cookies: bool,
 }
 
 impl Names {
@@ -62,14 +95,51 @@ fn place(names: &mut Vec<String>, name: &str) -> u16 {
     }) as u16
 }
 
+/// Values that a step has computed.
+#[derive(Debug, Default)]
+pub(crate) struct Lets {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Lets {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: Vec::new(), ends: Vec::new() }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    pub(crate) fn push(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn get(&self, number: u16) -> &[u8] {
+        let number = usize::from(number);
+        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.ends.get(number).and_then(|end| self.bytes.get(start..*end)).unwrap_or_default()
+    }
+}
+
 /// What a journey inserts.
+#[derive(Clone, Copy)]
 pub(crate) struct Values<'a> {
     pub(crate) feeders: &'a [Rows],
     /// The row per feeder; only those the journey uses are meant.
     pub(crate) rows: &'a [u32],
-    pub(crate) extracted: &'a [Option<String>],
-    pub(crate) uuids: &'a [[u8; UUID_BYTES]],
+    pub(crate) extracted: &'a Kept,
     pub(crate) index: u64,
+    /// The turn of the loops that it is in.
+    pub(crate) turn: u32,
+    /// UUIDs differ from run to run, so that no service takes the requests of one for repetitions of another's.
+    pub(crate) uuid_seed: u64,
+    pub(crate) seed: u64,
+    /// The time of writing, in Unix nanoseconds.
+    pub(crate) now_ns: i64,
+    pub(crate) lets: &'a Lets,
 }
 
 /// Why a text could not be written.
@@ -134,6 +204,30 @@ impl Text {
                     text.literal(&escaped);
                     continue;
                 }
+                Part::Secret(name) => {
+                    text.secret(name, escape, names);
+                    continue;
+                }
+                Part::File(number) => {
+                    match names.files.get(usize::from(*number)) {
+                        Some(file) => text.0.push(Piece::Shared(Arc::clone(file))),
+                        None => names.problems.push(format!("there is no file {number}")),
+                    }
+                    continue;
+                }
+                Part::Value(name) => match names.lets.iter().position(|known| known == name) {
+                    Some(at) => Value::Let(at as u16),
+                    None => {
+                        names.problems.push(format!("the value `{name}` is not computed"));
+                        continue;
+                    }
+                },
+                Part::Random { .. }
+                | Part::RandomString(_)
+                | Part::Time(_)
+                | Part::Base64(_)
+                | Part::Sha256 { .. }
+                | Part::HmacSha256 { .. } => Value::Call(Arc::new(call(part, run, names))),
                 Part::Feeder { feeder, column } => {
                     if let Err(at) = names.feeders.binary_search(feeder) {
                         names.feeders.insert(at, *feeder);
@@ -141,12 +235,35 @@ impl Text {
                     Value::Feeder { feeder: *feeder, column: *column }
                 }
                 Part::Extracted(name) => Value::Extracted(names.extracted(name)),
-                Part::Uuid(name) => Value::Uuid(place(&mut names.uuids, name)),
+                Part::Uuid(name) if name.is_empty() => {
+                    names.uuids.push(String::new());
+                    Value::Uuid { number: names.uuids.len() as u32 - 1, named: false }
+                }
+                Part::Uuid(name) => {
+                    Value::Uuid { number: u32::from(place(&mut names.uuids, name)), named: true }
+                }
                 Part::Index => Value::Index,
             };
             text.0.push(Piece::Hole(value, escape));
         }
         text
+    }
+
+    fn secret(&mut self, name: &str, escape: Escape, names: &mut Names) {
+        let mut escaped = Vec::new();
+        match names.secrets.get(name).map(|value| escape.write(value.as_bytes(), &mut escaped)) {
+            Some(Ok(())) => self.literal(&escaped),
+            Some(Err(_)) => names.problems.push(format!("the secret {name} cannot stand in a header")),
+            None => names.problems.push(format!("the secret {name} is not set")),
+        }
+    }
+
+    /// The content of a file, when the text is that alone.
+    pub(crate) fn shared(&self) -> Option<&Arc<Vec<u8>>> {
+        match self.0.as_slice() {
+            [Piece::Shared(file)] => Some(file),
+            _ => None,
+        }
     }
 
     /// Adds a literal.
@@ -162,7 +279,7 @@ impl Text {
         for piece in other.0 {
             match piece {
                 Piece::Literal(bytes) => self.literal(&bytes),
-                hole @ Piece::Hole(..) => self.0.push(hole),
+                other => self.0.push(other),
             }
         }
     }
@@ -181,7 +298,7 @@ impl Text {
     pub(crate) fn sample(&self) -> Vec<u8> {
         let part = |piece: &Piece| match piece {
             Piece::Literal(bytes) => bytes.clone(),
-            Piece::Hole(..) => vec![b'x'],
+            Piece::Shared(_) | Piece::Hole(..) => vec![b'x'],
         };
         self.0.iter().flat_map(part).collect()
     }
@@ -191,32 +308,66 @@ impl Text {
         for piece in &self.0 {
             match piece {
                 Piece::Literal(text) => out.extend_from_slice(text),
-                Piece::Hole(value, escape) => values.write(*value, *escape, out)?,
+                Piece::Shared(file) => out.extend_from_slice(file),
+                Piece::Hole(value, escape) => values.write(value, *escape, out)?,
             }
         }
         Ok(())
     }
 }
 
+fn call(part: &Part, run: &str, names: &mut Names) -> Call {
+    let mut inner = |template: &Template| Text::compile(template, Escape::None, run, names);
+    match part {
+        Part::Base64(of) => Call::Base64(inner(of)),
+        Part::Sha256 { of, form } => Call::Sha256 { of: inner(of), form: *form },
+        Part::HmacSha256 { key, of, form } => {
+            Call::Hmac { key: Key::new(inner(key)), of: inner(of), form: *form }
+        }
+        Part::Time(form) => Call::Time(*form),
+        other => {
+            let hole = names.holes;
+            names.holes += 1;
+            match other {
+                Part::Random { low, high } => Call::Random { hole, low: *low, high: (*high).max(*low) },
+                Part::RandomString(len) => Call::RandomString { hole, len: *len },
+                // Not reached: all others are no calls.
+                _ => Call::RandomString { hole, len: 0 },
+            }
+        }
+    }
+}
+
 impl Values<'_> {
-    fn write(&self, value: Value, escape: Escape, out: &mut Vec<u8>) -> Result<(), Unfilled> {
-        match value {
+    fn write(&self, value: &Value, escape: Escape, out: &mut Vec<u8>) -> Result<(), Unfilled> {
+        match *value {
             Value::Feeder { feeder, column } => {
                 let row = self.rows.get(usize::from(feeder)).copied().unwrap_or(0);
                 let rows = self.feeders.get(usize::from(feeder));
                 escape.write(rows.map_or("", |rows| rows.value(row, column)).as_bytes(), out)
             }
             Value::Extracted(slot) => {
-                let text = self.extracted.get(usize::from(slot)).and_then(Option::as_ref);
-                escape.write(text.ok_or(Unfilled::Missing(slot))?.as_bytes(), out)
+                escape.write(self.extracted.get(slot).ok_or(Unfilled::Missing(slot))?, out)
             }
-            Value::Uuid(slot) => {
-                out.extend_from_slice(self.uuids.get(usize::from(slot)).map_or(&[], |uuid| uuid.as_slice()));
+            Value::Uuid { number, named } => {
+                let turn = if named { 0 } else { self.turn };
+                let half = |half| {
+                    let purpose = Purpose::Uuid(number << 1 | half);
+                    u128::from(draw::bits_in(self.uuid_seed, purpose, self.index, turn))
+                };
+                out.extend_from_slice(&uuid(half(0) << 64 | half(1)));
                 Ok(())
             }
             Value::Index => {
                 put_decimal(out, self.index);
                 Ok(())
+            }
+            Value::Let(number) => escape.write(self.lets.get(number), out),
+            Value::Call(ref call) if escape == Escape::None => call.put(self, out),
+            Value::Call(ref call) => {
+                let mut value = Vec::new();
+                call.put(self, &mut value)?;
+                escape.write(&value, out)
             }
         }
     }
@@ -262,4 +413,4 @@ fn percent(c: u8, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -24,6 +24,7 @@ pub(crate) struct Sums {
     pub(crate) missed: u64,
     pub(crate) completed: u64,
     pub(crate) errors: BTreeMap<ErrorClass, u64>,
+    pub(crate) outcomes: BTreeMap<String, u64>,
     pub(crate) ack_missing: u64,
     pub(crate) latency: Sparse,
     pub(crate) service: Sparse,
@@ -48,6 +49,10 @@ impl Sums {
         self.ack_missing = self.ack_missing.saturating_add(other.ack_missing);
         for (class, n) in &other.errors {
             let sum = self.errors.entry(*class).or_insert(0);
+            *sum = sum.saturating_add(*n);
+        }
+        for (name, n) in &other.outcomes {
+            let sum = self.outcomes.entry(name.clone()).or_insert(0);
             *sum = sum.saturating_add(*n);
         }
     }
@@ -82,6 +87,7 @@ impl Sums {
             missed: frame.missed,
             completed: frame.completed,
             errors: frame.errors.clone(),
+            outcomes: frame.outcomes.clone(),
             ack_missing: frame.ack_missing,
         };
         (sums, whole)

@@ -1,7 +1,7 @@
 //! The verdict in words, the same in every rendering.
 
 use peakdrill_drill_model::verdict::{
-    AnalysisState, Bottleneck, GateResult, Judgement, NodeKind, NodeVerdict, Verdict,
+    AnalysisState, Bottleneck, GateResult, Judgement, NodeKind, NodeVerdict, Step, Verdict,
 };
 
 use crate::numbers::{NOT_MEASURED, count, figure, length, maybe_count, percent, plural, rate};
@@ -25,6 +25,15 @@ pub(crate) fn sign(judgement: Judgement, unicode: bool) -> &'static str {
         (Judgement::Fail, false) => "x",
         (Judgement::Inconclusive, false) => "?",
     }
+}
+
+/// How many answers of a step were of each class that it counts apart from ok and fail.
+pub(crate) fn outcomes(step: &Step) -> String {
+    let class = |(name, n): (&String, &u64)| {
+        let share = (step.completed > 0).then(|| *n as f64 / step.completed as f64);
+        format!("{name} {} ({})", count(*n), percent(share))
+    };
+    step.outcomes.iter().map(class).collect::<Vec<_>>().join(" · ")
 }
 
 fn gates_of(verdict: &Verdict, judgement: Judgement) -> impl Iterator<Item = &GateResult> {

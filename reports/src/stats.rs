@@ -175,8 +175,14 @@ fn share(part: u64, all: u64) -> Option<Measured> {
 
 /// The first step that every start of a journey sends; `None` when chance decides.
 fn opening_step(journey: &Journey) -> Option<StepId> {
-    let first = journey.steps.iter().find(|node| !matches!(node, Node::Think { .. }))?;
-    if let Node::Request(request) = first { Some(request.step) } else { None }
+    let mut steps = journey.steps.as_slice();
+    loop {
+        match steps.iter().find(|node| !node.is_pause())? {
+            Node::Request(request) => return Some(request.step),
+            Node::Loop(turns) if turns.min == 1 && turns.max == 1 => steps = &turns.steps,
+            _ => return None,
+        }
+    }
 }
 
 /// A figure of the ledger over the rows of this run; `None` where no hop reported on it.

@@ -1,10 +1,12 @@
 //! The verdict: a function of the record.
 
+use std::collections::BTreeMap;
+
 use peakdrill_drill_model::event::first_break;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, leaks, live_writes, tag_lost};
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::StepId;
+use peakdrill_drill_model::plan::{StepId, StepInfo};
 use peakdrill_drill_model::verdict::{
     AnalysisState, AnalysisSummary, GateResult, Generator, Isolation, Judgement, Load, Step, VERDICT_VERSION,
     Verdict,
@@ -227,7 +229,7 @@ fn totals(record: &Record, load: &Folded) -> Load {
 }
 
 fn steps(record: &Record, load: &Folded) -> Vec<Step> {
-    let row = |(id, info): (usize, &peakdrill_drill_model::plan::StepInfo)| {
+    let row = |(id, info): (usize, &StepInfo)| {
         let id = StepId::try_from(id).ok();
         let all = load.select(|_, step| step.is_some() && step == id);
         let measured = load.select(|phase, step| step.is_some() && step == id && load.measured(phase));
@@ -236,10 +238,17 @@ fn steps(record: &Record, load: &Folded) -> Vec<Step> {
             step: info.step.clone(),
             completed: all.completed,
             errors: all.error_count(),
+            outcomes: outcomes(info, &all.outcomes),
             latency_ms: measured.latency.quantiles().into(),
         }
     };
     record.plan.steps.iter().enumerate().map(row).collect()
+}
+
+/// The classes that a step declares, those without an answer included, and no others.
+fn outcomes(info: &StepInfo, counted: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let count = |name: &String| (name.clone(), counted.get(name).copied().unwrap_or(0));
+    info.outcomes.iter().map(count).collect()
 }
 
 fn generator(record: &Record, load: &Folded) -> Generator {

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use peakdrill_drill_model::plan::DataFile;
+
 use crate::codes::{Code, E0421, E0424, E0426};
 use crate::diag::{Diagnostic, Level};
 use crate::input::Input;
@@ -58,12 +60,14 @@ pub(crate) fn draft(code: Code, span: Span, message: impl Into<String>) -> Draft
 /// One pass over one scenario.
 pub(crate) struct Ctx<'a> {
     pub(crate) input: &'a Input<'a>,
-    pub(crate) source: Source<'a>,
+    pub(crate) source: Source,
     drafts: RefCell<Vec<Draft>>,
     /// Declared variables and their values; `None` when the value itself is broken.
     pub(crate) vars: RefCell<BTreeMap<String, Option<String>>>,
     /// Variables that something used.
     pub(crate) used_vars: RefCell<BTreeSet<String>>,
+    /// Files whose bytes requests send, each once.
+    pub(crate) files: RefCell<Vec<DataFile>>,
     /// What the text took from the environment: part of its hash.
     pub(crate) taken_env: RefCell<BTreeMap<String, String>>,
 }
@@ -72,10 +76,11 @@ impl<'a> Ctx<'a> {
     pub(crate) fn new(input: &'a Input<'a>) -> Self {
         Self {
             input,
-            source: Source::new(input.text),
+            source: Source::new(input.name, input.text),
             drafts: RefCell::default(),
             vars: RefCell::default(),
             used_vars: RefCell::default(),
+            files: RefCell::default(),
             taken_env: RefCell::default(),
         }
     }
@@ -101,12 +106,12 @@ impl<'a> Ctx<'a> {
     pub(crate) fn into_diagnostics(self) -> Vec<Diagnostic> {
         let mut drafts = self.drafts.into_inner();
         drafts.sort_by_key(|draft| (draft.span.start, draft.code));
-        drafts.into_iter().map(|draft| finish(draft, &self.source, self.input.name)).collect()
+        drafts.into_iter().map(|draft| finish(draft, &self.source)).collect()
     }
 
     /// The place of a piece of text within a scalar; the scalar itself when it cannot be found.
     pub(crate) fn within(&self, node: &Node, piece: &str) -> Span {
-        match self.source.slice(node.span).find(piece) {
+        match self.source.find(node.span, piece) {
             Some(at) if !piece.is_empty() => {
                 let start = node.span.start + at;
                 Span { start, end: start + piece.len() }
@@ -156,20 +161,21 @@ fn clip(mut text: String) -> String {
     text
 }
 
-fn finish(draft: Draft, source: &Source<'_>, file: &str) -> Diagnostic {
-    let (line, column) = source.place(draft.span.start);
-    let (end_line, end) = source.place(draft.span.end);
-    let line_end = source.line(line).chars().count() + 1;
+fn finish(draft: Draft, source: &Source) -> Diagnostic {
+    let file = source.file(draft.span.start);
+    let (line, column) = file.place(draft.span.start);
+    let (end_line, end) = file.place(draft.span.end);
+    let line_end = file.line(line).chars().count() + 1;
     let end_column = if end_line == line { end } else { line_end };
     Diagnostic {
         level: if draft.code.is_warning() { Level::Warning } else { Level::Error },
         code: draft.code,
         message: draft.message,
-        file: file.to_owned(),
+        file: file.name.clone(),
         line,
         column,
         end_column: end_column.min(line_end).max(column + 1),
-        source_line: clip(source.line(line).to_owned()),
+        source_line: clip(file.line(line).to_owned()),
         label: draft.label,
         help: draft.help,
         notes: draft.notes,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use peakdrill_drill_model::plan::{FeederOrder, Journey, Node, Part, Phase, Plan, Request, Template};
+use peakdrill_drill_model::plan::{FeederOrder, Journey, Node, Part, Phase, Plan, Request};
 
 use crate::lower::base_url;
 
@@ -60,14 +60,12 @@ pub(crate) fn used_feeders(plan: &Plan) -> Vec<BTreeSet<u16>> {
 }
 
 fn collect(request: &Request, used: &mut BTreeSet<u16>) {
-    let templates = std::iter::once(&request.path)
-        .chain(request.headers.iter().map(|(_, value)| value))
-        .chain(&request.body);
-    for Template(parts) in templates {
-        used.extend(parts.iter().filter_map(|part| match part {
-            Part::Feeder { feeder, .. } => Some(*feeder),
-            _ => None,
-        }));
+    for template in request.templates() {
+        template.visit(&mut |part| {
+            if let Part::Feeder { feeder, .. } = part {
+                used.insert(*feeder);
+            }
+        });
     }
 }
 
@@ -76,7 +74,11 @@ pub(crate) fn walk(steps: &[Node], times: f64, see: &mut dyn FnMut(&Request, f64
     for step in steps {
         match step {
             Node::Request(request) => see(request, times),
-            Node::Think { .. } => {}
+            Node::Think { .. } | Node::ThinkLognormal { .. } => {}
+            Node::Loop(turns) => {
+                let mean = (f64::from(turns.min) + f64::from(turns.max)) / 2.0;
+                walk(&turns.steps, times * mean, see);
+            }
             Node::Choose(branches) => {
                 let sum: f64 = branches.iter().map(|branch| branch.weight).sum();
                 for branch in branches {
@@ -97,7 +99,8 @@ pub(crate) fn requests_per_journey(journeys: &[Journey], phase: &Phase) -> f64 {
     sum
 }
 
-/// Expected number of times that each request step of a plan runs, by its index; closed loops are not counted.
+/// Expected number of times that each request step of a plan runs, by its index; closed loops are not counted, and loops
+/// with a condition as if it always held.
 #[must_use]
 pub fn expected_requests(plan: &Plan) -> Vec<f64> {
     let mut out = vec![0.0; plan.steps.len()];

@@ -116,13 +116,21 @@ pub(crate) static ROOT: Block = Block {
             Ty::Map(&Ty::Text),
             "Values for `${name}`; `--set name=value` and PEAKDRILL_VAR_name override them.",
         ),
-        later("include", "Journeys, fragments and feeders of other files."),
+        may(
+            "include",
+            Ty::List(&Ty::Text),
+            "Files with journeys, fragments and feeders, relative to the scenario's folder.",
+        ),
         must("targets", Ty::Map(&Ty::Block(&TARGET)), "What is hit."),
         may("shadow", Ty::Block(&SHADOW), "How requests are tagged as drill traffic."),
         may("isolation", Ty::Block(&ISOLATION), "How drill traffic is kept away from real data."),
         later("cells", "Units of the system under test and the routing to them."),
         may("feeders", Ty::Map(&Ty::Block(&FEEDER)), "Data for journeys."),
-        later("fragments", "Steps shared by journeys."),
+        may(
+            "fragments",
+            Ty::Map(&Ty::List(&Ty::Variant(&STEP))),
+            "Steps shared by journeys, which `use` them.",
+        ),
         must("journeys", Ty::Map(&Ty::Block(&JOURNEY)), "What users do."),
         may("mix", Ty::Map(&Ty::Number), "Relative shares of journeys among arrivals; equal when not given."),
         must("load", Ty::Block(&LOAD), "Load over time."),
@@ -136,6 +144,18 @@ pub(crate) static ROOT: Block = Block {
         ),
         may("reports", Ty::List(&Ty::Variant(&REPORT)), "Renderings besides those of the record."),
         later("agents", "How the load is split over agents."),
+    ],
+};
+
+/// A file that a scenario includes.
+pub(crate) static INCLUDED: Block = Block {
+    id: "included",
+    what: "an included file",
+    fields: &[
+        may("include", Ty::List(&Ty::Text), "Further files, relative to the scenario's folder."),
+        may("feeders", Ty::Map(&Ty::Block(&FEEDER)), "Data for journeys."),
+        may("fragments", Ty::Map(&Ty::List(&Ty::Variant(&STEP))), "Steps shared by journeys."),
+        may("journeys", Ty::Map(&Ty::Block(&JOURNEY)), "What users do."),
     ],
 };
 

@@ -18,6 +18,20 @@ pub const MAX_STEPS: usize = 1_000;
 pub const MAX_PHASES: usize = 100;
 /// Most journeys.
 pub const MAX_JOURNEYS: usize = 100;
+/// Most steps of one journey, those of its fragments included.
+pub const MAX_JOURNEY_NODES: usize = 5_000;
+/// Most requests of one pass through a journey, all turns of its loops included.
+pub const MAX_JOURNEY_REQUESTS: u64 = 100_000;
+/// Most turns of a loop.
+pub const MAX_LOOP_TURNS: u32 = 10_000;
+/// Most fragments.
+pub const MAX_FRAGMENTS: usize = 100;
+/// Most fragments that use one another.
+pub const MAX_FRAGMENT_DEPTH: usize = 16;
+/// Most files that a scenario includes.
+pub const MAX_INCLUDES: usize = 50;
+/// Most files that include one another.
+pub const MAX_INCLUDE_DEPTH: usize = 8;
 /// Most targets.
 pub const MAX_TARGETS: usize = 100;
 /// Most feeders.
@@ -26,6 +40,14 @@ pub const MAX_FEEDERS: usize = 100;
 pub const MAX_FEEDER_ROWS: usize = 2_000_000;
 /// Largest data file, in bytes.
 pub const MAX_DATA_FILE_BYTES: usize = 256 << 20;
+/// Largest file that a request sends, in bytes.
+pub const MAX_BODY_FILE_BYTES: usize = 16 << 20;
+/// Largest sum of all files that requests send, in bytes.
+pub const MAX_BODY_FILES_BYTES: usize = 64 << 20;
+/// Most values that one step computes.
+pub const MAX_VALUES: usize = 32;
+/// Longest random text, in characters.
+pub const MAX_RANDOM_CHARS: u16 = 1024;
 /// Most points of a curve.
 pub const MAX_CURVE_POINTS: usize = 100_000;
 /// Most stairs of a staircase.
@@ -42,11 +64,15 @@ pub const MAX_CONNECTIONS: usize = 1_000_000;
 pub const MAX_LEASE_NS: u64 = 60 * NS_PER_S;
 /// Shortest life of a token, in nanoseconds.
 pub const MIN_LEASE_NS: u64 = 5 * NS_PER_S;
+/// Most classes of answers of one step.
+pub const MAX_OUTCOMES: usize = 16;
 /// Longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 100;
 /// Most gates, and most stop conditions.
 pub const MAX_CONDITIONS: usize = 200;
 
+/// Memory that one compiled regular expression may take, in bytes.
+pub(crate) const MAX_REGEX_BYTES: usize = 1 << 20;
 pub(crate) const MAX_YAML_EVENTS: usize = 100_000;
 pub(crate) const MAX_YAML_ALIASES: usize = 1_000;
 pub(crate) const MAX_YAML_DEPTH: usize = 32;

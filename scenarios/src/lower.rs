@@ -4,23 +4,27 @@ use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{PLAN_VERSION, Plan, Report};
 
-use crate::codes::{E0101, E0102, E0103, E0314};
+use crate::codes::{E0101, E0102, E0103, E0314, E0317, E0322};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::input::{Input, Parsed};
 use crate::keys;
 use crate::limits;
-use crate::node::{Node, Span};
+use crate::node::{Node, Span, Value};
 use crate::yaml;
 
+mod body;
 mod check;
 mod cross;
 mod curve;
 mod feeders;
+mod flow;
 mod gates;
+mod include;
 mod isolation;
 mod journeys;
 mod json_body;
 mod load;
+mod records;
 mod request;
 mod safety;
 mod shapes;
@@ -28,6 +32,8 @@ mod targets;
 mod template;
 mod vars;
 
+use flow::Fragment;
+use journeys::Journeys;
 pub(crate) use request::header_problem;
 pub(crate) use targets::base_url;
 pub(crate) use vars::hex;
@@ -42,7 +48,7 @@ pub fn parse(input: &Input<'_>) -> Parsed {
 }
 
 fn read_root(ctx: &Ctx<'_>) -> Option<Node> {
-    let text = ctx.source.text();
+    let text = ctx.input.text;
     if text.len() > limits::MAX_SCENARIO_BYTES {
         let message =
             format!("the scenario has {} bytes, at most {} are read", text.len(), limits::MAX_SCENARIO_BYTES);
@@ -59,7 +65,7 @@ fn read_root(ctx: &Ctx<'_>) -> Option<Node> {
         }
         Ok(root) => Some(root),
         Err(error) => {
-            let start = ctx.source.byte(error.place);
+            let start = ctx.source.file(0).byte(error.place);
             let code = if error.limit { E0102 } else { E0101 };
             ctx.push(draft(code, Span { start, end: start }, error.message));
             None
@@ -71,17 +77,21 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     let top = ctx.fields(root, root.span, &keys::ROOT)?;
     vars::lower(ctx, top.get("vars"));
     version(ctx, top.get("version"));
-    let name = top.get("name").and_then(|node| {
-        let name = ctx.text(node, "`name`")?;
-        ctx.name_ok(node, &name, "a drill").then(|| name.into_owned())
-    });
-    let environment = top.get("environment").and_then(|node| {
-        let name = ctx.text(node, "`environment`")?;
-        ctx.name_ok(node, &name, "an environment").then(|| name.into_owned())
-    });
+    let name = named(ctx, &top, "name", "a drill");
+    let environment = named(ctx, &top, "environment", "an environment");
     let targets = targets::lower(ctx, top.get("targets"));
-    let feeders = feeders::lower(ctx, top.get("feeders"));
-    let mut journeys = journeys::lower(ctx, top.get("journeys"), &targets, &feeders);
+    let included = include::load(ctx, &top);
+    let files: Vec<Fields<'_>> =
+        included.iter().filter_map(|root| ctx.fields(root, root.span, &keys::INCLUDED)).collect();
+    let all = |name: &str| entries(ctx, &top, &files, name);
+    let own = all("journeys");
+    let feeders = feeders::lower(ctx, &all("feeders"));
+    let fragments = fragments(ctx, &all("fragments"));
+    let place = top.get("journeys").map_or(root.span, |node| node.span);
+    let mut journeys = Journeys::default();
+    if top.get("journeys").is_some_and(|node| matches!(node.value, Value::Map(_))) {
+        journeys = journeys::lower(ctx, &own, place, &fragments, &targets, &feeders);
+    }
     let shadow = top.get("shadow").and_then(|node| safety::shadow(ctx, node, top.key_span("shadow")));
     let isolation = isolation::lower(ctx, top.get("isolation"), top.key_span("isolation"));
     // A shadow block that cannot be read is a finding already: nothing else is said because of it.
@@ -95,8 +105,14 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     let gates = gates::lower(ctx, top.get("gates"), top.key_span("gates"), &names);
     let reports = reports(ctx, top.get("reports"), top.key_span("reports"));
     let labels = labels(ctx, &top);
-    let checked =
-        cross::Checked { ctx, top: &top, targets: &targets, feeders: &feeders, journeys: &journeys };
+    let checked = cross::Checked {
+        ctx,
+        top: &top,
+        targets: &targets,
+        feeders: &feeders,
+        journeys: &journeys,
+        fragments: &fragments,
+    };
     let plan = Plan {
         v: PLAN_VERSION,
         name: name.unwrap_or_default(),
@@ -107,6 +123,7 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
         shadow,
         isolation,
         feeders: feeders.iter().map(|slot| slot.feeder.clone()).collect(),
+        files: ctx.files.borrow().clone(),
         journeys: journeys.plans.clone(),
         steps: journeys.steps.clone(),
         load,
@@ -116,6 +133,46 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     };
     checked.run(&plan);
     Some(plan)
+}
+
+/// A name, where it stands, and what it names.
+pub(crate) type Entry<'n> = (&'n str, &'n Node, &'n Node);
+
+/// What all files have at a key, the scenario's own first.
+fn entries<'n>(ctx: &Ctx<'_>, top: &Fields<'n>, files: &[Fields<'n>], name: &str) -> Vec<Entry<'n>> {
+    let mut out: Vec<Entry<'n>> = Vec::new();
+    for fields in std::iter::once(top).chain(files) {
+        let Some(node) = fields.get(name) else { continue };
+        let here = ctx.mapping(node, fields.key_span(name), &format!("`{name}`")).unwrap_or_default();
+        for (entry, key, value) in here {
+            if let Some((_, first, _)) = out.iter().find(|(known, ..)| *known == entry) {
+                let file = ctx.source.file(first.span.start);
+                let (line, _) = file.place(first.span.start);
+                let message = format!("`{name}` has two entries `{entry}`");
+                let label = format!("first in {} on line {line}", file.name);
+                ctx.push(draft(E0317, key.span, message).label(label));
+                continue;
+            }
+            out.push((entry, key, value));
+        }
+    }
+    out
+}
+
+fn fragments<'n>(ctx: &Ctx<'_>, entries: &[Entry<'n>]) -> Vec<Fragment<'n>> {
+    if let Some((_, key, _)) = entries.get(limits::MAX_FRAGMENTS) {
+        ctx.push(draft(E0322, key.span, format!("more than {} fragments", limits::MAX_FRAGMENTS)));
+    }
+    let one = |(name, key, steps): &Entry<'n>| {
+        ctx.name_ok(key, name, "a fragment").then_some(Fragment { name, key: key.span, steps })
+    };
+    entries.iter().take(limits::MAX_FRAGMENTS).filter_map(one).collect()
+}
+
+fn named(ctx: &Ctx<'_>, top: &Fields<'_>, key: &str, what: &str) -> Option<String> {
+    let node = top.get(key)?;
+    let name = ctx.text(node, &format!("`{key}`"))?;
+    ctx.name_ok(node, &name, what).then(|| name.into_owned())
 }
 
 fn version(ctx: &Ctx<'_>, node: Option<&Node>) {

@@ -54,6 +54,20 @@ pub(crate) enum Kind {
 }
 
 impl Node {
+    /// Moves all places below by the offset of the file.
+    pub(crate) fn shift(&mut self, base: usize) {
+        self.span.start += base;
+        self.span.end += base;
+        match &mut self.value {
+            Value::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
+                key.shift(base);
+                value.shift(base);
+            }),
+            Value::Seq(items) => items.iter_mut().for_each(|item| item.shift(base)),
+            Value::Scalar(_) => {}
+        }
+    }
+
     /// The scalar, if it is one.
     pub(crate) fn scalar(&self) -> Option<&Scalar> {
         match &self.value {

@@ -91,15 +91,11 @@ fn plan(
         tls_insecure: false,
     };
     let request = Request {
-        step: 0,
-        target: 0,
         method,
         path: Template::literal(path),
         headers,
         body: run.body.as_deref().map(Template::literal),
-        extract: Vec::new(),
-        checks: Vec::new(),
-        timeout_ns: None,
+        ..Request::default()
     };
     let phase = Phase {
         name: "run".to_owned(),
@@ -121,12 +117,14 @@ fn plan(
         shadow: None,
         isolation: Isolation { on_leak_stop: true, ..Isolation::default() },
         feeders: Vec::new(),
+        files: Vec::new(),
         journeys: vec![Journey {
             name: "run".to_owned(),
             share: 1.0,
             steps: vec![Node::Request(Box::new(request))],
+            ..Journey::default()
         }],
-        steps: vec![StepInfo { journey: "run".to_owned(), step: path.to_owned() }],
+        steps: vec![StepInfo { journey: "run".to_owned(), step: path.to_owned(), ..StepInfo::default() }],
         load: Load {
             arrivals,
             pacing: Pacing::Auto,

@@ -232,12 +232,13 @@ fn first_steps(plan: &Plan) -> Vec<u16> {
         plan.journeys.iter().map(|journey| journey.steps.as_slice()).collect();
     while let Some(nodes) = open.pop() {
         for node in nodes {
+            open.extend(node.below());
             match node {
-                peakdrill_drill_model::plan::Node::Think { .. } => continue,
                 peakdrill_drill_model::plan::Node::Request(request) => found.push(request.step),
-                peakdrill_drill_model::plan::Node::Choose(branches) => {
-                    open.extend(branches.iter().map(|branch| branch.steps.as_slice()));
-                }
+                // A loop may have no turn, and then the journey begins behind it.
+                peakdrill_drill_model::plan::Node::Loop(turns) if turns.min == 0 => continue,
+                _ if node.is_pause() => continue,
+                _ => {}
             }
             break;
         }

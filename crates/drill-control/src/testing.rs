@@ -15,6 +15,7 @@ pub(crate) fn plan() -> Plan {
         shadow: None,
         isolation: Isolation::default(),
         feeders: Vec::new(),
+        files: Vec::new(),
         journeys: Vec::new(),
         steps: Vec::new(),
         load: Load {

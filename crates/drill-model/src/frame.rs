@@ -35,6 +35,9 @@ pub struct Frame {
     pub completed: u64,
     /// Of these, errors.
     pub errors: BTreeMap<ErrorClass, u64>,
+    /// Of these, answers of a class of their own (`outcome:` of the step), which are no errors.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes: BTreeMap<String, u64>,
     /// Answers that should have acknowledged the tag and did not.
     pub ack_missing: u64,
     /// Latency from the intended time. Base64 of HdrHistogram V2.
@@ -60,6 +63,8 @@ pub struct Tally {
     pub completed: u64,
     /// See [`Frame::errors`].
     pub errors: BTreeMap<ErrorClass, u64>,
+    /// See [`Frame::outcomes`].
+    pub outcomes: BTreeMap<String, u64>,
     /// See [`Frame::ack_missing`].
     pub ack_missing: u64,
     /// See [`Frame::latency`].
@@ -80,11 +85,20 @@ impl Tally {
         self.missed += other.missed;
         self.completed += other.completed;
         other.errors.iter().for_each(|(class, n)| *self.errors.entry(*class).or_insert(0) += n);
+        other.outcomes.iter().for_each(|(name, n)| self.add_outcome(name, *n));
         self.ack_missing += other.ack_missing;
         self.latency.merge(&other.latency);
         self.service.merge(&other.service);
         self.lateness.merge(&other.lateness);
         self.conn_wait.merge(&other.conn_wait);
+    }
+
+    /// Counts answers of a class.
+    pub fn add_outcome(&mut self, name: &str, n: u64) {
+        match self.outcomes.get_mut(name) {
+            Some(sum) => *sum += n,
+            None => _ = self.outcomes.insert(name.to_owned(), n),
+        }
     }
 
     /// Errors of all classes.
@@ -106,6 +120,7 @@ impl Tally {
             missed: self.missed,
             completed: self.completed,
             errors: self.errors.clone(),
+            outcomes: self.outcomes.clone(),
             ack_missing: self.ack_missing,
             latency: self.latency.encode(),
             service: self.service.encode(),
@@ -125,6 +140,7 @@ impl Tally {
             missed: frame.missed,
             completed: frame.completed,
             errors: frame.errors.clone(),
+            outcomes: frame.outcomes.clone(),
             ack_missing: frame.ack_missing,
             latency: Histogram::decode(&frame.latency)?,
             service: Histogram::decode(&frame.service)?,

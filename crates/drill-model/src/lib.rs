@@ -4,6 +4,7 @@ pub mod condition;
 pub mod event;
 pub mod exit;
 pub mod frame;
+mod journey;
 pub mod ledger;
 pub mod outcome;
 pub mod plan;

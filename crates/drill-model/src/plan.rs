@@ -3,11 +3,12 @@
 //! A plan is made by `peakdrill-scenarios` from YAML (or from command-line flags) and is valid by
 //! construction; its JSON is `plan.json` of the record, with secrets left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+pub use crate::journey::*;
 use crate::shape::Shape;
 
 /// Version of `plan.json`.
@@ -39,6 +40,9 @@ pub struct Plan {
     pub isolation: Isolation,
     /// Data for journeys.
     pub feeders: Vec<Feeder>,
+    /// Files whose bytes are sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<DataFile>,
     /// What users do. At least one.
     pub journeys: Vec<Journey>,
     /// All request steps of all journeys, in order of appearance.
@@ -58,6 +62,24 @@ impl Plan {
     #[must_use]
     pub fn is_production(&self) -> bool {
         self.environment == "production"
+    }
+
+    /// Names of the secrets that requests carry.
+    #[must_use]
+    pub fn request_secrets(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        for journey in &self.journeys {
+            Node::requests(&journey.steps, &mut |request| {
+                request.templates().for_each(|template| {
+                    template.visit(&mut |part| {
+                        if let Part::Secret(name) = part {
+                            names.insert(name.as_str());
+                        }
+                    });
+                });
+            });
+        }
+        names
     }
 
     /// Total planned length, in nanoseconds; at most `u64::MAX`.
@@ -164,190 +186,6 @@ pub struct Stub {
     pub latency_sigma: f64,
     /// Body of the answer.
     pub body: String,
-}
-
-/// A data source of journeys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Feeder {
-    /// Its name in the file.
-    pub name: String,
-    /// The CSV file, as written.
-    pub csv: String,
-    /// Column names, from the first line.
-    pub columns: Vec<String>,
-    /// The rows; not part of `plan.json` (its hash is).
-    #[serde(skip)]
-    pub rows: std::sync::Arc<Vec<Vec<String>>>,
-    /// Number of rows.
-    pub row_count: usize,
-    /// SHA-256 of the file, hex.
-    pub sha256: String,
-    /// Order of use.
-    pub order: FeederOrder,
-    /// What happens after the last row of a sequential or shuffled feeder.
-    pub on_exhausted: OnExhausted,
-}
-
-/// Which row a journey gets. Always a function of the journey's global index, so that a re-split over shards
-/// sends no row twice.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeederOrder {
-    /// Row = index.
-    Sequential,
-    /// A seeded permutation of the rows.
-    Shuffle,
-    /// Independent uniform draws.
-    Random,
-    /// Independent draws, row k with weight 1/k^s.
-    Zipf(f64),
-}
-
-/// After the last row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnExhausted {
-    /// From the beginning again.
-    Recycle,
-    /// The journey does not start; counted as missed.
-    StopJourney,
-    /// The run ends as failed.
-    Fail,
-}
-
-/// A journey: what one user does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Journey {
-    /// Its name.
-    pub name: String,
-    /// Share among arrivals, 0..=1; all shares sum to 1. A phase may override it.
-    pub share: f64,
-    /// What is done, in order.
-    pub steps: Vec<Node>,
-}
-
-/// One node of a journey.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Node {
-    /// A request.
-    Request(Box<Request>),
-    /// A pause, uniform between the two, in nanoseconds.
-    Think {
-        /// Shortest.
-        min_ns: u64,
-        /// Longest.
-        max_ns: u64,
-    },
-    /// One branch by weight.
-    Choose(Vec<Branch>),
-}
-
-/// A branch of a choice.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Branch {
-    /// Relative weight, above 0.
-    pub weight: f64,
-    /// What is done.
-    pub steps: Vec<Node>,
-}
-
-/// A request step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Request {
-    /// Index into [`Plan::steps`].
-    pub step: StepId,
-    /// Index into [`Plan::targets`].
-    pub target: u16,
-    /// `GET`, `POST`, `PUT`, `DELETE`, …
-    pub method: String,
-    /// Path and query, beginning with `/`.
-    pub path: Template,
-    /// Further headers, names in lower case.
-    pub headers: Vec<(String, Template)>,
-    /// The body; `None` for no body. A JSON body is a template of its text.
-    pub body: Option<Template>,
-    /// Values taken from the answer.
-    pub extract: Vec<Extract>,
-    /// What the answer must be.
-    pub checks: Vec<Check>,
-    /// Limit for this exchange; overrides the target's.
-    pub timeout_ns: Option<u64>,
-}
-
-/// Name of a request step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepInfo {
-    /// The journey's name.
-    pub journey: String,
-    /// The step's name, or the path template when it has none.
-    pub step: String,
-}
-
-/// Text with holes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Template(pub Vec<Part>);
-
-impl Template {
-    /// A template without holes.
-    #[must_use]
-    pub fn literal(text: &str) -> Self {
-        Self(vec![Part::Literal(text.to_owned())])
-    }
-}
-
-/// A piece of a template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// Fixed text.
-    Literal(String),
-    /// A column of a feeder's row, by indices.
-    Feeder {
-        /// Index into [`Plan::feeders`].
-        feeder: u16,
-        /// Index into its columns.
-        column: u16,
-    },
-    /// A value extracted earlier in the journey, by its name.
-    Extracted(String),
-    /// A fresh random UUID v4; the same within one journey for the same name, `${uuid}` has the empty name.
-    Uuid(String),
-    /// The run's id.
-    RunId,
-    /// The journey's global index, decimal.
-    Index,
-}
-
-/// A value taken from an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Extract {
-    /// The name under which later steps see it.
-    pub name: String,
-    /// RFC 9535 JSON path.
-    pub json_path: String,
-}
-
-/// A check of an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// The status compares so with a number.
-    Status {
-        /// The comparison.
-        op: crate::condition::Op,
-        /// The number.
-        value: u16,
-    },
-    /// The first node at a JSON path compares so with a JSON value.
-    Json {
-        /// RFC 9535 JSON path.
-        path: String,
-        /// The comparison.
-        op: crate::condition::Op,
-        /// The value.
-        value: serde_json::Value,
-    },
 }
 
 /// Load over time.

@@ -144,6 +144,10 @@ pub struct Step {
     pub completed: u64,
     /// Of these, errors.
     pub errors: u64,
+    /// Of these, answers of each class that the step declares besides ok and fail; no errors. Left out when the step
+    /// declares none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes: BTreeMap<String, u64>,
     /// From the intended time.
     pub latency_ms: Millis,
 }

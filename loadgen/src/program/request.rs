@@ -1,16 +1,20 @@
 //! A request step compiled to the bytes that are sent for it.
 
+use std::sync::Arc;
+
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
-use peakdrill_drill_model::plan::{Plan, Request, StepId};
+use peakdrill_drill_model::plan::{Part, Plan, Request, StepId};
 use peakdrill_shadow_tag::baggage;
+use peakdrill_timebase::UnixNs;
 use peakdrill_wire_http1::{self as wire, put_decimal};
 
+use crate::cookies::{Jar, Origin};
 use crate::error::StartError;
 use crate::extract::Reader;
 use crate::tagging::{Ids, NoToken, Stamper};
 use crate::target::Address;
-use crate::template::{Escape, Names, Text, Unfilled, Values};
+use crate::template::{Escape, Lets, Names, Text, Unfilled, Values};
 
 /// Headers that belong to the connection or the message's frame, or to the tag: a plan may not set them.
 const RESERVED: [&str; 6] =
@@ -27,7 +31,11 @@ pub(crate) struct RequestCode {
     pub(crate) method: wire::Method,
     /// Whether the method promises to change nothing (RFC 9110, 9.2.1).
     pub(crate) is_safe: bool,
+    /// Where its cookies belong, when its journey keeps any.
+    cookies: Option<Home>,
     extracted_names: Vec<String>,
+    /// Computed before all else.
+    values: Vec<Text>,
     /// Request line and fields, all but baggage, tag, and the length of a body that is not fixed.
     head: Text,
     /// Baggage that the request has anyway.
@@ -35,9 +43,25 @@ pub(crate) struct RequestCode {
     body: Body,
 }
 
+/// Room for what a request is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    body: Vec<u8>,
+    value: Vec<u8>,
+    lets: Lets,
+}
+
+#[derive(Debug)]
+struct Home {
+    host: String,
+    tls: bool,
+}
+
 #[derive(Debug)]
 enum Body {
     Fixed(Vec<u8>),
+    /// A file.
+    Shared(Arc<Vec<u8>>),
     Dynamic(Text),
 }
 
@@ -72,6 +96,12 @@ impl RequestCode {
             .ok()
             .filter(|method| *method != Method::CONNECT)
             .ok_or_else(|| bad("a method that can be sent", &request.method))?;
+        names.lets.clear();
+        let mut computed = Vec::with_capacity(request.values.len());
+        for (name, value) in &request.values {
+            computed.push(Text::compile(value, Escape::None, run, names));
+            names.lets.push(name.clone());
+        }
         let mut head = Text::default();
         head.literal(format!("{method} {}", address.path_prefix).as_bytes());
         head.append(path(request, address, run, names)?);
@@ -98,7 +128,9 @@ impl RequestCode {
             reader: Reader::compile(request, names)?,
             method: if method == Method::HEAD { wire::Method::Head } else { wire::Method::Other },
             is_safe: method == Method::GET || method == Method::HEAD,
+            cookies: names.cookies.then(|| Home { host: address.domain.clone(), tls: address.tls }),
             extracted_names: Vec::new(),
+            values: computed,
             head,
             baggage,
             body,
@@ -110,28 +142,46 @@ impl RequestCode {
         self.extracted_names = names.to_vec();
     }
 
+    /// Where its cookies belong; `None` when its journey keeps none.
+    pub(crate) fn origin(&self) -> Option<Origin<'_>> {
+        let target = self.target as u16;
+        self.cookies.as_ref().map(|home| Origin { target, host: &home.host, tls: home.tls })
+    }
+
     /// Writes the whole request, tagged. Returns its ids, and the Unix second from which it must not be sent any more.
-    /// `scratch` is room for a body.
     pub(crate) fn write(
         &self,
-        values: &Values<'_>,
+        (values, jar): (&Values<'_>, &mut Jar),
         stamper: &mut Stamper,
-        now_unix_s: u64,
         wire: &mut Vec<u8>,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Scratch,
     ) -> Result<(Ids, u64), Unwritten> {
+        let now_unix_s = UnixNs(values.now_ns).seconds();
+        let Scratch { body: room, value, lets } = scratch;
+        lets.clear();
+        for text in &self.values {
+            value.clear();
+            text.render(&Values { lets: &*lets, ..*values }, value).map_err(|why| self.unfilled(why))?;
+            lets.push(value);
+        }
+        let values = &Values { lets: &*lets, ..*values };
         self.head.render(values, wire).map_err(|why| self.unfilled(why))?;
+        if let Some(origin) = self.origin() {
+            jar.put(origin, now_unix_s, wire);
+        }
         let body = match &self.body {
             Body::Fixed(body) => body,
+            Body::Shared(file) => file.as_ref(),
             Body::Dynamic(text) => {
-                scratch.clear();
-                text.render(values, scratch).map_err(|why| self.unfilled(why))?;
+                room.clear();
+                text.render(values, room).map_err(|why| self.unfilled(why))?;
                 wire.extend_from_slice(b"content-length: ");
-                put_decimal(wire, scratch.len() as u64);
+                put_decimal(wire, room.len() as u64);
                 wire.extend_from_slice(b"\r\n");
-                scratch
+                room
             }
         };
+        let now_unix_s = now_unix_s.max(0).unsigned_abs();
         let stamped = match &self.baggage {
             None => stamper.stamp(wire, None, now_unix_s)?,
             Some(text) => {
@@ -163,6 +213,7 @@ impl Body {
         let carries = [Method::POST, Method::PUT, Method::PATCH].contains(method);
         match self {
             Self::Fixed(body) => (carries || !body.is_empty()).then_some(body.len()),
+            Self::Shared(file) => Some(file.len()),
             Self::Dynamic(_) => None,
         }
     }
@@ -222,15 +273,30 @@ fn compile_fields(
 fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {
     let content_type =
         request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
-    let json = content_type.is_some_and(|(_, value)| {
-        is_json(&Text::compile(value, Escape::None, run, &mut Names::default()).sample())
+    let content_type = content_type.map_or_else(Vec::new, |(_, value)| {
+        Text::compile(value, Escape::None, run, &mut Names::default()).sample()
     });
-    let escape = if json { Escape::Json } else { Escape::None };
+    let escape = match request.body.as_ref().map(|body| body.0.as_slice()) {
+        // A body that was computed as a whole, to be signed, is sent as it is.
+        Some([Part::Value(_)]) => Escape::None,
+        _ if is_json(&content_type) => Escape::Json,
+        _ if is_form(&content_type) => Escape::Percent,
+        _ => Escape::None,
+    };
     let text = request.body.as_ref().map(|body| Text::compile(body, escape, run, names));
+    if let Some(file) = text.as_ref().and_then(Text::shared) {
+        return Body::Shared(Arc::clone(file));
+    }
     match text.as_ref().map_or(Some(&b""[..]), Text::fixed) {
         Some(bytes) => Body::Fixed(bytes.to_vec()),
         None => Body::Dynamic(text.unwrap_or_default()),
     }
+}
+
+/// `application/x-www-form-urlencoded`, with or without parameters.
+fn is_form(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|c| *c == b';').next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// `application/json` and `application/<anything>+json`, with or without parameters.

@@ -1,30 +1,31 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
-    Arrivals, Branch, Guards, Isolation, Journey, Load, Node, Pacing, Part, Phase, Plan, Request, StepInfo,
-    Target, Template,
+    Again, Arrivals, Branch, Guards, Isolation, Journey, Load, Loop, Node, Pacing, Part, Phase, Plan, Request,
+    StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use peakdrill_drill_model::plan::{DataFile, DigestForm, TextTest, TimeForm};
+use peakdrill_timebase::MonoNs;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
+use sha2::{Digest as _, Sha256};
 
-use super::{Op, Program, Unwritten, is_json};
+use super::{Op, Program, Scratch, Unwritten, is_json};
+use crate::cookies::Jar;
+use crate::error::StartError;
+use crate::secrets::Secrets;
+use crate::session::{Memory, Next, Session, prepare};
 use crate::tagging::{Stamper, Tagging};
-use crate::template::Values;
+use crate::template::tests::kept;
+use crate::template::{Lets, Values};
 
 fn get(step: u16, path: Vec<Part>) -> Request {
-    Request {
-        step,
-        target: 0,
-        method: "GET".into(),
-        path: Template(path),
-        headers: vec![],
-        body: None,
-        extract: vec![],
-        checks: vec![],
-        timeout_ns: None,
-    }
+    Request { step, method: "GET".into(), path: Template(path), ..Request::default() }
 }
 
 pub(crate) fn fixed(step: u16) -> Node {
@@ -51,8 +52,9 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
         shadow: None,
         isolation: Isolation::default(),
         feeders: vec![],
-        journeys: vec![Journey { name: "j".into(), share: 1.0, steps }],
-        steps: vec![StepInfo { journey: "j".into(), step: "s".into() }],
+        files: vec![],
+        journeys: vec![Journey { name: "j".into(), share: 1.0, steps, ..Journey::default() }],
+        steps: vec![StepInfo { journey: "j".into(), step: "s".into(), ..StepInfo::default() }],
         load: Load {
             arrivals: Arrivals::Even,
             pacing: Pacing::Auto,
@@ -75,11 +77,16 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
     }
 }
 
+fn compile(plan: &Plan) -> Result<Program, StartError> {
+    let secrets = [("KEY".to_owned(), "s3cret".to_owned())].into();
+    Program::compile(plan, "r", &Secrets::new(secrets))
+}
+
 #[test]
 fn branches_become_jumps() {
     let branch = |weight, steps| Branch { weight, steps };
     let choose = Node::Choose(vec![branch(1.0, vec![fixed(0), fixed(1)]), branch(3.0, vec![])]);
-    let program = Program::compile(&plan(vec![choose, fixed(2)]), "r").unwrap();
+    let program = compile(&plan(vec![choose, fixed(2)])).unwrap();
     let expected = [
         Op::Choose { sums: vec![1.0, 4.0], places: vec![1, 4] },
         Op::Request(0),
@@ -88,18 +95,101 @@ fn branches_become_jumps() {
         Op::Jump(5),
         Op::Request(2),
     ];
-    assert_eq!(program.journeys[0].ops, expected);
+    assert_eq!(format!("{:?}", program.journeys[0].ops), format!("{expected:?}"));
+}
+
+/// What a journey does, request steps and pauses.
+fn path_of(program: &Program, index: u64, answer: impl Fn(usize) -> &'static str) -> Vec<Next> {
+    let mut memory = Memory::default();
+    prepare(&mut memory, &[], &program.journeys[0], index).unwrap();
+    let mut session = Session {
+        index,
+        journey: 0,
+        phase: 0,
+        intended: MonoNs(0),
+        lateness_ns: 0,
+        pc: 0,
+        turn: 0,
+        memory,
+        user: None,
+        started: false,
+        current: None,
+        birth: 0,
+    };
+    let mut path = Vec::new();
+    loop {
+        match session.step(program) {
+            Next::End => return path,
+            next => path.push(next),
+        }
+        session.memory.kept.set(0, answer(path.len()).as_bytes()).unwrap();
+        assert!(path.len() < 100, "it ends");
+    }
+}
+
+#[test]
+fn loops_have_their_turns() {
+    let turns = |min, max, again, steps| Node::Loop(Loop { min, max, again, steps });
+    let of = |steps| compile(&plan(steps)).unwrap();
+    let twice = turns(2, 2, None, vec![turns(3, 3, None, vec![fixed(0)]), fixed(1)]);
+    let program = of(vec![twice, fixed(2)]);
+    let inner = [Next::Request(0); 3];
+    let once = [inner.as_slice(), &[Next::Request(1)]].concat();
+    assert_eq!(path_of(&program, 7, |_| ""), [once.as_slice(), &once, &[Next::Request(2)]].concat());
+    let range = of(vec![turns(0, 4, None, vec![fixed(0)])]);
+    let mut counts = [0; 5];
+    (0..1000).for_each(|index| counts[path_of(&range, index, |_| "").len()] += 1);
+    assert!(counts.iter().all(|n| (150..250).contains(n)), "{counts:?}");
+    assert_eq!(path_of(&range, 3, |_| ""), path_of(&range, 3, |_| ""));
+    let again = Some(Again { value: "state".into(), test: TextTest::IsNot("done".into()) });
+    let until = of(vec![turns(1, 50, again, vec![fixed(0)])]);
+    let most = (0..20).map(|index| path_of(&until, index, |at| if at < 3 { "open" } else { "done" }).len());
+    assert_eq!(most.max(), Some(3));
+    let nothing = plan(vec![turns(5, 4, None, vec![])]);
+    assert!(compile(&nothing).is_err());
+}
+
+#[test]
+fn pauses_in_a_loop_are_each_their_own() {
+    let think = Node::ThinkLognormal { median_ns: 800_000_000, sigma: 0.5, max_ns: 1_500_000_000 };
+    let steps = vec![Node::Loop(Loop { min: 99, max: 99, again: None, steps: vec![think] })];
+    let program = compile(&plan(steps)).unwrap();
+    let pauses = |index| {
+        let pause = |next: Next| if let Next::Think(ns) = next { ns } else { panic!("{next:?}") };
+        let mut all: Vec<u64> = path_of(&program, index, |_| "").into_iter().map(pause).collect();
+        all.sort_unstable();
+        all
+    };
+    let all = pauses(1);
+    assert!((650_000_000..950_000_000).contains(&all[49]), "the median is {}", all[49]);
+    assert!(all.windows(2).filter(|pair| pair[0] == pair[1]).all(|pair| pair[0] == 1_500_000_000));
+    assert_eq!((all.last(), &all), (Some(&1_500_000_000), &pauses(1)));
+    assert_ne!(all, pauses(2));
 }
 
 /// What the first request of a plan is on the wire, up to its `traceparent`, and its body.
 fn wire(request: Request, extracted: &[Option<String>]) -> Result<(String, String), Unwritten> {
-    let program = Program::compile(&plan(vec![Node::Request(Box::new(request))]), "r").unwrap();
+    write(&compile(&plan(vec![Node::Request(Box::new(request))])).unwrap(), extracted)
+}
+
+fn write(program: &Program, extracted: &[Option<String>]) -> Result<(String, String), Unwritten> {
     let code = &program.requests[0];
     assert_eq!(code.timeout_ns, 7);
-    let values = Values { feeders: &[], rows: &[], extracted, uuids: &[], index: 12 };
+    let extracted = kept(extracted);
+    let values = Values {
+        feeders: &[],
+        rows: &[],
+        extracted: &extracted,
+        index: 12,
+        turn: 0,
+        uuid_seed: 1,
+        seed: 1,
+        now_ns: 1_800_000_000_123_456_789,
+        lets: &Lets::new(),
+    };
     let mut stamper = Stamper::new(&Tagging::Plain, "r", ChaCha8Rng::from_seed([0; 32])).unwrap();
     let mut out = Vec::new();
-    code.write(&values, &mut stamper, 0, &mut out, &mut Vec::new())?;
+    code.write((&values, &mut Jar::default()), &mut stamper, &mut out, &mut Scratch::default())?;
     let text = String::from_utf8(out).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let (head, _) = head.split_once("traceparent: 00-").unwrap();
@@ -130,6 +220,89 @@ fn requests_are_written_whole() {
 }
 
 #[test]
+fn values_are_computed_before_the_request_is_written() {
+    let text = |text: &str| Part::Literal(text.to_owned());
+    let value = |name: &str| Part::Value(name.to_owned());
+    let sha = |of: Vec<Part>, form| Part::Sha256 { of: Template(of), form };
+    let key = || Template(vec![Part::Secret("KEY".into())]);
+    let hmac = |of: Vec<Part>, form| Part::HmacSha256 { key: key(), of: Template(of), form };
+    let mut request = get(0, vec![text("/s?h="), value("hash")]);
+    request.method = "POST".into();
+    request.values = vec![
+        ("ts".into(), Template(vec![Part::Time(TimeForm::Millis)])),
+        ("nonce".into(), Template(vec![Part::RandomString(12)])),
+        ("payload".into(), Template(vec![text("{\"i\":\""), Part::Index, text("\"}")])),
+        (
+            "to_sign".into(),
+            Template(vec![value("ts"), text("\n"), value("nonce"), text("\n"), value("payload")]),
+        ),
+        ("sign".into(), Template(vec![hmac(vec![value("to_sign")], DigestForm::Hex)])),
+        ("hash".into(), Template(vec![sha(vec![value("payload")], DigestForm::Base64)])),
+    ];
+    request.headers = vec![
+        ("content-type".into(), Template::literal("application/json")),
+        ("x-sign".into(), Template(vec![value("sign")])),
+        ("x-to".into(), Template(vec![value("ts"), text("."), value("nonce")])),
+        (
+            "x-at".into(),
+            Template(vec![Part::Time(TimeForm::Rfc3339), text(" "), Part::Time(TimeForm::Seconds)]),
+        ),
+        (
+            "authorization".into(),
+            Template(vec![
+                text("Basic "),
+                Part::Base64(Template(vec![text("u:"), Part::Secret("KEY".into())])),
+            ]),
+        ),
+        ("x-n".into(), Template(vec![Part::Random { low: -3, high: 3 }])),
+    ];
+    request.body = Some(Template(vec![value("payload")]));
+    let (head, body) = wire(request.clone(), &[]).unwrap();
+    let field = |name: &str| {
+        let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("{name} in {head}")).to_owned()
+    };
+    assert_eq!(body, r#"{"i":"12"}"#, "a body that is one value is sent as it is");
+    let (ts, nonce) = field("x-to").split_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    assert_eq!((ts.as_str(), nonce.len()), ("1800000000123", 12));
+    assert_eq!(field("x-at"), "2027-01-15T08:00:00.123Z 1800000000");
+    assert_eq!(field("authorization"), "Basic dTpzM2NyZXQ=");
+    assert!((-3..=3).contains(&field("x-n").parse::<i64>().unwrap()));
+    // Computed here by the libraries alone.
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cret").unwrap();
+    mac.update(format!("{ts}\n{nonce}\n{body}").as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(field("x-sign"), hex);
+    let hash =
+        STANDARD.encode(Sha256::digest(&body)).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    assert!(head.starts_with(&format!("POST /api/s?h={hash} HTTP")), "{head}");
+    let again = wire(request.clone(), &[]).unwrap();
+    assert_eq!((again.0, again.1), (head, body), "the same of the same journey");
+    request.headers = vec![("x".into(), Template(vec![Part::Secret("NONE".into())]))];
+    assert!(compile(&plan(vec![Node::Request(Box::new(request))])).is_err());
+}
+
+#[test]
+fn files_and_forms_are_bodies() {
+    let mut request = get(0, vec![Part::Literal("/o".into())]);
+    request.method = "POST".into();
+    request.headers = vec![("content-type".into(), Template::literal("application/x-www-form-urlencoded"))];
+    request.body = Some(Template(vec![Part::Literal("a=".into()), Part::Extracted("v".into())]));
+    assert_eq!(wire(request.clone(), &[Some("1&b=ü".into())]).unwrap().1, "a=1%26b%3D%C3%BC");
+    let content = std::sync::Arc::new(b"\x00\x01 file".to_vec());
+    let file = |request: &Request| {
+        let mut plan = plan(vec![Node::Request(Box::new(request.clone()))]);
+        plan.files = vec![DataFile { content: content.clone(), ..DataFile::default() }];
+        write(&compile(&plan).unwrap(), &[]).unwrap()
+    };
+    request.body = Some(Template(vec![Part::File(0)]));
+    let (head, body) = file(&request);
+    assert!(head.contains("content-length: 7\r\n") && body == "\0\u{1} file", "{head}");
+    request.body = Some(Template(vec![Part::Literal("--b\r\n".into()), Part::File(0), Part::Index]));
+    assert_eq!(file(&request).1, "--b\r\n\0\u{1} file12");
+}
+
+#[test]
 fn a_body_is_told_by_its_length() {
     let mut request = get(0, vec![Part::Literal("/o".into())]);
     request.method = "POST".into();
@@ -153,7 +326,7 @@ fn what_cannot_be_sent_is_told() {
     let refused = |change: &dyn Fn(&mut Request)| {
         let mut request = get(0, vec![Part::Literal("/".into())]);
         change(&mut request);
-        Program::compile(&plan(vec![Node::Request(Box::new(request))]), "r").is_err()
+        compile(&plan(vec![Node::Request(Box::new(request))])).is_err()
     };
     assert!(!refused(&|_| {}));
     assert!(refused(&|r| r.method = "CONNECT".into()));
@@ -170,11 +343,10 @@ fn what_cannot_be_sent_is_told() {
     assert!(refused(&|r| r.headers = vec![("a".into(), Template::literal("1\n"))]));
     assert!(refused(&|r| r.body = Some(Template(vec![Part::Feeder { feeder: 0, column: 0 }]))));
     assert!(refused(&|r| r.target = 1));
-    assert!(refused(&|r| r.extract =
-        vec![peakdrill_drill_model::plan::Extract { name: "a".into(), json_path: "$[".into() }]));
+    assert!(refused(&|r| r.extract = vec![peakdrill_drill_model::plan::Extract::json("a", "$[")]));
     let mut bad_mix = plan(vec![fixed(0)]);
     bad_mix.load.phases[0].mix = Some(vec![0.0]);
-    assert!(Program::compile(&bad_mix, "r").is_err());
+    assert!(compile(&bad_mix).is_err());
 }
 
 #[test]

@@ -11,9 +11,8 @@ use crate::driver::{Driver, ExchangeId, Submission};
 use crate::extract::Fault;
 use crate::program::Unwritten;
 use crate::recorder::{End, Place};
-use crate::session::{Current, Exhausted, Next, Session, rows_of};
+use crate::session::{Current, Exhausted, Next, Session, prepare};
 use crate::tagging::Ids;
-use crate::template::uuid;
 
 /// A journey that is due.
 struct Due {
@@ -179,18 +178,15 @@ impl<D: Driver> Shard<D> {
         let Some(code) = self.parts.program.journeys.get(journey) else {
             return self.recorder.missed(place);
         };
-        let rows = match rows_of(&self.parts.program.feeders, code, due.index) {
-            Ok(rows) => rows,
-            Err(exhausted) => {
-                if let Exhausted::Fail(feeder) = exhausted {
-                    self.parts.control.fail(format!("feeder `{feeder}` has no row left"));
-                }
-                self.recorder.missed(place);
-                return self.pause_user(due.user, now);
+        let mut memory = self.spare.take();
+        if let Err(exhausted) = prepare(&mut memory, &self.parts.program.feeders, code, due.index) {
+            if let Exhausted::Fail(feeder) = exhausted {
+                self.parts.control.fail(format!("feeder `{feeder}` has no row left"));
             }
-        };
-        let uuids = (0..code.uuids).map(|_| uuid(self.parts.stamper.random_u128())).collect();
-        let extracted = std::iter::repeat_n(None, code.extracted).collect();
+            self.spare.give(memory);
+            self.recorder.missed(place);
+            return self.pause_user(due.user, now);
+        }
         self.next_seq = self.next_seq.wrapping_add(1);
         let key = self.sessions.insert(Session {
             index: due.index,
@@ -199,9 +195,8 @@ impl<D: Driver> Shard<D> {
             intended: due.intended,
             lateness_ns,
             pc: 0,
-            rows,
-            extracted,
-            uuids,
+            turn: 0,
+            memory,
             user: due.user,
             started: false,
             current: None,
@@ -243,9 +238,9 @@ impl<D: Driver> Shard<D> {
         let ids = Ids { trace: 0, span: 0 };
         let current = Current { id, request, step: code.step, ids, intended, submitted: now, sent: None };
         session.current = Some(current);
-        let now_unix_s = clock.unix_of(now).seconds().max(0).unsigned_abs();
         let mut wire = driver.buffer();
-        let written = code.write(&session.values(program), stamper, now_unix_s, &mut wire, &mut self.scratch);
+        let (values, jar) = session.values(program, clock.unix_of(now));
+        let written = code.write((&values, jar), stamper, &mut wire, &mut self.scratch);
         let (ids, not_after_unix_s) = match written {
             Ok(stamped) => stamped,
             Err(why) => {
@@ -304,6 +299,7 @@ impl<D: Driver> Shard<D> {
             Some(k) => self.free_user(k),
             None => {}
         }
+        self.spare.give(session.memory);
     }
 
     /// A user that cannot send tries again a little later: without an answer nothing else would hold it back.

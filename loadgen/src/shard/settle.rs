@@ -10,8 +10,11 @@ use slab::Slab;
 use super::{COMPLETIONS_PER_TURN_MAX, Shard};
 use crate::answer::Answer;
 use crate::batch::Sample;
+use crate::cookies::TooMuch;
 use crate::driver::{Completion, Driver, ExchangeId, NotSent};
-use crate::extract::Fault;
+use crate::extract::{Fault, Reply, Verdict};
+use crate::json::Found;
+use crate::program::Program;
 use crate::recorder::{End, Place};
 use crate::sample;
 use crate::session::{Current, Session};
@@ -145,10 +148,19 @@ impl<D: Driver> Shard<D> {
             return;
         };
         session.current = None;
-        let phase = session.phase;
+        let (phase, mut ends) = (session.phase, false);
         let (fault, answer) = match result {
             Err(failed) => (Some(failed), None),
-            Ok(got) => (judge(&self.parts.program, &current, &got, &mut session.extracted).err(), Some(got)),
+            Ok(got) => {
+                let now_unix_s = self.parts.clock.unix_of(at).seconds();
+                let judged = judge(&self.parts.program, session, &current, &got, &mut self.found, now_unix_s);
+                if let Ok(Verdict { outcome: Some(name), .. }) = judged {
+                    let place = Place { intended: current.intended, phase, step: Some(current.step) };
+                    self.recorder.outcome(place, name);
+                }
+                ends = judged.as_ref().is_ok_and(|verdict| verdict.ends);
+                (judged.err(), Some(got))
+            }
         };
         let acked = answer.as_ref().and_then(|got| self.parts.stamper.acked(got.fields(), current.ids.trace));
         if current.sent.is_none() {
@@ -159,6 +171,7 @@ impl<D: Driver> Shard<D> {
         let error = fault.as_ref().map(|fault| fault.class);
         self.close(Closing { current, phase, at, fault, acked, answer });
         match error {
+            None if ends => self.end(id.key as usize, at, None),
             None => self.advance(id.key as usize, at, at),
             Some(_) => self.end(id.key as usize, at, error),
         }
@@ -188,6 +201,7 @@ impl<D: Driver> Shard<D> {
         });
         if let Some(kind) = self.picker.wants(current.step, error.is_some(), latency_ns) {
             let fields = answer.as_ref().map(Answer::fields).unwrap_or_default();
+            let secrets = &self.parts.program.secrets;
             self.picker.put(Sample {
                 step: current.step,
                 kind,
@@ -196,12 +210,12 @@ impl<D: Driver> Shard<D> {
                 latency_ns,
                 status,
                 error,
-                detail: fault.as_ref().map(|fault| sample::detail(&fault.detail)).unwrap_or_default(),
-                head: sample::head(fields),
-                body: answer
-                    .as_ref()
-                    .map(|answer| sample::body(fields, answer.content()))
-                    .unwrap_or_default(),
+                detail: secrets
+                    .hide(fault.as_ref().map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
+                head: secrets.hide(sample::head(fields)),
+                body: secrets.hide(
+                    answer.as_ref().map(|answer| sample::body(fields, answer.content())).unwrap_or_default(),
+                ),
             });
         }
         if let Some(answer) = answer {
@@ -237,19 +251,27 @@ impl<D: Driver> Shard<D> {
     }
 }
 
-/// Whether an answer is an error. A refusal by the isolation layer is one whatever its status.
-pub(crate) fn judge(
-    program: &crate::program::Program,
+/// Whether an answer is an error; takes what its journey keeps of it. A refusal by the isolation layer is one whatever
+/// its status.
+pub(crate) fn judge<'p>(
+    program: &'p Program,
+    session: &mut Session,
     current: &Current,
     answer: &Answer,
-    store: &mut [Option<String>],
-) -> Result<(), Fault> {
+    found: &mut Found,
+    now_unix_s: i64,
+) -> Result<Verdict<'p>, Fault> {
     if let Some(why) = answer.fields().get(REFUSED_HEADER) {
         let detail = String::from_utf8_lossy(why).into_owned();
         return Err(Fault { class: ErrorClass::IsolationRefused, detail });
     }
     let Some(code) = program.requests.get(current.request) else {
-        return Ok(());
+        return Ok(Verdict::default());
     };
-    code.reader.read(answer.status, answer.content(), store)
+    if let Some(origin) = code.origin() {
+        let taken = session.memory.jar.take(origin, answer.fields(), now_unix_s);
+        taken.map_err(|TooMuch(detail)| Fault { class: ErrorClass::ExtractFailed, detail })?;
+    }
+    let reply = Reply { status: answer.status, fields: answer.fields(), body: answer.content() };
+    code.reader.read(&reply, &mut session.memory.kept, found)
 }

@@ -1,13 +1,26 @@
 use peakdrill_drill_model::plan::{Part, Template};
 use proptest::prelude::*;
 
-use super::{Escape, Names, Text, Unfilled, Values, hex, uuid};
+use super::{Escape, Lets, Names, Text, Unfilled, Values, hex, uuid};
+use crate::kept::Kept;
+
+pub(crate) fn kept(values: &[Option<String>]) -> Kept {
+    let mut kept = Kept::default();
+    kept.reset(values.len());
+    for (number, value) in values.iter().enumerate() {
+        value.iter().for_each(|value| kept.set(number as u16, value.as_bytes()).unwrap());
+    }
+    kept
+}
 
 fn render(parts: Vec<Part>, escape: Escape, extracted: &[Option<String>]) -> Result<String, Unfilled> {
     let mut names = Names::default();
     let text = Text::compile(&Template(parts), escape, "run-1", &mut names);
-    let uuids = [uuid(u128::MAX)];
-    let values = Values { feeders: &[], rows: &[], extracted, uuids: &uuids, index: 1_234 };
+    let extracted = kept(extracted);
+    let (rows, feeders) = (&[], &[]);
+    let (turn, now_ns, lets) = (0, 0, &Lets::new());
+    let extracted = &extracted;
+    let values = Values { feeders, rows, extracted, index: 1_234, turn, uuid_seed: 1, seed: 1, now_ns, lets };
     let mut out = Vec::new();
     text.render(&values, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
@@ -22,11 +35,53 @@ fn holes_are_filled() {
         Part::Index,
         Part::Literal("/".into()),
         Part::Extracted("id".into()),
-        Part::Uuid(String::new()),
     ];
     let got = render(parts.clone(), Escape::Percent, &[Some("x y/é".into())]).unwrap();
-    assert_eq!(got, "/a/run-1/1234/x%20y%2F%C3%A9ffffffff-ffff-4fff-bfff-ffffffffffff");
+    assert_eq!(got, "/a/run-1/1234/x%20y%2F%C3%A9");
     assert_eq!(render(parts, Escape::None, &[None]), Err(Unfilled::Missing(0)));
+}
+
+/// A text of one part, for the journey and turn.
+fn drawn(part: &Part, count: usize, index: u64, turn: u32) -> String {
+    let mut names = Names::default();
+    let parts = vec![part.clone(); count];
+    let text = Text::compile(&Template(parts), Escape::None, "r", &mut names);
+    let (extracted, lets) = (&kept(&[]), &Lets::new());
+    let (feeders, rows) = (&[], &[]);
+    let values = Values { feeders, rows, extracted, index, turn, uuid_seed: 5, seed: 1, now_ns: 0, lets };
+    let mut out = Vec::new();
+    text.render(&values, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn uuids_without_a_name_are_fresh_each_time() {
+    let halves = |part: &Part, turn| {
+        let text = drawn(part, 2, 7, turn);
+        (text[..36].to_owned(), text[36..].to_owned())
+    };
+    let (fresh, named) = (Part::Uuid(String::new()), Part::Uuid("order".into()));
+    let (one, two) = halves(&fresh, 0);
+    assert_ne!(one, two);
+    assert_ne!(one, halves(&fresh, 1).0, "a turn of a loop is another pass");
+    assert_eq!((one, two), halves(&fresh, 0), "the same for the same journey");
+    let (one, two) = halves(&named, 0);
+    assert_eq!(one, two);
+    assert_eq!(one, halves(&named, 3).0);
+    assert_ne!(one, drawn(&named, 1, 8, 0));
+}
+
+#[test]
+fn draws_fill_their_range() {
+    let die = Part::Random { low: 1, high: 6 };
+    let mut counts = [0; 7];
+    (0..6_000).for_each(|index| counts[drawn(&die, 1, index, 0).parse::<usize>().unwrap()] += 1);
+    assert!(counts[0] == 0 && counts[1..].iter().all(|n| (850..1_150).contains(n)), "{counts:?}");
+    let all = Part::Random { low: i64::MIN, high: i64::MAX };
+    assert!(drawn(&all, 1, 1, 0).parse::<i64>().is_ok());
+    let text = drawn(&Part::RandomString(1_000), 1, 1, 0);
+    assert!(text.len() == 1_000 && text.bytes().all(|c| c.is_ascii_alphanumeric()));
+    assert!((b'A'..=b'Z').all(|c| text.as_bytes().contains(&c)), "{text}");
 }
 
 #[test]

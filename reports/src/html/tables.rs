@@ -5,7 +5,7 @@ use peakdrill_drill_model::verdict::Judgement;
 
 use crate::markup::Page;
 use crate::numbers::{clock, count, millis, percent, plural};
-use crate::sentences::{sign, word};
+use crate::sentences::{outcomes, sign, word};
 use crate::text::markdown::gate_value;
 
 use super::head::tone;
@@ -131,6 +131,10 @@ pub(crate) fn steps(page: &mut Page, report: &Report<'_>) {
         "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">step</th><th scope=\"col\">journey</th>",
     );
     page.raw("<th scope=\"col\" class=\"n\">requests</th><th scope=\"col\" class=\"n\">errors</th>");
+    let apart = report.verdict.steps.iter().any(|step| !step.outcomes.is_empty());
+    if apart {
+        page.raw("<th scope=\"col\">counted apart</th>");
+    }
     page.raw("<th scope=\"col\" class=\"n\">p50</th><th scope=\"col\" class=\"n\">p90</th>");
     page.raw("<th scope=\"col\" class=\"n\">p99</th><th scope=\"col\" class=\"n\">max</th>");
     page.raw("<th scope=\"col\" class=\"bars\">p99, compared</th></tr></thead>\n<tbody>\n");
@@ -140,6 +144,9 @@ pub(crate) fn steps(page: &mut Page, report: &Report<'_>) {
             "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>",
             &[&step.step, &step.journey, &count(step.completed), &percent(errors)],
         );
+        if apart {
+            page.put("<td>{}</td>", &[&outcomes(step)]);
+        }
         for value in [step.latency_ms.p50, step.latency_ms.p90, step.latency_ms.p99, step.latency_ms.max] {
             page.put("<td class=\"n\">{}</td>", &[&millis(value)]);
         }

@@ -3,7 +3,7 @@
 use peakdrill_drill_model::verdict::{Judgement, Millis, Verdict};
 
 use crate::numbers::{count, length, millis};
-use crate::sentences::{bottleneck, headline, isolation, limiting, load, sign, word};
+use crate::sentences::{bottleneck, headline, isolation, limiting, load, outcomes, sign, word};
 
 /// Narrower terminals get lines of this width all the same.
 const WIDTH_MIN: usize = 40;
@@ -23,6 +23,7 @@ pub fn card(verdict: &Verdict, width: usize, color: bool, unicode: bool, report:
     card.title(verdict);
     card.row("load", &[(Tone::Plain, load(verdict))]);
     card.errors(verdict);
+    card.outcomes(verdict);
     card.row("latency", &[(Tone::Plain, quantiles(&verdict.latency_ms))]);
     card.row("service", &[(Tone::Quiet, quantiles(&verdict.service_ms))]);
     let searched = verdict.load.capacity.iter();
@@ -117,6 +118,13 @@ impl Card {
         if !named.is_empty() {
             self.row("errors", &[(Tone::Plain, named.join(" · "))]);
         }
+    }
+
+    fn outcomes(&mut self, verdict: &Verdict) {
+        let declared = verdict.steps.iter().filter(|step| !step.outcomes.is_empty());
+        let rows: Vec<_> =
+            declared.map(|step| (Tone::Plain, format!("{}: {}", step.step, outcomes(step)))).collect();
+        self.row("apart", &rows);
     }
 
     fn gates(&mut self, verdict: &Verdict) {

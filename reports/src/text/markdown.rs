@@ -5,7 +5,9 @@ use peakdrill_drill_model::verdict::{GateResult, Millis, Verdict};
 
 use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
-use crate::sentences::{bottleneck, headline, isolation, kind, limiting, load, share, sign, standing};
+use crate::sentences::{
+    bottleneck, headline, isolation, kind, limiting, load, outcomes, share, sign, standing,
+};
 
 /// The summary is never longer than this: GitHub drops a whole job summary above 1 MiB.
 pub const MARKDOWN_LIMIT_BYTES: usize = 900 * 1024;
@@ -113,17 +115,22 @@ fn steps(out: &mut Lines, verdict: &Verdict) {
         return;
     }
     out.line("\n<details><summary>Steps</summary>\n");
-    out.line("| journey | step | requests | errors | p50 | p99 |\n|--|--|--:|--:|--:|--:|");
+    let apart = verdict.steps.iter().any(|step| !step.outcomes.is_empty());
+    let (head, rule) = if apart { (" apart |", "--|") } else { ("", "") };
+    out.line(&format!(
+        "| journey | step | requests | errors | p50 | p99 |{head}\n|--|--|--:|--:|--:|--:|{rule}"
+    ));
     for step in &verdict.steps {
         let errors = (step.completed > 0).then(|| step.errors as f64 / step.completed as f64);
         out.line(&format!(
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |{}",
             md(&step.journey),
             md(&step.step),
             count(step.completed),
             percent(errors),
             millis(step.latency_ms.p50),
-            millis(step.latency_ms.p99)
+            millis(step.latency_ms.p99),
+            if apart { format!(" {} |", md(&outcomes(step))) } else { String::new() }
         ));
     }
     out.line("\n</details>\n");

@@ -139,6 +139,7 @@ fn plan() -> Plan {
         }),
         isolation: Isolation::default(),
         feeders: Vec::new(),
+        files: Vec::new(),
         journeys: vec![journey("checkout", 0.4, &[0, 1, 2]), journey("browse", 0.6, &[3])],
         steps: [
             ("checkout", "open basket"),
@@ -146,7 +147,11 @@ fn plan() -> Plan {
             ("checkout", "pay"),
             ("browse", "list products"),
         ]
-        .map(|(journey, step)| StepInfo { journey: journey.to_owned(), step: step.to_owned() })
+        .map(|(journey, step)| StepInfo {
+            journey: journey.to_owned(),
+            step: step.to_owned(),
+            ..StepInfo::default()
+        })
         .to_vec(),
         load: Load {
             arrivals: Arrivals::Even,
@@ -218,17 +223,13 @@ fn journey(name: &str, share: f64, steps: &[u16]) -> Journey {
     let request = |step: &u16| {
         Node::Request(Box::new(Request {
             step: *step,
-            target: 0,
             method: "GET".to_owned(),
             path: Template::literal("/"),
-            headers: Vec::new(),
-            body: None,
-            extract: Vec::new(),
-            checks: Vec::new(),
-            timeout_ns: None,
+            ..Request::default()
         }))
     };
-    Journey { name: name.to_owned(), share, steps: steps.iter().map(request).collect() }
+    let steps = steps.iter().map(request).collect();
+    Journey { name: name.to_owned(), share, steps, ..Journey::default() }
 }
 
 fn environment() -> Environment {

@@ -83,7 +83,9 @@ impl Ctx<'_> {
         let at = self.within(node, name);
         if name.starts_with("secret:") {
             self.push(draft(E0206, at, format!("a secret may not stand in {what}")));
-        } else if name.contains(['.', '(', ':']) || matches!(name, "uuid" | "index") {
+        } else if name.contains(['.', '(', ':'])
+            || matches!(name, "uuid" | "index" | "time" | "time_ms" | "time_rfc3339")
+        {
             let message = format!("{what} cannot differ per journey");
             self.push(draft(E0209, at, message).help("only `vars` and `${env:NAME}` are replaced here"));
         } else {

@@ -53,7 +53,8 @@ pub(crate) static FEEDER: Block = Block {
     id: "feeder",
     what: "a feeder",
     fields: &[
-        must("csv", Ty::Text, "A CSV file with a header line, relative to the scenario's folder."),
+        may("csv", Ty::Text, "A CSV file with a header line, relative to the scenario's folder."),
+        may("jsonl", Ty::Text, "A file with a JSON object on every line: `${users.address.city}`."),
         may("order", Ty::Text, "`sequential` (default), `shuffle`, `random` or `zipf(s)`."),
         may(
             "scope",
@@ -71,7 +72,14 @@ pub(crate) static FEEDER: Block = Block {
 pub(crate) static JOURNEY: Block = Block {
     id: "journey",
     what: "a journey",
-    fields: &[must("steps", Ty::List(&Ty::Variant(&STEP)), "What is done, in order.")],
+    fields: &[
+        must("steps", Ty::List(&Ty::Variant(&STEP)), "What is done, in order."),
+        may(
+            "cookies",
+            Ty::Bool,
+            "Send cookies of answers back in later requests of the same journey to the same target.",
+        ),
+    ],
 };
 
 pub(crate) static STEP: Block = Block {
@@ -83,10 +91,25 @@ pub(crate) static STEP: Block = Block {
         may("put", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A PUT request."),
         may("delete", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A DELETE request."),
         may("patch", Ty::Either(&Ty::Template, &Ty::Block(&REQUEST)), "A PATCH request."),
-        may("think", Ty::Text, "A pause: `300ms`, or uniform between two: `300ms..1500ms`."),
+        may(
+            "think",
+            Ty::Text,
+            "A pause: `300ms`, uniform between two (`300ms..1500ms`), or `lognormal(800ms, 0.5)` by median and sigma.",
+        ),
         may("choose", Ty::List(&Ty::Block(&BRANCH)), "One branch by weight."),
-        later("use", "Steps of a fragment."),
+        may("loop", Ty::Block(&LOOP), "The same steps again and again."),
+        may("use", Ty::Text, "The steps of a fragment."),
         later("grpc", "A gRPC call."),
+    ],
+};
+
+pub(crate) static LOOP: Block = Block {
+    id: "loop",
+    what: "a loop",
+    fields: &[
+        must("times", Ty::Text, "How many turns: `3`, or `1..5`, drawn for each journey."),
+        must("steps", Ty::List(&Ty::Variant(&STEP)), "What is done in a turn."),
+        may("while", Ty::Text, "After a turn, what must hold for another one: `${state} != done`."),
     ],
 };
 
@@ -99,6 +122,40 @@ pub(crate) static BRANCH: Block = Block {
     ],
 };
 
+pub(crate) static EXTRACT: Block = Block {
+    id: "extract",
+    what: "a value to extract",
+    fields: &[
+        may(
+            "json",
+            Ty::Text,
+            "A JSON path: `$.data.token`. Strings are taken as they are, all else as JSON.",
+        ),
+        may("regex", Ty::Text, "A regular expression over the body: its first group, or the whole match."),
+        may("header", Ty::Text, "The name of a header."),
+        may("default", Ty::Text, "What is taken when it is not there; without it, that is an error."),
+    ],
+};
+
+pub(crate) static BASIC: Block = Block {
+    id: "basic",
+    what: "`basic`",
+    fields: &[
+        must("user", Ty::Template, "The user."),
+        must("password", Ty::Template, "The password: `${secret:NAME}`."),
+    ],
+};
+
+pub(crate) static PART: Block = Block {
+    id: "part",
+    what: "a part of a multipart body",
+    fields: &[
+        must("file", Ty::Text, "The file, sent as it is; relative to the scenario's folder, at most 16 MiB."),
+        may("type", Ty::Text, "Its content type; `application/octet-stream` when not given."),
+        may("name", Ty::Text, "Its file name; that of the file when not given."),
+    ],
+};
+
 pub(crate) static REQUEST: Block = Block {
     id: "request",
     what: "a request step",
@@ -107,16 +164,52 @@ pub(crate) static REQUEST: Block = Block {
         may("name", Ty::Text, "The step's name in results; the path template when not given."),
         may("target", Ty::Text, "Which target; may be left out when there is only one."),
         may("headers", Ty::Map(&Ty::Template), "Headers."),
+        may(
+            "query",
+            Ty::Map(&Ty::Either(&Ty::Template, &Ty::List(&Ty::Template))),
+            "Query parameters, percent-encoded.",
+        ),
+        may(
+            "let",
+            Ty::Map(&Ty::Template),
+            "Values computed before the request is written, in this order: `${sign}` in headers and body.",
+        ),
+        may("basic", Ty::Block(&BASIC), "User and password of an `authorization: Basic …` header."),
         may("bearer", Ty::Template, "The token of an `authorization: Bearer …` header."),
         may("idempotency_key", Ty::Template, "The value of an `idempotency-key` header."),
         may("json", Ty::Json, "The body, written as YAML and sent as JSON."),
         may("body", Ty::Template, "The body as text."),
-        may("extract", Ty::Map(&Ty::Text), "Values taken from the answer: a name and a JSON path each."),
-        may("check", Ty::List(&Ty::Text), "What the answer must be: `status == 200`, `$.code == 0`."),
+        may(
+            "form",
+            Ty::Map(&Ty::Either(&Ty::Template, &Ty::List(&Ty::Template))),
+            "The body as form fields, percent-encoded.",
+        ),
+        may(
+            "body_file",
+            Ty::Text,
+            "The body as a file, sent as it is; relative to the scenario's folder, at most 16 MiB.",
+        ),
+        may(
+            "multipart",
+            Ty::Map(&Ty::Either(&Ty::Template, &Ty::Block(&PART))),
+            "The body as multipart form fields, files among them.",
+        ),
+        may(
+            "extract",
+            Ty::Map(&Ty::Either(&Ty::Text, &Ty::Block(&EXTRACT))),
+            "Values taken from the answer: a name and a JSON path each, or where else it stands.",
+        ),
+        may(
+            "check",
+            Ty::List(&Ty::Text),
+            "What the answer must be: `status == 200`, `$.code in [0, 1]`, `header etag present`, `body size < 10KiB`.",
+        ),
+        may(
+            "outcome",
+            Ty::Map(&Ty::Text),
+            "Classes of answers besides ok and fail, counted apart: a name and a check each.",
+        ),
         may("timeout", Ty::Duration, "Limit for this exchange; the target's when not given."),
-        later("query", "Query parameters; write them into `path`."),
-        later("form", "A form body; write it into `body`."),
-        later("outcome", "Classes of answers besides ok and fail."),
         later("follow_redirects", "Follow redirects."),
     ],
 };

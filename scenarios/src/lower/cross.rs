@@ -4,6 +4,7 @@ use peakdrill_drill_model::plan::{FeederOrder, Node as Step, OnExhausted, Plan};
 use peakdrill_timebase::{format_duration, format_rate};
 
 use super::feeders::Slot;
+use super::flow::Fragment;
 use super::journeys::Journeys;
 use super::targets::Lowered;
 use crate::codes::{E0406, E0420, E0601, E0602, E0603, E0604, E0606, E0701, W0802, W0806};
@@ -18,6 +19,7 @@ pub(super) struct Checked<'c> {
     pub(super) targets: &'c [Lowered],
     pub(super) feeders: &'c [Slot],
     pub(super) journeys: &'c Journeys,
+    pub(super) fragments: &'c [Fragment<'c>],
 }
 
 impl Checked<'_> {
@@ -129,6 +131,14 @@ impl Checked<'_> {
                 self.ctx.push(draft(W0806, slot.span, message));
             }
         }
+        for (at, fragment) in self.fragments.iter().enumerate() {
+            // A file that several scenarios include may hold more than this one uses.
+            let own = self.ctx.source.file(fragment.key.start).base == 0;
+            if own && !self.journeys.used_fragments.contains(&at) {
+                let message = format!("the fragment `{}` is not used", fragment.name);
+                self.ctx.push(draft(W0806, fragment.key, message));
+            }
+        }
         let used = self.ctx.used_vars.borrow();
         let Some(node) = self.top.get("vars") else { return };
         let crate::node::Value::Map(entries) = &node.value else { return };
@@ -142,16 +152,13 @@ impl Checked<'_> {
 
     fn shadow_header(&self, steps: &[Step], header: &str) {
         for step in steps {
-            match step {
-                Step::Request(request) if request.headers.iter().any(|(name, _)| name == header) => {
-                    let message = format!("a step sets the shadow header `{header}`");
-                    self.ctx.push(draft(E0406, self.top.key_span("shadow"), message));
-                }
-                Step::Choose(branches) => {
-                    branches.iter().for_each(|branch| self.shadow_header(&branch.steps, header));
-                }
-                _ => {}
+            if let Step::Request(request) = step
+                && request.headers.iter().any(|(name, _)| name == header)
+            {
+                let message = format!("a step sets the shadow header `{header}`");
+                self.ctx.push(draft(E0406, self.top.key_span("shadow"), message));
             }
+            step.below().for_each(|below| self.shadow_header(below, header));
         }
     }
 }

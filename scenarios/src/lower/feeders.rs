@@ -5,8 +5,10 @@ use std::sync::Arc;
 use peakdrill_drill_model::plan::{Feeder, FeederOrder, OnExhausted};
 use sha2::{Digest, Sha256};
 
+use super::Entry;
+use super::records::{self, check_quotes, utf8};
 use super::vars::{BUILT_IN, hex};
-use crate::codes::{E0210, E0314, E0319, E0402, E0403, E0422, E0426, E0701};
+use crate::codes::{E0210, E0314, E0319, E0402, E0403, E0414, E0422, E0426, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -23,17 +25,16 @@ pub(crate) struct Slot {
     pub(crate) ordered: bool,
 }
 
-pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Slot> {
-    let Some(node) = node else { return Vec::new() };
-    let entries = ctx.mapping(node, node.span, "`feeders`").unwrap_or_default();
-    if entries.len() > limits::MAX_FEEDERS {
-        ctx.push(draft(E0701, node.span, format!("more than {} feeders", limits::MAX_FEEDERS)));
+/// Reads the feeders of all files.
+pub(super) fn lower(ctx: &Ctx<'_>, entries: &[Entry<'_>]) -> Vec<Slot> {
+    if let Some((_, key, _)) = entries.get(limits::MAX_FEEDERS) {
+        ctx.push(draft(E0701, key.span, format!("more than {} feeders", limits::MAX_FEEDERS)));
         return Vec::new();
     }
     let mut out = Vec::new();
     for (name, key, value) in entries {
         ctx.name_ok(key, name, "a feeder");
-        if BUILT_IN.contains(&name) || ctx.vars.borrow().contains_key(name) {
+        if BUILT_IN.contains(name) || ctx.vars.borrow().contains_key(*name) {
             ctx.push(draft(E0210, key.span, format!("`{name}` is already the name of something else")));
         }
         if let Some(fields) = ctx.fields(value, key.span, &keys::FEEDER) {
@@ -68,9 +69,17 @@ fn one(ctx: &Ctx<'_>, name: &str, span: Span, fields: &Fields<'_>) -> Slot {
             _ => OnExhausted::StopJourney,
         })
     });
-    let csv = fields.get("csv");
-    let path = csv.and_then(|node| ctx.text(node, "`csv`"));
-    let table = csv.zip(path.as_deref()).and_then(|(node, path)| table(ctx, node, path, None));
+    let (csv, jsonl) = (fields.get("csv"), fields.get("jsonl"));
+    if csv.is_some() == jsonl.is_some() {
+        let found = draft(E0414, span, "a feeder has exactly one file");
+        ctx.push(found.label("expected one of `csv` and `jsonl`"));
+    }
+    let node = csv.xor(jsonl);
+    let path = node.and_then(|node| ctx.text(node, "the feeder's file"));
+    let table = node.zip(path.as_deref()).and_then(|(node, path)| match jsonl {
+        Some(_) => json_lines(ctx, node, path),
+        None => table(ctx, node, path, None),
+    });
     let read = table.is_some();
     let table = table.unwrap_or_default();
     let feeder = Feeder {
@@ -135,8 +144,11 @@ pub(super) fn table(ctx: &Ctx<'_>, node: &Node, path: &str, comment: Option<u8>)
         ctx.push(draft(E0422, node.span, format!("`{path}`: {why}")));
         None
     };
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut reader = csv::ReaderBuilder::new().comment(comment).from_reader(text);
+    let text = match utf8(&bytes).and_then(|text| check_quotes(text, comment).map(|()| text)) {
+        Ok(text) => text,
+        Err(why) => return broken(why.to_string()),
+    };
+    let mut reader = csv::ReaderBuilder::new().comment(comment).from_reader(text.as_bytes());
     let columns: Vec<String> = match reader.headers() {
         Ok(headers) => headers.iter().map(|column| column.trim().to_owned()).collect(),
         Err(why) => return broken(csv_error(&why)),
@@ -167,6 +179,18 @@ pub(super) fn table(ctx: &Ctx<'_>, node: &Node, path: &str, comment: Option<u8>)
         return broken("there are no rows".to_owned());
     }
     Some(Table { columns, rows, sha256: hex(&Sha256::digest(&bytes)) })
+}
+
+/// Reads a file of JSON lines.
+fn json_lines(ctx: &Ctx<'_>, node: &Node, path: &str) -> Option<Table> {
+    let bytes = ctx.data_file(node, path)?;
+    match utf8(&bytes).and_then(records::json_lines) {
+        Ok(table) => Some(Table { sha256: hex(&Sha256::digest(&bytes)), ..table }),
+        Err(why) => {
+            ctx.push(draft(E0422, node.span, format!("`{path}`: {why}")));
+            None
+        }
+    }
 }
 
 fn csv_error(error: &csv::Error) -> String {

@@ -1,14 +1,15 @@
 //! One request step.
 
-use peakdrill_drill_model::plan::{Check, Extract, Part, Request, Template};
+use peakdrill_drill_model::plan::{Check, Extract, Outcome, Part, Request, Source, Template};
 use peakdrill_timebase::NS_PER_MS;
 
 use super::journeys::Env;
 use super::vars::BUILT_IN;
-use super::{check, json_body};
-use crate::codes::{E0210, E0310, E0311, E0316, E0317, E0319, E0406, E0409, E0427, W0801};
+use super::{body, check};
+use crate::codes::{E0210, E0310, E0311, E0316, E0317, E0319, E0406, E0409, E0412, E0427, E0701, W0801};
 use crate::ctx::{Fields, draft, list_of, nearest};
 use crate::keys;
+use crate::limits;
 use crate::node::{Node, Span, Value};
 
 const TIMEOUT_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_MS..=3_600_000 * NS_PER_MS;
@@ -26,7 +27,6 @@ const RESERVED: &[&str] = &[
 /// Headers that carry credentials.
 const CREDENTIALS: &[&str] =
     &["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
-const JSON_TYPE: &str = "application/json";
 
 type Header = (String, Template);
 
@@ -37,18 +37,20 @@ pub(super) fn lower(env: &mut Env<'_>, method: &str, value: &Node, key: Span) ->
     }
     let fields = env.ctx.fields(value, key, &keys::REQUEST)?;
     let target = target(env, fields.get("target"), key);
+    let values = values(env, &fields);
     let path_node = fields.get("path");
-    let path = path_node.and_then(|node| path(env, node));
-    let headers = headers(env, &fields);
-    let body = body(env, &fields);
+    let path = path_node.and_then(|node| path(env, node)).and_then(|path| body::query(env, &fields, path));
+    let mut headers = headers(env, &fields);
+    let body = body::lower(env, &fields, &mut headers);
+    env.scope.values.clear();
     let timeout_ns =
         fields.get("timeout").and_then(|node| env.ctx.duration(node, "`timeout`", TIMEOUT_RANGE_NS));
     let checks = checks(env, &fields);
-    let step = name(env, &fields, path_node)?;
+    let outcomes = outcomes(env, &fields);
+    let step = name(env, &fields, path_node, &outcomes)?;
     let extract = extract(env, &fields);
-    let mut headers = headers;
-    let body = finish_body(env, &fields, &mut headers, body);
-    Some(Request { step, target: target?, method, path: path?, headers, body, extract, checks, timeout_ns })
+    let (target, path) = (target?, path?);
+    Some(Request { step, target, method, values, path, headers, body, extract, checks, outcomes, timeout_ns })
 }
 
 fn short(env: &mut Env<'_>, method: String, value: &Node, key: Span) -> Option<Request> {
@@ -59,30 +61,19 @@ fn short(env: &mut Env<'_>, method: String, value: &Node, key: Span) -> Option<R
     }
     let target = target(env, None, key);
     let path = path(env, value);
-    let step = env.register(value.scalar()?.text.clone(), value.span);
-    let (headers, body) = (Vec::new(), None);
-    let (extract, checks) = (Vec::new(), Vec::new());
-    Some(Request {
-        step,
-        target: target?,
-        method,
-        path: path?,
-        headers,
-        body,
-        extract,
-        checks,
-        timeout_ns: None,
-    })
+    let step = env.register(value.scalar()?.text.clone(), value.span, Vec::new());
+    Some(Request { step, target: target?, method, path: path?, ..Request::default() })
 }
 
-fn name(env: &mut Env<'_>, fields: &Fields<'_>, path: Option<&Node>) -> Option<u16> {
+fn name(env: &mut Env<'_>, fields: &Fields<'_>, path: Option<&Node>, outcomes: &[Outcome]) -> Option<u16> {
+    let outcomes = outcomes.iter().map(|outcome| outcome.name.clone()).collect();
     if let Some(node) = fields.get("name") {
         let name = env.ctx.text(node, "the step's name")?;
         env.ctx.title_ok(node, &name, "a step");
-        return Some(env.register(name.into_owned(), node.span));
+        return Some(env.register(name.into_owned(), node.span, outcomes));
     }
     let path = path?;
-    Some(env.register(path.scalar()?.text.clone(), path.span))
+    Some(env.register(path.scalar()?.text.clone(), path.span, outcomes))
 }
 
 fn target(env: &Env<'_>, node: Option<&Node>, key: Span) -> Option<u16> {
@@ -147,7 +138,10 @@ fn headers(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Header> {
             env.ctx.mapping(node, fields.key_span("headers"), "`headers`").unwrap_or_default()
         {
             let name = name.to_ascii_lowercase();
-            if let Some(why) = header_problem(&name) {
+            if env.cookies && name == "cookie" {
+                let message = "the header `cookie` and `cookies: true` of the journey exclude each other";
+                env.ctx.push(draft(E0319, key.span, message));
+            } else if let Some(why) = header_problem(&name) {
                 env.ctx.push(draft(E0406, key.span, why));
             } else if out.iter().any(|(known, _)| *known == name) {
                 env.ctx.push(draft(E0317, key.span, format!("the header `{name}` stands twice")));
@@ -167,13 +161,26 @@ fn headers(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Header> {
             out.push((header.to_owned(), template));
         }
     }
+    if let Some(template) = basic(env, fields) {
+        if out.iter().any(|(known, _)| known == "authorization") {
+            let message = "`basic` and another `authorization` exclude each other";
+            env.ctx.push(draft(E0319, fields.key_span("basic"), message));
+        } else {
+            out.push(("authorization".to_owned(), template));
+        }
+    }
     out
+}
+
+/// Whether a text is an HTTP token.
+pub(super) fn header_name(name: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.bytes().all(token)
 }
 
 /// Why a request may not set a header, its name in lower case.
 pub(crate) fn header_problem(name: &str) -> Option<String> {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || !name.bytes().all(token) {
+    if !header_name(name) {
         return Some(format!("`{name}` is no header name"));
     }
     RESERVED.contains(&name).then(|| format!("the header `{name}` is set by peakdrill itself"))
@@ -197,7 +204,8 @@ fn header_value(env: &mut Env<'_>, node: &Node, name: &str, prefix: &str) -> Opt
     if literal && !template.0.is_empty() && CREDENTIALS.contains(&name) {
         let message = format!("a literal credential in the header `{name}`");
         let found = draft(W0801, node.span, message).label("everyone who reads the plan can use it");
-        env.ctx.push(found.help("extract it in a login step, or take it from a feeder"));
+        env.ctx
+            .push(found.help("write `${secret:NAME}`, extract it in a login step, or take it from a feeder"));
     }
     if !prefix.is_empty() {
         match template.0.first_mut() {
@@ -208,39 +216,52 @@ fn header_value(env: &mut Env<'_>, node: &Node, name: &str, prefix: &str) -> Opt
     Some(template)
 }
 
-fn body(env: &mut Env<'_>, fields: &Fields<'_>) -> Option<Template> {
-    let (json, body) = (fields.get("json"), fields.get("body"));
-    if json.is_some() && body.is_some() {
-        let message = "`json` and `body` exclude each other";
-        env.ctx.push(draft(E0319, fields.key_span("body"), message));
+/// Values of the step, each known to those after it.
+fn values(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<(String, Template)> {
+    env.scope.values.clear();
+    let Some(node) = fields.get("let") else { return Vec::new() };
+    let entries = env.ctx.mapping(node, fields.key_span("let"), "`let`").unwrap_or_default();
+    if let Some((_, key, _)) = entries.get(limits::MAX_VALUES) {
+        env.ctx.push(draft(E0701, key.span, format!("more than {} values of one step", limits::MAX_VALUES)));
     }
-    match (json, body) {
-        (Some(node), _) => json_body::lower(env.ctx, &mut env.scope, node),
-        (None, Some(node)) => env.scope.template(node, "`body`"),
-        (None, None) => None,
+    let mut out = Vec::new();
+    for (name, key, value) in entries {
+        if !env.ctx.name_ok(key, name, "a value") {
+            continue;
+        }
+        let taken = BUILT_IN.contains(&name)
+            || env.ctx.vars.borrow().contains_key(name)
+            || env.scope.extracted.contains(name);
+        if taken {
+            let message = format!("`{name}` is already the name of something else");
+            env.ctx.push(draft(E0210, key.span, message));
+            continue;
+        }
+        let template = env.scope.template(value, &format!("the value `{name}`"));
+        // Known from here on even when it is broken: one finding is enough.
+        env.scope.values.insert(name.to_owned());
+        out.extend(template.map(|template| (name.to_owned(), template)));
     }
+    out
 }
 
-/// A JSON body carries its content type: the load engine escapes what it fills in by that header.
-fn finish_body(
-    env: &Env<'_>,
-    fields: &Fields<'_>,
-    headers: &mut Vec<Header>,
-    body: Option<Template>,
-) -> Option<Template> {
-    if fields.get("json").is_none() {
-        return body;
+/// The header of `basic`.
+fn basic(env: &mut Env<'_>, fields: &Fields<'_>) -> Option<Template> {
+    let node = fields.get("basic")?;
+    let basic = env.ctx.fields(node, fields.key_span("basic"), &keys::BASIC)?;
+    let user = basic.get("user").and_then(|node| env.scope.template(node, "`user`"));
+    let password = basic.get("password").and_then(|node| env.scope.template(node, "`password`"));
+    let (user, password) = (user?, password?);
+    if password.0.iter().all(|part| matches!(part, Part::Literal(_))) {
+        let found = draft(W0801, fields.key_span("basic"), "a literal credential in `basic`");
+        env.ctx.push(
+            found
+                .label("everyone who reads the plan can use it")
+                .help("write `password: \"${secret:NAME}\"`"),
+        );
     }
-    match headers.iter().find(|(name, _)| name == "content-type") {
-        None => headers.push(("content-type".to_owned(), Template::literal(JSON_TYPE))),
-        Some((_, given)) if *given == Template::literal(JSON_TYPE) => {}
-        Some(_) => {
-            let message = "a `json` body has the content type `application/json`";
-            let found = draft(E0319, fields.key_span("json"), message);
-            env.ctx.push(found.help("write the text into `body` to give it another one"));
-        }
-    }
-    body
+    let parts = user.0.into_iter().chain([Part::Literal(":".to_owned())]).chain(password.0).collect();
+    Some(Template(vec![Part::Literal("Basic ".to_owned()), Part::Base64(Template(parts))]))
 }
 
 fn extract(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Extract> {
@@ -258,10 +279,80 @@ fn extract(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Extract> {
         }
         // Known from here on even when its path is broken: one finding is enough.
         env.scope.extracted.insert(name.to_owned());
-        let Some(path) = env.ctx.text(value, "a JSON path") else { continue };
-        match check::json_path(&path) {
-            Ok(()) => out.push(Extract { name: name.to_owned(), json_path: path.into_owned() }),
-            Err(found) => env.ctx.push(found.at(value.span)),
+        if let Some((from, default)) = source(env, key, value) {
+            out.push(Extract { name: name.to_owned(), from, default });
+        }
+    }
+    out
+}
+
+/// Where a value stands, and what is taken when it does not.
+fn source(env: &Env<'_>, key: &Node, value: &Node) -> Option<(Source, Option<String>)> {
+    let ctx = env.ctx;
+    if !matches!(value.value, Value::Map(_)) {
+        return Some((json_source(env, value)?, None));
+    }
+    let fields = ctx.fields(value, key.span, &keys::EXTRACT)?;
+    let default = fields.get("default").map(|node| ctx.text(node, "`default`"));
+    let (json, regex, header) = (fields.get("json"), fields.get("regex"), fields.get("header"));
+    let source = match (json, regex, header) {
+        (Some(node), None, None) => json_source(env, node),
+        (None, Some(node), None) => ctx.text(node, "`regex`").and_then(|text| match check::regex(&text) {
+            Ok(()) => Some(Source::Regex(text.into_owned())),
+            Err(found) => {
+                ctx.push(found.at(node.span));
+                None
+            }
+        }),
+        (None, None, Some(node)) => ctx.text(node, "`header`").and_then(|name| match check::header(&name) {
+            Ok(name) => Some(Source::Header(name)),
+            Err(found) => {
+                ctx.push(found.at(node.span));
+                None
+            }
+        }),
+        _ => {
+            let message = "a value is extracted from exactly one place";
+            let label = "expected one of `json`, `regex` and `header`";
+            ctx.push(draft(E0412, key.span, message).label(label));
+            None
+        }
+    };
+    match default {
+        Some(default) => Some((source?, Some(default?.into_owned()))),
+        None => Some((source?, None)),
+    }
+}
+
+fn json_source(env: &Env<'_>, node: &Node) -> Option<Source> {
+    let path = env.ctx.text(node, "a JSON path")?;
+    match check::json_path(&path) {
+        Ok(()) => Some(Source::JsonPath(path.into_owned())),
+        Err(found) => {
+            env.ctx.push(found.at(node.span));
+            None
+        }
+    }
+}
+
+fn outcomes(env: &Env<'_>, fields: &Fields<'_>) -> Vec<Outcome> {
+    let Some(node) = fields.get("outcome") else { return Vec::new() };
+    let entries = env.ctx.mapping(node, fields.key_span("outcome"), "`outcome`").unwrap_or_default();
+    if entries.len() > limits::MAX_OUTCOMES {
+        let message = format!("more than {} classes of answers of one step", limits::MAX_OUTCOMES);
+        env.ctx.push(draft(E0701, fields.key_span("outcome"), message));
+    }
+    let mut out = Vec::new();
+    for (name, key, value) in entries {
+        if !env.ctx.name_ok(key, name, "a class of answers") {
+            continue;
+        }
+        if matches!(name, "ok" | "fail" | "error") {
+            env.ctx.push(draft(E0210, key.span, format!("every step has the class `{name}`")));
+            continue;
+        }
+        if let Some(when) = check::lower(env.ctx, value) {
+            out.push(Outcome { name: name.to_owned(), when });
         }
     }
     out

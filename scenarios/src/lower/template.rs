@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use peakdrill_drill_model::plan::{Part, Template};
+use peakdrill_drill_model::plan::{DigestForm, Part, Template, TimeForm};
 
 use super::feeders::Slot;
-use crate::codes::{E0201, E0202, E0203, E0204, E0313, W0804};
+use crate::codes::{E0201, E0202, E0203, E0204, E0212, E0405, W0804};
 use crate::ctx::{Ctx, draft, list_of, nearest};
 use crate::hole::{Piece, pieces};
+use crate::limits;
 use crate::node::Node;
 
 /// What a template may refer to at its place in a journey.
 pub(super) struct Scope<'s> {
     ctx: &'s Ctx<'s>,
     feeders: &'s [Slot],
+    /// Computed by the step under way.
+    pub(super) values: BTreeSet<String>,
     /// Extracted by an earlier step.
     pub(super) extracted: BTreeSet<String>,
     /// Extracted by any step of the journey.
@@ -24,7 +27,8 @@ pub(super) struct Scope<'s> {
 
 impl<'s> Scope<'s> {
     pub(super) fn new(ctx: &'s Ctx<'s>, feeders: &'s [Slot], anywhere: BTreeSet<String>) -> Self {
-        Self { ctx, feeders, extracted: BTreeSet::new(), anywhere, used_feeders: BTreeSet::new() }
+        let (values, extracted, used_feeders) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { ctx, feeders, values, extracted, anywhere, used_feeders }
     }
 
     /// Lowers the text of a node.
@@ -79,6 +83,10 @@ impl<'s> Scope<'s> {
             "uuid" => Part::Uuid(String::new()),
             "index" => Part::Index,
             "run.id" => Part::RunId,
+            "time" => Part::Time(TimeForm::Seconds),
+            "time_ms" => Part::Time(TimeForm::Millis),
+            "time_rfc3339" => Part::Time(TimeForm::Rfc3339),
+            _ if self.values.contains(name) => Part::Value(name.to_owned()),
             _ if self.extracted.contains(name) => Part::Extracted(name.to_owned()),
             _ => return self.other_hole(node, name),
         };
@@ -90,14 +98,20 @@ impl<'s> Scope<'s> {
         if let Some(tag) = name.strip_prefix("uuid:").filter(|tag| !tag.is_empty()) {
             return Some(Hole::Part(Part::Uuid(tag.to_owned())));
         }
-        if name.starts_with("secret:") {
-            let message = "a secret in a request is not built yet";
-            self.ctx.push(
-                draft(E0313, at, message)
-                    .label("not built yet")
-                    .help("extract it in a login step, or use a feeder"),
-            );
-            return None;
+        if let Some(secret) = name.strip_prefix("secret:") {
+            let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if secret.is_empty() || !secret.chars().all(good) {
+                let message = format!("`{secret}` cannot name a secret");
+                self.ctx.push(
+                    draft(E0405, at, message)
+                        .help("letters, digits and `_`: it is the name of an environment variable"),
+                );
+                return None;
+            }
+            return Some(Hole::Part(Part::Secret(secret.to_owned())));
+        }
+        if let Some((function, arguments)) = name.strip_suffix(')').and_then(|name| name.split_once('(')) {
+            return self.call(node, function.trim(), arguments);
         }
         if let Some((feeder, column)) = name.split_once('.')
             && !name.contains(['(', ':'])
@@ -106,7 +120,8 @@ impl<'s> Scope<'s> {
         }
         if name.contains(['(', ':']) {
             let message = format!("unknown function `${{{name}}}`");
-            let label = "expected `uuid`, `uuid:name`, `run.id`, `index` or `env:NAME`";
+            let label =
+                "expected a function such as `random(1, 100)`, `uuid:name`, `env:NAME` or `secret:NAME`";
             self.ctx.push(draft(E0203, at, message).label(label));
         } else if self.anywhere.contains(name) {
             let message = format!("`{name}` is used before it is extracted");
@@ -118,13 +133,80 @@ impl<'s> Scope<'s> {
         None
     }
 
+    fn call(&mut self, node: &Node, function: &str, inside: &str) -> Option<Hole> {
+        let wrong = |what: &str| {
+            let at = self.ctx.within(node, function);
+            let message = format!("`{function}` has wrong arguments: `{inside}`");
+            self.ctx.push(draft(E0212, at, message).label(format!("expected {what}")));
+            None
+        };
+        let Some(arguments) = arguments(inside) else { return wrong("brackets and quotes that are closed") };
+        let form = if function.ends_with("_base64") { DigestForm::Base64 } else { DigestForm::Hex };
+        let part = match (function, arguments.as_slice()) {
+            ("random", [low, high]) => match (low.parse::<i64>(), high.parse::<i64>()) {
+                (Ok(low), Ok(high)) if low <= high => Part::Random { low, high },
+                _ => return wrong("two whole numbers, the smaller first: `random(1, 100)`"),
+            },
+            ("random_string", [count]) => match count.parse::<u16>() {
+                Ok(count) if (1..=limits::MAX_RANDOM_CHARS).contains(&count) => Part::RandomString(count),
+                _ => return wrong("a number of characters: `random_string(8)`"),
+            },
+            ("base64", [of]) => Part::Base64(self.argument(node, of)?),
+            ("sha256" | "sha256_base64", [of]) => Part::Sha256 { of: self.argument(node, of)?, form },
+            ("hmac_sha256" | "hmac_sha256_base64", [key, of]) => {
+                Part::HmacSha256 { key: self.argument(node, key)?, of: self.argument(node, of)?, form }
+            }
+            ("random", _) => return wrong("two whole numbers: `random(1, 100)`"),
+            ("random_string", _) => return wrong("a number of characters: `random_string(8)`"),
+            ("base64" | "sha256" | "sha256_base64", _) => return wrong("one name, or text in quotes"),
+            ("hmac_sha256" | "hmac_sha256_base64", _) => {
+                return wrong("a key and a name: `hmac_sha256(secret:KEY, to_sign)`");
+            }
+            _ => {
+                let message = format!("unknown function `{function}`");
+                let names = [
+                    "random",
+                    "random_string",
+                    "base64",
+                    "sha256",
+                    "sha256_base64",
+                    "hmac_sha256",
+                    "hmac_sha256_base64",
+                ];
+                let mut found = draft(E0203, self.ctx.within(node, function), message)
+                    .label(format!("expected {}", list_of(&names)));
+                if let Some(near) = nearest(function, names) {
+                    found = found.help(format!("did you mean `{near}`?"));
+                }
+                self.ctx.push(found);
+                return None;
+            }
+        };
+        Some(Hole::Part(part))
+    }
+
+    /// A name as it would stand in `${}`, or text in quotes.
+    fn argument(&mut self, node: &Node, text: &str) -> Option<Template> {
+        let quoted = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        if let Some(text) = quoted('\'').or_else(|| quoted('"')) {
+            return Some(Template::literal(text));
+        }
+        match self.hole(node, text)? {
+            Hole::Fixed(text) => Some(Template::literal(&text)),
+            Hole::Part(part) => Some(Template(vec![part])),
+        }
+    }
+
     fn unknown(&self, node: &Node, name: &str) {
         let vars = self.ctx.vars.borrow();
-        let known = vars.keys().chain(&self.anywhere).map(String::as_str).chain(["uuid", "index", "run.id"]);
+        let known = vars.keys().chain(&self.anywhere).chain(&self.values).map(String::as_str);
+        let known = known.chain(["uuid", "index", "run.id", "time", "time_ms", "time_rfc3339"]);
         let mut found = draft(E0201, self.ctx.within(node, name), format!("unknown name `{name}`"));
         found = match nearest(name, known) {
             Some(near) => found.help(format!("did you mean `{near}`?")),
-            None => found.help("names come from `vars`, feeders (`${users.uid}`) and earlier `extract`s"),
+            None => {
+                found.help("names come from `vars`, feeders (`${users.uid}`), `let` and earlier `extract`s")
+            }
         };
         self.ctx.push(found);
     }
@@ -167,6 +249,27 @@ impl<'s> Scope<'s> {
         };
         Some((&slot.feeder.name, slot.feeder.rows.iter().position(bad)? + 1))
     }
+}
+
+/// The arguments of a function: cut at commas outside of brackets and quotes.
+fn arguments(inside: &str) -> Option<Vec<&str>> {
+    let (mut out, mut start, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    for (at, c) in inside.char_indices() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            (_, Some(_)) => {}
+            ('\'' | '"', None) => quote = Some(c),
+            ('(', None) => depth += 1,
+            (')', None) => depth = depth.checked_sub(1)?,
+            (',', None) if depth == 0 => {
+                out.push(inside.get(start..at)?.trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(inside.get(start..)?.trim());
+    (depth == 0 && quote.is_none()).then_some(out)
 }
 
 enum Hole {

@@ -2,10 +2,13 @@ use crate::ctx::asked;
 use crate::input::{Files, Input};
 use crate::keys::{State, all_blocks};
 
-struct OneTable;
+struct Folder;
 
-impl Files for OneTable {
-    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
+impl Files for Folder {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path == "more.yaml" {
+            return Ok(b"fragments: { more: [ get: /more ] }\n".to_vec());
+        }
         Ok(b"s,v\n0,1\n9,2\n".to_vec())
     }
 }
@@ -25,15 +28,21 @@ isolation:
     - postgres: { service: a, mode: { shadow_schema: s }, tables: { a: deny } }
   stubs: [ { host: h, reply: {} } ]
 feeders: { rows: { csv: x.csv } }
+include: [ more.yaml ]
+fragments:
+  one: [ { get: /g } ]
 journeys:
   home:
     steps:
       - get: /
-      - post: { path: /a }
-      - put: { path: /b }
+      - post: { path: /a, extract: { x: { json: $.x } } }
+      - put: { path: /b, basic: { user: u, password: "${secret:P}" }, multipart: { a: { file: x.csv } } }
       - delete: { path: /c }
       - patch: { path: /d }
       - think: 1s
+      - use: one
+      - use: more
+      - loop: { times: 1, steps: [ { get: /f } ] }
       - choose: [ { weight: 1, steps: [ { get: /e } ] } ]
 mix: { home: 1 }
 load:
@@ -66,7 +75,7 @@ reports: [ { html: { path: a } }, { junit: { path: b } }, { markdown: { path: c 
 #[test]
 fn every_key_of_the_tables_is_read() {
     asked::take();
-    let input = Input { name: "x", text: EVERYTHING, sets: &[], env: &|_| None, files: &OneTable };
+    let input = Input { name: "x", text: EVERYTHING, sets: &[], env: &|_| None, files: &Folder };
     let parsed = super::parse(&input);
     assert!(parsed.plan.is_some(), "{}", crate::render_human(&parsed.diagnostics, false));
     let asked = asked::take();
@@ -86,7 +95,7 @@ fn every_key_of_the_tables_is_read() {
 #[test]
 fn keys_that_are_not_built_are_never_asked_for() {
     asked::take();
-    let input = Input { name: "x", text: EVERYTHING, sets: &[], env: &|_| None, files: &OneTable };
+    let input = Input { name: "x", text: EVERYTHING, sets: &[], env: &|_| None, files: &Folder };
     assert!(super::parse(&input).plan.is_some());
     let asked = asked::take();
     for block in all_blocks() {

@@ -9,7 +9,8 @@ use crate::ctx::{Ctx, draft, nearest};
 use crate::node::{Node, Span};
 
 /// Names that templates give a meaning of their own.
-pub(super) const BUILT_IN: &[&str] = &["uuid", "index", "run", "env", "secret"];
+pub(super) const BUILT_IN: &[&str] =
+    &["uuid", "index", "run", "env", "secret", "time", "time_ms", "time_rfc3339"];
 
 /// Reads `vars` and what overrides them into the context.
 pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) {
@@ -57,7 +58,14 @@ fn from_file(ctx: &Ctx<'_>, name: &str, value: &Node) -> Option<String> {
 /// SHA-256, hex, of the text and of everything from outside that changed its meaning.
 pub(super) fn hash(ctx: &Ctx<'_>) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(ctx.source.text());
+    let files = ctx.source.files();
+    for (at, file) in files.iter().enumerate() {
+        if at > 0 {
+            // Their paths stand in the texts before.
+            hasher.update(format!("\0include\0{at}\0"));
+        }
+        hasher.update(&file.text);
+    }
     for (name, value) in &*ctx.vars.borrow() {
         if given(ctx, name).is_some() {
             hasher.update(format!("\0set\0{name}\0{}", value.as_deref().unwrap_or_default()));

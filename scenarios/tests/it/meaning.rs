@@ -2,7 +2,8 @@
 
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
-    Arrivals, Check, FeederOrder, Node, OnExhausted, Part, Plan, Request, SqlMode,
+    Again, Arrivals, Check, DigestForm, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan,
+    Request, Source, SqlMode, Template, TextTest, TimeForm,
 };
 use peakdrill_drill_model::shape::{Piece, Shape};
 use peakdrill_scenarios::{
@@ -63,7 +64,7 @@ fn templates_become_parts() {
     let header = |name: &str| &post.headers.iter().find(|(known, _)| known == name).unwrap().1.0;
     assert_eq!(*header("authorization"), [text("Bearer "), Part::Uuid("me".to_owned())]);
     assert_eq!(*header("content-type"), [text("application/json")]);
-    assert_eq!(post.extract[0].json_path, "$.id");
+    assert_eq!(post.extract, [Extract::json("id", "$.id")]);
     assert_eq!(
         post.checks,
         [
@@ -77,6 +78,149 @@ fn templates_become_parts() {
     assert_eq!(plan.targets[0].base_url, "http://127.0.0.1:80/base".replace(":80", ""));
     assert_eq!(plan.feeders[0].order, FeederOrder::Zipf(1.1));
     assert_eq!(plan.feeders[0].rows[9], ["u9", "p9"]);
+}
+
+#[test]
+fn answers_are_read_and_classed() {
+    let plan = plan(&drill(
+        "      - post:\n          path: /a\n          extract:\n            csrf: { regex: 'csrf=(\\w+)' }\n            at: { header: Location, default: none }\n            n: { json: $.n }\n          check: [ 'header etag present', '$.n in [0, \"${v}x\"]' ]\n          outcome: { sold_out: $.n == 2001 }\n      - get: /b/${csrf}/${at}/${n}\n",
+    ).replace("v: \"a\\\"b\"", "v: a").replace("  home:\n", "  home:\n    cookies: true\n"));
+    let post = request(&plan, 0);
+    let extract = |name: &str, from, default: Option<&str>| Extract {
+        name: name.to_owned(),
+        from,
+        default: default.map(str::to_owned),
+    };
+    assert_eq!(
+        post.extract,
+        [
+            extract("csrf", Source::Regex("csrf=(\\w+)".to_owned()), None),
+            extract("at", Source::Header("location".to_owned()), Some("none")),
+            extract("n", Source::JsonPath("$.n".to_owned()), None),
+        ]
+    );
+    let path = || "$.n".to_owned();
+    assert_eq!(
+        post.checks,
+        [
+            Check::Header { name: "etag".to_owned(), test: TextTest::Present },
+            Check::JsonIn { path: path(), values: vec![0.into(), "ax".into()] },
+        ]
+    );
+    let when = Check::Json { path: path(), op: Op::Eq, value: 2001.into() };
+    assert_eq!(post.outcomes, [Outcome { name: "sold_out".to_owned(), when }]);
+    assert_eq!(plan.steps[0].outcomes, ["sold_out"]);
+    assert!(plan.journeys[0].cookies);
+    // What an earlier version wrote is still read, and the other way round nothing is lost.
+    let text = serde_json::to_string(&plan).unwrap();
+    let again: Plan = serde_json::from_str(&text).unwrap();
+    assert_eq!(again.journeys, plan.journeys);
+    let old: Extract = serde_json::from_str(r#"{"name":"id","json_path":"$.id"}"#).unwrap();
+    assert_eq!(old, Extract::json("id", "$.id"));
+}
+
+#[test]
+fn fragments_and_files_are_put_in_where_they_are_used() {
+    let text = drill(
+        "      - use: login\n      - loop:\n          times: 1..3\n          while: '${state} != done'\n          steps:\n            - use: poll\n            - think: lognormal(800ms, 0.5)\n            - use: login\n      - get: /bye/${state}\n",
+    );
+    let text = format!(
+        "{text}include: [ data/shared.yaml, ./data/shared.yaml ]\nfragments:\n  login: [ {{ get: \"/login/${{users.uid}}\" }} ]\n"
+    );
+    let plan = plan(&text);
+    let names: Vec<_> = plan.steps.iter().map(|info| (info.journey.as_str(), info.step.as_str())).collect();
+    let wanted =
+        [("home", "/login/${users.uid}"), ("home", "poll"), ("home", "/bye/${state}"), ("other", "/other")];
+    assert_eq!(names, wanted, "a step that is used twice is one step");
+    let Node::Loop(turns) = &plan.journeys[0].steps[1] else { panic!("no loop") };
+    assert_eq!((turns.min, turns.max), (1, 3));
+    let again = Again { value: "state".to_owned(), test: TextTest::IsNot("done".to_owned()) };
+    assert_eq!(turns.again, Some(again));
+    let think = Node::ThinkLognormal { median_ns: 800_000_000, sigma: 0.5, max_ns: 3_600_000_000_000 };
+    assert_eq!(turns.steps[1], think);
+    // Half of 100 arrivals: once, and two turns of the loop on average.
+    assert_eq!(expected_requests(&plan), [150.0, 100.0, 50.0, 50.0]);
+    assert_ne!(plan.scenario_sha256, self::plan(&text.replace("bye", "by")).scenario_sha256);
+}
+
+#[test]
+fn requests_carry_what_is_written() {
+    let plan = plan(&drill(
+        "      - post:\n          name: order\n          path: /a?x=1\n          query: { q: \"a b&\", u: [ \"${users.uid}\", 2 ] }\n          let:\n            ts: \"${time_ms}\"\n            sign: \"${hmac_sha256(secret:KEY, ts)}\"\n          basic: { user: \"${users.uid}\", password: \"${secret:PW}\" }\n          headers: { x-sign: \"${sign}\", x-n: \"${random(-1, 5)}-${random_string(8)}\" }\n          form: { a: \"1=2\", b: \"${sign}\" }\n      - put: { path: /f, body_file: data/users.csv }\n      - post: { path: /m, multipart: { note: \"${index}\", file: { file: data/users.csv, type: text/csv } } }\n",
+    ));
+    let text = |text: &str| Part::Literal(text.to_owned());
+    let (post, uid) = (request(&plan, 0), Part::Feeder { feeder: 0, column: 0 });
+    assert_eq!(post.path.0, [text("/a?x=1&q=a%20b%26&u="), uid.clone(), text("&u=2")]);
+    let value = |name: &str| Part::Value(name.to_owned());
+    let secret = |name: &str| Part::Secret(name.to_owned());
+    let sign = Part::HmacSha256 {
+        key: Template(vec![secret("KEY")]),
+        of: Template(vec![value("ts")]),
+        form: DigestForm::Hex,
+    };
+    assert_eq!(
+        post.values,
+        [
+            ("ts".to_owned(), Template(vec![Part::Time(TimeForm::Millis)])),
+            ("sign".to_owned(), Template(vec![sign])),
+        ]
+    );
+    let header = |request: &Request, name: &str| {
+        request.headers.iter().find(|(known, _)| known == name).unwrap().1.0.clone()
+    };
+    let pair = Template(vec![uid, text(":"), secret("PW")]);
+    assert_eq!(header(post, "authorization"), [text("Basic "), Part::Base64(pair)]);
+    assert_eq!(header(post, "x-n"), [Part::Random { low: -1, high: 5 }, text("-"), Part::RandomString(8)]);
+    assert_eq!(header(post, "content-type"), [text("application/x-www-form-urlencoded")]);
+    assert_eq!(post.body.as_ref().unwrap().0, [text("a=1%3D2&b="), value("sign")]);
+    assert_eq!(plan.request_secrets().into_iter().collect::<Vec<_>>(), ["KEY", "PW"]);
+
+    assert_eq!(request(&plan, 1).body, Some(Template(vec![Part::File(0)])));
+    let many = request(&plan, 2);
+    let Part::Literal(kind) = &header(many, "content-type")[0] else { panic!("no content type") };
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let head = |rest: &str| format!("--{boundary}\r\ncontent-disposition: form-data; name={rest}\r\n\r\n");
+    let file = head("\"file\"; filename=\"users.csv\"\r\ncontent-type: text/csv");
+    assert_eq!(
+        many.body.as_ref().unwrap().0,
+        [
+            text(&head("\"note\"")),
+            Part::Index,
+            text(&format!("\r\n{file}")),
+            Part::File(0),
+            text(&format!("\r\n--{boundary}--\r\n")),
+        ]
+    );
+    assert_eq!(plan.files.len(), 1, "a file is read once");
+    let json = serde_json::to_string(&plan).unwrap();
+    assert!(json.contains(&plan.files[0].sha256) && !json.contains("u9,p9"), "its bytes are in no plan");
+}
+
+#[test]
+fn a_finding_in_an_included_file_names_that_file() {
+    let text = format!("{}include: [ data/clash.yaml ]\n", drill("      - get: /a\n"));
+    let files = Folder(here("tests/corpus"));
+    let input = Input { name: "drills/x.yaml", text: &text, sets: &[], env: &|_| None, files: &files };
+    let found = parse(&input).diagnostics;
+    let places: Vec<_> =
+        found.iter().map(|d| (d.code.0, d.file.as_str(), d.line, d.source_line.trim())).collect();
+    let wanted = ("E0317", "drills/data/clash.yaml", 2, "home: { steps: [ { get: /clash } ] }");
+    assert!(places.contains(&wanted), "{places:?}");
+}
+
+#[test]
+fn data_files_of_all_kinds_are_read() {
+    let text = drill("      - get: \"/${people.address.city}/${windows.note}\"\n").replace(
+        "feeders: {",
+        "feeders: { people: { jsonl: data/users.jsonl, order: random }, windows: { csv: data/windows.csv, order: random },",
+    );
+    let plan = plan_of(read("drill.yaml", &text));
+    assert_eq!(plan.feeders[0].columns, ["uid", "address.city", "address.zip"]);
+    assert_eq!(plan.feeders[0].rows[1], ["u1", "Beijing", "100000"]);
+    assert_eq!(plan.feeders[1].columns, ["uid", "note"]);
+    assert_eq!(*plan.feeders[1].rows, [["u0", "say \"hi\", twice"], ["u1", "two\r\nlines"]]);
+    let parts = &request(&plan, 0).path.0;
+    assert_eq!(parts[1], Part::Feeder { feeder: 0, column: 1 });
 }
 
 #[test]

@@ -8,7 +8,8 @@ use super::{corpus, read};
 
 fn sound(text: &str, parsed: &Parsed) {
     let lines: Vec<&str> = text.split('\n').collect();
-    for d in &parsed.diagnostics {
+    // Those of an included file lie in that one.
+    for d in parsed.diagnostics.iter().filter(|d| !d.file.contains('/')) {
         assert!((1..=lines.len()).contains(&d.line), "{d:?}");
         let width = lines[d.line - 1].trim_end_matches('\r').chars().count();
         // One past the last character is where something is missing.

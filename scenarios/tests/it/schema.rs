@@ -89,7 +89,7 @@ fn broken_drills_do_not() {
         ("rate:", "arrivalRate:"),
         ("hold: {", "wait: {"),
         ("name: smoke", "nome: smoke"),
-        ("get: /", "use: /"),
+        ("get: /", "grpc: /"),
     ] {
         assert!(smoke.contains(good));
         let broken = smoke.replacen(good, bad, 1);

@@ -85,9 +85,11 @@ fn shards(wanted: Option<u16>) -> usize {
     wanted.map_or_else(|| cores().min(MOST), usize::from)
 }
 
-/// The data source names that preflight may look at stores with, from the environment.
+/// The values of secrets that requests carry, and the data source names that preflight may look at stores with, from the
+/// environment.
 pub(crate) fn dsns(plan: &Plan) -> std::collections::BTreeMap<String, String> {
-    let names = plan.isolation.stores.iter().filter_map(|store| store.dsn.clone());
+    let stores = plan.isolation.stores.iter().filter_map(|store| store.dsn.clone());
+    let names = stores.chain(plan.request_secrets().into_iter().map(str::to_owned));
     names.filter_map(|name| Some((name.clone(), std::env::var(&name).ok()?))).collect()
 }
 

@@ -57,7 +57,7 @@ pub struct Options {
     pub command: Option<String>,
     /// Version of peakdrill.
     pub version: String,
-    /// Values of secrets by name, for preflight's look at stores.
+    /// Values of secrets by name: those that requests carry, and those for preflight's look at stores.
     pub secrets: std::collections::BTreeMap<String, String>,
 }
 

@@ -116,6 +116,7 @@ impl Running {
             start_at,
             tagging: lease.tagging(),
             transport: options.transport,
+            secrets: peakdrill_loadgen::Secrets::new(options.secrets.clone()),
         };
         let (engine, batches) =
             peakdrill_loadgen::start(config).map_err(|error| ControlError::Engine(error.to_string()))?;

@@ -14,7 +14,7 @@ use peakdrill_collector::Collector;
 use peakdrill_drill_model::ledger::Outcome;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Plan, SqlStore, Target};
-use peakdrill_loadgen::{ProbeOptions, ProbeOutcome, Tagging};
+use peakdrill_loadgen::{ProbeOptions, ProbeOutcome, Secrets, Tagging};
 use peakdrill_trace_model::Span;
 
 use crate::error::ControlError;
@@ -61,7 +61,7 @@ pub struct Preflight<'a> {
     pub collector: Option<&'a Collector>,
     /// The run's id, as the ledger has it.
     pub run: &'a str,
-    /// Looks up the secret named in `dsn`.
+    /// Looks up a secret that `dsn` names, or that requests carry.
     pub secret: &'a dyn Fn(&str) -> Option<String>,
     /// Called between two waits with what is being done: shows it, keeps the lease fresh, and ends preflight when
     /// a person wants that.
@@ -75,6 +75,11 @@ impl Preflight<'_> {
     /// When a probe cannot be made at all.
     pub fn run(&self) -> Result<Findings, ControlError> {
         let mut findings = Findings::default();
+        for name in self.plan.request_secrets() {
+            if (self.secret)(name).is_none() {
+                findings.problems.push(format!("requests carry the secret {name}, which is not set"));
+            }
+        }
         (self.pulse)("reaching the targets")?;
         for target in &self.plan.targets {
             reach(target, &mut findings);
@@ -161,7 +166,10 @@ impl Preflight<'_> {
 
     fn options(&self, safe_methods_only: bool, index: u64) -> ProbeOptions {
         let timeout_ns = u64::try_from(PROBE_WAIT.as_nanos()).unwrap_or(u64::MAX);
-        ProbeOptions { run: self.run.to_owned(), timeout_ns, safe_methods_only, index }
+        let names = self.plan.request_secrets().into_iter();
+        let values = names.filter_map(|name| Some((name.to_owned(), (self.secret)(name)?))).collect();
+        let secrets = Secrets::new(values);
+        ProbeOptions { run: self.run.to_owned(), timeout_ns, safe_methods_only, index, secrets }
     }
 
     /// Follows the tag of one probe. Whether it was proven to go all the way.

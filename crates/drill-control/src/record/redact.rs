@@ -25,11 +25,10 @@ pub(super) fn redacted(plan: &Plan) -> Plan {
 
 fn steps(nodes: &mut [Node]) {
     for node in nodes {
-        match node {
-            Node::Request(one) => request(one),
-            Node::Think { .. } => {}
-            Node::Choose(branches) => branches.iter_mut().for_each(|branch| steps(&mut branch.steps)),
+        if let Node::Request(one) = node {
+            request(one);
         }
+        node.below_mut().for_each(|below| steps(below));
     }
 }
 
@@ -39,6 +38,7 @@ fn request(request: &mut Request) {
             hide(value);
         }
     }
+    request.values.iter_mut().for_each(|(_, value)| hide(value));
     if let Some(body) = &mut request.body {
         hide(body);
     }
@@ -46,17 +46,24 @@ fn request(request: &mut Request) {
 }
 
 fn hide(template: &mut Template) {
-    for part in &mut template.0 {
+    template.visit_mut(&mut |part| {
         if let Part::Literal(text) = part {
             *text = left_out(text);
         }
-    }
+    });
 }
 
 fn query(path: &mut Template) {
     let mut in_query = false;
     for part in &mut path.0 {
-        let Part::Literal(text) = part else { continue };
+        let Part::Literal(text) = part else {
+            let mut hidden = Template(vec![part.clone()]);
+            hide(&mut hidden);
+            if let Some(hidden) = hidden.0.pop() {
+                *part = hidden;
+            }
+            continue;
+        };
         if in_query {
             *text = left_out(text);
         } else if let Some((before, after)) = text.split_once('?') {
@@ -81,21 +88,18 @@ mod tests {
     fn what_requests_carry_is_not_kept() {
         let mut plan = plan();
         let request = Request {
-            step: 0,
-            target: 0,
             method: "POST".into(),
             path: Template::literal("/orders?api_key=k-123"),
             headers: vec![
                 ("authorization".into(), Template::literal("Bearer t-123")),
                 ("content-type".into(), Template::literal("application/json")),
             ],
+            values: vec![("v".into(), Template(vec![Part::Base64(Template::literal("u:p-123"))]))],
             body: Some(Template(vec![Part::Literal("{\"auth\":\"b-123\",\"id\":\"".into()), Part::Index])),
-            extract: Vec::new(),
-            checks: Vec::new(),
-            timeout_ns: None,
+            ..Request::default()
         };
         let steps = vec![Node::Request(Box::new(request))];
-        plan.journeys.push(Journey { name: "j".into(), share: 1.0, steps });
+        plan.journeys.push(Journey { name: "j".into(), share: 1.0, steps, ..Journey::default() });
         let kept = serde_json::to_string(&redacted(&plan)).unwrap();
         assert!(!kept.contains("-123"), "{kept}");
         assert!(

@@ -19,17 +19,7 @@ pub(crate) const S: u64 = 1_000 * MS;
 pub(crate) const RUN: &str = "cal-1";
 
 pub(crate) fn get(step: u16, path: &str) -> Request {
-    Request {
-        step,
-        target: 0,
-        method: "GET".into(),
-        path: Template::literal(path),
-        headers: vec![],
-        body: None,
-        extract: vec![],
-        checks: vec![],
-        timeout_ns: None,
-    }
+    Request { step, method: "GET".into(), path: Template::literal(path), ..Request::default() }
 }
 
 pub(crate) fn node(request: Request) -> Node {
@@ -41,17 +31,15 @@ pub(crate) fn hold(rate: f64, for_ns: u64) -> Shape {
 }
 
 fn steps_of(nodes: &[Node]) -> usize {
-    let count = |node: &Node| match node {
-        Node::Request(_) => 1,
-        Node::Think { .. } => 0,
-        Node::Choose(branches) => branches.iter().map(|branch| steps_of(&branch.steps)).sum(),
+    let count = |node: &Node| {
+        usize::from(matches!(node, Node::Request(_))) + node.below().map(steps_of).sum::<usize>()
     };
     nodes.iter().map(count).sum()
 }
 
 /// A plan of one journey and one phase, even arrivals.
 pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
-    let info = |k: usize| StepInfo { journey: "j".into(), step: format!("s{k}") };
+    let info = |k: usize| StepInfo { journey: "j".into(), step: format!("s{k}"), ..StepInfo::default() };
     Plan {
         v: PLAN_VERSION,
         name: "calibration".into(),
@@ -71,8 +59,9 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
         shadow: None,
         isolation: Isolation::default(),
         feeders: vec![],
+        files: vec![],
         steps: (0..steps_of(&steps)).map(info).collect(),
-        journeys: vec![Journey { name: "j".into(), share: 1.0, steps }],
+        journeys: vec![Journey { name: "j".into(), share: 1.0, steps, ..Journey::default() }],
         load: Load {
             arrivals: Arrivals::Even,
             pacing: Pacing::Auto,

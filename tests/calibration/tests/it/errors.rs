@@ -123,7 +123,7 @@ fn what_an_answer_says_is_judged() {
     with(&|r| r.checks = status(Op::Eq, 201), ok(), ErrorClass::CheckFailed);
     let state = Check::Json { path: "$.state".into(), op: Op::Eq, value: "paid".into() };
     with(&|r| r.checks = vec![state.clone()], ok(), ErrorClass::CheckFailed);
-    let id = Extract { name: "id".into(), json_path: "$.id".into() };
+    let id = Extract::json("id", "$.id");
     with(&|r| r.extract = vec![id.clone()], ok(), ErrorClass::ExtractFailed);
     let refusal = || ok().header(REFUSED_HEADER, "no_rule");
     let told = with(&|_| {}, refusal(), ErrorClass::IsolationRefused);

@@ -8,7 +8,7 @@ use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{
     Branch, Check, Extract, Feeder, FeederOrder, Node, OnExhausted, Part, Plan, Template,
 };
-use peakdrill_loadgen::{Config, ProbeOptions, Tagging, probe};
+use peakdrill_loadgen::{Config, ProbeOptions, Secrets, Tagging, probe};
 use peakdrill_testkit::scripted::{Reply, Script, Seen, Server};
 
 use crate::common::{MS, RUN, S, config, get, hold, node, plan, run, run_with};
@@ -59,7 +59,7 @@ fn checkout(url: &str) -> Plan {
         Part::Uuid(String::new()),
         text(r#""}"#),
     ]));
-    order.extract = vec![Extract { name: "id".into(), json_path: "$.id".into() }];
+    order.extract = vec![Extract::json("id", "$.id")];
     order.checks = vec![Check::Status { op: Op::Eq, value: 201 }];
     let mut look = get(1, "/");
     look.path = Template(vec![text("/orders/"), Part::Extracted("id".into())]);
@@ -144,7 +144,8 @@ fn an_exhausted_feeder_stops_journeys_or_the_run() {
 fn a_probe_walks_every_branch() {
     let server = shop();
     let plan = checkout(&server.url());
-    let options = ProbeOptions { run: RUN.into(), timeout_ns: S, safe_methods_only: false, index: 7 };
+    let (run, secrets) = (RUN.to_owned(), Secrets::default());
+    let options = ProbeOptions { run, timeout_ns: S, safe_methods_only: false, index: 7, secrets };
     let outcomes = probe(&plan, 0, &Tagging::Plain, &options).unwrap();
     let seen: Vec<_> = outcomes.iter().map(|o| (o.step, o.status, o.error)).collect();
     assert_eq!(seen, [(0, 201, None), (1, 200, None), (2, 200, None)]);

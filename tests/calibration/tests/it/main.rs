@@ -1,11 +1,15 @@
 //! The load engine against servers whose truth is known.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod counts;
 #[cfg(test)]
 mod errors;
+#[cfg(test)]
+mod flow;
 #[cfg(test)]
 mod freeze;
 #[cfg(test)]

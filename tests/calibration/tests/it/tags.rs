@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use peakdrill_loadgen::{Config, ProbeOptions, ShadowTagging, Tagging, TokenCell, probe};
+use peakdrill_loadgen::{Config, ProbeOptions, Secrets, ShadowTagging, Tagging, TokenCell, probe};
 use peakdrill_shadow_tag::{MarkKey, SigningKey, Traceparent, VerifyingKeys, ack};
 use peakdrill_testkit::scripted::{Reply, Script, Seen, Server};
 use peakdrill_timebase::Clock as _;
@@ -122,7 +122,8 @@ fn a_probe_tells_whether_the_tag_arrived() {
     let server = server();
     let plan =
         plan(&server.url(), hold(1.0, S), vec![node(get(0, "/")), node(get(1, "/")), node(get(2, "/"))]);
-    let options = ProbeOptions { run: RUN.into(), timeout_ns: S, safe_methods_only: true, index: 0 };
+    let (run, secrets) = (RUN.to_owned(), Secrets::default());
+    let options = ProbeOptions { run, timeout_ns: S, safe_methods_only: true, index: 0, secrets };
     let tagging = Tagging::Shadow(shadow(RUN, now()));
     let acked: Vec<_> = probe(&plan, 0, &tagging, &options).unwrap().iter().map(|o| o.acked).collect();
     assert_eq!(acked, [Some(true), Some(true), Some(false)]);

@@ -7,6 +7,7 @@ mod freeze;
 mod guards;
 mod hop;
 mod isolation;
+mod journey;
 mod lease;
 mod record;
 mod shapes;

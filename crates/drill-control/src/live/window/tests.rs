@@ -11,7 +11,7 @@ fn tick(ns: u64, n: u64) -> Tick {
 
 fn window() -> Window {
     let mut plan = plan();
-    plan.steps = vec![StepInfo { journey: "j".into(), step: "s".into() }];
+    plan.steps = vec![StepInfo { journey: "j".into(), step: "s".into(), ..StepInfo::default() }];
     Window::new(&plan)
 }
 
