@@ -64,7 +64,7 @@ pub(crate) static SHAPE: Block = Block {
         may("steps", Ty::Block(&STAIRS), "A staircase."),
         may("curve", Ty::Block(&CURVE), CURVE_DOC),
         may("pause", Ty::Duration, "No load, for so long."),
-        may("sum", Ty::List(&Ty::Variant(&PART)), "Several shapes at once: their rates add."),
+        may("sum", Ty::List(&Ty::Variant(&SUMMAND)), "Several shapes at once: their rates add."),
         may("tank", Ty::Text, TANK_DOC),
         may("jmeter", Ty::Text, JMETER_DOC),
         may("users", Ty::Block(&USERS), "Closed loop: a fixed number of users, each waiting for its answer."),
@@ -107,7 +107,7 @@ pub(crate) static SEARCH: Block = Block {
 };
 
 /// What can be added to others: neither a closed loop nor another sum.
-pub(crate) static PART: Block = Block {
+pub(crate) static SUMMAND: Block = Block {
     id: "sum_part",
     what: "a part of a `sum`",
     fields: &[

@@ -113,7 +113,7 @@ fn sum(ctx: &Ctx<'_>, node: &Node, place: Span) -> Option<Lowered> {
         ctx.push(draft(E0701, place, format!("more than {} parts of a sum", limits::MAX_SUM_PARTS)));
         return None;
     }
-    let parts: Vec<_> = items.iter().map(|item| lower_as(ctx, item, item.span, &keys::PART)).collect();
+    let parts: Vec<_> = items.iter().map(|item| lower_as(ctx, item, item.span, &keys::SUMMAND)).collect();
     let mut spacing = None;
     let mut out = Vec::new();
     for (item, part) in items.iter().zip(parts) {
