@@ -13,7 +13,7 @@ use crate::draw::{self, Purpose};
 
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// Letters that one draw of 64 bits gives.
-const LETTERS_A_DRAW: usize = 8;
+const LETTERS_A_DRAW: usize = 4;
 
 /// A computed value.
 #[derive(Debug)]
@@ -95,9 +95,9 @@ impl Call {
 fn letters(first: u64, len: usize, out: &mut Vec<u8>) {
     for at in 0..len {
         let bits = draw::chain(first, (at / LETTERS_A_DRAW) as u64);
-        let byte = bits >> (8 * (at % LETTERS_A_DRAW)) & 0xff;
-        // 256 is no multiple of 62: the first eight letters are drawn by a quarter more often.
-        out.push(LETTERS.get(byte as usize % LETTERS.len()).copied().unwrap_or(b'A'));
+        let part = bits >> (16 * (at % LETTERS_A_DRAW)) & 0xffff;
+        // 65,536 is no multiple of 62: some letters are drawn by a thousandth more often.
+        out.push(LETTERS.get(part as usize % LETTERS.len()).copied().unwrap_or(b'A'));
     }
 }
 
