@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use peakdrill_drill_model::plan::{FeederOrder, OnExhausted, Plan};
 use peakdrill_drill_model::shape::Shape;
-use peakdrill_sockets::Sockets;
 use peakdrill_drill_model::timeline::{Change, Timeline};
+use peakdrill_sockets::Sockets;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS, OsClock};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;

@@ -268,7 +268,13 @@ mod tests {
             objective: Vec::new(),
         };
         let phases = shapes.iter().enumerate().map(phase).collect();
-        Load { arrivals: Arrivals::Even, pacing: crate::plan::Pacing::Auto, seed: 1, max_in_flight: 1, phases }
+        Load {
+            arrivals: Arrivals::Even,
+            pacing: crate::plan::Pacing::Auto,
+            seed: 1,
+            max_in_flight: 1,
+            phases,
+        }
     }
 
     fn hold(rate: f64, seconds: u64) -> Shape {

@@ -21,7 +21,13 @@ fn load(seed: u64, arrivals: Arrivals, shapes: &[Shape]) -> Load {
         until: Vec::new(),
         objective: Vec::new(),
     };
-    Load { arrivals, pacing: Pacing::Auto, seed, max_in_flight: 1, phases: shapes.iter().map(phase).collect() }
+    Load {
+        arrivals,
+        pacing: Pacing::Auto,
+        seed,
+        max_in_flight: 1,
+        phases: shapes.iter().map(phase).collect(),
+    }
 }
 
 fn schedule(load: &Load, limit_ns: Option<u64>) -> Arc<Schedule> {

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
-    Again, Arrivals, Branch, Guards, Isolation, Journey, Load, Loop, Node, Pacing, Part, Phase, Plan, Request,
-    StepInfo, Target, Template,
+    Again, Arrivals, Branch, Guards, Isolation, Journey, Load, Loop, Node, Pacing, Part, Phase, Plan,
+    Request, StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 

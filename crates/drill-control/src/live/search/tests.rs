@@ -20,7 +20,7 @@ fn condition(text: &str, stat: Stat, op: Op, limit: Limit) -> Condition {
 
 fn search_plan(low: f64, high: f64) -> Plan {
     let mut plan = plan();
-    plan.steps = vec![StepInfo { journey: "j".into(), step: "s".into() }];
+    plan.steps = vec![StepInfo { journey: "j".into(), step: "s".into(), ..StepInfo::default() }];
     let phase = &mut plan.load.phases[0];
     let range = Range { low, high, tolerance: 0.02 };
     phase.shape = Shape::Search { range, settle_ns: 2 * S, probe_ns: 5 * S, within_ns: 3600 * S };
