@@ -143,7 +143,7 @@ impl Timeline {
         let mut unfit = 0;
         for data in events.iter().filter_map(|event| event.data.get(CHANGE_KEY)) {
             let change = serde_json::from_value::<Change>(data.clone()).ok();
-            unfit += u64::from(!change.is_some_and(|change| timeline.apply(&change).is_ok()));
+            unfit += u64::from(change.is_none_or(|change| timeline.apply(&change).is_err()));
         }
         (timeline, unfit)
     }
