@@ -94,6 +94,8 @@ impl Test {
             Self::JsonIn { path, values } => of
                 .seen(*path)
                 .is_some_and(|(found, seen)| values.iter().any(|value| compares(found, seen, Op::Eq, value))),
+            // Of what is not JSON nothing is known, not even that something is absent.
+            Self::JsonText { .. } if of.json.is_none() => false,
             Self::JsonText { path, test } => {
                 let text =
                     |(found, seen): (&Found, &Seen)| found.as_text(seen, |t| test.holds(Some(t.as_bytes())));

@@ -231,11 +231,12 @@ impl Http1 {
 
     /// The same inside of the runtime, whose own sockets have something to do as well.
     fn turn_sockets(&mut self, cx: &mut Context<'_>) {
-        if let Poll::Ready(Ok(mut guard)) = self.watch.poll_read_ready(cx) {
+        // Until it is pending: only then this task is woken by the next thing that happens.
+        while let Poll::Ready(Ok(mut guard)) = self.watch.poll_read_ready(cx) {
             guard.clear_ready();
         }
         // There may be more, of which nothing tells again.
-        if self.move_sockets(Duration::ZERO, Duration::ZERO) {
+        if self.move_sockets(Duration::ZERO, Duration::ZERO) || !self.drained {
             cx.waker().wake_by_ref();
         }
     }

@@ -8,6 +8,7 @@ use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_sockets::{Kind, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
+use rand::Rng as _;
 
 use crate::answer::Answer;
 use crate::dial::Dialer;
@@ -103,7 +104,9 @@ impl<'a> Probe<'a> {
         tagging: &Tagging,
         options: &'a ProbeOptions,
     ) -> Result<Self, StartError> {
-        let program = Program::compile(plan, &options.run, &options.secrets)?;
+        let mut program = Program::compile(plan, &options.run, &options.secrets)?;
+        // The load uses the same indices, and what a probe has sent must not come again: no key is sent twice.
+        program.uuid_seed = os_random()?.next_u64();
         let mut pools = Vec::new();
         for (target, address) in plan.targets.iter().zip(&program.addresses) {
             let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;

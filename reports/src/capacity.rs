@@ -16,6 +16,14 @@ pub(crate) enum Known {
     Below(f64),
 }
 
+impl Known {
+    /// The rate, journeys a second.
+    pub(crate) fn rate(self) -> f64 {
+        let (Self::At(rate) | Self::AtLeast(rate) | Self::Below(rate)) = self;
+        rate
+    }
+}
+
 /// Every search that was begun, with the index of its phase.
 pub(crate) fn searches(record: &Record) -> Vec<(u16, CapacityFound)> {
     let probe = |data: &serde_json::Value| serde_json::from_value::<Probe>(data.get(PROBE_KEY)?.clone()).ok();

@@ -74,21 +74,32 @@ impl Window<'_> {
         (ran > 0.0).then(|| Measured { value: sent as f64 / ran, samples: sent })
     }
 
-    /// What a search found, of the phases that are looked at or else of any: what was tried goes before what is
-    /// estimated.
+    /// What searches found, of the phases that are looked at or else of all: what was tried goes before what is
+    /// estimated. Of several the lowest; nothing when one of them knows nothing.
     pub(crate) fn searched(&self) -> Option<Known> {
-        let all = searches(self.record);
-        let here = all.iter().find(|(phase, _)| self.phases.contains(phase));
-        here.or(all.first()).and_then(|(_, found)| known(found))
+        let mut all = searches(self.record);
+        if all.iter().any(|(phase, _)| self.phases.contains(phase)) {
+            all.retain(|(phase, _)| self.phases.contains(phase));
+        }
+        let known: Option<Vec<Known>> = all.iter().map(|(_, found)| known(found)).collect();
+        known?.into_iter().min_by(|a, b| a.rate().total_cmp(&b.rate()))
+    }
+
+    /// Whether a search was planned.
+    fn has_search(&self) -> bool {
+        self.record.plan.load.phases.iter().any(|phase| matches!(phase.shape, Shape::Search { .. }))
     }
 
     /// Capacity that a search found; without one, that of the first bottleneck (lower end of its interval), or the highest tested rate when none
     /// was found up to it: a lower bound. See [`Window::capacity_is_bound`].
     fn capacity(&self) -> Option<Measured> {
-        if let Some(known) = self.searched() {
-            let (Known::At(value) | Known::AtLeast(value) | Known::Below(value)) = known;
+        if self.has_search() {
             return Some(Measured {
-                value,
+                // What is known to be below a rate has not reached it.
+                value: match self.searched()? {
+                    Known::Below(rate) => rate.next_down(),
+                    known => known.rate(),
+                },
                 samples: self.requests(&self.steps(&Selectors::default())).completed,
             });
         }
@@ -108,10 +119,8 @@ impl Window<'_> {
 
     /// Whether the capacity is only known to be at least its value.
     pub(crate) fn capacity_is_bound(&self) -> bool {
-        if self.record.plan.load.phases.iter().any(|phase| matches!(phase.shape, Shape::Search { .. }))
-            && let Some(known) = self.searched()
-        {
-            return matches!(known, Known::AtLeast(_));
+        if self.has_search() {
+            return matches!(self.searched(), Some(Known::AtLeast(_)));
         }
         self.record.analysis.as_ref().is_some_and(|part| part.summary.state == AnalysisState::NoneUpTo)
     }

@@ -7,6 +7,7 @@ use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, leaks, live_writes, tag_lost};
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{StepId, StepInfo};
+use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{
     AnalysisState, AnalysisSummary, GateResult, Generator, Isolation, Judgement, Load, Step, VERDICT_VERSION,
     Verdict,
@@ -77,7 +78,13 @@ fn no_analysis() -> AnalysisSummary {
 }
 
 fn trust(record: &Record, load: &Folded) -> Validity {
-    let arrivals = load.select(|_, step| step.is_none());
+    // What a search tries above the capacity piles up at the target: it is judged by the search, not held against the
+    // generator.
+    let searches = |phase: u16| {
+        let phase = record.plan.load.phases.get(usize::from(phase));
+        phase.is_some_and(|phase| matches!(phase.shape, Shape::Search { .. }))
+    };
+    let arrivals = load.select(|phase, step| step.is_none() && !searches(phase));
     let mut trust = validity(&Counts {
         intended: arrivals.intended,
         missed: arrivals.missed,

@@ -229,6 +229,10 @@ fn check_place(stat: Stat, select: &Selectors, kind: Kind, text: &str) -> Result
         let found = ConditionError::new(E0504, "`capacity` is known only after the run", all);
         return Err(found.help("use it in `gates`"));
     }
+    if matches!(stat, Stat::Leaks | Stat::TagLost) && kind == Kind::Objective {
+        let message = "a search does not look at this: a leak is no question of the rate";
+        return Err(ConditionError::new(E0504, message, all).help("use it in `guards.stop`"));
+    }
     if stat == Stat::InFlight && kind == Kind::Gate {
         let message = "`in_flight` is known only while the run lasts: a gate could never be decided by it";
         return Err(ConditionError::new(E0504, message, all).help("use it in `guards.stop`"));

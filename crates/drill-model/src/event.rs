@@ -128,4 +128,16 @@ mod tests {
         events[2].text.push('!');
         assert_eq!(first_break(&events), Some(2));
     }
+
+    /// A line is hashed as it is written again: numbers must come back to the last digit.
+    #[test]
+    fn numbers_that_were_read_again_keep_the_chain() {
+        let mut chain = Chain::default();
+        for rate in [550.0 / 3.0, 0.1 + 0.2, 1e-7, 16_383.0 / 7.0, f64::MAX] {
+            let event = chain.next(1, 1, EventKind::Run, String::new(), serde_json::json!({ "rate": rate }));
+            let read: Event = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
+            assert_eq!(first_break(&[read]), None, "{rate}");
+            chain = Chain::default();
+        }
+    }
 }

@@ -94,7 +94,7 @@ impl Uring {
     pub(crate) fn drain(&mut self, mut tell: impl FnMut(usize, Event<'_>)) -> bool {
         for _ in 0..EVENTS_MAX {
             match self.ring.next() {
-                None => return true,
+                None => return self.ring.is_through(),
                 Some(Done::Received { at, result, more }) => self.received(at, result, more, &mut tell),
                 Some(Done::Sent { at, bytes, written, result }) => {
                     self.sent(at, bytes, written, result, &mut tell);

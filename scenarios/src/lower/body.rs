@@ -187,7 +187,9 @@ fn boundary(env: &Env<'_>, parts: &[(String, Vec<Part>)]) -> String {
 }
 
 fn quotable(env: &Env<'_>, key: &Node, text: &str) -> bool {
-    let good = !text.is_empty() && !text.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'));
+    let good = !text.is_empty()
+        && !text.contains("${")
+        && !text.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'));
     if !good {
         let message = format!("`{}` cannot stand in a multipart field", text.escape_default());
         env.ctx.push(draft(E0413, key.span, message));

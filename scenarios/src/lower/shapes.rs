@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use peakdrill_drill_model::plan::Arrivals;
 use peakdrill_drill_model::search::Range;
 use peakdrill_drill_model::shape::Shape;
-use peakdrill_timebase::NS_PER_MS;
+use peakdrill_timebase::{NS_PER_MS, format_duration};
 
 use super::curve;
 use crate::codes::{E0311, E0318, E0319, E0402, E0403, E0701};
@@ -25,6 +25,8 @@ const TIME_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_MS..=limits::MAX_DUR
 const TOLERANCE_RANGE: std::ops::RangeInclusive<f64> = 0.001..=0.5;
 /// A recovery after a failed probe lasts at least about so long when it is given up.
 const RECOVER_NS: u64 = 5_000 * NS_PER_MS;
+/// What is told late is waited for so long after a probe.
+const LATE_NS: u64 = 2_000 * NS_PER_MS;
 
 /// A shape, and the spacing of its arrivals where the shape itself says it.
 pub(super) type Lowered = (Shape, Option<Arrivals>);
@@ -244,6 +246,13 @@ impl Reader<'_> {
         let one_ns = 2 * (settle_ns + probe_ns).max(RECOVER_NS) + RECOVER_NS;
         let enough_ns = u64::from(range.probes_max()).saturating_mul(one_ns);
         let written = self.fields.get("within").is_some();
+        if let Some(within_ns) = within_ns.filter(|ns| written && *ns < settle_ns + probe_ns + LATE_NS) {
+            let one = format_duration(settle_ns + probe_ns + LATE_NS);
+            let message = format!("`within` is too short: one probe takes {one}");
+            let found = draft(E0403, self.fields.key_span("within"), message);
+            self.ctx.push(found.label(format!("{} is less", format_duration(within_ns))));
+            return None;
+        }
         let within_ns = if written { within_ns? } else { enough_ns.min(limits::MAX_DURATION_NS / 2) };
         Some(Shape::Search { range, settle_ns, probe_ns, within_ns })
     }

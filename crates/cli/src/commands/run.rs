@@ -49,19 +49,13 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
         journal: Some(out.join(peakdrill_drill_control::record::JOURNAL)),
     })?;
     let secrets = dsns(&plan);
-    let transport = peakdrill_loadgen::Transport::from(args.transport);
-    if let Ok(chosen) = transport.choose()
-        && chosen.because.is_some()
-    {
-        crate::show::note(&format!("note: sockets are moved over {chosen}\n"));
-    }
     drill::run(
         stage,
         plan,
         Drill {
             out,
             shards: shards(args.shards),
-            transport,
+            transport: args.transport.into(),
             tui: args.tui,
             format: args.format,
             secrets,

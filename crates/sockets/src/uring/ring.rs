@@ -76,6 +76,7 @@ impl Ring {
         let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
+            .setup_taskrun_flag()
             .setup_submit_all()
             .setup_cqsize(COMPLETIONS_MAX)
             .dontfork()
@@ -164,6 +165,13 @@ impl Ring {
             // When the kernel is short of something it takes the rest next time.
             _ => Ok(()),
         }
+    }
+
+    /// Whether nothing is left for the next [`Self::enter`]: neither what is queued here, nor what the kernel has put off
+    /// (since Linux 6.13 it deals with some tens of things at a time, and says that there are more).
+    pub(super) fn is_through(&mut self) -> bool {
+        let queue = self.ring.submission();
+        queue.is_empty() && !queue.taskrun() && !queue.cq_overflow()
     }
 
     /// The next thing that was done.

@@ -51,14 +51,14 @@ impl Told {
         }
     }
 
-    fn drain(&mut self, sockets: &mut Sockets) {
+    fn drain(&mut self, sockets: &mut Sockets) -> bool {
         sockets.drain(|key, event| match event {
             Event::Received(bytes) => self.received.entry(key).or_default().extend_from_slice(bytes),
             Event::Ended(None) => self.ended.push(key),
             Event::Ended(Some(_)) => self.broken.push(key),
             Event::Sent(bytes) => self.sent.push((key, bytes.len())),
             Event::NotSent(_) => self.not_sent.push(key),
-        });
+        })
     }
 
     fn bytes(&self) -> usize {
@@ -204,6 +204,28 @@ fn waiting_ends_when_it_should() {
         sockets.wait(Duration::from_micros(300), Duration::ZERO).unwrap();
         told.drain(&mut sockets);
         assert_eq!(told.ended, [0]);
+    }
+}
+
+/// Whoever is told that it was all has been told all that was there.
+#[test]
+fn all_means_all() {
+    for mut sockets in kinds() {
+        let mut peers = Vec::new();
+        for key in 0..300 {
+            let (own, peer) = pair();
+            sockets.add(key, own).unwrap();
+            peers.push(peer);
+        }
+        let mut told = Told::default();
+        for round in 1..20 {
+            peers.iter_mut().for_each(|peer| peer.write_all(b"x").unwrap());
+            sockets.wait(SOON, Duration::ZERO).unwrap();
+            while !told.drain(&mut sockets) {
+                sockets.wait(Duration::ZERO, Duration::ZERO).unwrap();
+            }
+            assert_eq!(told.bytes(), 300 * round, "{:?}", sockets.kind());
+        }
     }
 }
 
