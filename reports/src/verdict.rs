@@ -84,10 +84,11 @@ fn trust(record: &Record, load: &Folded) -> Validity {
         let phase = record.plan.load.phases.get(usize::from(phase));
         phase.is_some_and(|phase| matches!(phase.shape, Shape::Search { .. }))
     };
-    let arrivals = load.select(|phase, step| step.is_none() && !searches(phase));
+    let arrivals = load.select(|_, step| step.is_none());
+    let held_against = load.select(|phase, step| step.is_none() && !searches(phase));
     let mut trust = validity(&Counts {
         intended: arrivals.intended,
-        missed: arrivals.missed,
+        missed: held_against.missed,
         lateness_p99_ns: load.lateness(|_| true).map(|late| late.p99),
         cpu_share: cpu_share(record, load),
         unseen_s: load.unseen_s,
