@@ -20,13 +20,13 @@ const FULL: &str = r#"steps:
       - get: { name: a, path: "/json/1?user=${users.uid}", extract: { token: $.data.token }, check: ["status == 200", "$.code == 0"] }
       - get: { name: b, path: "/json/2?sku=${users.sku}", headers: { x-token: "${token}" }, check: ["status == 200"] }
       - post: { name: c, path: /json/3, json: { sku: "${users.sku}", n: 1 }, extract: { order: $.data.order_id }, check: ["$.code in [0, 2001]"] }
-      - get: { name: d, path: "/json/4?order=${order}", check: ["status == 200", "$.data.state == open"] }
+      - get: { name: d, path: "/json/4?order=${order}", check: ["status == 200", "$.data.total < 100"] }
       - post: { name: e, path: "/json/5", json: { order: "${order}" }, check: ["$.code == 0"] }"#;
 
 fn scenario(steps: &str, address: &str, seconds: u64) -> String {
     format!(
         "version: 1\nname: journey\n\
-         targets: {{ t: {{ base_url: \"http://{address}\", connections: {{ max_per_agent: {USERS} }} }} }}\n\
+         targets: {{ t: {{ base_url: \"http://{address}\", connections: {{ max: {USERS} }} }} }}\n\
          feeders: {{ users: {{ csv: users.csv, order: random }} }}\n\
          journeys:\n  j:\n    {steps}\n\
          load: {{ phases: [ {{ name: load, shape: {{ users: {{ count: {USERS}, for: {seconds}s }} }} }} ] }}\n"

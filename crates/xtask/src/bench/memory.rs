@@ -17,7 +17,7 @@ fn scenario(case: &Case, address: &str) -> String {
     let Case { name: _, steps, connections, shape } = case;
     format!(
         "version: 1\nname: memory\n\
-         targets: {{ t: {{ base_url: \"http://{address}\", connections: {{ max_per_agent: {connections} }} }} }}\n\
+         targets: {{ t: {{ base_url: \"http://{address}\", connections: {{ max: {connections} }} }} }}\n\
          journeys: {{ j: {{ steps: {steps} }} }}\n\
          load:\n  arrivals: even\n  max_in_flight: 200000\n  phases: [ {{ name: load, shape: {shape} }} ]\n"
     )

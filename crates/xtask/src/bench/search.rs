@@ -14,7 +14,7 @@ const SERVICE_US: [u32; 5] = [4_000, 5_300, 6_700, 8_100, 9_900];
 fn scenario(address: &str) -> String {
     format!(
         "version: 1\nname: search\n\
-         targets: {{ t: {{ base_url: \"http://{address}\", connections: {{ max_per_agent: 512 }} }} }}\n\
+         targets: {{ t: {{ base_url: \"http://{address}\", connections: {{ max: 512 }} }} }}\n\
          journeys: {{ j: {{ steps: [ {{ get: / }} ] }} }}\n\
          load:\n  arrivals: even\n  phases:\n    - name: search\n\
          \x20     shape: {{ search: {{ low: 100/s, high: 2000/s, settle: 2s, probe: 8s, tolerance: 2% }} }}\n\
