@@ -300,7 +300,9 @@ impl Driver for Connections {
             let result = self.hand_over(key, job);
             match result {
                 Ok(at) => {
-                    self.free(key);
+                    if self.connections.get(key).is_some_and(Connection::has_room) {
+                        self.free(key);
+                    }
                     return Submitted { at, sent: true };
                 }
                 Err(Back::Expired(job, at)) => {
