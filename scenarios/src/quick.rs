@@ -87,8 +87,7 @@ fn plan(
         request_timeout_ns: limits::DEFAULT_REQUEST_NS,
         max_connections: run.connections.unwrap_or(limits::DEFAULT_CONNECTIONS),
         exact_connections: run.connections.is_some(),
-        tls_ca: None,
-        tls_insecure: false,
+        ..Target::default()
     };
     let request = Request {
         method,

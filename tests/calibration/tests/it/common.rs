@@ -53,8 +53,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
             request_timeout_ns: 10 * S,
             max_connections: 64,
             exact_connections: false,
-            tls_ca: None,
-            tls_insecure: false,
+            ..Target::default()
         }],
         shadow: None,
         isolation: Isolation::default(),
