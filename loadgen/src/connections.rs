@@ -8,6 +8,7 @@ mod http1;
 mod pool;
 mod preopen;
 mod ready;
+mod renew;
 mod secured;
 mod talk;
 
@@ -26,16 +27,17 @@ use tokio::task::{Id, JoinSet};
 
 use crate::alarm::register;
 use crate::answer::{Answer, Buffers};
-use crate::dial::Stream;
+use crate::dial::{Dialed, Stream};
 use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
 use crate::error::StartError;
 use crate::extract::Fault;
-use connection::{Connection, Writing};
+use connection::{Connection, Life, Writing};
 use http1::Http1;
-pub use pool::CONNECTING_MAX;
 use pool::Pool;
 pub(crate) use pool::PoolConfig;
+pub use pool::{CONNECTING_MAX, CONNECTING_USERS_MAX};
 use ready::Ready;
+pub(crate) use renew::Lifetime;
 use secured::Secured;
 use talk::Talk;
 
@@ -66,7 +68,7 @@ pub(crate) struct Connections {
     /// Connections in TLS whose turn it is, last first.
     turns: Vec<usize>,
     room: Box<[u8]>,
-    dials: JoinSet<Result<Stream, Fault>>,
+    dials: JoinSet<Result<Dialed, Fault>>,
     /// The pools that these are for.
     dialing: HashMap<Id, usize>,
     /// At most two per exchange in flight.
@@ -129,9 +131,9 @@ impl Connections {
             let Some(place) = self.dialing.remove(&id) else { continue };
             let Some(pool) = self.pools.get_mut(place) else { continue };
             match result {
-                Ok(stream) => {
+                Ok(dialed) => {
                     pool.has_opened();
-                    self.add(place, stream);
+                    self.add(place, dialed);
                 }
                 Err(fault) => {
                     let completion = pool.has_failed(fault, self.clock.mono());
@@ -142,13 +144,15 @@ impl Connections {
         }
     }
 
-    fn add(&mut self, place: usize, stream: Stream) {
-        let (entry, now) = (self.connections.vacant_entry(), self.clock.mono());
+    fn add(&mut self, place: usize, Dialed { stream, peer }: Dialed) {
+        let (entry, opened_at) = (self.connections.vacant_entry(), self.clock.mono());
+        let Some(pool) = self.pools.get(place) else { return };
+        let life = Life { opened_at, until: pool.renewal.until(pool.opened, opened_at), peer };
         let (key, talk) = (entry.key(), Talk::Http1(Http1::new()));
         match stream {
             Stream::Tls(stream) => {
                 let secured = Secured::new(*stream, self.ready.bell(key));
-                entry.insert(Connection::new(place, talk, Some(Box::new(secured)), now));
+                entry.insert(Connection::new(place, talk, Some(Box::new(secured)), life));
                 self.secured += 1;
                 // Its first turn makes it watched.
                 if self.turn_of(key) {
@@ -156,7 +160,7 @@ impl Connections {
                 }
             }
             Stream::Plain(stream) => {
-                entry.insert(Connection::new(place, talk, None, now));
+                entry.insert(Connection::new(place, talk, None, life));
                 match stream.into_std().and_then(|socket| self.sockets.add(key, socket)) {
                     Ok(()) => self.free(key),
                     Err(_) => self.close(key),
@@ -239,30 +243,35 @@ impl Connections {
 
     fn close(&mut self, key: usize) {
         if let Some(connection) = self.connections.try_remove(key) {
-            let Connection { pool: place, used, opened_at, listed, .. } = connection;
             match connection.secured {
                 Some(_) => self.secured -= 1,
                 None => self.sockets.remove(key),
             }
-            if let Some(pool) = self.pools.get_mut(place) {
-                pool.has_closed(key, listed, used, opened_at);
+            if let Some(pool) = self.pools.get_mut(connection.pool) {
+                pool.has_closed(key, &connection);
             }
-            self.open_more(place);
+            self.open_more(connection.pool);
         }
     }
 
-    /// A connection may have room: it takes what has waited longest, or its pool gets to know.
+    /// A connection may have room: it takes what has waited longest, or its pool gets to know. One that is somebody's
+    /// own takes nobody else's, and one that was made for a journey that is over is nobody's.
     fn free(&mut self, key: usize) {
-        loop {
+        while !self.is_over(key) {
             let Some(connection) = self.connections.get_mut(key).filter(|known| !known.listed) else {
                 return;
             };
             let place = connection.pool;
             let Some(pool) = self.pools.get_mut(place).filter(|_| connection.talk.has_room()) else { return };
-            let Some((since, job)) = pool.waiting.pop_front() else {
+            let owned = connection.user.is_some();
+            let Some((since, job)) = pool.waiting.pop_front_if(|_| !owned) else {
+                if pool.is_per_user() && !owned {
+                    return self.close(key);
+                }
                 connection.listed = true;
-                return pool.put(key);
+                return pool.put(key, connection.user);
             };
+            connection.user = pool.is_per_user().then_some(job.id.key);
             let id = job.id;
             match self.hand_over(key, job) {
                 Ok(at) => self.completions.push_back(Completion::Sent { id, at }),
@@ -353,7 +362,7 @@ impl Driver for Connections {
 
     fn submit(&mut self, mut job: Submission) -> Submitted {
         let (place, id) = (job.target, job.id);
-        while let Some(key) = self.pools.get_mut(place).and_then(Pool::take) {
+        while let Some(key) = self.pools.get_mut(place).and_then(|pool| pool.take(id.key)) {
             if !self.is_ready(key) {
                 continue;
             }
@@ -384,6 +393,18 @@ impl Driver for Connections {
         match found.map(|(key, _)| key) {
             Some(key) => self.close(key),
             None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|(_, job)| job.id != id)),
+        }
+    }
+
+    fn leave(&mut self, key: u32) {
+        for place in 0..self.pools.len() {
+            let Some(own) = self.pools.get_mut(place).filter(|pool| pool.is_per_user()) else { continue };
+            if let Some(own) = own.take(key) {
+                if let Some(connection) = self.connections.get_mut(own) {
+                    connection.listed = false;
+                }
+                self.close(own);
+            }
         }
     }
 
@@ -434,6 +455,7 @@ impl Driver for Connections {
             while let Some(completion) = self.pools.get_mut(place).and_then(|pool| pool.expire(now)) {
                 self.completions.push_back(completion);
             }
+            self.renew(place, now);
             self.open_more(place);
         }
     }

@@ -76,6 +76,9 @@ fn reach(out: &mut String, target: &Target) {
     if let Some(server_name) = &target.tls.server_name {
         _ = write!(out, ", as {server_name}");
     }
+    if !target.tls.resume {
+        out.push_str(", a full TLS handshake for each");
+    }
     out.push('\n');
 }
 

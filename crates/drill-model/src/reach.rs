@@ -54,7 +54,7 @@ pub struct ResolveRules {
 }
 
 /// Who the generator says it is in TLS, and who the server is to be.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsIdentity {
     /// Path of a PEM file with the client's certificate, and those that lead to its authority.
     #[serde(default)]
@@ -65,6 +65,19 @@ pub struct TlsIdentity {
     /// The name that the server is asked for and its certificate is held against, in place of the URL's host.
     #[serde(default)]
     pub server_name: Option<String>,
+    /// Whether a connection takes up the session of one before it, which spares both sides most of the handshake.
+    #[serde(default = "yes")]
+    pub resume: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for TlsIdentity {
+    fn default() -> Self {
+        Self { cert: None, key: None, server_name: None, resume: true }
+    }
 }
 
 /// An address, or all that share its first bits.

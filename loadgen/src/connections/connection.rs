@@ -1,5 +1,7 @@
 //! One connection: what is said over it, and what carries it.
 
+use std::net::SocketAddr;
+
 use peakdrill_timebase::MonoNs;
 
 use super::secured::Secured;
@@ -8,6 +10,12 @@ use super::talk::Talk;
 pub(super) struct Connection {
     pub(super) pool: usize,
     pub(super) opened_at: MonoNs,
+    /// Where it leads to.
+    pub(super) peer: SocketAddr,
+    /// From when on it takes nothing more.
+    pub(super) until: MonoNs,
+    /// The place of the session whose own it is.
+    pub(super) user: Option<u32>,
     /// Whether a request was ever handed to it.
     pub(super) used: bool,
     /// Whether its pool knows that it has room.
@@ -28,8 +36,18 @@ pub(super) enum Writing {
     Done,
 }
 
+/// Where a new connection leads to, and how long it takes requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    pub(super) opened_at: MonoNs,
+    pub(super) until: MonoNs,
+    pub(super) peer: SocketAddr,
+}
+
 impl Connection {
-    pub(super) fn new(pool: usize, talk: Talk, secured: Option<Box<Secured>>, opened_at: MonoNs) -> Self {
-        Self { pool, opened_at, used: false, listed: false, talk, writing: Writing::Done, secured }
+    pub(super) fn new(pool: usize, talk: Talk, secured: Option<Box<Secured>>, life: Life) -> Self {
+        let Life { opened_at, until, peer } = life;
+        let (user, writing) = (None, Writing::Done);
+        Self { pool, opened_at, peer, until, user, used: false, listed: false, talk, writing, secured }
     }
 }

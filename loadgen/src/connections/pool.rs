@@ -5,14 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::Sharing;
 use peakdrill_timebase::{MonoNs, NS_PER_MS};
+use rustc_hash::FxHashMap;
 
+use super::connection::Connection;
+use super::renew::{Lifetime, Renewal};
 use crate::dial::Dialer;
 use crate::driver::{Completion, NotSent, Submission};
 use crate::extract::Fault;
 
 /// Connections that one pool opens at the same time, at most.
 pub const CONNECTING_MAX: usize = 64;
+/// The same where each journey has a connection of its own, so that opening them is part of the load.
+pub const CONNECTING_USERS_MAX: usize = 4_096;
 /// Shortest time from one try to have a connection that must be there to the next, in milliseconds, where the first
 /// came to nothing: it failed, or it ended without an exchange.
 const REOPEN_PAUSE_MS: u64 = 100;
@@ -22,6 +28,40 @@ pub(crate) struct PoolConfig {
     pub(crate) dialer: Dialer,
     pub(crate) max_connections: usize,
     pub(crate) exact: bool,
+    pub(crate) sharing: Sharing,
+    pub(crate) lifetime: Option<Lifetime>,
+}
+
+/// Connections that can take another exchange.
+enum Roomy {
+    /// Whoever comes next takes the last one.
+    Shared(Vec<usize>),
+    /// By the session whose own each is.
+    Own(FxHashMap<u32, usize>),
+}
+
+impl Roomy {
+    fn new(sharing: Sharing) -> Self {
+        match sharing {
+            Sharing::Pool => Self::Shared(Vec::new()),
+            Sharing::User => Self::Own(FxHashMap::default()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Shared(keys) => keys.len(),
+            Self::Own(keys) => keys.len(),
+        }
+    }
+
+    fn remove(&mut self, key: usize, user: Option<u32>) {
+        match (self, user) {
+            (Self::Shared(keys), _) => keys.retain(|other| *other != key),
+            (Self::Own(keys), Some(user)) => _ = keys.remove(&user),
+            (Self::Own(_), None) => {}
+        }
+    }
 }
 
 /// The pool of one target. Connections are named by their keys.
@@ -31,8 +71,9 @@ pub(super) struct Pool {
     pub(super) exact: bool,
     /// What waits for a connection, and since when.
     pub(super) waiting: VecDeque<(MonoNs, Submission)>,
-    /// Those that can take another exchange; the one to be used next comes last.
-    roomy: Vec<usize>,
+    /// Those that can take another exchange.
+    roomy: Roomy,
+    pub(super) renewal: Renewal,
     open: usize,
     connecting: usize,
     pub(super) opened: u64,
@@ -45,11 +86,12 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(config: PoolConfig) -> Self {
         Self {
+            renewal: Renewal::new(config.lifetime, &config.dialer.route),
             dialer: Arc::new(config.dialer),
             max: config.max_connections,
             exact: config.exact,
             waiting: VecDeque::new(),
-            roomy: Vec::new(),
+            roomy: Roomy::new(config.sharing),
             open: 0,
             connecting: 0,
             opened: 0,
@@ -60,7 +102,8 @@ impl Pool {
 
     /// Whether another connection is to be opened now; if so it counts as being opened.
     pub(super) fn wants_another(&mut self, now: MonoNs) -> bool {
-        let room = self.open + self.connecting < self.max && self.connecting < CONNECTING_MAX;
+        let at_once = if self.is_per_user() { CONNECTING_USERS_MAX } else { CONNECTING_MAX };
+        let room = self.open + self.connecting < self.max && self.connecting < at_once;
         let missing = self.exact && now >= self.reopen_at;
         let wanted = room && (missing || self.connecting < self.waiting.len());
         self.connecting += usize::from(wanted);
@@ -89,31 +132,44 @@ impl Pool {
 
     /// A connection has ended. One that must be there and ended without an exchange is not opened again at once: the
     /// peer may close all that come.
-    pub(super) fn has_closed(&mut self, key: usize, listed: bool, used: bool, opened_at: MonoNs) {
+    pub(super) fn has_closed(&mut self, key: usize, closed: &Connection) {
         self.open -= 1;
-        if listed {
-            self.roomy.retain(|other| *other != key);
+        if closed.listed {
+            self.roomy.remove(key, closed.user);
         }
-        if !used {
-            self.reopen_at = self.reopen_at.max(opened_at.plus(REOPEN_PAUSE_MS * NS_PER_MS));
+        if !closed.used {
+            self.reopen_at = self.reopen_at.max(closed.opened_at.plus(REOPEN_PAUSE_MS * NS_PER_MS));
         }
     }
 
-    /// A connection has room.
-    pub(super) fn put(&mut self, key: usize) {
-        self.roomy.push(key);
+    /// Whether each journey has a connection of its own.
+    pub(super) fn is_per_user(&self) -> bool {
+        matches!(self.roomy, Roomy::Own(_))
     }
 
-    /// A connection that has room, and is not on the list any more.
-    pub(super) fn take(&mut self) -> Option<usize> {
-        self.roomy.pop()
+    /// A connection has room: that of a user, where each has one.
+    pub(super) fn put(&mut self, key: usize, user: Option<u32>) {
+        match (&mut self.roomy, user) {
+            (Roomy::Own(keys), Some(user)) => _ = keys.insert(user, key),
+            (Roomy::Own(_), None) => {}
+            (Roomy::Shared(keys), _) => keys.push(key),
+        }
+    }
+
+    /// A connection that has room for this user, and is not on the list any more.
+    pub(super) fn take(&mut self, user: u32) -> Option<usize> {
+        match &mut self.roomy {
+            Roomy::Shared(keys) => keys.pop(),
+            Roomy::Own(keys) => keys.remove(&user),
+        }
     }
 
     /// Gives up what has waited for as long as opening a connection may take. While connections are open, they were
-    /// all busy: the request is given up unsent. While none is, the target cannot be reached.
+    /// all busy: the request is given up unsent. While none is, the target cannot be reached. Where each journey has its
+    /// own, a connection that is being opened is that of the one that has waited longest.
     pub(super) fn expire(&mut self, now: MonoNs) -> Option<Completion> {
         let limit = u64::try_from(self.dialer.timeout().as_nanos()).unwrap_or(u64::MAX);
-        let unreachable = self.open == 0 && self.connecting > 0;
+        let unreachable = (self.open == 0 || self.is_per_user()) && self.connecting > 0;
         let (_, first) = self.waiting.pop_front_if(|(since, _)| now.since(*since) >= limit)?;
         Some(if unreachable {
             let fault = Fault { class: ErrorClass::ConnectTimeout, detail: "no connection in time".into() };

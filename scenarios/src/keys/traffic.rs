@@ -90,6 +90,11 @@ pub(crate) static TLS: Block = Block {
             Ty::Text,
             "The name that the server is asked for and its certificate is held against; that of `base_url` when not given.",
         ),
+        may(
+            "resume",
+            Ty::Bool,
+            "Take up the TLS session of an earlier connection; `true` when not given. With `false` every connection costs a full handshake, as those of new users do.",
+        ),
         may("insecure", Ty::Bool, "Do not verify the server's certificate; warned about and reported."),
     ],
 };

@@ -186,7 +186,8 @@ fn tls(ctx: &Ctx<'_>, fields: &Fields<'_>, target: &mut Target) {
         }
     }
     let server_name = fields.get("server_name").and_then(|node| server_name(ctx, node));
-    target.tls = TlsIdentity { cert: file("cert"), key: file("key"), server_name };
+    let resume = fields.get("resume").and_then(|node| ctx.boolean(node, "`tls.resume`")).unwrap_or(true);
+    target.tls = TlsIdentity { cert: file("cert"), key: file("key"), server_name, resume };
     target.tls_ca = ca;
     target.tls_insecure = insecure;
 }

@@ -357,7 +357,7 @@ fn how_a_target_is_reached() {
     let plan = plan(&drill(
         "connections: { max_per_agent: 40, per: user, lifetime: 5m, from: [127.0.0.2, 10.0.0.0/30] }, \
          resolve: { addresses: [10.0.0.1, \"[::1]:8443\"] }, \
-         tls: { ca: ca.pem, cert: me.pem, key: me.key, server_name: gw.test }",
+         tls: { ca: ca.pem, cert: me.pem, key: me.key, server_name: gw.test, resume: false }",
     ));
     let target = &plan.targets[0];
     assert_eq!((target.max_connections, target.exact_connections), (40, false));
@@ -373,7 +373,7 @@ fn how_a_target_is_reached() {
     let said = describe(&plan);
     for part in [
         "at most 40 connections an agent, one for each journey in progress, renewed after about 5m",
-        "from 3 local addresses, at 10.0.0.1:443 and [::1]:8443, with a client certificate, as gw.test",
+        "from 3 local addresses, at 10.0.0.1:443 and [::1]:8443, with a client certificate, as gw.test, a full TLS",
     ] {
         assert!(said.contains(part), "{said}");
     }

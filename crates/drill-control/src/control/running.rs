@@ -117,6 +117,7 @@ impl Running {
             tagging: lease.tagging(),
             transport: options.transport,
             secrets: peakdrill_loadgen::Secrets::new(options.secrets.clone()),
+            resolver: peakdrill_loadgen::Resolver::default(),
         };
         let (engine, batches) =
             peakdrill_loadgen::start(config).map_err(|error| ControlError::Engine(error.to_string()))?;
