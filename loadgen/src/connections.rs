@@ -5,6 +5,7 @@
 
 mod connection;
 mod http1;
+mod own;
 mod pool;
 mod preopen;
 mod ready;
@@ -33,9 +34,9 @@ use crate::error::StartError;
 use crate::extract::Fault;
 use connection::{Connection, Life, Writing};
 use http1::Http1;
-use pool::Pool;
 pub(crate) use pool::PoolConfig;
 pub use pool::{CONNECTING_MAX, CONNECTING_USERS_MAX};
+use pool::{Errand, Pool, Waiting};
 use ready::Ready;
 pub(crate) use renew::Lifetime;
 use secured::Secured;
@@ -69,8 +70,8 @@ pub(crate) struct Connections {
     turns: Vec<usize>,
     room: Box<[u8]>,
     dials: JoinSet<Result<Dialed, Fault>>,
-    /// The pools that these are for.
-    dialing: HashMap<Id, usize>,
+    /// The pools that these are for, and what they are opened for.
+    dialing: HashMap<Id, (usize, Errand)>,
     /// At most two per exchange in flight.
     completions: VecDeque<Completion>,
     buffers: Buffers,
@@ -111,11 +112,11 @@ impl Connections {
         let now = self.clock.mono();
         while !self.closing
             && let Some(pool) = self.pools.get_mut(place)
-            && pool.wants_another(now)
+            && let Some(errand) = pool.wants_another(now)
         {
             let dialer = Arc::clone(&pool.dialer);
             let dial = self.dials.spawn(async move { dialer.dial().await });
-            self.dialing.insert(dial.id(), place);
+            self.dialing.insert(dial.id(), (place, errand));
         }
     }
 
@@ -128,15 +129,15 @@ impl Connections {
                 let detail = format!("opening it broke down: {broken}");
                 (broken.id(), Err(Fault { class: ErrorClass::Connect, detail }))
             });
-            let Some(place) = self.dialing.remove(&id) else { continue };
+            let Some((place, errand)) = self.dialing.remove(&id) else { continue };
             let Some(pool) = self.pools.get_mut(place) else { continue };
             match result {
                 Ok(dialed) => {
                     pool.has_opened();
-                    self.add(place, dialed);
+                    self.add(place, errand, dialed);
                 }
                 Err(fault) => {
-                    let completion = pool.has_failed(fault, self.clock.mono());
+                    let completion = pool.has_failed(errand, fault, self.clock.mono());
                     self.completions.extend(completion);
                 }
             }
@@ -144,7 +145,7 @@ impl Connections {
         }
     }
 
-    fn add(&mut self, place: usize, Dialed { stream, peer }: Dialed) {
+    fn add(&mut self, place: usize, errand: Errand, Dialed { stream, peer }: Dialed) {
         let (entry, opened_at) = (self.connections.vacant_entry(), self.clock.mono());
         let Some(pool) = self.pools.get(place) else { return };
         let life = Life { opened_at, until: pool.renewal.until(pool.opened, opened_at), peer };
@@ -156,13 +157,13 @@ impl Connections {
                 self.secured += 1;
                 // Its first turn makes it watched.
                 if self.turn_of(key) {
-                    self.free(key);
+                    self.employ(key, errand);
                 }
             }
             Stream::Plain(stream) => {
                 entry.insert(Connection::new(place, talk, None, life));
                 match stream.into_std().and_then(|socket| self.sockets.add(key, socket)) {
-                    Ok(()) => self.free(key),
+                    Ok(()) => self.employ(key, errand),
                     Err(_) => self.close(key),
                 }
             }
@@ -255,7 +256,7 @@ impl Connections {
     }
 
     /// A connection may have room: it takes what has waited longest, or its pool gets to know. One that is somebody's
-    /// own takes nobody else's, and one that was made for a journey that is over is nobody's.
+    /// own takes nobody else's.
     fn free(&mut self, key: usize) {
         while !self.is_over(key) {
             let Some(connection) = self.connections.get_mut(key).filter(|known| !known.listed) else {
@@ -263,24 +264,31 @@ impl Connections {
             };
             let place = connection.pool;
             let Some(pool) = self.pools.get_mut(place).filter(|_| connection.talk.has_room()) else { return };
-            let owned = connection.user.is_some();
-            let Some((since, job)) = pool.waiting.pop_front_if(|_| !owned) else {
-                if pool.is_per_user() && !owned {
-                    return self.close(key);
-                }
+            let shared = !pool.is_per_user();
+            let Some(Waiting { since, job, .. }) = pool.waiting.pop_front_if(|_| shared) else {
                 connection.listed = true;
                 return pool.put(key, connection.user);
             };
-            connection.user = pool.is_per_user().then_some(job.id.key);
-            let id = job.id;
-            match self.hand_over(key, job) {
-                Ok(at) => self.completions.push_back(Completion::Sent { id, at }),
-                Err(Back::Expired(at)) => {
-                    self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
-                }
-                Err(Back::Closed(job)) => return self.put_off(since, job),
+            if !self.serve(key, since, job) {
+                return;
             }
         }
+    }
+
+    /// Hands over what has waited; whether the connection is still there.
+    fn serve(&mut self, key: usize, since: MonoNs, job: Submission) -> bool {
+        let id = job.id;
+        match self.hand_over(key, job) {
+            Ok(at) => self.completions.push_back(Completion::Sent { id, at }),
+            Err(Back::Expired(at)) => {
+                self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
+            }
+            Err(Back::Closed(job)) => {
+                self.put_off(since, job);
+                return false;
+            }
+        }
+        true
     }
 
     /// Hands a request to a connection that has room, and tells when. When that has ended, it is not there any more.
@@ -337,7 +345,7 @@ impl Connections {
             return self.completions.push_back(Completion::NotSent { id, at, why });
         }
         if let Some(pool) = self.pools.get_mut(place) {
-            pool.waiting.push_front((since, job));
+            pool.put_off(since, job);
         }
         self.open_more(place);
     }
@@ -382,7 +390,7 @@ impl Driver for Connections {
         }
         let at = self.clock.mono();
         if let Some(pool) = self.pools.get_mut(place) {
-            pool.waiting.push_back((at, job));
+            pool.waiting.push_back(Waiting::new(at, job));
         }
         self.open_more(place);
         Submitted { at, sent: false }
@@ -392,20 +400,14 @@ impl Driver for Connections {
         let found = self.connections.iter().find(|(_, connection)| connection.talk.carries(id));
         match found.map(|(key, _)| key) {
             Some(key) => self.close(key),
-            None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|(_, job)| job.id != id)),
+            None => {
+                self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|waiting| waiting.job.id != id))
+            }
         }
     }
 
     fn leave(&mut self, key: u32) {
-        for place in 0..self.pools.len() {
-            let Some(own) = self.pools.get_mut(place).filter(|pool| pool.is_per_user()) else { continue };
-            if let Some(own) = own.take(key) {
-                if let Some(connection) = self.connections.get_mut(own) {
-                    connection.listed = false;
-                }
-                self.close(own);
-            }
-        }
+        self.close_own(key);
     }
 
     fn is_alone(&self) -> bool {
@@ -462,8 +464,8 @@ impl Driver for Connections {
 
     fn withdraw(&mut self, at: MonoNs) {
         self.stopped = true;
-        for (_, job) in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
-            let id = job.id;
+        for waiting in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
+            let id = waiting.job.id;
             self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Stopped });
         }
     }

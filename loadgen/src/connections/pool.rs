@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::connection::Connection;
 use super::renew::{Lifetime, Renewal};
 use crate::dial::Dialer;
-use crate::driver::{Completion, NotSent, Submission};
+use crate::driver::{Completion, ExchangeId, NotSent, Submission};
 use crate::extract::Fault;
 
 /// Connections that one pool opens at the same time, at most.
@@ -30,6 +30,29 @@ pub(crate) struct PoolConfig {
     pub(crate) exact: bool,
     pub(crate) sharing: Sharing,
     pub(crate) lifetime: Option<Lifetime>,
+}
+
+/// A request that waits for a connection.
+pub(super) struct Waiting {
+    pub(super) since: MonoNs,
+    pub(super) job: Submission,
+    /// One is being opened for it alone.
+    called: bool,
+}
+
+impl Waiting {
+    pub(super) fn new(since: MonoNs, job: Submission) -> Self {
+        Self { since, job, called: false }
+    }
+}
+
+/// What a connection is opened for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Errand {
+    /// Whatever has waited longest when it is open, or to be there.
+    Anyone,
+    /// This request alone: how long opening takes is a part of its user's wait, and nobody else's.
+    One(ExchangeId),
 }
 
 /// Connections that can take another exchange.
@@ -69,8 +92,8 @@ pub(super) struct Pool {
     pub(super) dialer: Arc<Dialer>,
     max: usize,
     pub(super) exact: bool,
-    /// What waits for a connection, and since when.
-    pub(super) waiting: VecDeque<(MonoNs, Submission)>,
+    /// What waits for a connection.
+    pub(super) waiting: VecDeque<Waiting>,
     /// Those that can take another exchange.
     roomy: Roomy,
     pub(super) renewal: Renewal,
@@ -100,14 +123,41 @@ impl Pool {
         }
     }
 
-    /// Whether another connection is to be opened now; if so it counts as being opened.
-    pub(super) fn wants_another(&mut self, now: MonoNs) -> bool {
-        let at_once = if self.is_per_user() { CONNECTING_USERS_MAX } else { CONNECTING_MAX };
-        let room = self.open + self.connecting < self.max && self.connecting < at_once;
-        let missing = self.exact && now >= self.reopen_at;
-        let wanted = room && (missing || self.connecting < self.waiting.len());
-        self.connecting += usize::from(wanted);
-        wanted
+    /// What another connection is to be opened for now, if one is; it counts as being opened then.
+    pub(super) fn wants_another(&mut self, now: MonoNs) -> Option<Errand> {
+        let own = self.is_per_user();
+        let at_once = if own { CONNECTING_USERS_MAX } else { CONNECTING_MAX };
+        if self.open + self.connecting >= self.max || self.connecting >= at_once {
+            return None;
+        }
+        let errand = if own {
+            let first = self.first_uncalled();
+            let waiting = self.waiting.get_mut(first)?;
+            waiting.called = true;
+            Errand::One(waiting.job.id)
+        } else {
+            let missing = self.exact && now >= self.reopen_at;
+            (missing || self.connecting < self.waiting.len()).then_some(Errand::Anyone)?
+        };
+        self.connecting += 1;
+        Some(errand)
+    }
+
+    /// Where those begin that no connection is being opened for. They are behind the others.
+    fn first_uncalled(&self) -> usize {
+        self.waiting.iter().rposition(|waiting| waiting.called).map_or(0, |last| last + 1)
+    }
+
+    /// A request that nothing of was sent waits again: before the others, unless each has a connection of its own.
+    pub(super) fn put_off(&mut self, since: MonoNs, job: Submission) {
+        let waiting = Waiting::new(since, job);
+        if self.is_per_user() { self.waiting.push_back(waiting) } else { self.waiting.push_front(waiting) }
+    }
+
+    /// Takes a request out of those that wait.
+    pub(super) fn pick(&mut self, id: ExchangeId) -> Option<Waiting> {
+        let place = self.waiting.iter().position(|waiting| waiting.job.id == id)?;
+        self.waiting.remove(place)
     }
 
     /// A connection was opened.
@@ -117,13 +167,17 @@ impl Pool {
         self.opened += 1;
     }
 
-    /// A connection could not be opened: the request that has waited longest ends with that.
-    pub(super) fn has_failed(&mut self, fault: Fault, at: MonoNs) -> Option<Completion> {
+    /// A connection could not be opened: the request that it was for, or that has waited longest, ends with that.
+    pub(super) fn has_failed(&mut self, errand: Errand, fault: Fault, at: MonoNs) -> Option<Completion> {
         self.connecting -= 1;
         if self.first_fault.is_none() {
             self.first_fault = Some(fault.clone());
         }
-        let Some((_, Submission { id, .. })) = self.waiting.pop_front() else {
+        let waiting = match errand {
+            Errand::Anyone => self.waiting.pop_front(),
+            Errand::One(id) => self.pick(id),
+        };
+        let Some(Waiting { job: Submission { id, .. }, .. }) = waiting else {
             self.reopen_at = at.plus(REOPEN_PAUSE_MS * NS_PER_MS);
             return None;
         };
@@ -165,17 +219,19 @@ impl Pool {
     }
 
     /// Gives up what has waited for as long as opening a connection may take. While connections are open, they were
-    /// all busy: the request is given up unsent. While none is, the target cannot be reached. Where each journey has its
-    /// own, a connection that is being opened is that of the one that has waited longest.
+    /// all busy: the request is given up unsent. While none is, the target cannot be reached. One for which a connection
+    /// is being opened ends with that.
     pub(super) fn expire(&mut self, now: MonoNs) -> Option<Completion> {
         let limit = u64::try_from(self.dialer.timeout().as_nanos()).unwrap_or(u64::MAX);
-        let unreachable = (self.open == 0 || self.is_per_user()) && self.connecting > 0;
-        let (_, first) = self.waiting.pop_front_if(|(since, _)| now.since(*since) >= limit)?;
+        let first = self.first_uncalled();
+        self.waiting.get(first).filter(|waiting| now.since(waiting.since) >= limit)?;
+        let id = self.waiting.remove(first)?.job.id;
+        let unreachable = !self.is_per_user() && self.open == 0 && self.connecting > 0;
         Some(if unreachable {
             let fault = Fault { class: ErrorClass::ConnectTimeout, detail: "no connection in time".into() };
-            Completion::Done { id: first.id, at: now, result: Err(fault) }
+            Completion::Done { id, at: now, result: Err(fault) }
         } else {
-            Completion::NotSent { id: first.id, at: now, why: NotSent::NoConnection }
+            Completion::NotSent { id, at: now, why: NotSent::NoConnection }
         })
     }
 

@@ -114,7 +114,8 @@ impl Route {
         let now = self.clock.mono();
         let asks = {
             let mut book = self.book();
-            book.asks(now, self.refresh_ns.unwrap_or(DNS_TTL_S * NS_PER_S)) || book.is_empty()
+            // What is looked up now and then anyway is not looked up here again.
+            book.is_empty() || self.refresh_ns.is_none() && book.asks(now, DNS_TTL_S * NS_PER_S)
         };
         if asks {
             let route = Arc::clone(self);
@@ -150,8 +151,12 @@ impl Route {
     /// does not answer holds nothing up, and what was known is used on.
     pub(crate) fn refresh(self: &Arc<Self>, now: MonoNs) {
         let Some(every_ns) = self.refresh_ns else { return };
-        if !self.book().asks(now, every_ns) {
-            return;
+        {
+            let mut book = self.book();
+            // Who opens the first connection looks it up first.
+            if book.is_empty() || !book.asks(now, every_ns) {
+                return;
+            }
         }
         let route = Arc::clone(self);
         let look = move || {

@@ -73,7 +73,7 @@ fn collector_mode(args: &Run, tagged: bool) -> CollectorMode {
 }
 
 /// Load threads: one per core, but leave a little for the control loop.
-fn shards(wanted: Option<u16>) -> usize {
+pub(super) fn shards(wanted: Option<u16>) -> usize {
     const MOST: usize = 4;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     wanted.map_or_else(|| cores().min(MOST), usize::from)

@@ -15,6 +15,8 @@ mod freeze;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod reach;
+#[cfg(test)]
 mod secure;
 #[cfg(test)]
 mod tags;
