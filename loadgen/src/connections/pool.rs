@@ -143,9 +143,9 @@ impl Pool {
         Some(errand)
     }
 
-    /// Where those begin that no connection is being opened for. They are behind the others.
+    /// Where those begin that no connection is being opened for: they are called from the front, and come to the back.
     fn first_uncalled(&self) -> usize {
-        self.waiting.iter().rposition(|waiting| waiting.called).map_or(0, |last| last + 1)
+        self.waiting.partition_point(|waiting| waiting.called)
     }
 
     /// A request that nothing of was sent waits again: before the others, unless each has a connection of its own.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::run::shards;
-use crate::args::{Doctor, Format};
+use crate::args::{Doctor, Format, Transport};
 use crate::show::out;
 
 /// Version of what `--format json` prints.
@@ -16,10 +16,11 @@ const VERSION: u32 = 1;
 
 pub(super) fn run(args: &Doctor) -> Result<Exit, Failure> {
     let shards = shards(args.shards);
-    let need = match &args.file {
+    let mut need = match &args.file {
         Some(file) => Need::of(&crate::files::plan(file, &args.sets)?, shards),
-        None => Need { targets: Vec::new(), shards: u32::try_from(shards).unwrap_or(u32::MAX) },
+        None => Need::of_nothing(shards),
     };
+    need.uring = args.transport == Transport::Uring;
     let roots = Roots::default();
     let mut facts = read(&roots);
     measure(&mut facts, &roots);

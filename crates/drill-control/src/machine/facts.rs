@@ -19,6 +19,10 @@ pub struct Facts {
     pub kernel: Option<String>,
     /// Whether `io_uring` can be used, or why not.
     pub uring: Option<Result<(), String>>,
+    /// `kernel.io_uring_disabled`: 0 for nobody, 1 for all but a group, 2 for all.
+    pub uring_disabled: Option<u8>,
+    /// A filter of system calls (seccomp) is on, as containers have it.
+    pub filtered: bool,
 }
 
 /// Limits of open files.

@@ -15,6 +15,8 @@ pub struct Need {
     pub targets: Vec<TargetNeed>,
     /// Load threads.
     pub shards: u32,
+    /// Sockets are to be moved over `io_uring`.
+    pub uring: bool,
 }
 
 /// What one target wants.
@@ -57,7 +59,13 @@ impl Need {
             local: is_loopback_target(target),
         };
         let targets = plan.targets.iter().enumerate().map(one).collect();
-        Self { targets, shards: u32::try_from(shards).unwrap_or(u32::MAX) }
+        Self { targets, ..Self::of_nothing(shards) }
+    }
+
+    /// Without a plan.
+    #[must_use]
+    pub fn of_nothing(shards: usize) -> Self {
+        Self { targets: Vec::new(), shards: u32::try_from(shards).unwrap_or(u32::MAX), uring: false }
     }
 
     /// Files that are open with all connections.

@@ -58,7 +58,7 @@ pub fn read(roots: &Roots) -> Facts {
         memory: Memory {
             available: roots
                 .proc("meminfo")
-                .and_then(|text| kib(&text, "MemAvailable:"))
+                .and_then(|text| field(&text, "MemAvailable:"))
                 .map(|kib| kib * 1024),
             limit: groups.memory(),
         },
@@ -70,6 +70,9 @@ pub fn read(roots: &Roots) -> Facts {
         },
         kernel: roots.proc("sys/kernel/osrelease"),
         uring: None,
+        uring_disabled: roots.proc("sys/kernel/io_uring_disabled").and_then(|text| text.parse().ok()),
+        // 2: a filter; 1: only reading and writing, with which nothing here would run.
+        filtered: roots.proc("self/status").and_then(|text| field(&text, "Seccomp:")) == Some(2),
     }
 }
 
@@ -100,7 +103,8 @@ fn range(text: &str) -> Option<(u16, u16)> {
     (first <= last).then_some((first, last))
 }
 
-fn kib(text: &str, name: &str) -> Option<u64> {
+/// The number on the line of a name.
+fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
@@ -150,7 +154,7 @@ impl Groups {
     fn throttled(&self) -> Option<(u64, u64)> {
         let all = self.unified.iter().chain(&self.processor).filter_map(|group| {
             let text = text(&group.join("cpu.stat"))?;
-            Some((kib(&text, "nr_throttled")?, kib(&text, "nr_periods")?))
+            Some((field(&text, "nr_throttled")?, field(&text, "nr_periods")?))
         });
         all.filter(|(_, periods)| *periods > 0).max()
     }

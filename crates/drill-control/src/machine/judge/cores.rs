@@ -10,7 +10,7 @@ const STOLEN_MAX: f64 = 0.01;
 const BUSY_MAX: f64 = 0.5;
 
 pub(super) fn all(facts: &Facts, need: &Need) -> Vec<Finding> {
-    [cores(facts, need), quota(facts, need), stolen(facts), busy(facts), uring(facts)]
+    [cores(facts, need), quota(facts, need), stolen(facts), busy(facts), uring(facts, need)]
         .into_iter()
         .flatten()
         .collect()
@@ -61,13 +61,21 @@ fn busy(facts: &Facts) -> Option<Finding> {
     Some(Finding::new("load", level, found, expected).fix("ps -eo pcpu,comm --sort=-pcpu | head"))
 }
 
-/// Whoever asks for it gets it or an error: without it nothing is spoilt.
-fn uring(facts: &Facts) -> Option<Finding> {
+/// Whoever asks for it gets it or an error: without that nothing is spoilt.
+fn uring(facts: &Facts, need: &Need) -> Option<Finding> {
     let kernel = facts.kernel.as_deref().unwrap_or("unknown");
+    let disabled = facts.uring_disabled.filter(|value| *value > 0);
+    let why = |error: &str| match disabled {
+        Some(value) => format!("{error} (kernel.io_uring_disabled is {value})"),
+        None if facts.filtered => format!("{error} (system calls are filtered here, as in a container)"),
+        None => error.to_owned(),
+    };
     let found = match facts.uring.as_ref()? {
         Ok(()) => format!("Linux {kernel}, io_uring can be used"),
-        Err(why) => format!("Linux {kernel}, io_uring cannot be used: {why}"),
+        Err(error) => format!("Linux {kernel}, io_uring cannot be used: {}", why(error)),
     };
-    let expected = "epoll, which is used unless `--transport io_uring` asks for the other";
-    Some(Finding::new("kernel", Level::Ok, found, expected))
+    let level = if need.uring && facts.uring != Some(Ok(())) { Level::Problem } else { Level::Ok };
+    let expected = if need.uring { "io_uring, which is asked for" } else { "any: epoll is used" };
+    let finding = Finding::new("kernel", level, found, expected);
+    Some(if disabled.is_some() { finding.fix("sysctl -w kernel.io_uring_disabled=0") } else { finding })
 }

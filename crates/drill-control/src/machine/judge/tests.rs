@@ -24,6 +24,8 @@ fn good() -> Facts {
         network: Network { somaxconn: Some(4096), conntrack: Some((100, 262_144)) },
         kernel: Some("6.1.0".into()),
         uring: Some(Ok(())),
+        uring_disabled: Some(0),
+        filtered: false,
     }
 }
 
@@ -32,7 +34,7 @@ fn target() -> TargetNeed {
 }
 
 fn need(target: TargetNeed) -> Need {
-    Need { targets: vec![target], shards: 2 }
+    Need { targets: vec![target], ..Need::of_nothing(2) }
 }
 
 /// Facts, a need, and the level and a part of the command that are expected of a topic.
@@ -132,7 +134,7 @@ fn every_finding_has_its_level_and_a_command_that_mends_it() {
 
 #[test]
 fn a_good_machine_is_well_with_and_without_a_drill() {
-    for wanted in [need(target()), Need { targets: vec![], shards: 4 }] {
+    for wanted in [need(target()), Need::of_nothing(4)] {
         let all = examine(&good(), &wanted);
         assert!(all.len() >= 10 && all.iter().all(|one| one.level == Level::Ok), "{all:?}");
         assert!(all.iter().all(|one| one.fix.is_none() && !one.sentence().is_empty()));
@@ -153,4 +155,27 @@ fn a_sentence_says_what_was_found_what_was_expected_and_what_to_do() {
         "this process may have 1024 files open (now 64; a run raises it to that); expected at least 1272, for connections \
          that are all opened: `ulimit -n 2048`"
     );
+}
+
+#[test]
+fn io_uring_is_missed_by_those_who_ask_for_it() {
+    let facts = |disabled, filtered| Facts {
+        uring: Some(Err("not permitted".into())),
+        uring_disabled: Some(disabled),
+        filtered,
+        ..good()
+    };
+    let kernel = |facts: &Facts, uring| {
+        let all = examine(facts, &Need { uring, ..need(target()) });
+        all.into_iter().find(|finding| finding.topic == "kernel").unwrap()
+    };
+    assert_eq!(kernel(&facts(2, false), false).level, Level::Ok);
+    let disabled = kernel(&facts(2, false), true);
+    assert_eq!(
+        (disabled.level, disabled.fix.as_deref()),
+        (Level::Problem, Some("sysctl -w kernel.io_uring_disabled=0"))
+    );
+    let filtered = kernel(&facts(0, true), true);
+    assert!(filtered.level == Level::Problem && filtered.found.contains("filtered"), "{filtered:?}");
+    assert_eq!(kernel(&good(), true).level, Level::Ok);
 }

@@ -26,6 +26,8 @@ fn a_machine_is_read() {
         ("proc/sys/net/netfilter/nf_conntrack_count", "70\n"),
         ("proc/sys/net/netfilter/nf_conntrack_max", "65536\n"),
         ("proc/sys/kernel/osrelease", "6.1.0\n"),
+        ("proc/sys/kernel/io_uring_disabled", "2\n"),
+        ("proc/self/status", "Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t1\n"),
         ("proc/meminfo", "MemTotal:  2000 kB\nMemAvailable:    1000 kB\n"),
         ("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n"),
         ("sys/devices/system/clocksource/clocksource0/available_clocksource", "tsc hpet acpi_pm \n"),
@@ -33,7 +35,10 @@ fn a_machine_is_read() {
     assert_eq!(facts.files, Some(FileLimits { soft: 1024, hard: u64::MAX }));
     assert_eq!((facts.ports.range, facts.ports.reuse), (Some((32_768, 60_999)), Some(2)));
     assert_eq!((facts.network.somaxconn, facts.network.conntrack), (Some(4096), Some((70, 65_536))));
-    assert_eq!(facts.kernel.as_deref(), Some("6.1.0"));
+    assert_eq!(
+        (facts.kernel.as_deref(), facts.uring_disabled, facts.filtered),
+        (Some("6.1.0"), Some(2), true)
+    );
     assert_eq!((facts.memory.available, facts.memory.limit), (Some(1_024_000), None));
     assert_eq!(facts.clock.source.as_deref(), Some("hpet"));
     assert_eq!(facts.clock.available, ["tsc", "hpet", "acpi_pm"]);
