@@ -15,7 +15,7 @@ pub struct Need {
     pub targets: Vec<TargetNeed>,
     /// Load threads.
     pub shards: u32,
-    /// Sockets are to be moved over `io_uring`.
+    /// Sockets are to be moved over `io_uring` and over nothing else.
     pub uring: bool,
 }
 

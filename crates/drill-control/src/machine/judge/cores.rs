@@ -75,7 +75,11 @@ fn uring(facts: &Facts, need: &Need) -> Option<Finding> {
         Err(error) => format!("Linux {kernel}, io_uring cannot be used: {}", why(error)),
     };
     let level = if need.uring && facts.uring != Some(Ok(())) { Level::Problem } else { Level::Ok };
-    let expected = if need.uring { "io_uring, which is asked for" } else { "any: epoll is used" };
+    let expected = if need.uring {
+        "io_uring, which is asked for"
+    } else {
+        "any: without io_uring, epoll is used, which takes somewhat more of the processor"
+    };
     let finding = Finding::new("kernel", level, found, expected);
     Some(if disabled.is_some() { finding.fix("sysctl -w kernel.io_uring_disabled=0") } else { finding })
 }
