@@ -93,6 +93,20 @@ fn a_connection_that_the_server_closes_is_replaced_within_the_journey() {
 }
 
 #[test]
+fn a_request_that_takes_too_long_ends_its_journeys_connection() {
+    let server = Server::start(Script::Silent).unwrap();
+    let mut request = get(0, "/");
+    request.timeout_ns = Some(200 * MS);
+    let mut plan = per_user(&server.url(), hold(5.0, S), vec![node(request)]);
+    plan.targets[0].max_connections = 4;
+    let told = run(plan);
+    told.assert_sums();
+    assert_eq!((told.journeys.missed, told.step(0).errors.get(&ErrorClass::Timeout)), (0, Some(&5)));
+    assert_eq!(server.accepted(), 5);
+    eventually("all are closed", || server.open() == 0);
+}
+
+#[test]
 fn closed_loop_users_and_shards_keep_their_connections_apart() {
     let server = Server::start(Script::Delay(Duration::from_millis(2))).unwrap();
     let shape = peakdrill_drill_model::shape::Shape::Users { count: 8, for_ns: S / 2 };
