@@ -4,8 +4,10 @@
 //! before the answer is complete is an error of its own class.
 
 mod connection;
+mod greeting;
 mod handing;
 mod http1;
+mod http2;
 mod own;
 mod pool;
 mod preopen;
@@ -14,7 +16,7 @@ mod renew;
 mod secured;
 mod talk;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,21 +30,20 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::{Id, JoinSet};
 
 use crate::alarm::register;
-use crate::answer::Buffers;
 use crate::dial::{Dialed, Stream};
 use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
 use crate::error::StartError;
 use crate::extract::Fault;
 use connection::{Connection, Life, Writing};
+use greeting::open;
 use handing::Back;
-use http1::Http1;
 pub(crate) use pool::PoolConfig;
 pub use pool::{CONNECTING_MAX, CONNECTING_USERS_MAX};
 use pool::{Errand, Pool, Waiting};
 use ready::Ready;
 pub(crate) use renew::Lifetime;
 use secured::Secured;
-use talk::Talk;
+use talk::{Talk, Told, Turn};
 
 /// Most that is read at once from a connection in TLS, in bytes. One piece of memory serves all of them.
 const ROOM_BYTES: usize = 64 * 1024;
@@ -78,12 +79,13 @@ pub(crate) struct Connections {
     /// Connections in TLS whose turn it is, last first.
     turns: Vec<usize>,
     room: Box<[u8]>,
-    dials: JoinSet<Result<Dialed, Fault>>,
+    dials: JoinSet<Result<(Dialed, Talk), Fault>>,
     /// The pools that these are for, and what they are opened for.
     dialing: HashMap<Id, (usize, Errand)>,
-    /// At most two per exchange in flight.
-    completions: VecDeque<Completion>,
-    buffers: Buffers,
+    /// What talks tell.
+    told: Told,
+    /// Connections whose talks have something to send.
+    unsent: Vec<usize>,
     /// Nothing that waits is to be sent any more.
     stopped: bool,
     closing: bool,
@@ -112,8 +114,8 @@ impl Connections {
             room: vec![0; ROOM_BYTES].into_boxed_slice(),
             dials: JoinSet::new(),
             dialing: HashMap::new(),
-            completions: VecDeque::new(),
-            buffers: Buffers::default(),
+            told: Told::default(),
+            unsent: Vec::new(),
             stopped: false,
             closing: false,
         })
@@ -126,8 +128,8 @@ impl Connections {
             && let Some(pool) = self.pools.get_mut(place)
             && let Some(errand) = pool.wants_another(now)
         {
-            let dialer = Arc::clone(&pool.dialer);
-            let dial = self.dials.spawn(async move { dialer.dial().await });
+            let (dialer, protocol) = (Arc::clone(&pool.dialer), pool.protocol);
+            let dial = self.dials.spawn(async move { open(&dialer, protocol).await });
             self.dialing.insert(dial.id(), (place, errand));
         }
     }
@@ -144,24 +146,24 @@ impl Connections {
             let Some((place, errand)) = self.dialing.remove(&id) else { continue };
             let Some(pool) = self.pools.get_mut(place) else { continue };
             match result {
-                Ok(dialed) => {
+                Ok((dialed, talk)) => {
                     pool.has_opened();
-                    self.add(place, errand, dialed);
+                    self.add((place, errand), dialed, talk);
                 }
                 Err(fault) => {
                     let completion = pool.has_failed(errand, fault, self.clock.mono());
-                    self.completions.extend(completion);
+                    self.told.completions.extend(completion);
                 }
             }
             self.open_more(place);
         }
     }
 
-    fn add(&mut self, place: usize, errand: Errand, Dialed { stream, peer }: Dialed) {
+    fn add(&mut self, (place, errand): (usize, Errand), Dialed { stream, peer }: Dialed, talk: Talk) {
         let (entry, opened_at) = (self.connections.vacant_entry(), self.clock.mono());
         let Some(pool) = self.pools.get(place) else { return };
         let life = Life { opened_at, until: pool.renewal.until(pool.opened, opened_at), peer };
-        let (key, talk) = (entry.key(), Talk::Http1(Http1::new()));
+        let key = entry.key();
         match stream {
             Stream::Tls(stream) => {
                 let secured = Secured::new(*stream, self.ready.bell(key));
@@ -190,14 +192,19 @@ impl Connections {
         let Connection { talk, writing, secured: Some(secured), .. } = connection else {
             return true;
         };
-        let told = &mut self.completions;
-        let turn = secured.turn(talk, writing, &mut self.room, &mut self.buffers, told, self.clock);
+        let turn = secured.turn(talk, writing, &mut self.room, &mut self.told, self.clock);
+        self.turned(key, turn);
+        turn.open
+    }
+
+    /// After a turn of a connection: it is closed, or may have room.
+    fn turned(&mut self, key: usize, turn: Turn) {
+        self.send_back();
         if !turn.open {
             self.close(key);
         } else if turn.freed {
             self.free(key);
         }
-        turn.open
     }
 
     /// Waits for sockets, and takes in what happened to them; whether anything did.
@@ -207,7 +214,7 @@ impl Connections {
             return false;
         }
         self.failed_waits = 0;
-        let Self { clock, sockets, connections, completions, buffers, over, freed, .. } = self;
+        let Self { clock, sockets, connections, told, over, freed, .. } = self;
         let waited = sockets.received_before().then(|| clock.mono());
         let mut any = false;
         self.drained = sockets.drain(|key, event| {
@@ -215,15 +222,17 @@ impl Connections {
             let Some(Connection { talk, writing, .. }) = connections.get_mut(key) else { return };
             let at = || waited.unwrap_or_else(|| clock.mono());
             let turn = match event {
-                Event::Received(bytes) => talk.received(bytes, at(), *writing, completions),
-                Event::Ended(broken) => talk.ended(broken.as_ref(), at(), completions),
+                Event::Received(bytes) => talk.received(bytes, at(), *writing, told),
+                Event::Ended(broken) => talk.ended(broken.as_ref(), at(), told),
                 Event::Sent(buffer) => {
                     *writing = Writing::Done;
-                    return buffers.give(buffer);
+                    talk.give(buffer, &mut told.buffers);
+                    Turn { freed: talk.is_shared(), open: true }
                 }
                 Event::NotSent(buffer) => {
                     *writing = Writing::Failed;
-                    return buffers.give(buffer);
+                    told.buffers.give(buffer);
+                    Turn { freed: talk.is_shared(), open: true }
                 }
             };
             if !turn.open {
@@ -232,6 +241,7 @@ impl Connections {
                 freed.push(key);
             }
         });
+        self.send_back();
         while let Some(key) = self.over.pop() {
             self.close(key);
         }
@@ -278,17 +288,18 @@ impl Connections {
 
 impl Driver for Connections {
     fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.take()
+        self.told.buffers.take()
     }
 
     fn recycle(&mut self, buffer: Vec<u8>) {
-        self.buffers.give(buffer);
+        self.told.buffers.give(buffer);
     }
 
     fn submit(&mut self, mut job: Submission) -> Submitted {
-        let (place, id) = (job.target, job.id);
-        while let Some(key) = self.pools.get_mut(place).and_then(|pool| pool.take(id.key)) {
+        let (place, user) = (job.target, job.id.key);
+        while let Some(key) = self.pools.get_mut(place).and_then(|pool| pool.take(user)) {
             if !self.is_ready(key) {
+                self.free(key);
                 continue;
             }
             let result = self.hand_over(key, job);
@@ -297,9 +308,9 @@ impl Driver for Connections {
                     self.free(key);
                     return Submitted { at, sent: true };
                 }
-                Err(Back::Expired(at)) => {
+                Err(Back::Expired(job, at)) => {
                     self.free(key);
-                    self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
+                    self.told.completions.push_back(job.not_sent(at, NotSent::Expired));
                     return Submitted { at, sent: false };
                 }
                 Err(Back::Closed(back)) => job = back,
@@ -316,7 +327,7 @@ impl Driver for Connections {
     fn cancel(&mut self, id: ExchangeId) {
         let found = self.connections.iter().find(|(_, connection)| connection.talk.carries(id));
         match found.map(|(key, _)| key) {
-            Some(key) => self.close(key),
+            Some(key) => self.give_up(key, id),
             None => {
                 self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|waiting| waiting.job.id != id))
             }
@@ -332,6 +343,7 @@ impl Driver for Connections {
     }
 
     fn flush(&mut self) {
+        self.send_out();
         self.sockets.flush();
     }
 
@@ -341,11 +353,13 @@ impl Driver for Connections {
 
     fn wait(&mut self, limit_ns: u64, patience_ns: u64) {
         self.watch(false);
+        self.send_out();
         self.move_sockets(Duration::from_nanos(limit_ns), Duration::from_nanos(patience_ns));
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) {
         self.dialed(cx);
+        self.send_out();
         self.turn_sockets(cx);
         let collected = self.turns.is_empty();
         if collected {
@@ -356,6 +370,7 @@ impl Driver for Connections {
             let Some(key) = self.turns.pop() else { break };
             self.turn_of(key);
         }
+        self.send_out();
         // What came onto the list since it was collected in another turn has woken nobody who looked at it.
         if !collected || !self.turns.is_empty() {
             cx.waker().wake_by_ref();
@@ -371,17 +386,17 @@ impl Driver for Connections {
     }
 
     fn next(&mut self) -> Option<Completion> {
-        self.completions.pop_front()
+        self.told.completions.pop_front()
     }
 
     fn has_next(&self) -> bool {
-        !self.completions.is_empty()
+        !self.told.completions.is_empty()
     }
 
     fn tick(&mut self, now: MonoNs) {
         for place in 0..self.pools.len() {
             while let Some(completion) = self.pools.get_mut(place).and_then(|pool| pool.expire(now)) {
-                self.completions.push_back(completion);
+                self.told.completions.push_back(completion);
             }
             self.renew(place, now);
             self.open_more(place);
@@ -391,18 +406,18 @@ impl Driver for Connections {
     fn withdraw(&mut self, at: MonoNs) {
         self.stopped = true;
         for waiting in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
-            let id = waiting.job.id;
-            self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Stopped });
+            self.told.completions.push_back(waiting.job.not_sent(at, NotSent::Stopped));
         }
     }
 
     fn abort(&mut self) {
         self.closing = true;
         self.dials.abort_all();
+        self.unsent.clear();
         self.connections.clear();
         self.sockets.clear();
         self.secured = 0;
-        self.completions.clear();
+        self.told.completions.clear();
         self.pools.iter_mut().for_each(|pool| pool.waiting.clear());
     }
 

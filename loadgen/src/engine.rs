@@ -390,6 +390,7 @@ fn pools(launch: &Launch, shard: usize) -> Result<Vec<PoolConfig>, StartError> {
             dialer,
             max_connections,
             exact: target.exact_connections,
+            protocol: target.protocol,
             sharing: target.connections.per,
             lifetime: target.connections.lifetime_ns.map(|ns| Lifetime { ns, seed }),
         })

@@ -18,7 +18,7 @@ use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
 use crate::json::Found;
-use crate::program::{Op, Program, Scratch, Unwritten};
+use crate::program::{Op, Program, Scratch, Unwritten, Written};
 use crate::sample;
 use crate::secrets::Secrets;
 use crate::session::{Current, Memory, Session, prepare};
@@ -112,8 +112,14 @@ impl<'a> Probe<'a> {
             let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
             let route = Route::new(target, address, Resolver::default(), clock)?;
             let dialer = Dialer::new(target, address, route, connector)?;
-            let (sharing, lifetime) = (Sharing::Pool, None);
-            pools.push(PoolConfig { dialer, max_connections: 1, exact: false, sharing, lifetime });
+            pools.push(PoolConfig {
+                dialer,
+                max_connections: 1,
+                exact: false,
+                protocol: target.protocol,
+                sharing: Sharing::Pool,
+                lifetime: None,
+            });
         }
         let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
@@ -208,12 +214,14 @@ impl<'a> Probe<'a> {
         let (values, jar) = self.session.values(&self.program, self.clock.unix_of(now));
         let mut scratch = Scratch::default();
         let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch);
-        let (ids, not_after_unix_s) = written.map_err(|why| match why {
+        let Written { ids, not_after_unix_s, head_bytes } = written.map_err(|why| match why {
             Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),
         })?;
         let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
-        Ok((Submission { id, target, wire, method, keep_body, not_after_unix_s }, ids))
+        let submission =
+            Submission { id, target, wire, head_bytes, method, keep_body, not_after_unix_s, returned: 0 };
+        Ok((submission, ids))
     }
 
     async fn exchange(&mut self, submission: Submission) -> Result<Answer, Fault> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use peakdrill_drill_model::plan::{Arrivals, FeederOrder, OnExhausted, Plan, Sharing, Target};
+use peakdrill_drill_model::plan::{Arrivals, FeederOrder, OnExhausted, Plan, Protocol, Sharing, Target};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{format_duration, format_rate};
 
@@ -52,6 +52,9 @@ fn reach(out: &mut String, target: &Target) {
     let agent = if rules.max_is_per_agent { " an agent" } else { "" };
     let (name, url, max) = (&target.name, &target.base_url, target.max_connections);
     _ = write!(out, "  target {name}: {url}, {exact} {max} connections{agent}");
+    if let Protocol::Http2 { streams } = target.protocol {
+        _ = write!(out, ", HTTP/2 with at most {streams} streams on each");
+    }
     if rules.per == Sharing::User {
         out.push_str(", one for each journey in progress");
     }

@@ -20,6 +20,10 @@ pub(super) struct Connection {
     pub(super) used: bool,
     /// Whether its pool knows that it has room.
     pub(super) listed: bool,
+    /// Whether its pool does not count it any more: it ends with what is under way.
+    pub(super) retired: bool,
+    /// Whether it is on the list of those whose talks have something to send.
+    pub(super) unsent: bool,
     pub(super) talk: Talk,
     pub(super) writing: Writing,
     /// TLS over a socket of the runtime; `None`: one of the shard's own sockets, under the same key.
@@ -44,10 +48,35 @@ pub(super) struct Life {
     pub(super) peer: SocketAddr,
 }
 
+/// The time of a connection that takes nothing more.
+pub(super) const OVER: MonoNs = MonoNs(0);
+
 impl Connection {
     pub(super) fn new(pool: usize, talk: Talk, secured: Option<Box<Secured>>, life: Life) -> Self {
         let Life { opened_at, until, peer } = life;
-        let (user, writing) = (None, Writing::Done);
-        Self { pool, opened_at, peer, until, user, used: false, listed: false, talk, writing, secured }
+        Self {
+            pool,
+            opened_at,
+            peer,
+            until,
+            user: None,
+            used: false,
+            listed: false,
+            retired: false,
+            unsent: false,
+            talk,
+            writing: Writing::Done,
+            secured,
+        }
+    }
+
+    /// Whether it can take another exchange now.
+    pub(super) fn has_room(&self) -> bool {
+        self.until != OVER && self.writing != Writing::Failed && self.talk.has_room()
+    }
+
+    /// Whether it never takes another one.
+    pub(super) fn is_closing(&self) -> bool {
+        self.until == OVER || self.writing == Writing::Failed || self.talk.is_closing()
     }
 }

@@ -22,10 +22,15 @@ impl Connections {
         for place in 0..self.pools.len() {
             let Some(pool) = self.pools.get_mut(place).filter(|pool| pool.is_per_user()) else { continue };
             let Some(key) = pool.take(user) else { continue };
-            if let Some(connection) = self.connections.get_mut(key) {
-                connection.listed = false;
-            }
-            self.close(key);
+            self.leave_behind(key);
         }
+    }
+
+    /// Closes a connection that is on no list of its pool any more.
+    pub(super) fn leave_behind(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.listed = false;
+        }
+        self.close(key);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::Sharing;
+use peakdrill_drill_model::plan::{Protocol, Sharing};
 use peakdrill_timebase::{MonoNs, NS_PER_MS};
 use rustc_hash::FxHashMap;
 
@@ -28,6 +28,7 @@ pub(crate) struct PoolConfig {
     pub(crate) dialer: Dialer,
     pub(crate) max_connections: usize,
     pub(crate) exact: bool,
+    pub(crate) protocol: Protocol,
     pub(crate) sharing: Sharing,
     pub(crate) lifetime: Option<Lifetime>,
 }
@@ -92,6 +93,7 @@ pub(super) struct Pool {
     pub(super) dialer: Arc<Dialer>,
     max: usize,
     pub(super) exact: bool,
+    pub(super) protocol: Protocol,
     /// What waits for a connection.
     pub(super) waiting: VecDeque<Waiting>,
     /// Those that can take another exchange.
@@ -113,6 +115,7 @@ impl Pool {
             dialer: Arc::new(config.dialer),
             max: config.max_connections,
             exact: config.exact,
+            protocol: config.protocol,
             waiting: VecDeque::new(),
             roomy: Roomy::new(config.sharing),
             open: 0,
@@ -137,7 +140,8 @@ impl Pool {
             Errand::One(waiting.job.id)
         } else {
             let missing = self.exact && now >= self.reopen_at;
-            (missing || self.connecting < self.waiting.len()).then_some(Errand::Anyone)?
+            let coming = self.connecting.saturating_mul(self.room());
+            (missing || coming < self.waiting.len()).then_some(Errand::Anyone)?
         };
         self.connecting += 1;
         Some(errand)
@@ -158,6 +162,14 @@ impl Pool {
     pub(super) fn pick(&mut self, id: ExchangeId) -> Option<Waiting> {
         let place = self.waiting.iter().position(|waiting| waiting.job.id == id)?;
         self.waiting.remove(place)
+    }
+
+    /// Exchanges that a new connection takes.
+    fn room(&self) -> usize {
+        match self.protocol {
+            Protocol::Http1 => 1,
+            Protocol::Http2 { streams } => streams.max(1) as usize,
+        }
     }
 
     /// A connection was opened.
@@ -184,10 +196,14 @@ impl Pool {
         Some(Completion::Done { id, at, result: Err(fault) })
     }
 
+    /// A connection takes nothing more: another may be opened in its place.
+    pub(super) fn has_retired(&mut self) {
+        self.open -= 1;
+    }
+
     /// A connection has ended. One that must be there and ended without an exchange is not opened again at once: the
     /// peer may close all that come.
     pub(super) fn has_closed(&mut self, key: usize, closed: &Connection) {
-        self.open -= 1;
         if closed.listed {
             self.roomy.remove(key, closed.user);
         }
@@ -201,13 +217,22 @@ impl Pool {
         matches!(self.roomy, Roomy::Own(_))
     }
 
-    /// A connection has room: that of a user, where each has one.
-    pub(super) fn put(&mut self, key: usize, user: Option<u32>) {
+    /// A connection has room: that of a user, where each has one. Returns one that the user had before, and that is
+    /// nobody's now.
+    pub(super) fn put(&mut self, key: usize, user: Option<u32>) -> Option<usize> {
         match (&mut self.roomy, user) {
-            (Roomy::Own(keys), Some(user)) => _ = keys.insert(user, key),
-            (Roomy::Own(_), None) => {}
-            (Roomy::Shared(keys), _) => keys.push(key),
+            (Roomy::Own(keys), Some(user)) => keys.insert(user, key).filter(|before| *before != key),
+            (Roomy::Own(_), None) => None,
+            (Roomy::Shared(keys), _) => {
+                keys.push(key);
+                None
+            }
         }
+    }
+
+    /// A connection takes nothing more.
+    pub(super) fn unlist(&mut self, key: usize, user: Option<u32>) {
+        self.roomy.remove(key, user);
     }
 
     /// A connection that has room for this user, and is not on the list any more.
@@ -225,13 +250,13 @@ impl Pool {
         let limit = u64::try_from(self.dialer.timeout().as_nanos()).unwrap_or(u64::MAX);
         let first = self.first_uncalled();
         self.waiting.get(first).filter(|waiting| now.since(waiting.since) >= limit)?;
-        let id = self.waiting.remove(first)?.job.id;
+        let first = self.waiting.remove(first)?.job;
         let unreachable = !self.is_per_user() && self.open == 0 && self.connecting > 0;
         Some(if unreachable {
             let fault = Fault { class: ErrorClass::ConnectTimeout, detail: "no connection in time".into() };
-            Completion::Done { id, at: now, result: Err(fault) }
+            Completion::Done { id: first.id, at: now, result: Err(fault) }
         } else {
-            Completion::NotSent { id, at: now, why: NotSent::NoConnection }
+            first.not_sent(now, NotSent::NoConnection)
         })
     }
 

@@ -7,6 +7,7 @@ use peakdrill_drill_model::plan::LIFETIME_SPREAD;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS};
 
 use super::Connections;
+use super::connection::OVER;
 use crate::dial::Route;
 use crate::draw::{Purpose, unit};
 
@@ -67,14 +68,32 @@ impl Connections {
         renewal.gone = gone;
         let mut over = Vec::new();
         for (key, connection) in self.connections.iter_mut().filter(|(_, known)| known.pool == place) {
-            if route.as_ref().is_some_and(|route| !route.leads_to(connection.peer)) {
-                connection.until = MonoNs(0);
-            }
-            if connection.until <= now && connection.listed && connection.talk.is_idle() {
+            let gone = route.as_ref().is_some_and(|route| !route.leads_to(connection.peer));
+            if gone || connection.until != OVER && connection.until <= now {
                 over.push(key);
             }
         }
-        over.into_iter().for_each(|key| self.close(key));
+        over.into_iter().for_each(|key| self.end(key));
+    }
+
+    /// A connection takes nothing more from now on: it is closed when no request is on it.
+    fn end(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.until = OVER;
+        if connection.talk.is_idle() {
+            return self.close(key);
+        }
+        let shared = connection.talk.is_shared();
+        if std::mem::replace(&mut connection.listed, false) {
+            let (place, user) = (connection.pool, connection.user);
+            if let Some(pool) = self.pools.get_mut(place) {
+                pool.unlist(key, user);
+            }
+        }
+        // What others would have shared is replaced now: they are not to wait for its last answer.
+        if shared {
+            self.retire(key);
+        }
     }
 
     /// Whether a connection takes nothing more. One on which no request is is closed then.
@@ -82,8 +101,8 @@ impl Connections {
         let Some(connection) = self.connections.get(key) else { return true };
         // The clock is asked only where connections end at all.
         let over = connection.until != MonoNs(u64::MAX) && connection.until <= self.clock.mono();
-        if over && connection.talk.is_idle() {
-            self.close(key);
+        if over {
+            self.end(key);
         }
         over
     }

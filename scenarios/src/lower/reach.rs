@@ -12,7 +12,7 @@ use crate::codes::{E0311, E0318, E0319, E0405, E0416, E0701, W0803};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
-use crate::node::Node;
+use crate::node::{Node, Span};
 
 const LIFETIME_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_S..=limits::MAX_DURATION_NS;
 const REFRESH_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_S..=3_600 * NS_PER_S;
@@ -24,14 +24,25 @@ pub(super) struct Url<'u> {
     pub(super) secure: bool,
 }
 
-/// Reads `connections`, `resolve` and `tls` into a target. Without a URL, nothing is held against it.
-pub(super) fn lower(ctx: &Ctx<'_>, fields: &Fields<'_>, url: Option<&Url<'_>>, target: &mut Target) {
+/// Reads `connections`, `resolve` and `tls` into a target. Without a URL, nothing is held against it. Returns how many
+/// streams a connection may have, and where that stands: whether it may be said is for the protocol to say.
+pub(super) fn lower(
+    ctx: &Ctx<'_>,
+    fields: &Fields<'_>,
+    url: Option<&Url<'_>>,
+    target: &mut Target,
+) -> Option<(u32, Span)> {
+    let mut streams = None;
     let block = |name: &str, keys| {
         let node = fields.get(name)?;
         ctx.fields(node, fields.key_span(name), keys)
     };
     if let Some(fields) = block("connections", &keys::CONNECTIONS) {
         limit(ctx, &fields, target);
+        streams = fields.get("streams").and_then(|node| {
+            let streams = ctx.whole(node, "`connections.streams`", 1..=limits::MAX_STREAMS)?;
+            Some((streams, fields.key_span("streams")))
+        });
         target.connections = rules(ctx, &fields, target);
     }
     if let Some(fields) = block("resolve", &keys::RESOLVE) {
@@ -44,6 +55,7 @@ pub(super) fn lower(ctx: &Ctx<'_>, fields: &Fields<'_>, url: Option<&Url<'_>>, t
         }
         tls(ctx, &inner, target);
     }
+    streams
 }
 
 fn limit(ctx: &Ctx<'_>, fields: &Fields<'_>, target: &mut Target) {

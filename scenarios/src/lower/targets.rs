@@ -1,11 +1,11 @@
 //! Targets.
 
-use peakdrill_drill_model::plan::Target;
+use peakdrill_drill_model::plan::{Protocol, Target};
 use peakdrill_timebase::NS_PER_MS;
 use url::Url;
 
 use super::reach;
-use crate::codes::{E0313, E0317, E0318, E0404, E0701};
+use crate::codes::{E0313, E0317, E0318, E0319, E0404, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -42,7 +42,6 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Lowered> {
 }
 
 fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
-    protocol(ctx, fields.get("protocol"));
     let url = fields.get("base_url").and_then(|node| checked_url(ctx, node));
     let (connect, request) = timeouts(ctx, fields);
     let mut plan = Target {
@@ -54,22 +53,33 @@ fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
     };
     let known = url.as_ref();
     let known = known.map(|url| reach::Url { host: &url.host, port: url.port, secure: url.secure });
-    reach::lower(ctx, fields, known.as_ref(), &mut plan);
+    let streams = reach::lower(ctx, fields, known.as_ref(), &mut plan);
+    plan.protocol = protocol(ctx, fields.get("protocol"), streams);
     let (base_url, host) = url.map(|url| (url.base, url.host)).unwrap_or_default();
     plan.base_url = base_url;
     Lowered { plan, host, span: fields.get("base_url").map_or(fields.place, |node| node.span) }
 }
 
-fn protocol(ctx: &Ctx<'_>, node: Option<&Node>) {
-    let Some(node) = node else { return };
-    match ctx.text(node, "`protocol`").as_deref() {
-        Some(later @ ("http2" | "grpc")) => {
-            let message = format!("`protocol: {later}` is not built yet");
-            ctx.push(draft(E0313, node.span, message).label("not built yet").help("use `http1`"));
+fn protocol(ctx: &Ctx<'_>, node: Option<&Node>, streams: Option<(u32, Span)>) -> Protocol {
+    let text = node.and_then(|node| Some((node, ctx.text(node, "`protocol`")?)));
+    match text.as_ref().map(|(node, text)| (*node, text.as_ref())) {
+        Some((_, "http2")) => {
+            let streams = streams.map_or(limits::DEFAULT_STREAMS, |(streams, _)| streams);
+            return Protocol::Http2 { streams };
         }
-        Some(_) => _ = ctx.choice(node, "`protocol`", &["http1"]),
+        Some((node, "grpc")) => {
+            let draft = draft(E0313, node.span, "`protocol: grpc` is not built yet").label("not built yet");
+            ctx.push(draft.help("use `http1` or `http2`"));
+        }
+        Some((node, _)) => _ = ctx.choice(node, "`protocol`", &["http1", "http2"]),
         None => {}
     }
+    if let Some((_, span)) = streams {
+        let message =
+            "`streams` has no meaning without `protocol: http2`: over HTTP/1.1 a connection carries one";
+        ctx.push(draft(E0319, span, message));
+    }
+    Protocol::Http1
 }
 
 fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<BaseUrl> {
@@ -105,7 +115,8 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
         Some("http" | "https") => {}
-        Some(later @ ("grpc" | "grpcs" | "ws" | "wss" | "h2c")) => {
+        Some("h2c") => return Err("`h2c://` is written `http://`, with `protocol: http2`".to_owned()),
+        Some(later @ ("grpc" | "grpcs" | "ws" | "wss")) => {
             return Err(format!("the scheme `{later}://` is not built yet"));
         }
         _ => return Err(format!("`{text}` is no http or https URL")),

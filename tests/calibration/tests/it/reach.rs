@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{Node, Part, Plan, Request, Sharing, Subnet, Template};
+use peakdrill_drill_model::plan::{Node, Part, Plan, Protocol, Request, Sharing, Subnet, Template};
 use peakdrill_loadgen::{Config, Resolver, StartError, start};
+use peakdrill_testkit::http2;
 use peakdrill_testkit::scripted::{Script, Seen, Server};
 
 use crate::common::{
@@ -132,6 +133,41 @@ fn old_connections_are_closed_between_requests_and_never_under_one() {
         // At most one in 180 ms; the machine may have been slow.
         assert!((3..=13).contains(&server.accepted()), "{}", server.accepted());
     }
+}
+
+/// Over HTTP/2 there is always something on the connection: it takes nothing more, and ends with its last answer.
+#[test]
+fn an_old_connection_of_http2_ends_with_what_is_under_way() {
+    let slow =
+        |_: &http2::Seen| http2::Answer { after: Duration::from_millis(100), ..http2::Answer::default() };
+    let server = http2::Server::start(http2::Setup::default(), slow).unwrap();
+    let mut plan = plan(&server.url(), hold(100.0, 2 * S), vec![node(get(0, "/"))]);
+    plan.targets[0].protocol = Protocol::Http2 { streams: 100 };
+    plan.targets[0].max_connections = 1;
+    plan.targets[0].connections.lifetime_ns = Some(300 * MS);
+    let told = run(plan);
+    told.assert_sums();
+    assert_eq!((told.step(0).error_count(), server.requests()), (0, 200), "{:?}", told.samples);
+    // At most one in 270 ms.
+    assert!((3..=9).contains(&server.accepted()), "{}", server.accepted());
+}
+
+#[test]
+fn a_journey_has_a_connection_of_http2_of_its_own() {
+    let server = http2::Server::start(http2::Setup::default(), |_| http2::Answer::default()).unwrap();
+    let steps = vec![node(told_apart(0, "/a/")), think(50 * MS), node(told_apart(1, "/b/"))];
+    let mut plan = per_user(&server.url(), hold(40.0, S), steps);
+    plan.targets[0].protocol = Protocol::Http2 { streams: 100 };
+    let told = run(plan);
+    told.assert_sums();
+    assert_eq!(told.step(0).error_count() + told.step(1).error_count(), 0, "{:?}", told.samples);
+    assert_eq!((server.accepted(), server.requests()), (40, 80));
+    let mut by_connection: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    for seen in server.log() {
+        let index = seen.uri.rsplit('/').next().unwrap_or_default().to_owned();
+        by_connection.entry(seen.connection).or_default().insert(index);
+    }
+    assert!(by_connection.len() == 40 && by_connection.values().all(|indices| indices.len() == 1));
 }
 
 #[test]

@@ -16,7 +16,8 @@ use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, Strea
 
 use crate::common::{MS, S, config, get, hold, node, plan, run};
 
-const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
+/// The authority of the certificate.
+pub(crate) const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../fixtures/server.pem");
 const CLIENT_CA: &[u8] = include_bytes!("../../fixtures/client-ca.pem");
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/client.pem");
@@ -43,7 +44,8 @@ struct Connection {
     client: bool,
 }
 
-fn server_config(client_ca: Option<&[u8]>) -> ServerConfig {
+/// Of a server that wants a certificate of this authority, or none.
+pub(crate) fn server_config(client_ca: Option<&[u8]>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
     let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
