@@ -5,14 +5,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_drill_model::plan::{Plan, Sharing, StepId};
 use peakdrill_sockets::{Kind, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 use rand::Rng as _;
 
 use crate::answer::Answer;
 use crate::connections::{Connections, PoolConfig};
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Resolver, Route};
 use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
@@ -107,11 +107,19 @@ impl<'a> Probe<'a> {
         let mut program = Program::compile(plan, &options.run, &options.secrets)?;
         // The load uses the same indices, and what a probe has sent must not come again: no key is sent twice.
         program.uuid_seed = os_random()?.next_u64();
-        let mut pools = Vec::new();
+        let (clock, mut pools) = (OsClock::new(), Vec::new());
         for (target, address) in plan.targets.iter().zip(&program.addresses) {
             let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
-            let dialer = Dialer::new(target, address, connector)?;
-            pools.push(PoolConfig { dialer, max_connections: 1, exact: false, protocol: target.protocol });
+            let route = Route::new(target, address, Resolver::default(), clock)?;
+            let dialer = Dialer::new(target, address, route, connector)?;
+            pools.push(PoolConfig {
+                dialer,
+                max_connections: 1,
+                exact: false,
+                protocol: target.protocol,
+                sharing: Sharing::Pool,
+                lifetime: None,
+            });
         }
         let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
@@ -134,7 +142,6 @@ impl<'a> Probe<'a> {
             current: None,
             birth: 0,
         };
-        let clock = OsClock::new();
         let sockets = Sockets::new(Kind::Epoll).map_err(StartError::os("sockets"))?;
         let (driver, found) = (Connections::new(pools, sockets, clock)?, Found::default());
         Ok(Self { options, clock, program, driver, stamper, session, found })

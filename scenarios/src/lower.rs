@@ -24,6 +24,7 @@ mod isolation;
 mod journeys;
 mod json_body;
 mod load;
+mod reach;
 mod records;
 mod request;
 mod safety;

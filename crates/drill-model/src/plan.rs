@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 pub use crate::journey::*;
+pub use crate::reach::*;
 use crate::shape::Shape;
 
 /// Version of `plan.json`.
@@ -92,7 +93,7 @@ impl Plan {
 }
 
 /// One target and how to connect to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Target {
     /// Its name in the file.
     pub name: String,
@@ -113,6 +114,15 @@ pub struct Target {
     pub tls_ca: Option<String>,
     /// Do not verify the server's certificate. Only by an explicit key, and reported.
     pub tls_insecure: bool,
+    /// Who the generator says it is in TLS, and who the server is to be.
+    #[serde(default)]
+    pub tls: TlsIdentity,
+    /// How connections are shared and renewed, and where they come from.
+    #[serde(default)]
+    pub connections: ConnectionRules,
+    /// Which addresses it has.
+    #[serde(default)]
+    pub resolve: ResolveRules,
 }
 
 /// What is spoken with a target.
