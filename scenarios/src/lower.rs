@@ -31,6 +31,7 @@ mod shapes;
 mod targets;
 mod template;
 mod vars;
+mod ws;
 
 use flow::Fragment;
 use journeys::Journeys;

@@ -69,7 +69,11 @@ fn a_message_has_a_limit_however_it_is_cut() {
     assert_eq!(of(&one), Err(Error::TooLarge(300)));
     let two = [&b"\x02\x7e\x00\xc8"[..], &[b'x'; 200], b"\x80\x65"].concat();
     assert_eq!(of(&two), Err(Error::TooLarge(300)));
-    assert_eq!(of(b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"), Err(Error::TooLarge(300)), "before it is there");
+    assert_eq!(
+        of(b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"),
+        Err(Error::TooLarge(300)),
+        "before it is there"
+    );
     let fits = [&b"\x02\x7e\x00\xc8"[..], &[b'x'; 200], b"\x80\x64", &[b'x'; 100]].concat();
     assert_eq!(of(&fits).unwrap()[0].len(), "Binary ".len() + 300);
 }
