@@ -5,11 +5,13 @@
 
 mod connection;
 mod http1;
+mod owned;
 mod pool;
 mod preopen;
 mod ready;
 mod secured;
 mod talk;
+mod websocket;
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -20,6 +22,8 @@ use std::time::Duration;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_sockets::{Event, Handed, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
+use rand_chacha::ChaCha8Rng;
+use rustc_hash::FxHashMap;
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{Id, JoinSet};
@@ -27,17 +31,24 @@ use tokio::task::{Id, JoinSet};
 use crate::alarm::register;
 use crate::answer::{Answer, Buffers};
 use crate::dial::Stream;
-use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
+use crate::driver::{Completion, Driver, ExchangeId, NotSent, Owner, Passed, Submission, Submitted};
+use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
+use crate::message::Message;
 use connection::{Connection, Writing};
 use http1::Http1;
+use owned::Held;
+pub use owned::WS_LEAVE_MAX_MS;
 pub use pool::CONNECTING_MAX;
 use pool::Pool;
 pub(crate) use pool::PoolConfig;
 use ready::Ready;
 use secured::Secured;
-use talk::Talk;
+use talk::{Talk, Turn};
+pub use websocket::{
+    WS_KEPT_MAX, WS_KEPT_MAX_BYTES, WS_MESSAGE_MAX_BYTES, WS_PASSED_MAX, WS_PASSED_MAX_BYTES,
+};
 
 /// Most that is read at once from a connection in TLS, in bytes. One piece of memory serves all of them.
 const ROOM_BYTES: usize = 64 * 1024;
@@ -72,6 +83,14 @@ pub(crate) struct Connections {
     /// At most two per exchange in flight.
     completions: VecDeque<Completion>,
     buffers: Buffers,
+    /// Those that belong to journeys: at most one for each that a plan lets a journey have.
+    owned: FxHashMap<Owner, Held>,
+    /// Connections whose peers are to close, and until when, in order; those that have closed may still be here.
+    leaving: VecDeque<(MonoNs, usize, Owner)>,
+    /// How many have not closed yet.
+    leavers: usize,
+    /// Seeded by the system: masks must not be foretold.
+    random: ChaCha8Rng,
     /// Nothing that waits is to be sent any more.
     stopped: bool,
     closing: bool,
@@ -99,6 +118,10 @@ impl Connections {
             dialing: HashMap::new(),
             completions: VecDeque::new(),
             buffers: Buffers::default(),
+            owned: FxHashMap::default(),
+            leaving: VecDeque::new(),
+            leavers: 0,
+            random: os_random()?,
             stopped: false,
             closing: false,
         })
@@ -177,7 +200,7 @@ impl Connections {
         let turn = secured.turn(talk, writing, &mut self.room, &mut self.buffers, told, self.clock);
         if !turn.open {
             self.close(key);
-        } else if turn.freed {
+        } else if turn.freed || *writing == Writing::Done && talk.waits_to_write() {
             self.free(key);
         }
         turn.open
@@ -203,7 +226,8 @@ impl Connections {
                 Event::Ended(broken) => talk.ended(broken.as_ref(), at(), completions),
                 Event::Sent(buffer) => {
                     *writing = Writing::Done;
-                    return buffers.give(buffer);
+                    buffers.give(buffer);
+                    Turn { freed: talk.waits_to_write(), open: true }
                 }
                 Event::NotSent(buffer) => {
                     *writing = Writing::Failed;
@@ -239,7 +263,10 @@ impl Connections {
 
     fn close(&mut self, key: usize) {
         if let Some(connection) = self.connections.try_remove(key) {
-            let Connection { pool: place, used, opened_at, listed, .. } = connection;
+            let Connection { pool: place, used, opened_at, listed, talk, .. } = connection;
+            if let Talk::WebSocket(socket) = talk {
+                self.let_go(socket);
+            }
             match connection.secured {
                 Some(_) => self.secured -= 1,
                 None => self.sockets.remove(key),
@@ -257,6 +284,9 @@ impl Connections {
             let Some(connection) = self.connections.get_mut(key).filter(|known| !known.listed) else {
                 return;
             };
+            if let Talk::WebSocket(_) = connection.talk {
+                return self.serve(key);
+            }
             let place = connection.pool;
             let Some(pool) = self.pools.get_mut(place).filter(|_| connection.talk.has_room()) else { return };
             let Some((since, job)) = pool.waiting.pop_front() else {
@@ -283,10 +313,11 @@ impl Connections {
         if job.not_after_unix_s <= self.clock.unix_of(at).seconds().max(0).unsigned_abs() {
             return Err(Back::Expired(at));
         }
-        let Submission { id, method, keep_body, wire, .. } = job;
-        match &mut connection.talk {
-            Talk::Http1(talk) => talk.begin(id, method, Answer::new(self.buffers.take(), keep_body)),
-        }
+        let Submission { id, method, keep_body, wire, ref opening, .. } = job;
+        let Talk::Http1(talk) = &mut connection.talk else {
+            return Err(Back::Closed(Submission { wire, ..job }));
+        };
+        talk.begin(id, method, Answer::new(self.buffers.take(), keep_body), opening.clone());
         connection.used = true;
         self.transmit(key, wire).map(|()| at).map_err(|wire| {
             self.close(key);
@@ -379,12 +410,27 @@ impl Driver for Connections {
         Submitted { at, sent: false }
     }
 
-    fn cancel(&mut self, id: ExchangeId) {
-        let found = self.connections.iter().find(|(_, connection)| connection.talk.carries(id));
-        match found.map(|(key, _)| key) {
-            Some(key) => self.close(key),
+    fn cancel(&mut self, id: ExchangeId) -> Passed {
+        let found = self.connections.iter_mut().find(|(_, connection)| connection.talk.carries(id));
+        match found.map(|(key, connection)| (key, &mut connection.talk)) {
+            Some((_, Talk::WebSocket(socket))) => return socket.cancel(),
+            Some((key, _)) => self.close(key),
             None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|(_, job)| job.id != id)),
         }
+        Passed::default()
+    }
+
+    fn say(&mut self, message: Message) -> Submitted {
+        self.say_over(message)
+    }
+
+    fn leave(&mut self, key: u32, birth: u32, connections: u8) {
+        let set = (0..8).filter(|bit| connections >> bit & 1 == 1);
+        set.for_each(|connection| self.leave_one(Owner { key, birth, connection }));
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.leavers > 0
     }
 
     fn is_alone(&self) -> bool {
@@ -436,6 +482,7 @@ impl Driver for Connections {
             }
             self.open_more(place);
         }
+        self.end_leaves(now);
     }
 
     fn withdraw(&mut self, at: MonoNs) {
@@ -450,6 +497,9 @@ impl Driver for Connections {
         self.closing = true;
         self.dials.abort_all();
         self.connections.clear();
+        self.owned.clear();
+        self.leaving.clear();
+        self.leavers = 0;
         self.sockets.clear();
         self.secured = 0;
         self.completions.clear();

@@ -7,6 +7,7 @@ use peakdrill_wire_http1::Method;
 
 use crate::answer::Answer;
 use crate::extract::Fault;
+use crate::message::Message;
 
 /// Names one exchange of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,42 @@ pub(crate) struct Submission {
     pub(crate) keep_body: bool,
     /// The Unix second from which it must not be sent any more.
     pub(crate) not_after_unix_s: u64,
+    /// It asks for a connection of its journey's own.
+    pub(crate) opening: Option<Box<Opening>>,
+}
+
+/// Names a connection that belongs to a journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Owner {
+    /// Place of its session.
+    pub(crate) key: u32,
+    /// Tells it from others that had the same place.
+    pub(crate) birth: u32,
+    /// Which one of the session's.
+    pub(crate) connection: u8,
+}
+
+/// What is asked for by a request that makes a connection its journey's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) owner: Owner,
+    /// What the answer must prove itself by.
+    pub(crate) accept: String,
+    /// The subprotocols that are offered, of which it must take one; it may not take any when there are none.
+    pub(crate) offered: Vec<String>,
+    /// The Unix second from which nothing may be sent over it.
+    pub(crate) not_after_unix_s: u64,
+    /// Whether some step only waits: what comes while no step does is kept for it.
+    pub(crate) keeps: bool,
+}
+
+/// Messages that were not the answer of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Passed {
+    /// That came before it, since the step before on the same connection.
+    pub(crate) over: u32,
+    /// That no step can see any more: there were more than are kept.
+    pub(crate) dropped: u32,
 }
 
 /// When a request was submitted, and whether it was handed to a connection then.
@@ -56,6 +93,8 @@ pub(crate) enum Completion {
     Sent { id: ExchangeId, at: MonoNs },
     /// Answered in full, or failed.
     Done { id: ExchangeId, at: MonoNs, result: Result<Answer, Fault> },
+    /// Messages were passed over: comes before `Done`.
+    Passed { id: ExchangeId, passed: Passed },
     /// Given up.
     NotSent { id: ExchangeId, at: MonoNs, why: NotSent },
 }
@@ -68,8 +107,15 @@ pub(crate) trait Driver {
     fn recycle(&mut self, buffer: Vec<u8>);
     /// Takes a request. When it was handed to a connection at once, no `Sent` comes. Other completions come later.
     fn submit(&mut self, submission: Submission) -> Submitted;
-    /// Gives up an exchange, and the connection it is on; no completion of it comes any more but one that is there.
-    fn cancel(&mut self, id: ExchangeId);
+    /// Gives up an exchange, and the connection it is on, unless that belongs to its journey; no completion of it comes
+    /// any more but one that is there. Tells what it had passed over.
+    fn cancel(&mut self, id: ExchangeId) -> Passed;
+    /// Sends a message over a connection of its journey's own, or waits for one. Completions come as for a request.
+    fn say(&mut self, message: Message) -> Submitted;
+    /// A journey is over: takes leave of the peers of its connections, the set bits of `connections`.
+    fn leave(&mut self, key: u32, birth: u32, connections: u8);
+    /// Whether peers that leave was taken of have not closed yet. It does not last.
+    fn is_leaving(&self) -> bool;
     /// Whether nothing of it needs the runtime now: then it is waited for by [`Self::wait`], else by [`Self::turn`] in a
     /// task.
     fn is_alone(&self) -> bool;

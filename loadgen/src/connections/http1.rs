@@ -10,7 +10,7 @@ use peakdrill_wire_http1::{Error, Limits, Method, Progress, ResponseDecoder};
 use super::connection::Writing;
 use super::talk::Turn;
 use crate::answer::{Answer, BODY_MAX_BYTES, HEAD_MAX_BYTES};
-use crate::driver::{Completion, ExchangeId};
+use crate::driver::{Completion, ExchangeId, Opening};
 use crate::extract::Fault;
 
 const LIMITS: Limits = Limits { head_bytes: HEAD_MAX_BYTES, body_bytes: BODY_MAX_BYTES };
@@ -19,16 +19,20 @@ const LIMITS: Limits = Limits { head_bytes: HEAD_MAX_BYTES, body_bytes: BODY_MAX
 pub(super) struct Http1 {
     decoder: ResponseDecoder,
     exchange: Option<Exchange>,
+    /// The connection has switched to what was asked for, and how many of the bytes received last belonged to the answer.
+    switched: Option<(Box<Opening>, usize)>,
 }
 
 struct Exchange {
     id: ExchangeId,
     answer: Answer,
+    /// What it asks to switch to.
+    opening: Option<Box<Opening>>,
 }
 
 impl Http1 {
     pub(super) fn new() -> Self {
-        Self { decoder: ResponseDecoder::new(LIMITS), exchange: None }
+        Self { decoder: ResponseDecoder::new(LIMITS), exchange: None, switched: None }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -40,9 +44,20 @@ impl Http1 {
     }
 
     /// A request was handed over.
-    pub(super) fn begin(&mut self, id: ExchangeId, method: Method, answer: Answer) {
+    pub(super) fn begin(
+        &mut self,
+        id: ExchangeId,
+        method: Method,
+        answer: Answer,
+        opening: Option<Box<Opening>>,
+    ) {
         self.decoder.begin(method);
-        self.exchange = Some(Exchange { id, answer });
+        self.exchange = Some(Exchange { id, answer, opening });
+    }
+
+    /// What the connection has switched to, if it has.
+    pub(super) fn take_switched(&mut self) -> Option<(Box<Opening>, usize)> {
+        self.switched.take()
     }
 
     pub(super) fn received(
@@ -53,17 +68,25 @@ impl Http1 {
         told: &mut VecDeque<Completion>,
     ) -> Turn {
         // What nobody asked for makes the next answer doubtful.
-        let Some(Exchange { id, mut answer }) = self.exchange.take() else {
+        let Some(Exchange { id, mut answer, opening }) = self.exchange.take() else {
             return Turn { freed: false, open: false };
         };
         let (result, open) = match self.decoder.feed(bytes, &mut answer) {
             Ok(Progress::More) => {
-                self.exchange = Some(Exchange { id, answer });
+                self.exchange = Some(Exchange { id, answer, opening });
                 return Turn::NOTHING;
             }
             Ok(Progress::Done { used, reusable }) => {
                 (Ok(answer), reusable && used == bytes.len() && writing == Writing::Done)
             }
+            Ok(Progress::Switched { used }) => match opening.map(|opening| proven(opening, &answer)) {
+                Some(Ok(opening)) => {
+                    self.switched = Some((opening, used));
+                    (Ok(answer), true)
+                }
+                Some(Err(fault)) => (Err(fault), false),
+                None => (Err(fault(Error::Switched)), false),
+            },
             Err(error) => (Err(fault(error)), false),
         };
         told.push_back(Completion::Done { id, at, result });
@@ -78,7 +101,7 @@ impl Http1 {
     ) -> Turn {
         let exchange = self.exchange.take();
         let freed = exchange.is_some();
-        told.extend(exchange.map(|Exchange { id, answer }| {
+        told.extend(exchange.map(|Exchange { id, answer, .. }| {
             let result = match (broken, self.decoder.finish()) {
                 (None, Ok(())) => Ok(answer),
                 (None, Err(error)) => Err(fault(error)),
@@ -92,6 +115,32 @@ impl Http1 {
             Completion::Done { id, at, result }
         }));
         Turn { freed, open: false }
+    }
+}
+
+/// Whether an answer proves that the peer has switched to what was asked for (RFC 6455, 4.1).
+fn proven(opening: Box<Opening>, answer: &Answer) -> Result<Box<Opening>, Fault> {
+    let fields = answer.fields();
+    let lists = |name: &str, wanted: &str| {
+        let options = fields.get_all(name).flat_map(|value| value.split(|c| *c == b','));
+        options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    let refused = |detail: String| Err(Fault { class: ErrorClass::WsRefused, detail });
+    if !lists("upgrade", "websocket") || !lists("connection", "upgrade") {
+        return refused("the answer switches to something else than WebSocket".into());
+    }
+    if fields.get("sec-websocket-accept") != Some(opening.accept.as_bytes()) {
+        return refused("sec-websocket-accept is not that of the key".into());
+    }
+    if fields.get("sec-websocket-extensions").is_some_and(|value| !value.is_empty()) {
+        return refused("the peer uses extensions that were not offered".into());
+    }
+    let taken = fields.get("sec-websocket-protocol").unwrap_or_default();
+    let known = opening.offered.iter().any(|offered| offered.as_bytes() == taken);
+    match (known, taken.is_empty(), opening.offered.is_empty()) {
+        (true, ..) | (_, true, true) => Ok(opening),
+        (_, true, false) => refused("the peer takes none of the subprotocols that were offered".into()),
+        _ => refused("the peer takes a subprotocol that was not offered".into()),
     }
 }
 

@@ -9,12 +9,15 @@ use peakdrill_timebase::MonoNs;
 
 use super::connection::Writing;
 use super::http1::Http1;
+use super::websocket::WebSocket;
 use crate::driver::{Completion, ExchangeId};
 
 /// What is said over one connection.
 pub(super) enum Talk {
     /// One exchange after the other.
     Http1(Http1),
+    /// Messages both ways, of one journey.
+    WebSocket(Box<WebSocket>),
 }
 
 /// What became of a connection.
@@ -35,6 +38,7 @@ impl Talk {
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Http1(talk) => talk.is_idle(),
+            Self::WebSocket(_) => false,
         }
     }
 
@@ -42,12 +46,22 @@ impl Talk {
     pub(super) fn is_idle(&self) -> bool {
         match self {
             Self::Http1(talk) => talk.is_idle(),
+            Self::WebSocket(talk) => talk.is_idle(),
+        }
+    }
+
+    /// Whether there is something to be written as soon as what was handed over is.
+    pub(super) fn waits_to_write(&self) -> bool {
+        match self {
+            Self::Http1(_) => false,
+            Self::WebSocket(talk) => talk.waits_to_write(),
         }
     }
 
     pub(super) fn carries(&self, id: ExchangeId) -> bool {
         match self {
             Self::Http1(talk) => talk.carries(id),
+            Self::WebSocket(talk) => talk.carries(id),
         }
     }
 
@@ -60,7 +74,19 @@ impl Talk {
         told: &mut VecDeque<Completion>,
     ) -> Turn {
         match self {
-            Self::Http1(talk) => talk.received(bytes, at, writing, told),
+            Self::Http1(talk) => {
+                let turn = talk.received(bytes, at, writing, told);
+                if turn.freed
+                    && let Some((opening, used)) = talk.take_switched()
+                {
+                    let mut socket = Box::new(WebSocket::new(*opening));
+                    let Turn { open, .. } = socket.received(bytes.get(used..).unwrap_or_default(), at, told);
+                    *self = Self::WebSocket(socket);
+                    return Turn { freed: true, open };
+                }
+                turn
+            }
+            Self::WebSocket(talk) => talk.received(bytes, at, told),
         }
     }
 
@@ -73,6 +99,7 @@ impl Talk {
     ) -> Turn {
         match self {
             Self::Http1(talk) => talk.ended(broken, at, told),
+            Self::WebSocket(talk) => talk.ended(broken, at, told),
         }
     }
 }

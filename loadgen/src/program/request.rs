@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
-use peakdrill_drill_model::plan::{Part, Plan, Request, StepId};
+use peakdrill_drill_model::plan::{MessageKind, Part, Plan, Request, StepId, Ws, WsAct};
 use peakdrill_shadow_tag::baggage;
 use peakdrill_timebase::UnixNs;
 use peakdrill_wire_http1::{self as wire, put_decimal};
+use peakdrill_wire_ws::KEY_BYTES;
 
+use super::websocket::{self, WsCode};
 use crate::cookies::{Jar, Origin};
 use crate::error::StartError;
 use crate::extract::Reader;
@@ -17,8 +19,17 @@ use crate::target::Address;
 use crate::template::{Escape, Lets, Names, Text, Unfilled, Values};
 
 /// Headers that belong to the connection or the message's frame, or to the tag: a plan may not set them.
-const RESERVED: [&str; 6] =
-    ["content-length", "transfer-encoding", "connection", "upgrade", "traceparent", "expect"];
+const RESERVED: [&str; 9] = [
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "traceparent",
+    "expect",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+];
 
 /// A request step, compiled.
 #[derive(Debug)]
@@ -41,6 +52,8 @@ pub(crate) struct RequestCode {
     /// Baggage that the request has anyway.
     baggage: Option<Text>,
     body: Body,
+    /// What it does with a WebSocket of its journey.
+    pub(crate) ws: Option<WsCode>,
 }
 
 /// Room for what a request is made of.
@@ -121,12 +134,21 @@ impl RequestCode {
         if let Some(length) = body.fixed_length(&method) {
             head.literal(format!("content-length: {length}\r\n").as_bytes());
         }
+        let ws = WsCode::compile(request, run, names)?;
+        let opens = ws.as_ref().is_some_and(WsCode::opens);
+        if opens {
+            head.literal(websocket::UPGRADE);
+        }
         Ok(Self {
             step: request.step,
             target,
             timeout_ns: request.timeout_ns.unwrap_or(spec.request_timeout_ns),
             reader: Reader::compile(request, names)?,
-            method: if method == Method::HEAD { wire::Method::Head } else { wire::Method::Other },
+            method: match method {
+                Method::HEAD => wire::Method::Head,
+                _ if opens => wire::Method::Upgrade,
+                _ => wire::Method::Other,
+            },
             is_safe: method == Method::GET || method == Method::HEAD,
             cookies: names.cookies.then(|| Home { host: address.domain.clone(), tls: address.tls }),
             extracted_names: Vec::new(),
@@ -134,6 +156,7 @@ impl RequestCode {
             head,
             baggage,
             body,
+            ws,
         })
     }
 
@@ -148,24 +171,53 @@ impl RequestCode {
         self.cookies.as_ref().map(|home| Origin { target, host: &home.host, tls: home.tls })
     }
 
-    /// Writes the whole request, tagged. Returns its ids, and the Unix second from which it must not be sent any more.
+    /// Writes the message, and the text that its answer is compared with.
+    pub(super) fn write_message(
+        &self,
+        values: &Values<'_>,
+        scratch: &mut Scratch,
+        payload: &mut Vec<u8>,
+        expected: Option<(&Text, &mut Vec<u8>)>,
+    ) -> Result<(), Unwritten> {
+        let Scratch { value, lets, .. } = scratch;
+        self.compute(values, value, lets)?;
+        let values = &Values { lets: &*lets, ..*values };
+        match &self.body {
+            Body::Fixed(body) => payload.extend_from_slice(body),
+            Body::Shared(file) => payload.extend_from_slice(file),
+            Body::Dynamic(text) => text.render(values, payload).map_err(|why| self.unfilled(why))?,
+        }
+        expected.map_or(Ok(()), |(text, out)| text.render(values, out)).map_err(|why| self.unfilled(why))
+    }
+
+    /// Computes the values that come before all else.
+    fn compute(&self, values: &Values<'_>, room: &mut Vec<u8>, lets: &mut Lets) -> Result<(), Unwritten> {
+        lets.clear();
+        for text in &self.values {
+            room.clear();
+            text.render(&Values { lets: &*lets, ..*values }, room).map_err(|why| self.unfilled(why))?;
+            lets.push(room);
+        }
+        Ok(())
+    }
+
+    /// Writes the whole request, tagged; `key` is that of an opening. Returns its ids, and the Unix second from which it must not be sent any more.
     pub(crate) fn write(
         &self,
         (values, jar): (&Values<'_>, &mut Jar),
         stamper: &mut Stamper,
         wire: &mut Vec<u8>,
         scratch: &mut Scratch,
+        key: Option<&[u8; KEY_BYTES]>,
     ) -> Result<(Ids, u64), Unwritten> {
         let now_unix_s = UnixNs(values.now_ns).seconds();
         let Scratch { body: room, value, lets } = scratch;
-        lets.clear();
-        for text in &self.values {
-            value.clear();
-            text.render(&Values { lets: &*lets, ..*values }, value).map_err(|why| self.unfilled(why))?;
-            lets.push(value);
-        }
+        self.compute(values, value, lets)?;
         let values = &Values { lets: &*lets, ..*values };
         self.head.render(values, wire).map_err(|why| self.unfilled(why))?;
+        if let Some(key) = key {
+            [&b"sec-websocket-key: "[..], key, b"\r\n"].iter().for_each(|part| wire.extend_from_slice(part));
+        }
         if let Some(origin) = self.origin() {
             jar.put(origin, now_unix_s, wire);
         }
@@ -271,6 +323,10 @@ fn compile_fields(
 }
 
 fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {
+    let message = match &request.ws {
+        Some(Ws { act: WsAct::Say { kind, .. }, .. }) => Some(*kind),
+        _ => None,
+    };
     let content_type =
         request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
     let content_type = content_type.map_or_else(Vec::new, |(_, value)| {
@@ -279,6 +335,8 @@ fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {
     let escape = match request.body.as_ref().map(|body| body.0.as_slice()) {
         // A body that was computed as a whole, to be signed, is sent as it is.
         Some([Part::Value(_)]) => Escape::None,
+        _ if message == Some(MessageKind::Json) => Escape::Json,
+        _ if message.is_some() => Escape::None,
         _ if is_json(&content_type) => Escape::Json,
         _ if is_form(&content_type) => Escape::Percent,
         _ => Escape::None,

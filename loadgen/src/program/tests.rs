@@ -115,6 +115,8 @@ fn path_of(program: &Program, index: u64, answer: impl Fn(usize) -> &'static str
         started: false,
         current: None,
         birth: 0,
+        connections: 0,
+        opened_for: None,
     };
     let mut path = Vec::new();
     loop {
@@ -189,7 +191,7 @@ fn write(program: &Program, extracted: &[Option<String>]) -> Result<(String, Str
     };
     let mut stamper = Stamper::new(&Tagging::Plain, "r", ChaCha8Rng::from_seed([0; 32])).unwrap();
     let mut out = Vec::new();
-    code.write((&values, &mut Jar::default()), &mut stamper, &mut out, &mut Scratch::default())?;
+    code.write((&values, &mut Jar::default()), &mut stamper, &mut out, &mut Scratch::default(), None)?;
     let text = String::from_utf8(out).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let (head, _) = head.split_once("traceparent: 00-").unwrap();
