@@ -115,21 +115,12 @@ impl RequestCode {
             computed.push(Text::compile(value, Escape::None, run, names));
             names.lets.push(name.clone());
         }
-        let mut head = Text::default();
-        head.literal(format!("{method} {}", address.path_prefix).as_bytes());
-        head.append(path(request, address, run, names)?);
-        head.literal(b" HTTP/1.1\r\n");
-        let fields = compile_fields(plan, request, address, run, names)?;
-        let mut baggage = None;
-        for (name, text) in fields {
-            if name == baggage::HEADER {
-                baggage = Some(text);
-                continue;
-            }
-            head.literal(format!("{name}: ").as_bytes());
-            head.append(text);
-            head.literal(b"\r\n");
-        }
+        // A message has no head: it goes over what a request opened.
+        let (mut head, baggage) = if request.is_message() {
+            Default::default()
+        } else {
+            compile_head(plan, request, (&method, address), run, names)?
+        };
         let body = compile_body(request, run, names);
         if let Some(length) = body.fixed_length(&method) {
             head.literal(format!("content-length: {length}\r\n").as_bytes());
@@ -269,6 +260,32 @@ impl Body {
             Self::Dynamic(_) => None,
         }
     }
+}
+
+/// Request line and fields that do not depend on the body, and the baggage.
+fn compile_head(
+    plan: &Plan,
+    request: &Request,
+    (method, address): (&Method, &Address),
+    run: &str,
+    names: &mut Names,
+) -> Result<(Text, Option<Text>), StartError> {
+    let mut head = Text::default();
+    head.literal(format!("{method} {}", address.path_prefix).as_bytes());
+    head.append(path(request, address, run, names)?);
+    head.literal(b" HTTP/1.1\r\n");
+    let fields = compile_fields(plan, request, address, run, names)?;
+    let mut baggage = None;
+    for (name, text) in fields {
+        if name == baggage::HEADER {
+            baggage = Some(text);
+            continue;
+        }
+        head.literal(format!("{name}: ").as_bytes());
+        head.append(text);
+        head.literal(b"\r\n");
+    }
+    Ok((head, baggage))
 }
 
 fn bad(what: &str, text: &str) -> StartError {

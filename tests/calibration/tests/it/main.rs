@@ -18,3 +18,7 @@ mod journeys;
 mod secure;
 #[cfg(test)]
 mod tags;
+#[cfg(test)]
+mod websocket;
+#[cfg(test)]
+mod websocket_faults;

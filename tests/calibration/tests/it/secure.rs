@@ -13,12 +13,11 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::common::{S, config, get, hold, node, plan, run};
 
-const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
+pub(crate) const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../fixtures/server.pem");
 const KEY: &[u8] = include_bytes!("../../fixtures/server.key");
 
-/// Serves so many TLS connections, one after the other, each to its end.
-fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
+fn server_config() -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
     let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
@@ -28,7 +27,38 @@ fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .unwrap();
-    let config = Arc::new(config);
+    Arc::new(config)
+}
+
+/// Serves so many WebSockets over TLS, one after the other, each to its end: answers each message with itself. Tells
+/// the numbers of messages and of close frames.
+pub(crate) fn serve_sockets(connections: usize) -> (SocketAddr, JoinHandle<(usize, usize)>) {
+    let config = server_config();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (mut messages, mut closes) = (0, 0);
+        for _ in 0..connections {
+            let (tcp, _) = listener.accept().unwrap();
+            tcp.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+            let tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), tcp);
+            let mut socket = tungstenite::accept(tls).unwrap();
+            while let Ok(message) = socket.read() {
+                closes += usize::from(message.is_close());
+                if message.is_text() {
+                    messages += 1;
+                    socket.send(message).unwrap();
+                }
+            }
+        }
+        (messages, closes)
+    });
+    (address, serving)
+}
+
+/// Serves so many TLS connections, one after the other, each to its end.
+fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
+    let config = server_config();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serving = std::thread::spawn(move || {
