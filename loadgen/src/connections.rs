@@ -22,8 +22,6 @@ use std::time::Duration;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_sockets::{Event, Handed, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
-use rand_chacha::ChaCha8Rng;
-use rustc_hash::FxHashMap;
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{Id, JoinSet};
@@ -31,14 +29,13 @@ use tokio::task::{Id, JoinSet};
 use crate::alarm::register;
 use crate::answer::{Answer, Buffers};
 use crate::dial::Stream;
-use crate::driver::{Completion, Driver, ExchangeId, NotSent, Owner, Passed, Submission, Submitted};
-use crate::engine::os_random;
+use crate::driver::{Completion, Driver, ExchangeId, NotSent, Passed, Submission, Submitted};
 use crate::error::StartError;
 use crate::extract::Fault;
 use crate::message::Message;
 use connection::{Connection, Writing};
 use http1::Http1;
-use owned::Held;
+use owned::Owned;
 pub use owned::WS_LEAVE_MAX_MS;
 pub use pool::CONNECTING_MAX;
 use pool::Pool;
@@ -90,14 +87,8 @@ pub(crate) struct Connections {
     /// At most two per exchange in flight.
     completions: VecDeque<Completion>,
     buffers: Buffers,
-    /// Those that belong to journeys: at most one for each that a plan lets a journey have.
-    owned: FxHashMap<Owner, Held>,
-    /// Connections whose peers are to close, and until when, in order; those that have closed may still be here.
-    leaving: VecDeque<(MonoNs, usize, Owner)>,
-    /// How many have not closed yet.
-    leavers: usize,
-    /// Seeded by the system: masks must not be foretold.
-    random: ChaCha8Rng,
+    /// Those that belong to journeys.
+    owned: Owned,
     /// Nothing that waits is to be sent any more.
     stopped: bool,
     closing: bool,
@@ -128,10 +119,7 @@ impl Connections {
             dialing: HashMap::new(),
             completions: VecDeque::new(),
             buffers: Buffers::default(),
-            owned: FxHashMap::default(),
-            leaving: VecDeque::new(),
-            leavers: 0,
-            random: os_random()?,
+            owned: Owned::new()?,
             stopped: false,
             closing: false,
         })
@@ -316,7 +304,7 @@ impl Connections {
                 return;
             };
             if let Talk::WebSocket(_) = connection.talk {
-                return self.serve(key);
+                return self.write_out(key);
             }
             let place = connection.pool;
             let Some(pool) = self.pools.get_mut(place).filter(|_| connection.talk.has_room()) else { return };
@@ -455,13 +443,12 @@ impl Driver for Connections {
         self.say_over(message)
     }
 
-    fn leave(&mut self, key: u32, birth: u32, connections: u8) {
-        let set = (0..8).filter(|bit| connections >> bit & 1 == 1);
-        set.for_each(|connection| self.leave_one(Owner { key, birth, connection }));
+    fn take_leave(&mut self, key: u32, birth: u32, connections: u8) {
+        self.leave_all(key, birth, connections);
     }
 
     fn is_leaving(&self) -> bool {
-        self.leavers > 0
+        self.owned.is_leaving()
     }
 
     fn is_alone(&self) -> bool {
@@ -538,8 +525,6 @@ impl Driver for Connections {
         self.dials.abort_all();
         self.connections.clear();
         self.owned.clear();
-        self.leaving.clear();
-        self.leavers = 0;
         self.sockets.clear();
         self.secured = 0;
         self.completions.clear();

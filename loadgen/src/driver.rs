@@ -113,7 +113,7 @@ pub(crate) trait Driver {
     /// Sends a message over a connection of its journey's own, or waits for one. Completions come as for a request.
     fn say(&mut self, message: Message) -> Submitted;
     /// A journey is over: takes leave of the peers of its connections, the set bits of `connections`.
-    fn leave(&mut self, key: u32, birth: u32, connections: u8);
+    fn take_leave(&mut self, key: u32, birth: u32, connections: u8);
     /// Whether peers that leave was taken of have not closed yet. It does not last.
     fn is_leaving(&self) -> bool;
     /// Whether nothing of it needs the runtime now: then it is waited for by [`Self::wait`], else by [`Self::turn`] in a

@@ -166,7 +166,7 @@ impl<'a> Probe<'a> {
     /// Takes leave of the peers of its own connections, and waits until they have closed or taken too long.
     async fn leave(&mut self) {
         let Session { birth, connections, .. } = self.session;
-        self.driver.leave(0, birth, connections);
+        self.driver.take_leave(0, birth, connections);
         let mut left_ms = WS_LEAVE_MAX_MS;
         while self.driver.is_leaving() && left_ms > 0 {
             let pause = Duration::from_millis(TICK_MS);

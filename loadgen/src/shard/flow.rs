@@ -329,7 +329,7 @@ impl<D: Driver> Shard<D> {
             return;
         };
         if session.connections != 0 {
-            self.parts.driver.leave(key as u32, session.birth, session.connections);
+            self.parts.driver.take_leave(key as u32, session.birth, session.connections);
         }
         let place = Place { intended: session.intended, phase: session.phase, step: None };
         if session.started {

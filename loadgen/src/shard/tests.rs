@@ -48,7 +48,7 @@ impl Driver for Silent {
     fn say(&mut self, _: Message) -> Submitted {
         Submitted { at: MonoNs(0), sent: false }
     }
-    fn leave(&mut self, _: u32, _: u32, _: u8) {}
+    fn take_leave(&mut self, _: u32, _: u32, _: u8) {}
     fn is_leaving(&self) -> bool {
         false
     }
