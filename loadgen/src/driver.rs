@@ -2,6 +2,7 @@
 
 use std::task::Context;
 
+use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::MonoNs;
 use peakdrill_wire_http1::Method;
 
@@ -23,8 +24,10 @@ pub(crate) struct ExchangeId {
 pub(crate) struct Submission {
     pub(crate) id: ExchangeId,
     pub(crate) target: usize,
-    /// The request as it goes out.
+    /// The request as it goes out: its head in the form of the target's protocol, and its body.
     pub(crate) wire: Vec<u8>,
+    /// Where the body begins.
+    pub(crate) head_bytes: usize,
     pub(crate) method: Method,
     /// Whether the whole body is wanted, or its beginning.
     pub(crate) keep_body: bool,
@@ -32,6 +35,29 @@ pub(crate) struct Submission {
     pub(crate) not_after_unix_s: u64,
     /// It asks for a connection of its journey's own.
     pub(crate) opening: Option<Box<Opening>>,
+    /// How often it was handed over and came back unprocessed. That it was handed over is told once.
+    pub(crate) returned: u8,
+}
+
+impl Submission {
+    /// What is told of a request that is given up. One of which it was told that it was handed over has failed.
+    pub(crate) fn not_sent(&self, at: MonoNs, why: NotSent) -> Completion {
+        let id = self.id;
+        if self.returned == 0 {
+            return Completion::NotSent { id, at, why };
+        }
+        let (class, because) = match why {
+            NotSent::NoConnection => (ErrorClass::ConnectTimeout, "no other connection was free in time"),
+            NotSent::Expired => {
+                (ErrorClass::Cancelled, "its token ran out before another connection took it")
+            }
+            NotSent::Stopped => {
+                (ErrorClass::Cancelled, "the load was stopped before another connection took it")
+            }
+        };
+        let detail = format!("the peer did not look at it, and {because}");
+        Completion::Done { id, at, result: Err(Fault { class, detail }) }
+    }
 }
 
 /// Names a connection that belongs to a journey.
@@ -55,6 +81,8 @@ pub(crate) struct Opening {
     pub(crate) offered: Vec<String>,
     /// The Unix second from which nothing may be sent over it.
     pub(crate) not_after_unix_s: u64,
+    /// How many of the bytes received last belonged to the answer that grants it; 0: it is not granted.
+    pub(crate) granted: usize,
     /// Whether some step only waits: what comes while no step does is kept for it.
     pub(crate) keeps: bool,
 }
@@ -107,8 +135,8 @@ pub(crate) trait Driver {
     fn recycle(&mut self, buffer: Vec<u8>);
     /// Takes a request. When it was handed to a connection at once, no `Sent` comes. Other completions come later.
     fn submit(&mut self, submission: Submission) -> Submitted;
-    /// Gives up an exchange, and the connection it is on, unless that belongs to its journey; no completion of it comes
-    /// any more but one that is there. Tells what it had passed over.
+    /// Gives up an exchange, and the connection it is on if that carries one at a time and belongs to nobody; no completion
+    /// of it comes any more but one that is there. Tells what it had passed over.
     fn cancel(&mut self, id: ExchangeId) -> Passed;
     /// Sends a message over a connection of its journey's own, or waits for one. Completions come as for a request.
     fn say(&mut self, message: Message) -> Submitted;

@@ -20,7 +20,7 @@ use crate::error::StartError;
 use crate::extract::Fault;
 use crate::json::Found;
 use crate::message::Message;
-use crate::program::{Op, Program, Scratch, Unwritten};
+use crate::program::{Op, Program, Scratch, Unwritten, Written};
 use crate::sample;
 use crate::secrets::Secrets;
 use crate::session::{Current, Memory, Session, prepare};
@@ -115,7 +115,7 @@ impl<'a> Probe<'a> {
             let dialer = Dialer::new(target, address, connector)?;
             // One for requests, and one for each WebSocket that the journey may have.
             let max_connections = 1 + usize::from(WS_PER_JOURNEY_MAX);
-            pools.push(PoolConfig { dialer, max_connections, exact: false });
+            pools.push(PoolConfig { dialer, max_connections, exact: false, protocol: target.protocol });
         }
         let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
@@ -247,13 +247,23 @@ impl<'a> Probe<'a> {
             return Ok((Job::Message(message), Ids { trace: 0, span: 0 }));
         }
         let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch, nonce.as_ref());
-        let (ids, not_after_unix_s) = written.map_err(unwritten)?;
+        let Written { ids, not_after_unix_s, head_bytes } = written.map_err(unwritten)?;
         let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
         let opening = match (&code.ws, owner, &nonce) {
             (Some(ws), Some(owner), Some(key)) => ws.opening(owner, key, not_after_unix_s),
             _ => None,
         };
-        let request = Submission { id, target, wire, method, keep_body, not_after_unix_s, opening };
+        let request = Submission {
+            id,
+            target,
+            wire,
+            head_bytes,
+            method,
+            keep_body,
+            not_after_unix_s,
+            opening,
+            returned: 0,
+        };
         Ok((Job::Request(request), ids))
     }
 

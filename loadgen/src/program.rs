@@ -1,5 +1,6 @@
 //! A plan compiled for running: every text to literals and holes, every journey to a list of instructions.
 
+mod head;
 mod request;
 mod websocket;
 
@@ -14,7 +15,7 @@ use crate::feeder::Rows;
 use crate::secrets::Secrets;
 use crate::target::Address;
 use crate::template::Names;
-pub(crate) use request::{RequestCode, Scratch, Unwritten, is_json};
+pub(crate) use request::{RequestCode, Scratch, Unwritten, Written, is_json};
 pub(crate) use websocket::WsCode;
 
 /// Most instructions of one journey.

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::WS_PER_JOURNEY_MAX;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS};
 use rand::Rng as _;
@@ -10,14 +9,13 @@ use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashMap;
 
 use super::Connections;
-use super::connection::{Connection, Writing};
+use super::connection::Connection;
 use super::talk::Talk;
 use super::websocket::WebSocket;
 use crate::answer::Answer;
-use crate::driver::{Completion, ExchangeId, NotSent, Owner, Submitted};
+use crate::driver::{Completion, NotSent, Owner, Submitted};
 use crate::engine::os_random;
 use crate::error::StartError;
-use crate::extract::Fault;
 use crate::message::Message;
 
 /// How long a peer may take to close after leave was taken of it, in milliseconds.
@@ -53,6 +51,27 @@ impl Owned {
         self.leavers > 0
     }
 
+    /// What masks are drawn from.
+    pub(super) fn random(&mut self) -> &mut ChaCha8Rng {
+        &mut self.random
+    }
+
+    /// A WebSocket can be found by its owner from now on.
+    pub(super) fn meet(&mut self, key: usize, socket: &mut WebSocket) {
+        if !std::mem::replace(&mut socket.known, true) {
+            self.held.insert(socket.owner(), Held::Open(key));
+        }
+    }
+
+    /// A WebSocket has no connection any more.
+    pub(super) fn let_go(&mut self, socket: Box<WebSocket>) {
+        if socket.is_leaving() {
+            self.leavers -= 1;
+        } else {
+            self.held.insert(socket.owner(), Held::Over(socket));
+        }
+    }
+
     /// Forgets all of them.
     pub(super) fn clear(&mut self) {
         self.held.clear();
@@ -64,80 +83,37 @@ impl Owned {
 impl Connections {
     /// A message goes out, or is waited for.
     pub(super) fn say_over(&mut self, message: Message) -> Submitted {
+        if !self.owned.held.contains_key(&message.owner) {
+            // One that was opened just now becomes known by that.
+            self.send_out();
+        }
         let at = self.clock.mono();
         let now = (at, self.clock.unix_of(at).seconds().max(0).unsigned_abs());
         let (owner, id) = (message.owner, message.id);
-        let (answer, mask) =
-            (Answer::new(self.buffers.take(), message.keep_body), self.owned.random.next_u32().to_ne_bytes());
-        let told = &mut self.completions;
-        let key = match self.owned.held.get_mut(&owner) {
-            Some(Held::Open(key)) => *key,
-            Some(Held::Over(socket)) => {
-                socket.say(message, answer, now, mask, told);
-                return Submitted { at, sent: false };
-            }
-            None => usize::MAX,
-        };
-        match self.connections.get_mut(key).map(|connection| &mut connection.talk) {
-            Some(Talk::WebSocket(socket)) => {
-                socket.say(message, answer, now, mask, told);
-                self.write_out(key);
+        let answer = Answer::new(self.told.buffers.take(), message.keep_body);
+        let mask = self.owned.random.next_u32().to_ne_bytes();
+        let told = &mut self.told.completions;
+        match self.owned.held.get_mut(&owner) {
+            Some(Held::Over(socket)) => socket.say(message, answer, now, mask, told),
+            Some(Held::Open(key)) => {
+                let key = *key;
+                if let Some(Connection { talk: Talk::WebSocket(socket), .. }) = self.connections.get_mut(key)
+                {
+                    socket.say(message, answer, now, mask, told);
+                }
+                self.mark(key);
             }
             // Nobody asks for a connection that was not opened.
-            _ => told.push_back(Completion::NotSent { id, at, why: NotSent::NoConnection }),
+            None => told.push_back(Completion::NotSent { id, at, why: NotSent::NoConnection }),
         }
         Submitted { at, sent: false }
     }
 
-    /// A WebSocket has something to write, or is new.
-    pub(super) fn write_out(&mut self, key: usize) {
-        let Some(Connection { talk: Talk::WebSocket(socket), writing, .. }) = self.connections.get_mut(key)
-        else {
-            return;
-        };
-        if !socket.known {
-            socket.known = true;
-            self.owned.held.insert(socket.owner(), Held::Open(key));
-        }
-        if *writing == Writing::UnderWay || !socket.waits_to_write() {
-            return;
-        }
-        let mut out = self.buffers.take();
-        let random = &mut self.owned.random;
-        let sent = socket.write(&mut out, || random.next_u32().to_ne_bytes());
-        let is_over = socket.is_over();
-        let at = self.clock.mono();
-        if let Err(out) = self.transmit(key, out) {
-            self.buffers.give(out);
-            return self.broken(key, sent, at);
-        }
-        if let Some((id, answer)) = sent {
-            self.completions.push_back(Completion::Sent { id, at });
-            let done = answer.map(|answer| Completion::Done { id, at, result: Ok(answer) });
-            self.completions.extend(done);
-        }
-        // What was written last has answered the peer's close frame.
-        if is_over {
-            self.close(key);
-        }
-    }
-
-    /// The peer takes nothing any more: the connection ends, and so does what was to be written.
-    fn broken(&mut self, key: usize, unsent: Option<(ExchangeId, Option<Answer>)>, at: MonoNs) {
-        let detail = "the connection had ended before the message was sent".to_owned();
-        if let Some((id, Some(_))) = unsent {
-            let result = Err(Fault { class: ErrorClass::Closed, detail });
-            self.completions.push_back(Completion::Done { id, at, result });
-        }
-        if let Some(connection) = self.connections.get_mut(key) {
-            let _ = connection.talk.ended(None, at, &mut self.completions);
-        }
-        self.close(key);
-    }
-
     /// A journey is over: leave is taken of the peers of its connections, the set bits.
     pub(super) fn leave_all(&mut self, key: u32, birth: u32, connections: u8) {
+        // Those that were opened just now become known by that.
         let set = (0..WS_PER_JOURNEY_MAX).filter(|bit| connections >> bit & 1 == 1);
+        self.send_out();
         set.for_each(|connection| self.leave_one(Owner { key, birth, connection }));
     }
 
@@ -151,7 +127,7 @@ impl Connections {
         let limit = self.clock.mono().plus(WS_LEAVE_MAX_MS * NS_PER_MS);
         self.owned.leaving.push_back((limit, key, owner));
         self.owned.leavers += 1;
-        self.write_out(key);
+        self.mark(key);
     }
 
     /// Closes the connections whose peers took too long to do so.
@@ -162,15 +138,6 @@ impl Connections {
             {
                 self.close(key);
             }
-        }
-    }
-
-    /// A WebSocket has no connection any more.
-    pub(super) fn let_go(&mut self, socket: Box<WebSocket>) {
-        if socket.is_leaving() {
-            self.owned.leavers -= 1;
-        } else {
-            self.owned.held.insert(socket.owner(), Held::Over(socket));
         }
     }
 }

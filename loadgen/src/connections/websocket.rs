@@ -34,7 +34,7 @@ pub(super) struct WebSocket {
     /// Whether those who look for it by its owner know it.
     pub(super) known: bool,
     ears: Ears,
-    /// A message that could not be written yet, and whether it ends with that.
+    /// A message that is to be written, or was taken out to be, and the answer of one that ends with that.
     unsent: Option<(ExchangeId, Vec<u8>, Option<Answer>)>,
     /// The journey is over: the peer has to close.
     leaving: bool,
@@ -121,9 +121,11 @@ impl WebSocket {
             return Turn { freed: false, open: false };
         }
         self.give_up_unsent(at, told);
-        // A peer that closes gets an answer to that, unless it has answered itself.
-        let open = self.ears.over.is_none() || self.ears.goodbye.is_some() && !self.leaving;
-        Turn { freed: self.waits_to_write(), open }
+        // A peer that closes gets an answer to that when the connection is closed, unless it has answered itself.
+        if self.leaving && self.ears.over.is_some() {
+            self.ears.goodbye = None;
+        }
+        Turn { freed: self.has_out(), open: self.ears.over.is_none() }
     }
 
     pub(super) fn ended(
@@ -203,32 +205,31 @@ impl WebSocket {
         self.ears.goodbye = Some(NORMAL);
     }
 
-    pub(super) fn waits_to_write(&self) -> bool {
-        self.unsent.is_some() || self.ears.ping.is_some() || self.ears.goodbye.is_some() || !self.known
+    /// Whether something is to be written, or those who look for it do not know it yet.
+    pub(super) fn has_out(&self) -> bool {
+        let unsent = self.unsent.as_ref().is_some_and(|(_, frame, _)| !frame.is_empty());
+        unsent || self.ears.ping.is_some() || self.ears.goodbye.is_some() || !self.known
     }
 
-    /// Writes what waits into a buffer; `mask` gives a mask for each frame. What was a message is sent with it.
-    pub(super) fn write(
-        &mut self,
-        out: &mut Vec<u8>,
-        mut mask: impl FnMut() -> [u8; 4],
-    ) -> Option<(ExchangeId, Option<Answer>)> {
+    /// What is to be written; `mask` gives a mask for each frame.
+    pub(super) fn take_out(&mut self, mut mask: impl FnMut() -> [u8; 4]) -> Vec<u8> {
+        let frame = self.unsent.as_mut().map(|(_, frame, _)| std::mem::take(frame));
+        let mut out = frame.unwrap_or_default();
         if let Some(payload) = self.ears.ping.take() {
-            put_pong(out, &payload, mask());
+            put_pong(&mut out, &payload, mask());
         }
-        let sent = self.unsent.take().map(|(id, frame, answer)| {
-            out.extend_from_slice(&frame);
-            (id, answer)
-        });
         if let Some(code) = self.ears.goodbye.take() {
-            put_close(out, code, mask());
+            put_close(&mut out, code, mask());
         }
-        sent
+        out
     }
 
-    /// Whether nothing is to be heard any more.
-    pub(super) fn is_over(&self) -> bool {
-        self.ears.over.is_some()
+    /// What was taken out was handed to the socket.
+    pub(super) fn handed(&mut self, at: MonoNs, told: &mut VecDeque<Completion>) {
+        if let Some((id, _, answer)) = self.unsent.take_if(|(_, frame, _)| frame.is_empty()) {
+            told.push_back(Completion::Sent { id, at });
+            told.extend(answer.map(|answer| Completion::Done { id, at, result: Ok(answer) }));
+        }
     }
 }
 

@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
-use peakdrill_drill_model::plan::{MessageKind, Part, Plan, Request, StepId, Ws, WsAct};
+use peakdrill_drill_model::plan::{MessageKind, Part, Plan, Protocol, Request, StepId, Template, Ws, WsAct};
 use peakdrill_shadow_tag::baggage;
 use peakdrill_timebase::UnixNs;
 use peakdrill_wire_http1::{self as wire, put_decimal};
 use peakdrill_wire_ws::KEY_BYTES;
 
-use super::websocket::{self, WsCode};
 use crate::cookies::{Jar, Origin};
 use crate::error::StartError;
 use crate::extract::Reader;
+use crate::form::Form;
 use crate::tagging::{Ids, NoToken, Stamper};
 use crate::target::Address;
 use crate::template::{Escape, Lets, Names, Text, Unfilled, Values};
+
+use super::head::{Head, Line, unfit};
+use super::websocket::{self, WsCode};
 
 /// Headers that belong to the connection or the message's frame, or to the tag: a plan may not set them.
 const RESERVED: [&str; 9] = [
@@ -47,8 +50,8 @@ pub(crate) struct RequestCode {
     extracted_names: Vec<String>,
     /// Computed before all else.
     values: Vec<Text>,
-    /// Request line and fields, all but baggage, tag, and the length of a body that is not fixed.
-    head: Text,
+    /// All but baggage, tag, and the length of a body that is not fixed.
+    head: Head,
     /// Baggage that the request has anyway.
     baggage: Option<Text>,
     body: Body,
@@ -76,6 +79,24 @@ enum Body {
     /// A file.
     Shared(Arc<Vec<u8>>),
     Dynamic(Text),
+}
+
+/// What a request that was written is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) ids: Ids,
+    /// The Unix second from which it must not be sent any more.
+    pub(crate) not_after_unix_s: u64,
+    /// Where its body begins.
+    pub(crate) head_bytes: usize,
+}
+
+/// A field of a request.
+struct Field {
+    name: HeaderName,
+    text: Text,
+    /// It holds something secret.
+    secret: bool,
 }
 
 /// Why a request could not be written.
@@ -115,20 +136,23 @@ impl RequestCode {
             computed.push(Text::compile(value, Escape::None, run, names));
             names.lets.push(name.clone());
         }
+        let form = if spec.protocol == Protocol::Http1 { Form::Lines } else { Form::Block };
+        let ws = WsCode::compile(request, form, run, names)?;
         // A message has no head: it goes over what a request opened.
         let (mut head, baggage) = if request.is_message() {
-            Default::default()
+            (Head::Lines(Text::default()), None)
         } else {
-            compile_head(plan, request, (&method, address), run, names)?
+            compile_head(plan, request, (&method, address, form), run, names)?
         };
-        let body = compile_body(request, run, names);
-        if let Some(length) = body.fixed_length(&method) {
-            head.literal(format!("content-length: {length}\r\n").as_bytes());
-        }
-        let ws = WsCode::compile(request, run, names)?;
         let opens = ws.as_ref().is_some_and(WsCode::opens);
         if opens {
-            head.literal(websocket::UPGRADE);
+            websocket::put_upgrade(&mut head);
+        }
+        let body = compile_body(request, run, names);
+        if let Some(length) = body.fixed_length(&method) {
+            let mut text = Text::default();
+            text.literal(length.to_string().as_bytes());
+            head.field("content-length", text, false);
         }
         Ok(Self {
             step: request.step,
@@ -154,6 +178,12 @@ impl RequestCode {
     /// The names of the journey's extracted values: known when all of its steps are.
     pub(super) fn name_extracted(&mut self, names: &[String]) {
         self.extracted_names = names.to_vec();
+    }
+
+    /// How its fields are written.
+    #[cfg(test)]
+    pub(super) fn form(&self) -> Form {
+        self.head.form()
     }
 
     /// Where its cookies belong; `None` when its journey keeps none.
@@ -192,7 +222,7 @@ impl RequestCode {
         Ok(())
     }
 
-    /// Writes the whole request, tagged; `key` is that of an opening. Returns its ids, and the Unix second from which it must not be sent any more.
+    /// Writes the whole request, tagged. `key` is that of the opening of a WebSocket.
     pub(crate) fn write(
         &self,
         (values, jar): (&Values<'_>, &mut Jar),
@@ -200,17 +230,18 @@ impl RequestCode {
         wire: &mut Vec<u8>,
         scratch: &mut Scratch,
         key: Option<&[u8; KEY_BYTES]>,
-    ) -> Result<(Ids, u64), Unwritten> {
-        let now_unix_s = UnixNs(values.now_ns).seconds();
+    ) -> Result<Written, Unwritten> {
+        let (now_unix_s, form) = (UnixNs(values.now_ns).seconds(), self.head.form());
         let Scratch { body: room, value, lets } = scratch;
         self.compute(values, value, lets)?;
         let values = &Values { lets: &*lets, ..*values };
         self.head.render(values, wire).map_err(|why| self.unfilled(why))?;
-        if let Some(key) = key {
-            [&b"sec-websocket-key: "[..], key, b"\r\n"].iter().for_each(|part| wire.extend_from_slice(part));
-        }
         if let Some(origin) = self.origin() {
-            jar.put(origin, now_unix_s, wire);
+            self.head.note(jar, values, wire).map_err(|why| self.unfilled(why))?;
+            jar.put(origin, now_unix_s, form, wire);
+        }
+        if let Some(key) = key {
+            form.put(wire, "sec-websocket-key", key, false);
         }
         let body = match &self.body {
             Body::Fixed(body) => body,
@@ -218,24 +249,26 @@ impl RequestCode {
             Body::Dynamic(text) => {
                 room.clear();
                 text.render(values, room).map_err(|why| self.unfilled(why))?;
-                wire.extend_from_slice(b"content-length: ");
-                put_decimal(wire, room.len() as u64);
-                wire.extend_from_slice(b"\r\n");
+                value.clear();
+                put_decimal(value, room.len() as u64);
+                form.put(wire, "content-length", value, false);
                 room
             }
         };
         let now_unix_s = now_unix_s.max(0).unsigned_abs();
         let stamped = match &self.baggage {
-            None => stamper.stamp(wire, None, now_unix_s)?,
+            None => stamper.stamp(form, wire, None, now_unix_s)?,
             Some(text) => {
                 let mut own = Vec::new();
                 text.render(values, &mut own).map_err(|why| self.unfilled(why))?;
-                stamper.stamp(wire, Some(&own), now_unix_s)?
+                stamper.stamp(form, wire, Some(&own), now_unix_s)?
             }
         };
-        wire.extend_from_slice(b"\r\n");
+        self.head.end(wire);
+        let head_bytes = wire.len();
         wire.extend_from_slice(body);
-        Ok(stamped)
+        let (ids, not_after_unix_s) = stamped;
+        Ok(Written { ids, not_after_unix_s, head_bytes })
     }
 
     fn unfilled(&self, why: Unfilled) -> Unwritten {
@@ -262,28 +295,25 @@ impl Body {
     }
 }
 
-/// Request line and fields that do not depend on the body, and the baggage.
+/// The head that does not depend on the body, and the baggage.
 fn compile_head(
     plan: &Plan,
     request: &Request,
-    (method, address): (&Method, &Address),
+    (method, address, form): (&Method, &Address, Form),
     run: &str,
     names: &mut Names,
-) -> Result<(Text, Option<Text>), StartError> {
-    let mut head = Text::default();
-    head.literal(format!("{method} {}", address.path_prefix).as_bytes());
-    head.append(path(request, address, run, names)?);
-    head.literal(b" HTTP/1.1\r\n");
-    let fields = compile_fields(plan, request, address, run, names)?;
+) -> Result<(Head, Option<Text>), StartError> {
+    let whole = path(request, address, run, names)?;
+    let (host, fields) = compile_fields(plan, request, address, form, run, names)?;
+    let line = Line { method: method.clone(), path: whole, tls: address.tls, host };
+    let mut head = Head::new(form, line);
     let mut baggage = None;
-    for (name, text) in fields {
+    for Field { name, text, secret } in fields {
         if name == baggage::HEADER {
             baggage = Some(text);
-            continue;
+        } else {
+            head.field(name.as_str(), text, secret);
         }
-        head.literal(format!("{name}: ").as_bytes());
-        head.append(text);
-        head.literal(b"\r\n");
     }
     Ok((head, baggage))
 }
@@ -292,10 +322,12 @@ fn bad(what: &str, text: &str) -> StartError {
     StartError::Plan(format!("`{text}` is not {what}"))
 }
 
-/// The path behind the target's prefix. Whatever is inserted is percent-encoded, so one filling stands for all.
+/// The path, with the target's prefix. Whatever is inserted is percent-encoded, so one filling stands for all.
 fn path(request: &Request, address: &Address, run: &str, names: &mut Names) -> Result<Text, StartError> {
-    let path = Text::compile(&request.path, Escape::Percent, run, names);
-    let sample = [address.path_prefix.as_bytes(), &path.sample()].concat();
+    let mut path = Text::default();
+    path.literal(address.path_prefix.as_bytes());
+    path.append(Text::compile(&request.path, Escape::Percent, run, names));
+    let sample = path.sample();
     let is_path = sample.starts_with(b"/")
         && !sample.contains(&b'#')
         && Uri::from_maybe_shared(sample.clone()).is_ok_and(|uri| uri.authority().is_none());
@@ -306,10 +338,11 @@ fn compile_fields(
     plan: &Plan,
     request: &Request,
     address: &Address,
+    form: Form,
     run: &str,
     names: &mut Names,
-) -> Result<Vec<(HeaderName, Text)>, StartError> {
-    let mut fields = Vec::new();
+) -> Result<(Text, Vec<Field>), StartError> {
+    let (mut fields, mut host): (Vec<Field>, _) = (Vec::new(), None);
     let tag = plan.shadow.as_ref().map(|shadow| shadow.header.to_ascii_lowercase());
     for (name, template) in &request.headers {
         let unsendable = || StartError::Plan(format!("header `{name}` cannot be sent"));
@@ -317,26 +350,41 @@ fn compile_fields(
         if RESERVED.contains(&key.as_str()) || tag.as_deref() == Some(key.as_str()) {
             return Err(StartError::Plan(format!("header `{name}` is set by the engine alone")));
         }
-        if key == baggage::HEADER && fields.iter().any(|(known, _)| *known == key) {
+        if key == baggage::HEADER && fields.iter().any(|known| known.name == key) {
             return Err(StartError::Plan("header `baggage` is set twice: join the two by a comma".into()));
         }
         let text = Text::compile(template, Escape::Field, run, names);
-        HeaderValue::from_bytes(&text.sample()).map_err(|_| unsendable())?;
-        fields.push((key, text));
-    }
-    let agent = HeaderValue::from_static(concat!("peakdrill/", env!("CARGO_PKG_VERSION")));
-    let defaults =
-        [(HOST, address.host.clone()), (USER_AGENT, agent), (ACCEPT, HeaderValue::from_static("*/*"))];
-    for (name, value) in defaults {
-        if !fields.iter().any(|(known, _)| *known == name) {
-            let mut text = Text::default();
-            text.literal(value.as_bytes());
-            // The host belongs first (RFC 9110, 7.2).
-            let at = if name == HOST { 0 } else { fields.len() };
-            fields.insert(at, (name, text));
+        let sample = text.sample();
+        HeaderValue::from_bytes(&sample).map_err(|_| unsendable())?;
+        if let Some(why) = unfit(form, &key, &sample) {
+            return Err(StartError::Plan(format!("header `{name}` cannot be sent: {why}")));
+        }
+        if key == HOST && host.is_none() {
+            host = Some(text);
+        } else {
+            fields.push(Field { name: key, text, secret: holds_secret(template) });
         }
     }
-    Ok(fields)
+    let agent = HeaderValue::from_static(concat!("peakdrill/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in [(USER_AGENT, agent), (ACCEPT, HeaderValue::from_static("*/*"))] {
+        if !fields.iter().any(|known| known.name == name) {
+            fields.push(Field { name, text: literal(&value), secret: false });
+        }
+    }
+    Ok((host.unwrap_or_else(|| literal(&address.host)), fields))
+}
+
+fn literal(value: &HeaderValue) -> Text {
+    let mut text = Text::default();
+    text.literal(value.as_bytes());
+    text
+}
+
+/// Whether a secret is written into it, or may be.
+fn holds_secret(template: &Template) -> bool {
+    let mut found = false;
+    template.visit(&mut |part| found |= matches!(part, Part::Secret(_) | Part::Value(_)));
+    found
 }
 
 fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {

@@ -7,17 +7,28 @@ use peakdrill_drill_model::plan::{
 };
 use peakdrill_wire_ws::{KEY_BYTES, Kind, accept_of};
 
+use super::head::Head;
 use super::request::{RequestCode, Scratch, Unwritten};
 use crate::driver::{ExchangeId, Opening, Owner};
 use crate::error::StartError;
+use crate::form::Form;
 use crate::message::{Awaited, Message, Until};
 use crate::template::{Escape, Names, Text, Values};
 
-/// The field lines of a request that asks to switch to WebSocket, all but the key.
-pub(super) const UPGRADE: &[u8] =
-    b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n";
+/// The fields of a request that asks to switch to WebSocket, all but the key.
+const UPGRADE: [(&str, &str); 3] =
+    [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")];
 /// The header that offers subprotocols.
-pub(super) const SUBPROTOCOLS: &str = "sec-websocket-protocol";
+const SUBPROTOCOLS: &str = "sec-websocket-protocol";
+
+/// Adds what asks to switch to WebSocket.
+pub(super) fn put_upgrade(head: &mut Head) {
+    for (name, value) in UPGRADE {
+        let mut text = Text::default();
+        text.literal(value.as_bytes());
+        head.field(name, text, false);
+    }
+}
 
 /// What a step does with a WebSocket.
 #[derive(Debug)]
@@ -50,6 +61,7 @@ struct Answering {
 impl WsCode {
     pub(super) fn compile(
         request: &Request,
+        form: Form,
         run: &str,
         names: &mut Names,
     ) -> Result<Option<Self>, StartError> {
@@ -57,6 +69,9 @@ impl WsCode {
         if ws.connection >= WS_PER_JOURNEY_MAX {
             let problem = format!("a journey has at most {WS_PER_JOURNEY_MAX} WebSockets");
             return Err(StartError::Plan(problem));
+        }
+        if form != Form::Lines {
+            return Err(StartError::Plan("a WebSocket is opened over HTTP/1.1, not over HTTP/2".into()));
         }
         let act = match &ws.act {
             WsAct::Open => Act::Open { offered: offered(request)?, keeps: false },
@@ -97,7 +112,7 @@ impl WsCode {
     ) -> Option<Box<Opening>> {
         let Act::Open { offered, keeps } = &self.act else { return None };
         let (accept, offered) = (accept_of(key), offered.clone());
-        Some(Box::new(Opening { owner, accept, offered, not_after_unix_s, keeps: *keeps }))
+        Some(Box::new(Opening { owner, accept, offered, not_after_unix_s, granted: 0, keeps: *keeps }))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Parts, Shard, Timer, USER_PAU
 use crate::arrivals::USERS_INDEX_BITS;
 use crate::driver::{Driver, ExchangeId, Submission};
 use crate::extract::Fault;
-use crate::program::{Unwritten, WsCode};
+use crate::program::{Unwritten, Written, WsCode};
 use crate::recorder::{End, Place};
 use crate::session::{Current, Exhausted, Next, Session, prepare};
 use crate::tagging::Ids;
@@ -250,8 +250,8 @@ impl<D: Driver> Shard<D> {
         let owner = code.ws.as_ref().map(|ws| session.owner(key, ws.connection));
         let (values, jar) = session.values(program, clock.unix_of(now));
         let written = code.write((&values, jar), stamper, &mut wire, &mut self.scratch, nonce.as_ref());
-        let (ids, not_after_unix_s) = match written {
-            Ok(stamped) => stamped,
+        let Written { ids, not_after_unix_s, head_bytes } = match written {
+            Ok(written) => written,
             Err(why) => {
                 driver.recycle(wire);
                 return self.unwritten(id, now, why);
@@ -262,7 +262,17 @@ impl<D: Driver> Shard<D> {
             (Some(ws), Some(owner), Some(key)) => ws.opening(owner, key, not_after_unix_s),
             _ => None,
         };
-        let submission = Submission { id, target, wire, method, keep_body, not_after_unix_s, opening };
+        let submission = Submission {
+            id,
+            target,
+            wire,
+            head_bytes,
+            method,
+            keep_body,
+            not_after_unix_s,
+            opening,
+            returned: 0,
+        };
         let submitted = driver.submit(submission);
         session.current = Some(Current { ids, submitted: submitted.at, ..current });
         if submitted.sent {

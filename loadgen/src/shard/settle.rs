@@ -293,7 +293,8 @@ pub(crate) fn judge<'p>(
     found: &mut Found,
     now_unix_s: i64,
 ) -> Result<Verdict<'p>, Fault> {
-    if let Some(why) = answer.fields().get(REFUSED_HEADER) {
+    let refused = answer.fields().get(REFUSED_HEADER).or_else(|| answer.trailers().get(REFUSED_HEADER));
+    if let Some(why) = refused {
         let detail = String::from_utf8_lossy(why).into_owned();
         return Err(Fault { class: ErrorClass::IsolationRefused, detail });
     }

@@ -12,6 +12,9 @@ mod errors;
 mod flow;
 #[cfg(test)]
 mod freeze;
+mod http2;
+#[cfg(test)]
+mod http2_peers;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::common::{MS, S, Told, node, run_over, transports};
+use crate::common::{MS, S, Told, hold, node, run_over, transports};
 use crate::secure;
 use crate::websocket::{drill, next, open, say};
 
@@ -34,6 +34,7 @@ fn all_end(class: ErrorClass, step: u16, plan: &Plan) -> Told {
 fn ask(url: &str) -> Plan {
     let mut plan = drill(url, 10.0, vec![open(0, "/"), node(say(1, Some("a"), next()))]);
     plan.targets[0].request_timeout_ns = 300 * MS;
+    plan.load.phases[0].shape = hold(50.0, S / 5);
     plan
 }
 
