@@ -1,13 +1,15 @@
 //! Steps over a WebSocket of the journey.
 
 use peakdrill_drill_model::plan::{
-    MessageKind, Node as Step, Part, Receive, Request, Template, Until, WS_PER_JOURNEY_MAX, Ws, WsAct,
+    MessageKind, Node as Step, Part, Protocol, Receive, Request, Template, Until, WS_PER_JOURNEY_MAX, Ws,
+    WsAct,
 };
 
 use super::journeys::Env;
 use super::request::{self, TIMEOUT_RANGE_NS};
+use super::targets::Lowered;
 use super::{body, check, json_body};
-use crate::codes::{E0202, E0319, E0324, E0406, E0701};
+use crate::codes::{E0202, E0313, E0319, E0324, E0406, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -32,6 +34,8 @@ pub(super) fn lower(env: &mut Env<'_>, node: &Node, key: Span) -> Vec<Step> {
     let target = request::target(env, fields.get("target"), key);
     let values = request::values(env, &fields);
     let path = fields.get("path").and_then(|node| request::path(env, node));
+    let target =
+        target.and_then(|target| over_http1(env.ctx, env.targets.get(usize::from(target))?, target, key));
     let mut message = Request { method: "WS".to_owned(), values, ..Request::default() };
     let connection = match (target, path) {
         (Some(target), Some(path)) => {
@@ -60,6 +64,18 @@ pub(super) fn lower(env: &mut Env<'_>, node: &Node, key: Span) -> Vec<Step> {
     let opening = env.sockets.get(usize::from(connection)).filter(|_| !is_open);
     let opening = opening.map(|socket| socket.open.clone());
     opening.into_iter().chain([message]).map(|request| Step::Request(Box::new(request))).collect()
+}
+
+/// Refuses a WebSocket over anything but HTTP/1.1.
+fn over_http1(ctx: &Ctx<'_>, target: &Lowered, number: u16, key: Span) -> Option<u16> {
+    if target.plan.protocol == Protocol::Http1 {
+        return Some(number);
+    }
+    let message =
+        format!("`ws` steps over HTTP/2, as the target `{}` speaks it, are not built yet", target.plan.name);
+    let help = "declare the same host once more as a target with `protocol: http1`";
+    ctx.push(draft(E0313, key, message).label("not built yet").help(help));
+    None
 }
 
 /// The number of the connection that a step speaks over; described by its first step.

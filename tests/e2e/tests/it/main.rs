@@ -14,3 +14,4 @@ mod shapes;
 mod shop;
 mod support;
 mod vectors;
+mod websocket;
