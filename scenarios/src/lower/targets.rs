@@ -1,6 +1,6 @@
 //! Targets.
 
-use peakdrill_drill_model::plan::Target;
+use peakdrill_drill_model::plan::{Protocol, Target};
 use peakdrill_timebase::NS_PER_MS;
 use url::Url;
 
@@ -41,10 +41,10 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Lowered> {
 }
 
 fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
-    protocol(ctx, fields.get("protocol"));
     let url = fields.get("base_url").and_then(|node| checked_url(ctx, node));
     let (connect, request) = timeouts(ctx, fields);
-    let (max_connections, exact) = connections(ctx, fields);
+    let Connections { max, exact, streams } = connections(ctx, fields);
+    let protocol = protocol(ctx, fields.get("protocol"), streams);
     let (tls_ca, tls_insecure) = tls(ctx, fields);
     let (base_url, host) = url.unwrap_or_default();
     Lowered {
@@ -53,8 +53,9 @@ fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
             base_url,
             connect_timeout_ns: connect,
             request_timeout_ns: request,
-            max_connections,
+            max_connections: max,
             exact_connections: exact,
+            protocol,
             tls_ca,
             tls_insecure,
         },
@@ -63,16 +64,26 @@ fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
     }
 }
 
-fn protocol(ctx: &Ctx<'_>, node: Option<&Node>) {
-    let Some(node) = node else { return };
-    match ctx.text(node, "`protocol`").as_deref() {
-        Some(later @ ("http2" | "grpc")) => {
-            let message = format!("`protocol: {later}` is not built yet");
-            ctx.push(draft(E0313, node.span, message).label("not built yet").help("use `http1`"));
+fn protocol(ctx: &Ctx<'_>, node: Option<&Node>, streams: Option<(u32, Span)>) -> Protocol {
+    let text = node.and_then(|node| Some((node, ctx.text(node, "`protocol`")?)));
+    match text.as_ref().map(|(node, text)| (*node, text.as_ref())) {
+        Some((_, "http2")) => {
+            let streams = streams.map_or(limits::DEFAULT_STREAMS, |(streams, _)| streams);
+            return Protocol::Http2 { streams };
         }
-        Some(_) => _ = ctx.choice(node, "`protocol`", &["http1"]),
+        Some((node, "grpc")) => {
+            let draft = draft(E0313, node.span, "`protocol: grpc` is not built yet").label("not built yet");
+            ctx.push(draft.help("use `http1` or `http2`"));
+        }
+        Some((node, _)) => _ = ctx.choice(node, "`protocol`", &["http1", "http2"]),
         None => {}
     }
+    if let Some((_, span)) = streams {
+        let message =
+            "`streams` has no meaning without `protocol: http2`: over HTTP/1.1 a connection carries one";
+        ctx.push(draft(E0319, span, message));
+    }
+    Protocol::Http1
 }
 
 fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String)> {
@@ -104,7 +115,8 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
         Some("http" | "https" | "ws" | "wss") => {}
-        Some(later @ ("grpc" | "grpcs" | "h2c")) => {
+        Some("h2c") => return Err("`h2c://` is written `http://`, with `protocol: http2`".to_owned()),
+        Some(later @ ("grpc" | "grpcs")) => {
             return Err(format!("the scheme `{later}://` is not built yet"));
         }
         _ => return Err(format!("`{text}` is no http, https, ws or wss URL")),
@@ -136,8 +148,16 @@ fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
     (read("connect", defaults.0), read("request", defaults.1))
 }
 
-fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (usize, bool) {
-    let default = (limits::DEFAULT_CONNECTIONS, false);
+/// The block `connections`.
+struct Connections {
+    max: usize,
+    exact: bool,
+    /// And where it stands.
+    streams: Option<(u32, Span)>,
+}
+
+fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> Connections {
+    let default = Connections { max: limits::DEFAULT_CONNECTIONS, exact: false, streams: None };
     let Some(node) = fields.get("connections") else { return default };
     let Some(fields) = ctx.fields(node, fields.key_span("connections"), &keys::CONNECTIONS) else {
         return default;
@@ -150,7 +170,11 @@ fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (usize, bool) {
         ctx.push(draft(E0319, fields.key_span("exact"), message));
     }
     let max = max.and_then(|node| ctx.whole(node, "`connections.max`", 1..=limits::MAX_CONNECTIONS));
-    (max.unwrap_or(default.0), exact)
+    let streams = fields.get("streams").and_then(|node| {
+        let streams = ctx.whole(node, "`connections.streams`", 1..=limits::MAX_STREAMS as usize)?;
+        Some((streams as u32, fields.key_span("streams")))
+    });
+    Connections { max: max.unwrap_or(default.max), exact, streams }
 }
 
 fn tls(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (Option<String>, bool) {
