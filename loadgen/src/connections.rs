@@ -8,13 +8,15 @@ mod greeting;
 mod handing;
 mod http1;
 mod http2;
-mod own;
+mod owned;
+mod per_user;
 mod pool;
 mod preopen;
 mod ready;
 mod renew;
 mod secured;
 mod talk;
+mod websocket;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -31,12 +33,15 @@ use tokio::task::{Id, JoinSet};
 
 use crate::alarm::register;
 use crate::dial::{Dialed, Stream};
-use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
+use crate::driver::{Completion, Driver, ExchangeId, NotSent, Passed, Submission, Submitted};
 use crate::error::StartError;
 use crate::extract::Fault;
+use crate::message::Message;
 use connection::{Connection, Life, Writing};
 use greeting::open;
 use handing::Back;
+use owned::Owned;
+pub use owned::WS_LEAVE_MAX_MS;
 pub(crate) use pool::PoolConfig;
 pub use pool::{CONNECTING_MAX, CONNECTING_USERS_MAX};
 use pool::{Errand, Pool, Waiting};
@@ -44,6 +49,9 @@ use ready::Ready;
 pub(crate) use renew::Lifetime;
 use secured::Secured;
 use talk::{Talk, Told, Turn};
+pub use websocket::{
+    WS_KEPT_MAX, WS_KEPT_MAX_BYTES, WS_MESSAGE_MAX_BYTES, WS_PASSED_MAX, WS_PASSED_MAX_BYTES,
+};
 
 /// Most that is read at once from a connection in TLS, in bytes. One piece of memory serves all of them.
 const ROOM_BYTES: usize = 64 * 1024;
@@ -86,6 +94,8 @@ pub(crate) struct Connections {
     told: Told,
     /// Connections whose talks have something to send.
     unsent: Vec<usize>,
+    /// Those that belong to journeys.
+    owned: Owned,
     /// Nothing that waits is to be sent any more.
     stopped: bool,
     closing: bool,
@@ -116,6 +126,7 @@ impl Connections {
             dialing: HashMap::new(),
             told: Told::default(),
             unsent: Vec::new(),
+            owned: Owned::new()?,
             stopped: false,
             closing: false,
         })
@@ -227,7 +238,7 @@ impl Connections {
                 Event::Sent(buffer) => {
                     *writing = Writing::Done;
                     talk.give(buffer, &mut told.buffers);
-                    Turn { freed: talk.is_shared(), open: true }
+                    Turn { freed: talk.is_shared() || talk.has_out(), open: true }
                 }
                 Event::NotSent(buffer) => {
                     *writing = Writing::Failed;
@@ -326,18 +337,30 @@ impl Driver for Connections {
         Submitted { at, sent: false }
     }
 
-    fn cancel(&mut self, id: ExchangeId) {
+    fn cancel(&mut self, id: ExchangeId) -> Passed {
         let found = self.connections.iter().find(|(_, connection)| connection.talk.carries(id));
         match found.map(|(key, _)| key) {
             Some(key) => self.give_up(key, id),
             None => {
-                self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|waiting| waiting.job.id != id))
+                self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|waiting| waiting.job.id != id));
+                Passed::default()
             }
         }
     }
 
-    fn leave(&mut self, key: u32) {
+    fn say(&mut self, message: Message) -> Submitted {
+        self.say_over(message)
+    }
+
+    fn leave(&mut self, key: u32, birth: u32, sockets: u8) {
         self.close_own(key);
+        if sockets != 0 {
+            self.leave_all(key, birth, sockets);
+        }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.owned.is_leaving()
     }
 
     fn is_alone(&self) -> bool {
@@ -403,6 +426,7 @@ impl Driver for Connections {
             self.renew(place, now);
             self.open_more(place);
         }
+        self.end_leaves(now);
     }
 
     fn withdraw(&mut self, at: MonoNs) {
@@ -417,6 +441,7 @@ impl Driver for Connections {
         self.dials.abort_all();
         self.unsent.clear();
         self.connections.clear();
+        self.owned.clear();
         self.sockets.clear();
         self.secured = 0;
         self.told.completions.clear();

@@ -180,6 +180,27 @@ impl Stamper {
         Ok((Ids { trace, span }, not_after))
     }
 
+    /// 128 random bits.
+    pub(crate) fn nonce(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        self.random.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// Ids of what carries no tag and no trace: they are never sent.
+    pub(crate) fn unsent_ids(&mut self) -> Ids {
+        let trace = u128::from(self.random.next_u64()) << 64 | u128::from(non_zero(&mut self.random).get());
+        Ids { trace, span: non_zero(&mut self.random).get() }
+    }
+
+    /// Whether a request could be tagged now. What was tagged before may not be added to without that.
+    pub(crate) fn may_send(&mut self, now_unix_s: u64) -> Result<(), NoToken> {
+        match &mut self.mode {
+            Mode::Plain => Ok(()),
+            Mode::Shadow(shadow) => shadow.current(now_unix_s).map(|_| ()),
+        }
+    }
+
     /// Whether the answer acknowledges the tag; `None` when nothing is to be acknowledged.
     pub(crate) fn acked(&self, answer: Fields<'_>, trace: u128) -> Option<bool> {
         let Mode::Shadow(shadow) = &self.mode else {
@@ -192,6 +213,17 @@ impl Stamper {
 }
 
 impl Shadow {
+    /// The token that holds now.
+    fn current(&mut self, now_unix_s: u64) -> Result<&Current, NoToken> {
+        let version = self.tagging.token.version();
+        if self.seen_version != Some(version) {
+            let token = self.tagging.token.get();
+            self.current = token.and_then(|(token, exp)| Current::new(token, exp, &self.run, &self.header));
+            self.seen_version = Some(version);
+        }
+        self.current.as_ref().filter(|current| now_unix_s < current.exp_unix_s).ok_or(NoToken)
+    }
+
     fn put(
         &mut self,
         form: Form,
@@ -199,14 +231,9 @@ impl Shadow {
         own: Option<&[u8]>,
         now_unix_s: u64,
     ) -> Result<u64, NoToken> {
-        let version = self.tagging.token.version();
-        if self.seen_version != Some(version) {
-            let token = self.tagging.token.get();
-            self.current = token.and_then(|(token, exp)| Current::new(token, exp, &self.run, &self.header));
-            self.seen_version = Some(version);
-        }
-        let current =
-            self.current.as_ref().filter(|current| now_unix_s < current.exp_unix_s).ok_or(NoToken)?;
+        self.current(now_unix_s)?;
+        // Looked up again: the borrow of it must not hold the header's name.
+        let Some(current) = &self.current else { return Err(NoToken) };
         match own {
             None => head.extend_from_slice(match form {
                 Form::Lines => &current.lines,

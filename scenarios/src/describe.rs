@@ -241,7 +241,8 @@ fn journeys(out: &mut String, plan: &Plan) {
         _ = writeln!(out, "  {} ({range} of arrivals)", journey.name);
         for (info, times) in plan.steps.iter().zip(&expected).filter(|(info, _)| info.journey == journey.name)
         {
-            _ = writeln!(out, "    {}: about {}", info.step, count(*times));
+            let unit = if info.message { " messages" } else { "" };
+            _ = writeln!(out, "    {}: about {}{unit}", info.step, count(*times));
         }
     }
     _ = writeln!(out, "  total: about {}", count(expected.iter().sum()));

@@ -68,6 +68,10 @@ pub const MAX_LEASE_NS: u64 = 60 * NS_PER_S;
 pub const MIN_LEASE_NS: u64 = 5 * NS_PER_S;
 /// Most classes of answers of one step.
 pub const MAX_OUTCOMES: usize = 16;
+/// Most messages that one step waits for.
+pub const MAX_WS_COUNT: u32 = 10_000;
+/// Most subprotocols that the opening of a WebSocket offers.
+pub const MAX_SUBPROTOCOLS: usize = 8;
 /// Longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 100;
 /// Most gates, and most stop conditions.

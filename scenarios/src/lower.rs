@@ -32,6 +32,7 @@ mod shapes;
 mod targets;
 mod template;
 mod vars;
+mod ws;
 
 use flow::Fragment;
 use journeys::Journeys;

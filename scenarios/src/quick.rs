@@ -160,6 +160,11 @@ fn url(run: &QuickRun, found: &mut Vec<Diagnostic>) -> Option<(String, String)> 
         flag(found, E0404, format!("`--target`: {why}"), text);
         return None;
     }
+    if text.starts_with("ws") {
+        let message = "`--target`: flags describe HTTP requests; WebSockets need a scenario with `ws` steps";
+        flag(found, E0404, message.to_owned(), text);
+        return None;
+    }
     let Ok(url) = Url::parse(text) else {
         flag(found, E0404, format!("`--target`: `{text}` is no URL"), text);
         return None;

@@ -83,6 +83,12 @@ impl Plan {
         names
     }
 
+    /// Whether requests of a step carry the tag and a trace: all but messages over a connection that was opened before.
+    #[must_use]
+    pub fn is_tagged(&self, step: StepId) -> bool {
+        self.steps.get(usize::from(step)).is_none_or(|info| !info.message)
+    }
+
     /// Total planned length, in nanoseconds; at most `u64::MAX`.
     #[must_use]
     pub fn duration_ns(&self) -> u64 {

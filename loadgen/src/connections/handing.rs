@@ -8,7 +8,7 @@ use super::connection::Writing;
 use super::pool::Waiting;
 use super::talk::Talk;
 use crate::answer::Answer;
-use crate::driver::{Completion, ExchangeId, NotSent, Submission};
+use crate::driver::{Completion, ExchangeId, NotSent, Passed, Submission};
 
 /// A request that was not handed over.
 pub(super) enum Back {
@@ -33,6 +33,9 @@ impl Connections {
                 }
                 pool.has_closed(key, &connection);
             }
+            if let Talk::WebSocket(socket) = connection.talk {
+                self.owned.let_go(socket);
+            }
             self.open_more(place);
         }
     }
@@ -41,7 +44,7 @@ impl Connections {
     fn farewell(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.talk.has_out() && connection.writing == Writing::Done {
-            let bytes = connection.talk.take_out();
+            let bytes = connection.talk.take_out(self.owned.random());
             // Of one that has ended nobody hears.
             let _ = self.transmit(key, bytes);
         }
@@ -91,7 +94,7 @@ impl Connections {
     }
 
     /// Notes that a talk has something to send, if it has.
-    fn mark(&mut self, key: usize) {
+    pub(super) fn mark(&mut self, key: usize) {
         if let Some(connection) = self.connections.get_mut(key).filter(|known| known.talk.has_out())
             && !std::mem::replace(&mut connection.unsent, true)
         {
@@ -126,8 +129,8 @@ impl Connections {
         let answer = Answer::new(self.told.buffers.take(), job.keep_body);
         match &mut connection.talk {
             Talk::Http1(talk) => {
-                let Submission { id, method, wire, .. } = job;
-                talk.begin(id, method, answer);
+                let Submission { id, method, wire, ref opening, .. } = job;
+                talk.begin(id, method, answer, opening.clone());
                 self.transmit(key, wire).map(|()| at).map_err(|wire| {
                     self.close(key);
                     Back::Closed(Submission { wire, ..job })
@@ -140,6 +143,8 @@ impl Connections {
                 }
                 Ok(at)
             }
+            // It is never on a pool's list.
+            Talk::WebSocket(_) => Err(Back::Closed(job)),
         }
     }
 
@@ -148,11 +153,14 @@ impl Connections {
         while let Some(key) = self.unsent.pop() {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.unsent = false;
+            if let Talk::WebSocket(socket) = &mut connection.talk {
+                self.owned.meet(key, socket);
+            }
             // What is under way goes first; when it is sent, the rest is looked at.
             if connection.writing != Writing::Done || !connection.talk.has_out() {
                 continue;
             }
-            let bytes = connection.talk.take_out();
+            let bytes = connection.talk.take_out(self.owned.random());
             if let Err(bytes) = self.transmit(key, bytes) {
                 self.told.buffers.give(bytes);
                 if let Some(connection) = self.connections.get_mut(key) {
@@ -161,10 +169,12 @@ impl Connections {
                 }
                 self.send_back();
                 self.retire(key);
-            } else if self.connections.get(key).is_some_and(|connection| connection.writing == Writing::Done)
-            {
-                // A long body goes on, and there may be room again.
-                self.free(key);
+            } else if let Some(connection) = self.connections.get_mut(key) {
+                connection.talk.handed(self.clock.mono(), &mut self.told);
+                if connection.writing == Writing::Done {
+                    // A long body goes on, and there may be room again.
+                    self.free(key);
+                }
             }
         }
     }
@@ -230,14 +240,17 @@ impl Connections {
     }
 
     /// Gives up an exchange of a connection, and the connection with it where that carries no other.
-    pub(super) fn give_up(&mut self, key: usize, id: ExchangeId) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+    /// One that belongs to a journey goes on; what was passed over for the exchange.
+    pub(super) fn give_up(&mut self, key: usize, id: ExchangeId) -> Passed {
+        let Some(connection) = self.connections.get_mut(key) else { return Passed::default() };
         match &mut connection.talk {
+            Talk::WebSocket(talk) => return talk.cancel(),
             Talk::Http1(_) => self.close(key),
             Talk::Http2(talk) => {
                 talk.cancel(id, &mut self.told.buffers);
                 self.free(key);
             }
         }
+        Passed::default()
     }
 }

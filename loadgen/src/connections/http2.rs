@@ -103,7 +103,9 @@ impl Http2 {
 
     /// A request is put among what is to be sent; without room it comes back.
     pub(super) fn begin(&mut self, job: Submission, answer: Answer) -> Result<(), Submission> {
-        let Submission { id, target, wire, head_bytes, method, keep_body, not_after_unix_s, returned } = job;
+        let Submission {
+            id, target, wire, head_bytes, method, keep_body, not_after_unix_s, returned, ..
+        } = job;
         let exchange = Exchange { id, answer, target, keep_body, not_after_unix_s, returned };
         let request = Request { bytes: wire, head_bytes, method };
         self.connection
@@ -165,7 +167,9 @@ impl Exchange {
     fn into_job(self, request: Request, returned: u8) -> Submission {
         let Self { id, target, keep_body, not_after_unix_s, .. } = self;
         let Request { bytes: wire, head_bytes, method } = request;
-        Submission { id, target, wire, head_bytes, method, keep_body, not_after_unix_s, returned }
+        // Nothing is opened over HTTP/2: the program does not compile that.
+        let opening = None;
+        Submission { id, target, wire, head_bytes, method, keep_body, not_after_unix_s, opening, returned }
     }
 }
 

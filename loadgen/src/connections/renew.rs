@@ -1,5 +1,5 @@
 //! Connections that take nothing more: they are old, or lead to an address that the target does not have any more. They
-//! are closed as soon as no request is on them.
+//! are closed as soon as no request is on them. A WebSocket ends with its journey.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use peakdrill_drill_model::plan::LIFETIME_SPREAD;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS};
 
 use super::Connections;
-use super::connection::OVER;
+use super::connection::{Connection, OVER};
 use crate::dial::Route;
 use crate::draw::{Purpose, unit};
 
@@ -67,7 +67,8 @@ impl Connections {
         let route = (gone != renewal.gone).then(|| Arc::clone(&renewal.route));
         renewal.gone = gone;
         let mut over = Vec::new();
-        for (key, connection) in self.connections.iter_mut().filter(|(_, known)| known.pool == place) {
+        let renewed = |known: &Connection| known.pool == place && !known.talk.is_owned();
+        for (key, connection) in self.connections.iter_mut().filter(|(_, known)| renewed(known)) {
             let gone = route.as_ref().is_some_and(|route| !route.leads_to(connection.peer));
             if gone || connection.until != OVER && connection.until <= now {
                 over.push(key);
@@ -100,7 +101,8 @@ impl Connections {
     pub(super) fn is_over(&mut self, key: usize) -> bool {
         let Some(connection) = self.connections.get(key) else { return true };
         // The clock is asked only where connections end at all.
-        let over = connection.until != MonoNs(u64::MAX) && connection.until <= self.clock.mono();
+        let ends = connection.until != MonoNs(u64::MAX) && !connection.talk.is_owned();
+        let over = ends && connection.until <= self.clock.mono();
         if over {
             self.end(key);
         }

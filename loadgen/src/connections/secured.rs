@@ -84,7 +84,7 @@ impl Secured {
         let mut freed = false;
         if *writing == Writing::UnderWay {
             *writing = self.write_on(&mut told.buffers);
-            freed = talk.is_shared() && *writing != Writing::UnderWay;
+            freed = (talk.is_shared() || talk.has_out()) && *writing != Writing::UnderWay;
         }
         let mut reads = 0;
         // The last exchange that has ended is followed by one more read: it makes the connection watched, and finds what

@@ -6,12 +6,15 @@ use std::collections::VecDeque;
 use std::io;
 
 use peakdrill_timebase::MonoNs;
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
 
 use super::connection::Writing;
 use super::http1::Http1;
 use super::http2::Http2;
+use super::websocket::WebSocket;
 use crate::answer::Buffers;
-use crate::driver::{Completion, ExchangeId, Submission};
+use crate::driver::{Completion, ExchangeId, Opening, Submission};
 
 /// What is said over one connection.
 pub(super) enum Talk {
@@ -19,6 +22,8 @@ pub(super) enum Talk {
     Http1(Http1),
     /// Many at a time. What is to be sent comes together, and is taken out.
     Http2(Box<Http2>),
+    /// Messages both ways, of one journey.
+    WebSocket(Box<WebSocket>),
 }
 
 /// What talks tell, and the memory they use.
@@ -55,13 +60,14 @@ impl Talk {
         match self {
             Self::Http1(talk) => talk.is_idle(),
             Self::Http2(talk) => talk.has_room(),
+            Self::WebSocket(_) => false,
         }
     }
 
     /// Whether it never takes another one, though it goes on with those under way.
     pub(super) fn is_closing(&self) -> bool {
         match self {
-            Self::Http1(_) => false,
+            Self::Http1(_) | Self::WebSocket(_) => false,
             Self::Http2(talk) => talk.is_closing(),
         }
     }
@@ -71,13 +77,20 @@ impl Talk {
         match self {
             Self::Http1(talk) => talk.is_idle(),
             Self::Http2(talk) => talk.is_idle(),
+            Self::WebSocket(talk) => talk.is_idle(),
         }
+    }
+
+    /// Whether it belongs to a journey, and ends with that.
+    pub(super) fn is_owned(&self) -> bool {
+        matches!(self, Self::WebSocket(_))
     }
 
     pub(super) fn carries(&self, id: ExchangeId) -> bool {
         match self {
             Self::Http1(talk) => talk.carries(id),
             Self::Http2(talk) => talk.carries(id),
+            Self::WebSocket(talk) => talk.carries(id),
         }
     }
 
@@ -86,21 +99,30 @@ impl Talk {
         match self {
             Self::Http1(_) => false,
             Self::Http2(talk) => talk.has_out(),
+            Self::WebSocket(talk) => talk.has_out(),
         }
     }
 
-    /// What is to be sent.
-    pub(super) fn take_out(&mut self) -> Vec<u8> {
+    /// What is to be sent; masks are drawn from `random`.
+    pub(super) fn take_out(&mut self, random: &mut ChaCha8Rng) -> Vec<u8> {
         match self {
             Self::Http1(_) => Vec::new(),
             Self::Http2(talk) => talk.take_out(),
+            Self::WebSocket(talk) => talk.take_out(|| random.next_u32().to_ne_bytes()),
+        }
+    }
+
+    /// What was taken out last was handed to the socket.
+    pub(super) fn handed(&mut self, at: MonoNs, told: &mut Told) {
+        if let Self::WebSocket(talk) = self {
+            talk.handed(at, &mut told.completions);
         }
     }
 
     /// Takes the memory of what was sent.
     pub(super) fn give(&mut self, buffer: Vec<u8>, buffers: &mut Buffers) {
         match self {
-            Self::Http1(_) => buffers.give(buffer),
+            Self::Http1(_) | Self::WebSocket(_) => buffers.give(buffer),
             Self::Http2(talk) => talk.give(buffer, buffers),
         }
     }
@@ -110,14 +132,25 @@ impl Talk {
         match self {
             Self::Http1(_) => {}
             Self::Http2(talk) => talk.not_sent(at, told),
+            Self::WebSocket(talk) => _ = talk.ended(None, at, &mut told.completions),
         }
     }
 
     /// Bytes were received. `writing` is how far the requests are that were handed over.
     pub(super) fn received(&mut self, bytes: &[u8], at: MonoNs, writing: Writing, told: &mut Told) -> Turn {
         match self {
-            Self::Http1(talk) => talk.received(bytes, at, writing, told),
+            Self::Http1(talk) => {
+                let turn = talk.received(bytes, at, writing, told);
+                match talk.take_switched().filter(|_| turn.freed) {
+                    Some(opening) => {
+                        let rest = bytes.get(opening.granted..).unwrap_or_default();
+                        self.switch(*opening, rest, at, told)
+                    }
+                    None => turn,
+                }
+            }
             Self::Http2(talk) => talk.received(bytes, at, told),
+            Self::WebSocket(talk) => talk.received(bytes, at, &mut told.completions),
         }
     }
 
@@ -126,6 +159,15 @@ impl Talk {
         match self {
             Self::Http1(talk) => talk.ended(broken, at, told),
             Self::Http2(talk) => talk.ended(broken, at, told),
+            Self::WebSocket(talk) => talk.ended(broken, at, &mut told.completions),
         }
+    }
+
+    /// The connection belongs to a journey from now on; `rest` came behind the answer that grants it.
+    fn switch(&mut self, opening: Opening, rest: &[u8], at: MonoNs, told: &mut Told) -> Turn {
+        let mut talk = Box::new(WebSocket::new(opening));
+        let Turn { open, .. } = talk.received(rest, at, &mut told.completions);
+        *self = Self::WebSocket(talk);
+        Turn { freed: true, open }
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
-use peakdrill_drill_model::plan::{Part, Plan, Protocol, Request, StepId, Template};
+use peakdrill_drill_model::plan::{MessageKind, Part, Plan, Protocol, Request, StepId, Template, Ws, WsAct};
 use peakdrill_shadow_tag::baggage;
 use peakdrill_timebase::UnixNs;
 use peakdrill_wire_http1::{self as wire, put_decimal};
+use peakdrill_wire_ws::KEY_BYTES;
 
 use crate::cookies::{Jar, Origin};
 use crate::error::StartError;
@@ -18,10 +19,20 @@ use crate::target::Address;
 use crate::template::{Escape, Lets, Names, Text, Unfilled, Values};
 
 use super::head::{Head, Line, unfit};
+use super::websocket::{self, WsCode};
 
 /// Headers that belong to the connection or the message's frame, or to the tag: a plan may not set them.
-const RESERVED: [&str; 6] =
-    ["content-length", "transfer-encoding", "connection", "upgrade", "traceparent", "expect"];
+const RESERVED: [&str; 9] = [
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "traceparent",
+    "expect",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+];
 
 /// A request step, compiled.
 #[derive(Debug)]
@@ -44,6 +55,8 @@ pub(crate) struct RequestCode {
     /// Baggage that the request has anyway.
     baggage: Option<Text>,
     body: Body,
+    /// What it does with a WebSocket of its journey.
+    pub(crate) ws: Option<WsCode>,
 }
 
 /// Room for what a request is made of.
@@ -124,17 +137,16 @@ impl RequestCode {
             names.lets.push(name.clone());
         }
         let form = if spec.protocol == Protocol::Http1 { Form::Lines } else { Form::Block };
-        let whole = path(request, address, run, names)?;
-        let (host, fields) = compile_fields(plan, request, address, form, run, names)?;
-        let line = Line { method: method.clone(), path: whole, tls: address.tls, host };
-        let mut head = Head::new(form, line);
-        let mut baggage = None;
-        for Field { name, text, secret } in fields {
-            if name == baggage::HEADER {
-                baggage = Some(text);
-            } else {
-                head.field(name.as_str(), text, secret);
-            }
+        let ws = WsCode::compile(request, form, run, names)?;
+        // A message has no head: it goes over what a request opened.
+        let (mut head, baggage) = if request.is_message() {
+            (Head::Lines(Text::default()), None)
+        } else {
+            compile_head(plan, request, (&method, address, form), run, names)?
+        };
+        let opens = ws.as_ref().is_some_and(WsCode::opens);
+        if opens {
+            websocket::put_upgrade(&mut head);
         }
         let body = compile_body(request, run, names);
         if let Some(length) = body.fixed_length(&method) {
@@ -147,7 +159,11 @@ impl RequestCode {
             target,
             timeout_ns: request.timeout_ns.unwrap_or(spec.request_timeout_ns),
             reader: Reader::compile(request, names)?,
-            method: if method == Method::HEAD { wire::Method::Head } else { wire::Method::Other },
+            method: match method {
+                Method::HEAD => wire::Method::Head,
+                _ if opens => wire::Method::Upgrade,
+                _ => wire::Method::Other,
+            },
             is_safe: method == Method::GET || method == Method::HEAD,
             cookies: names.cookies.then(|| Home { host: address.domain.clone(), tls: address.tls }),
             extracted_names: Vec::new(),
@@ -155,6 +171,7 @@ impl RequestCode {
             head,
             baggage,
             body,
+            ws,
         })
     }
 
@@ -175,27 +192,56 @@ impl RequestCode {
         self.cookies.as_ref().map(|home| Origin { target, host: &home.host, tls: home.tls })
     }
 
-    /// Writes the whole request, tagged.
+    /// Writes the message, and the text that its answer is compared with.
+    pub(super) fn write_message(
+        &self,
+        values: &Values<'_>,
+        scratch: &mut Scratch,
+        payload: &mut Vec<u8>,
+        expected: Option<(&Text, &mut Vec<u8>)>,
+    ) -> Result<(), Unwritten> {
+        let Scratch { value, lets, .. } = scratch;
+        self.compute(values, value, lets)?;
+        let values = &Values { lets: &*lets, ..*values };
+        match &self.body {
+            Body::Fixed(body) => payload.extend_from_slice(body),
+            Body::Shared(file) => payload.extend_from_slice(file),
+            Body::Dynamic(text) => text.render(values, payload).map_err(|why| self.unfilled(why))?,
+        }
+        expected.map_or(Ok(()), |(text, out)| text.render(values, out)).map_err(|why| self.unfilled(why))
+    }
+
+    /// Computes the values that come before all else.
+    fn compute(&self, values: &Values<'_>, room: &mut Vec<u8>, lets: &mut Lets) -> Result<(), Unwritten> {
+        lets.clear();
+        for text in &self.values {
+            room.clear();
+            text.render(&Values { lets: &*lets, ..*values }, room).map_err(|why| self.unfilled(why))?;
+            lets.push(room);
+        }
+        Ok(())
+    }
+
+    /// Writes the whole request, tagged. `key` is that of the opening of a WebSocket.
     pub(crate) fn write(
         &self,
         (values, jar): (&Values<'_>, &mut Jar),
         stamper: &mut Stamper,
         wire: &mut Vec<u8>,
         scratch: &mut Scratch,
+        key: Option<&[u8; KEY_BYTES]>,
     ) -> Result<Written, Unwritten> {
         let (now_unix_s, form) = (UnixNs(values.now_ns).seconds(), self.head.form());
         let Scratch { body: room, value, lets } = scratch;
-        lets.clear();
-        for text in &self.values {
-            value.clear();
-            text.render(&Values { lets: &*lets, ..*values }, value).map_err(|why| self.unfilled(why))?;
-            lets.push(value);
-        }
+        self.compute(values, value, lets)?;
         let values = &Values { lets: &*lets, ..*values };
         self.head.render(values, wire).map_err(|why| self.unfilled(why))?;
         if let Some(origin) = self.origin() {
             self.head.note(jar, values, wire).map_err(|why| self.unfilled(why))?;
             jar.put(origin, now_unix_s, form, wire);
+        }
+        if let Some(key) = key {
+            form.put(wire, "sec-websocket-key", key, false);
         }
         let body = match &self.body {
             Body::Fixed(body) => body,
@@ -247,6 +293,29 @@ impl Body {
             Self::Dynamic(_) => None,
         }
     }
+}
+
+/// The head that does not depend on the body, and the baggage.
+fn compile_head(
+    plan: &Plan,
+    request: &Request,
+    (method, address, form): (&Method, &Address, Form),
+    run: &str,
+    names: &mut Names,
+) -> Result<(Head, Option<Text>), StartError> {
+    let whole = path(request, address, run, names)?;
+    let (host, fields) = compile_fields(plan, request, address, form, run, names)?;
+    let line = Line { method: method.clone(), path: whole, tls: address.tls, host };
+    let mut head = Head::new(form, line);
+    let mut baggage = None;
+    for Field { name, text, secret } in fields {
+        if name == baggage::HEADER {
+            baggage = Some(text);
+        } else {
+            head.field(name.as_str(), text, secret);
+        }
+    }
+    Ok((head, baggage))
 }
 
 fn bad(what: &str, text: &str) -> StartError {
@@ -319,6 +388,10 @@ fn holds_secret(template: &Template) -> bool {
 }
 
 fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {
+    let message = match &request.ws {
+        Some(Ws { act: WsAct::Say { kind, .. }, .. }) => Some(*kind),
+        _ => None,
+    };
     let content_type =
         request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
     let content_type = content_type.map_or_else(Vec::new, |(_, value)| {
@@ -327,6 +400,8 @@ fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {
     let escape = match request.body.as_ref().map(|body| body.0.as_slice()) {
         // A body that was computed as a whole, to be signed, is sent as it is.
         Some([Part::Value(_)]) => Escape::None,
+        _ if message == Some(MessageKind::Json) => Escape::Json,
+        _ if message.is_some() => Escape::None,
         _ if is_json(&content_type) => Escape::Json,
         _ if is_form(&content_type) => Escape::Percent,
         _ => Escape::None,

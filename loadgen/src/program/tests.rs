@@ -116,6 +116,8 @@ fn path_of(program: &Program, index: u64, answer: impl Fn(usize) -> &'static str
         started: false,
         current: None,
         birth: 0,
+        connections: 0,
+        opened_for: None,
     };
     let mut path = Vec::new();
     loop {
@@ -191,7 +193,7 @@ fn write(program: &Program, extracted: &[Option<String>]) -> Result<(String, Str
     let mut stamper = Stamper::new(&Tagging::Plain, "r", ChaCha8Rng::from_seed([0; 32])).unwrap();
     let mut out = Vec::new();
     let written =
-        code.write((&values, &mut Jar::default()), &mut stamper, &mut out, &mut Scratch::default())?;
+        code.write((&values, &mut Jar::default()), &mut stamper, &mut out, &mut Scratch::default(), None)?;
     let body = String::from_utf8(out.split_off(written.head_bytes)).unwrap();
     let head = match program.requests[0].form() {
         Form::Lines => String::from_utf8(out).unwrap(),

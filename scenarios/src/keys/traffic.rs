@@ -9,7 +9,7 @@ pub(crate) static TARGET: Block = Block {
         must(
             "base_url",
             Ty::Text,
-            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix.",
+            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix; `ws://` or `wss://` for a target of `ws` steps alone.",
         ),
         may(
             "protocol",
@@ -158,7 +158,108 @@ pub(crate) static STEP: Block = Block {
         may("choose", Ty::List(&Ty::Block(&BRANCH)), "One branch by weight."),
         may("loop", Ty::Block(&LOOP), "The same steps again and again."),
         may("use", Ty::Text, "The steps of a fragment."),
+        may(
+            "ws",
+            Ty::Block(&WS),
+            "A message over a WebSocket of the journey, and the answer to it; the first one opens it.",
+        ),
         later("grpc", "A gRPC call."),
+    ],
+};
+
+pub(crate) static WS: Block = Block {
+    id: "ws",
+    what: "a `ws` step",
+    fields: &[
+        must(
+            "path",
+            Ty::Template,
+            "Where the WebSocket is opened: path and query. Steps of a journey with the same target and path speak over the same one.",
+        ),
+        may("name", Ty::Text, "The step's name in results; the path template when not given."),
+        may("target", Ty::Text, "Which target; may be left out when there is only one."),
+        may(
+            "open",
+            Ty::Block(&WS_OPEN),
+            "How it is opened, at the first step that speaks over it; the opening is a step of its own in results.",
+        ),
+        may(
+            "let",
+            Ty::Map(&Ty::Template),
+            "Values computed before the message is written, in this order: `${sign}` in the message and in `open`.",
+        ),
+        may("send", Ty::Template, "The message, as text; without one, the step only waits."),
+        may("json", Ty::Json, "The message, written as YAML and sent as JSON."),
+        may(
+            "send_file",
+            Ty::Text,
+            "The message, binary: a file, sent as it is; relative to the scenario's folder, at most 16 MiB.",
+        ),
+        may(
+            "receive",
+            Ty::Either(&Ty::Choice(&["next", "none"]), &Ty::Block(&WS_RECEIVE)),
+            "What answers it: the `next` message, which is what is taken when not given, `none`, or one that is described.",
+        ),
+        may(
+            "extract",
+            Ty::Map(&Ty::Either(&Ty::Text, &Ty::Block(&WS_EXTRACT))),
+            "Values taken from the message that answers: a name and a JSON path each, or a regular expression.",
+        ),
+        may(
+            "check",
+            Ty::List(&Ty::Text),
+            "What the message that answers must be: `$.code in [0, 1]`, `body contains \"x\"`, `body size < 10KiB`.",
+        ),
+        may("outcome", Ty::Map(&Ty::Text), "Classes of answers besides ok and fail, counted apart."),
+        may("timeout", Ty::Duration, "How long the answer is waited for; the target's limit when not given."),
+    ],
+};
+
+pub(crate) static WS_OPEN: Block = Block {
+    id: "ws_open",
+    what: "`open`",
+    fields: &[
+        may("name", Ty::Text, "The name of the opening in results; `open PATH` when not given."),
+        may("headers", Ty::Map(&Ty::Template), "Headers of the request that opens it."),
+        may("basic", Ty::Block(&BASIC), "User and password of an `authorization: Basic …` header."),
+        may("bearer", Ty::Template, "The token of an `authorization: Bearer …` header."),
+        may("subprotocols", Ty::List(&Ty::Text), "Subprotocols that are offered; the server must take one."),
+        may(
+            "timeout",
+            Ty::Duration,
+            "How long the upgrade is waited for; the target's limit when not given.",
+        ),
+    ],
+};
+
+pub(crate) static WS_RECEIVE: Block = Block {
+    id: "ws_receive",
+    what: "`receive`",
+    fields: &[
+        may(
+            "until",
+            Ty::Text,
+            "What the message must be, as in `check`; others are passed over and counted.",
+        ),
+        may(
+            "count",
+            Ty::Whole,
+            "How many such messages are waited for: the last one is the answer; 1 when not given.",
+        ),
+    ],
+};
+
+pub(crate) static WS_EXTRACT: Block = Block {
+    id: "ws_extract",
+    what: "a value to extract from a message",
+    fields: &[
+        may(
+            "json",
+            Ty::Text,
+            "A JSON path: `$.data.token`. Strings are taken as they are, all else as JSON.",
+        ),
+        may("regex", Ty::Text, "A regular expression over the message: its first group, or the whole match."),
+        may("default", Ty::Text, "What is taken when it is not there; without it, that is an error."),
     ],
 };
 

@@ -114,12 +114,12 @@ pub(crate) struct BaseUrl {
 pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
-        Some("http" | "https") => {}
+        Some("http" | "https" | "ws" | "wss") => {}
         Some("h2c") => return Err("`h2c://` is written `http://`, with `protocol: http2`".to_owned()),
-        Some(later @ ("grpc" | "grpcs" | "ws" | "wss")) => {
+        Some(later @ ("grpc" | "grpcs")) => {
             return Err(format!("the scheme `{later}://` is not built yet"));
         }
-        _ => return Err(format!("`{text}` is no http or https URL")),
+        _ => return Err(format!("`{text}` is no http, https, ws or wss URL")),
     }
     let url = Url::parse(text).map_err(|why| format!("`{text}` is no URL: {why}"))?;
     let Some(host) = url.host_str() else { return Err(format!("`{text}` has no host")) };

@@ -40,6 +40,7 @@ journeys:
       - delete: { path: /c }
       - patch: { path: /d }
       - think: 1s
+      - ws: { path: /w, open: {}, send: a, receive: { until: "$.a == 1" }, extract: { y: { json: $.y } } }
       - use: one
       - use: more
       - loop: { times: 1, steps: [ { get: /f } ] }

@@ -2,8 +2,9 @@
 
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
-    Again, Arrivals, Check, DigestForm, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan,
-    Request, ResolveRules, Sharing, Source, SqlMode, Subnet, Target, Template, TextTest, TimeForm,
+    Again, Arrivals, Check, DigestForm, Extract, FeederOrder, MessageKind, Node, OnExhausted, Outcome, Part,
+    Plan, Receive, Request, ResolveRules, Sharing, Source, SqlMode, Subnet, Target, Template, TextTest,
+    TimeForm, Until, Ws, WsAct,
 };
 use peakdrill_drill_model::shape::{Piece, Shape};
 use peakdrill_scenarios::{
@@ -474,4 +475,52 @@ fn a_curve_in_steps_jumps() {
     let plan = plan_of(parse(&Input { name: "x", text, sets: &[], env: &|_| None, files: &files }));
     let wanted = [Piece::flat(2 * S, 10.0), Piece::flat(3 * S, 30.0)];
     assert_eq!(plan.load.phases[0].shape.pieces(), wanted);
+}
+
+#[test]
+fn messages_go_over_what_the_first_step_opens() {
+    let plan = plan(&drill(
+        "      - get: { path: /login, extract: { token: $.t } }\n      - ws: { name: sub, path: \"/feed?v=1\", open: { name: dial, bearer: \"${token}\", subprotocols: [a, b], timeout: 1s }, let: { id: \"${uuid}\" }, json: { id: \"${id}\" }, receive: { until: '$.id == \"x-${id}\"', count: 2 }, extract: { s: $.s }, timeout: 2s }\n      - ws: { name: wait, path: \"/feed?v=1\" }\n      - ws: { name: end, path: \"/feed?v=1\", send: bye, receive: none }\n",
+    ));
+    let names: Vec<_> = plan.steps.iter().map(|info| (info.step.as_str(), info.message)).collect();
+    assert_eq!(names, [("/login", false), ("dial", false), ("sub", true), ("wait", true), ("end", true)]);
+    let (open, sub, wait, end) = (request(&plan, 1), request(&plan, 2), request(&plan, 3), request(&plan, 4));
+    assert_eq!(plan.journeys[0].steps.len(), 5, "it is opened once");
+    assert_eq!((open.method.as_str(), open.timeout_ns, sub.timeout_ns), ("GET", Some(S), Some(2 * S)));
+    assert_eq!(open.ws, Some(Ws { connection: 0, act: WsAct::Open }));
+    let bearer = vec![Part::Literal("Bearer ".into()), Part::Extracted("token".into())];
+    let offered = ("sec-websocket-protocol".to_owned(), Template::literal("a, b"));
+    assert_eq!(open.headers, [("authorization".to_owned(), Template(bearer)), offered]);
+    assert_eq!(open.values, sub.values, "the opening may use what its step computes");
+    let value = Template(vec![Part::Literal("x-".into()), Part::Value("id".into())]);
+    let until = Some(Until::Same { path: "$.id".into(), value });
+    let said = |request: &Request| match &request.ws {
+        Some(Ws { connection: 0, act: WsAct::Say { kind, receive } }) => (*kind, receive.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said(sub), (MessageKind::Json, Some(Receive { until, count: 2 })));
+    assert_eq!(said(wait), (MessageKind::Text, Some(Receive { until: None, count: 1 })));
+    assert_eq!((wait.body.as_ref(), said(end)), (None, (MessageKind::Text, None)));
+    let fixed = super::read(
+        "drill.yaml",
+        &drill("      - ws: { path: /f, receive: { until: '$.op == \"ack\"' } }\n"),
+    );
+    let check = Check::Json { path: "$.op".into(), op: Op::Eq, value: "ack".into() };
+    let receive = Receive { until: Some(Until::Check(check)), count: 1 };
+    assert_eq!(said(request(&plan_of(fixed), 1)), (MessageKind::Text, Some(receive)));
+}
+
+#[test]
+fn a_connection_is_opened_where_it_may_not_be_open() {
+    let plan = plan(&drill(
+        "      - choose:\n          - weight: 1\n            steps: [ { ws: { name: a, path: /f } } ]\n          - weight: 3\n            steps: [ { get: /x } ]\n      - loop: { times: 3, steps: [ { ws: { name: b, path: /f } } ] }\n      - ws: { name: c, path: /f }\n",
+    ));
+    let mut opens = 0;
+    Node::requests(&plan.journeys[0].steps, &mut |request| opens += usize::from(!request.is_message()));
+    assert_eq!(opens, 3, "in the branch, in the loop, and the request");
+    let names: Vec<_> = plan.steps.iter().map(|info| info.step.as_str()).collect();
+    assert_eq!(names, ["open /f", "a", "/x", "b", "c"]);
+    let expected = expected_requests(&plan);
+    // A hundred journeys: each opens it once, a quarter of them in the branch.
+    assert_eq!(expected, [100.0, 25.0, 75.0, 300.0, 100.0]);
 }

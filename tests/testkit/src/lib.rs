@@ -3,3 +3,4 @@
 pub mod http2;
 pub mod postgres;
 pub mod scripted;
+pub mod websocket;

@@ -148,6 +148,10 @@ impl Preflight<'_> {
         let tagged = self.tagged(journey, findings)?;
         for outcome in &tagged {
             let step = &self.plan.steps[usize::from(outcome.step)].step;
+            if !self.plan.is_tagged(outcome.step) {
+                message(step, outcome, findings);
+                continue;
+            }
             let twin = twins.iter().find(|twin| twin.step == outcome.step);
             (self.pulse)(&format!("following the tag of `{name}` / `{step}`"))?;
             if self.step(step, outcome, twin, findings) {
@@ -306,6 +310,18 @@ impl Preflight<'_> {
                  loaded, or no router or sidecar stands in front of it"
             ));
         }
+    }
+}
+
+/// A message over a connection that was opened before has no trace to follow: that it was answered is all there is.
+fn message(step: &str, outcome: &ProbeOutcome, findings: &mut Findings) {
+    match outcome.error {
+        Some(error) => findings
+            .problems
+            .push(format!("step `{step}`: the message of the probe failed: {error}: {}", outcome.detail)),
+        None => findings.passed.push(format!(
+            "the message of `{step}` is answered; it carries no trace, so the tag was followed on the opening alone"
+        )),
     }
 }
 

@@ -23,3 +23,7 @@ mod reach;
 mod secure;
 #[cfg(test)]
 mod tags;
+#[cfg(test)]
+mod websocket;
+#[cfg(test)]
+mod websocket_faults;

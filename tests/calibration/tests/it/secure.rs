@@ -63,6 +63,32 @@ pub(crate) fn server_config(client_ca: Option<&[u8]>) -> ServerConfig {
     builder.with_single_cert(vec![certificate], key).unwrap()
 }
 
+/// Serves so many WebSockets over TLS, one after the other, each to its end: answers each message with itself. Tells
+/// the numbers of messages and of close frames.
+pub(crate) fn serve_sockets(connections: usize) -> (SocketAddr, JoinHandle<(usize, usize)>) {
+    let config = Arc::new(server_config(None));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (mut messages, mut closes) = (0, 0);
+        for _ in 0..connections {
+            let (tcp, _) = listener.accept().unwrap();
+            tcp.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+            let tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), tcp);
+            let mut socket = tungstenite::accept(tls).unwrap();
+            while let Ok(message) = socket.read() {
+                closes += usize::from(message.is_close());
+                if message.is_text() {
+                    messages += 1;
+                    socket.send(message).unwrap();
+                }
+            }
+        }
+        (messages, closes)
+    });
+    (address, serving)
+}
+
 /// Serves so many TLS connections, one after the other, each to its end; how many requests it has answered.
 fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
     let (address, serving) = serve_as(Server::default(), connections);

@@ -15,3 +15,4 @@ mod shapes;
 mod shop;
 mod support;
 mod vectors;
+mod websocket;
