@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 pub use crate::journey::*;
 use crate::shape::Shape;
+pub use crate::ws::*;
 
 /// Version of `plan.json`.
 pub const PLAN_VERSION: u32 = 1;
