@@ -41,6 +41,7 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
             exact_connections: true,
             tls_ca: None,
             tls_insecure: false,
+            types: None,
         }],
         shadow: None,
         isolation: Isolation::default(),

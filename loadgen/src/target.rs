@@ -67,6 +67,7 @@ mod tests {
             exact_connections: false,
             tls_ca: None,
             tls_insecure: false,
+            types: None,
         })
     }
 

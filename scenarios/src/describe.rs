@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use peakdrill_drill_model::plan::{Arrivals, FeederOrder, OnExhausted, Plan};
+use peakdrill_drill_model::plan::{Arrivals, FeederOrder, MessageTypes, OnExhausted, Plan};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{format_duration, format_rate};
 
@@ -43,6 +43,13 @@ fn text(plan: &Plan, blocks: &[char; 9]) -> String {
             "  target {}: {}, {exact} {} connections",
             target.name, target.base_url, target.max_connections
         );
+        match &target.types {
+            Some(MessageTypes::Files(set)) => {
+                _ = writeln!(out, "    gRPC, types of {}", set.files.join(", "))
+            }
+            Some(MessageTypes::Reflection) => out.push_str("    gRPC, types as the server tells them\n"),
+            None => {}
+        }
     }
     out.push('\n');
     curve(&mut out, plan, blocks);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+pub use crate::grpc::{DescriptorSet, MessageTypes};
 pub use crate::journey::*;
 use crate::shape::Shape;
 
@@ -96,7 +97,8 @@ impl Plan {
 pub struct Target {
     /// Its name in the file.
     pub name: String,
-    /// `http://host:port` or `https://…`, with an optional path prefix, without a trailing slash.
+    /// `http://host:port` or `https://…`, with an optional path prefix, without a trailing slash; of a gRPC target
+    /// `grpc://host:port` or `grpcs://…`.
     pub base_url: String,
     /// Limit for opening a connection, TLS included.
     pub connect_timeout_ns: u64,
@@ -110,6 +112,9 @@ pub struct Target {
     pub tls_ca: Option<String>,
     /// Do not verify the server's certificate. Only by an explicit key, and reported.
     pub tls_insecure: bool,
+    /// Where the message types are from; `Some` exactly for gRPC targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<MessageTypes>,
 }
 
 /// How requests are tagged.

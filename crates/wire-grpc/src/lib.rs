@@ -12,4 +12,4 @@ pub use frames::{FRAME_HEAD_BYTES, FrameError, Frames, MESSAGE_MAX_BYTES, put_fr
 pub use message::{DEPTH_MAX, Part, Problem, Template, Unrendered};
 pub use reflection::{Collector, REFLECTED_FILES_MAX, REFLECTED_MAX_BYTES, ReflectionError, Wanted};
 pub use schema::{Method, MethodError, Schema, SchemaError};
-pub use status::{CODES, code_of, message_text, name_of, of_http_status};
+pub use status::{message_text, of_http_status};

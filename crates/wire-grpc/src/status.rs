@@ -1,38 +1,4 @@
-//! Statuses: numbers, names, and what stands for one that is missing.
-
-/// Names of the status codes, by their numbers
-/// (<https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>).
-pub const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-
-/// The name of a status code; `None` for a number that has none.
-#[must_use]
-pub fn name_of(code: u16) -> Option<&'static str> {
-    CODES.get(usize::from(code)).copied()
-}
-
-/// The number of a name, in any letter case.
-#[must_use]
-pub fn code_of(name: &str) -> Option<u16> {
-    CODES.iter().position(|known| known.eq_ignore_ascii_case(name)).map(|at| at as u16)
-}
+//! Statuses: what stands for one that is missing, and their texts.
 
 /// What an HTTP status stands for where there is no `grpc-status`
 /// (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>).
@@ -73,9 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers_are_those_of_the_specification() {
-        assert_eq!((name_of(0), name_of(14), name_of(17)), (Some("OK"), Some("UNAVAILABLE"), None));
-        assert_eq!((code_of("not_found"), code_of("DATA_LOSS"), code_of("GONE")), (Some(5), Some(15), None));
+    fn an_http_status_stands_for_what_the_specification_says() {
         let mapped: Vec<_> = [400, 401, 403, 404, 429, 500, 502, 503, 504, 200].map(of_http_status).into();
         assert_eq!(mapped, [13, 16, 7, 12, 14, 2, 14, 14, 14, 2]);
     }

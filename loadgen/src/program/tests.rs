@@ -48,6 +48,7 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
             exact_connections: false,
             tls_ca: None,
             tls_insecure: false,
+            types: None,
         }],
         shadow: None,
         isolation: Isolation::default(),

@@ -216,6 +216,7 @@ fn target() -> Target {
         exact_connections: false,
         tls_ca: None,
         tls_insecure: false,
+        types: None,
     }
 }
 

@@ -9,14 +9,19 @@ pub(crate) static TARGET: Block = Block {
         must(
             "base_url",
             Ty::Text,
-            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix.",
+            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix; for gRPC `grpc://host:port` or `grpcs://host:port`.",
         ),
         may("protocol", Ty::Choice(&["http1"]), "How to speak to it; `http2` and `grpc` are not built yet."),
         may("timeouts", Ty::Block(&TIMEOUTS), "Limits of time."),
         may("connections", Ty::Block(&CONNECTIONS), "How many connections."),
         may("tls", Ty::Block(&TLS), "Certificates."),
         later("resolve", "Fresh name resolution during the run."),
-        later("proto", "Protocol buffer definitions for gRPC."),
+        may(
+            "proto",
+            Ty::List(&Ty::Text),
+            "The `.proto` files of a gRPC target, relative to the scenario's folder. Imports are looked for beside them and in the folders above.",
+        ),
+        may("reflection", Ty::Bool, "Ask the gRPC server for its message types before the load starts."),
     ],
 };
 
@@ -99,7 +104,53 @@ pub(crate) static STEP: Block = Block {
         may("choose", Ty::List(&Ty::Block(&BRANCH)), "One branch by weight."),
         may("loop", Ty::Block(&LOOP), "The same steps again and again."),
         may("use", Ty::Text, "The steps of a fragment."),
-        later("grpc", "A gRPC call."),
+        may("grpc", Ty::Block(&GRPC), "A gRPC call, unary or server-streaming."),
+    ],
+};
+
+pub(crate) static GRPC: Block = Block {
+    id: "grpc",
+    what: "a gRPC call",
+    fields: &[
+        must("method", Ty::Text, "What is called: `package.Service/Method`."),
+        may("name", Ty::Text, "The step's name in results; the method when not given."),
+        may("target", Ty::Text, "Which target; may be left out when there is only one."),
+        may(
+            "message",
+            Ty::Json,
+            "The message, written as YAML by the JSON mapping of protobuf; empty when not given.",
+        ),
+        may(
+            "metadata",
+            Ty::Map(&Ty::Template),
+            "Metadata sent with the call; values of names in `-bin` are Base64.",
+        ),
+        may(
+            "let",
+            Ty::Map(&Ty::Template),
+            "Values computed before the call is written, in this order: `${sign}` in metadata and message.",
+        ),
+        may("bearer", Ty::Template, "The token of an `authorization: Bearer …` metadatum."),
+        may(
+            "extract",
+            Ty::Map(&Ty::Either(&Ty::Text, &Ty::Block(&EXTRACT))),
+            "Values taken from the answer: a name and a JSON path each, or a metadatum; of a stream, `$` is the list of its messages.",
+        ),
+        may(
+            "check",
+            Ty::List(&Ty::Text),
+            "What the answer must be: `grpc_status == 0`, `$.score >= 0`, `messages > 0`, `header x-cell present`.",
+        ),
+        may(
+            "outcome",
+            Ty::Map(&Ty::Text),
+            "Classes of answers besides ok and fail, counted apart: a name and a check each.",
+        ),
+        may(
+            "timeout",
+            Ty::Duration,
+            "Limit for this call, told to the server too; the target's when not given.",
+        ),
     ],
 };
 

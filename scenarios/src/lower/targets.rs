@@ -1,10 +1,12 @@
 //! Targets.
 
-use peakdrill_drill_model::plan::Target;
+use peakdrill_drill_model::plan::{MessageTypes, Target};
 use peakdrill_timebase::NS_PER_MS;
+use peakdrill_wire_grpc::Schema;
 use url::Url;
 
-use crate::codes::{E0313, E0317, E0318, E0319, E0404, E0701, W0803};
+use super::proto;
+use crate::codes::{E0311, E0313, E0317, E0318, E0319, E0404, E0701, W0803};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -19,6 +21,10 @@ pub(crate) struct Lowered {
     pub(crate) host: String,
     /// The place of its URL.
     pub(crate) span: Span,
+    /// Whether it is called by `grpc` steps.
+    pub(crate) is_grpc: bool,
+    /// Its message types, where they are known before a server is asked.
+    pub(crate) schema: Option<Schema>,
 }
 
 pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Lowered> {
@@ -46,7 +52,9 @@ fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
     let (connect, request) = timeouts(ctx, fields);
     let (max_connections, exact) = connections(ctx, fields);
     let (tls_ca, tls_insecure) = tls(ctx, fields);
-    let (base_url, host) = url.unwrap_or_default();
+    let is_grpc = url.as_ref().is_some_and(|url| url.is_grpc);
+    let (types, schema) = types(ctx, fields, url.as_ref());
+    let (base_url, host) = url.map(|url| (url.base, url.host)).unwrap_or_default();
     Lowered {
         plan: Target {
             name: name.to_owned(),
@@ -57,9 +65,12 @@ fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
             exact_connections: exact,
             tls_ca,
             tls_insecure,
+            types,
         },
         host,
         span: fields.get("base_url").map_or(fields.place, |node| node.span),
+        is_grpc,
+        schema,
     }
 }
 
@@ -75,16 +86,19 @@ fn protocol(ctx: &Ctx<'_>, node: Option<&Node>) {
     }
 }
 
-fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String)> {
+fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<BaseUrl> {
     let text = ctx.text(node, "`base_url`")?;
     match base_url(&text) {
-        Ok(url) => Some((url.base, url.host)),
+        Ok(url) => Some(url),
         Err(why) if why.ends_with("not built yet") => {
             ctx.push(draft(E0313, node.span, why).label("not built yet"));
             None
         }
         Err(why) => {
-            ctx.push(draft(E0404, node.span, why).help("write `http://host:port` or `https://host:port`"));
+            ctx.push(
+                draft(E0404, node.span, why)
+                    .help("write `http://host:port` or `https://host:port`, or `grpc://host:port` for gRPC"),
+            );
             None
         }
     }
@@ -97,19 +111,24 @@ pub(crate) struct BaseUrl {
     pub(crate) base: String,
     /// The host alone, lower case, IPv6 without brackets.
     pub(crate) host: String,
+    /// Whether it is `grpc://` or `grpcs://`.
+    pub(crate) is_grpc: bool,
 }
 
 /// Reads a target's URL.
 pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
-        Some("http" | "https") => {}
-        Some(later @ ("grpc" | "grpcs" | "ws" | "wss" | "h2c")) => {
+        Some("http" | "https" | "grpc" | "grpcs") => {}
+        Some(later @ ("ws" | "wss" | "h2c")) => {
             return Err(format!("the scheme `{later}://` is not built yet"));
         }
         _ => return Err(format!("`{text}` is no http or https URL")),
     }
-    let url = Url::parse(text).map_err(|why| format!("`{text}` is no URL: {why}"))?;
+    let is_grpc = scheme.is_some_and(|scheme| scheme.starts_with("grpc"));
+    // The parts of a URL with an own scheme are read as those of the web's.
+    let as_http = if is_grpc { text.replacen("grpc", "http", 1) } else { text.to_owned() };
+    let url = Url::parse(&as_http).map_err(|why| format!("`{text}` is no URL: {why}"))?;
     let Some(host) = url.host_str() else { return Err(format!("`{text}` has no host")) };
     if !url.username().is_empty() || url.password().is_some() {
         return Err("a URL may not hold a user or a password".to_owned());
@@ -117,8 +136,13 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("a target's URL has no query and no fragment".to_owned());
     }
+    if is_grpc && url.path() != "/" {
+        return Err("a gRPC target's URL has no path".to_owned());
+    }
     let host = host.trim_matches(['[', ']']).to_owned();
-    Ok(BaseUrl { base: url.as_str().trim_end_matches('/').to_owned(), host })
+    let base = url.as_str().trim_end_matches('/');
+    let base = if is_grpc { base.replacen("http", "grpc", 1) } else { base.to_owned() };
+    Ok(BaseUrl { base, host, is_grpc })
 }
 
 fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
@@ -170,6 +194,43 @@ fn tls(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (Option<String>, bool) {
         ctx.push(draft(E0319, fields.key_span("ca"), "`ca` has no meaning beside `insecure: true`"));
     }
     (ca, insecure)
+}
+
+/// Where the message types of a gRPC target are from, and what they are.
+fn types(
+    ctx: &Ctx<'_>,
+    fields: &Fields<'_>,
+    url: Option<&BaseUrl>,
+) -> (Option<MessageTypes>, Option<Schema>) {
+    let proto = fields.get("proto");
+    let reflection =
+        fields.get("reflection").and_then(|node| ctx.boolean(node, "`reflection`")) == Some(true);
+    let compiled = proto.map(|node| proto::compile(ctx, node, fields.key_span("proto")));
+    let is_grpc = url.is_some_and(|url| url.is_grpc);
+    if !is_grpc {
+        let given = ["proto", "reflection"].into_iter().find(|key| fields.get(key).is_some());
+        if let Some(key) = given.filter(|_| url.is_some()) {
+            let message = format!("`{key}` is for gRPC targets");
+            let help = "a gRPC target's `base_url` begins with `grpc://` or `grpcs://`";
+            ctx.push(draft(E0319, fields.key_span(key), message).help(help));
+        }
+        return (None, None);
+    }
+    match (compiled, reflection) {
+        (Some(_), true) => {
+            let message = "`proto` and `reflection` exclude each other";
+            ctx.push(draft(E0319, fields.key_span("reflection"), message));
+            (None, None)
+        }
+        (Some(Some(compiled)), false) => (Some(MessageTypes::Files(compiled.set)), Some(compiled.schema)),
+        (Some(None), false) => (None, None),
+        (None, true) => (Some(MessageTypes::Reflection), None),
+        (None, false) => {
+            let found = draft(E0311, fields.place, "a gRPC target needs the types of its messages");
+            ctx.push(found.help("write `proto: [file.proto]`, or `reflection: true` to ask the server"));
+            (None, None)
+        }
+    }
 }
 
 /// Reports a name that was used before in the same list.

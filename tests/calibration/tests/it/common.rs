@@ -55,6 +55,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
             exact_connections: false,
             tls_ca: None,
             tls_insecure: false,
+            types: None,
         }],
         shadow: None,
         isolation: Isolation::default(),
