@@ -17,10 +17,10 @@ use tokio_rustls::TlsConnector;
 use crate::alarm::Alarm;
 use crate::arrivals::Schedule;
 use crate::batch::{BATCH_QUEUE_LEN_MAX, Batch};
+use crate::connections::{Connections, PoolConfig};
 use crate::control::{CHANGES_MAX, Control};
 use crate::dial::Dialer;
 use crate::error::StartError;
-use crate::http1::{Http1, PoolConfig};
 use crate::program::Program;
 use crate::secrets::Secrets;
 use crate::shard::{Parts, Shard, ShardReport};
@@ -327,7 +327,7 @@ fn run_shard(
         let alarm = Alarm::new(clock)?;
         let pools = pools(launch, shard)?;
         let sockets = Sockets::new(launch.transport.kind).map_err(StartError::os("sockets"))?;
-        let mut driver = Http1::new(pools, sockets, clock)?;
+        let mut driver = Connections::new(pools, sockets, clock)?;
         let failed = |(target, fault): (String, crate::extract::Fault)| {
             let because = format!("{}: {}", fault.class, fault.detail);
             StartError::Connect { target, because }

@@ -11,12 +11,12 @@ use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 use rand::Rng as _;
 
 use crate::answer::Answer;
+use crate::connections::{Connections, PoolConfig};
 use crate::dial::Dialer;
 use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
-use crate::http1::{Http1, PoolConfig};
 use crate::json::Found;
 use crate::program::{Op, Program, Scratch, Unwritten};
 use crate::sample;
@@ -91,7 +91,7 @@ struct Probe<'a> {
     options: &'a ProbeOptions,
     clock: OsClock,
     program: Program,
-    driver: Http1,
+    driver: Connections,
     stamper: Stamper,
     session: Session,
     found: Found,
@@ -136,7 +136,7 @@ impl<'a> Probe<'a> {
         };
         let clock = OsClock::new();
         let sockets = Sockets::new(Kind::Epoll).map_err(StartError::os("sockets"))?;
-        let (driver, found) = (Http1::new(pools, sockets, clock)?, Found::default());
+        let (driver, found) = (Connections::new(pools, sockets, clock)?, Found::default());
         Ok(Self { options, clock, program, driver, stamper, session, found })
     }
 

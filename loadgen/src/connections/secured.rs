@@ -1,5 +1,6 @@
 //! A connection in TLS, over a socket of the runtime: it is moved when its waker says so.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -9,16 +10,18 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::connection::{Talk, Turn, Writing};
+use super::connection::Writing;
 use super::ready::Bell;
+use super::talk::{Talk, Turn};
 use crate::answer::Buffers;
+use crate::driver::Completion;
 
 /// Reads of one connection before others get their turn.
 const READS_PER_TURN_MAX: usize = 2;
 
 pub(super) struct Secured {
     stream: TlsStream<TcpStream>,
-    /// The request, as far as it is not written yet.
+    /// What was handed over, as far as it is not written yet.
     unsent: Vec<u8>,
     written: usize,
     bell: Arc<Bell>,
@@ -36,14 +39,14 @@ impl Secured {
         self.bell.is_rung()
     }
 
-    /// Writes a request, as far as that goes at once. What TLS has taken may be out: it never goes over another
+    /// Writes bytes, as far as that goes at once. What TLS has taken may be out: it never goes over another
     /// connection.
-    pub(super) fn send(&mut self, request: Vec<u8>, buffers: &mut Buffers) -> Writing {
-        (self.unsent, self.written) = (request, 0);
+    pub(super) fn send(&mut self, bytes: Vec<u8>, buffers: &mut Buffers) -> Writing {
+        (self.unsent, self.written) = (bytes, 0);
         self.write_on(buffers)
     }
 
-    /// Writes what is left of the request. Of what goes wrong reading tells: the peer may have answered all the same.
+    /// Writes what is left. Of what goes wrong reading tells: the peer may have answered all the same.
     fn write_on(&mut self, buffers: &mut Buffers) -> Writing {
         match self.poll_write_on() {
             Poll::Pending => Writing::UnderWay,
@@ -74,39 +77,41 @@ impl Secured {
     pub(super) fn turn(
         &mut self,
         talk: &mut Talk,
+        writing: &mut Writing,
         room: &mut [u8],
         buffers: &mut Buffers,
+        told: &mut VecDeque<Completion>,
         clock: OsClock,
     ) -> Turn {
         self.bell.answer();
-        if talk.writing == Writing::UnderWay {
-            talk.writing = self.write_on(buffers);
+        if *writing == Writing::UnderWay {
+            *writing = self.write_on(buffers);
         }
-        let (mut ended, mut reads) = (None, 0);
-        // An exchange that has ended is followed by one more read: it makes the connection watched, and finds what nobody
-        // asked for.
-        while ended.is_some() || reads < READS_PER_TURN_MAX {
+        let (mut freed, mut reads) = (false, 0);
+        // The last exchange that has ended is followed by one more read: it makes the connection watched, and finds what
+        // nobody asked for.
+        while reads < READS_PER_TURN_MAX + usize::from(freed && talk.is_idle()) {
             reads += 1;
             let mut buffer = ReadBuf::new(room);
             let mut cx = Context::from_waker(&self.waker);
             let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(&mut cx, &mut buffer) else {
-                return Turn { ended, open: true };
+                return Turn { freed, open: true };
             };
             // The end of an answer is that of the read which brought its last byte.
             let at = clock.mono();
             let bytes = buffer.filled();
             let turn = match read {
-                Ok(()) if !bytes.is_empty() => talk.received(bytes, at),
-                Ok(()) => talk.ended(None, at),
-                Err(error) => talk.ended(Some(error), at),
+                Ok(()) if !bytes.is_empty() => talk.received(bytes, at, *writing, told),
+                Ok(()) => talk.ended(None, at, told),
+                Err(error) => talk.ended(Some(&error), at, told),
             };
-            ended = turn.ended.or(ended);
+            freed |= turn.freed;
             if !turn.open {
-                return Turn { ended, open: false };
+                return Turn { freed, open: false };
             }
         }
         // There may be more to read, of which nothing tells again.
         self.waker.wake_by_ref();
-        Turn { ended, open: true }
+        Turn { freed, open: true }
     }
 }

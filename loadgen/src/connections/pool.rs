@@ -1,4 +1,4 @@
-//! The connections to one target: how many, which are free, and what waits for one.
+//! The connections to one target: how many, which have room, and what waits for one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ pub(super) struct Pool {
     pub(super) exact: bool,
     /// What waits for a connection, and since when.
     pub(super) waiting: VecDeque<(MonoNs, Submission)>,
-    idle: Vec<usize>,
+    /// Those that can take another exchange; the one to be used next comes last.
+    roomy: Vec<usize>,
     open: usize,
     connecting: usize,
     pub(super) opened: u64,
@@ -48,7 +49,7 @@ impl Pool {
             max: config.max_connections,
             exact: config.exact,
             waiting: VecDeque::new(),
-            idle: Vec::new(),
+            roomy: Vec::new(),
             open: 0,
             connecting: 0,
             opened: 0,
@@ -88,22 +89,24 @@ impl Pool {
 
     /// A connection has ended. One that must be there and ended without an exchange is not opened again at once: the
     /// peer may close all that come.
-    pub(super) fn has_closed(&mut self, key: usize, idle: bool, used: bool, opened_at: MonoNs) {
+    pub(super) fn has_closed(&mut self, key: usize, listed: bool, used: bool, opened_at: MonoNs) {
         self.open -= 1;
-        if idle {
-            self.idle.retain(|other| *other != key);
+        if listed {
+            self.roomy.retain(|other| *other != key);
         }
         if !used {
             self.reopen_at = self.reopen_at.max(opened_at.plus(REOPEN_PAUSE_MS * NS_PER_MS));
         }
     }
 
-    pub(super) fn put_idle(&mut self, key: usize) {
-        self.idle.push(key);
+    /// A connection has room.
+    pub(super) fn put(&mut self, key: usize) {
+        self.roomy.push(key);
     }
 
-    pub(super) fn take_idle(&mut self) -> Option<usize> {
-        self.idle.pop()
+    /// A connection that has room, and is not on the list any more.
+    pub(super) fn take(&mut self) -> Option<usize> {
+        self.roomy.pop()
     }
 
     /// Gives up what has waited for as long as opening a connection may take. While connections are open, they were
@@ -124,7 +127,7 @@ impl Pool {
     pub(super) fn is_preopened(&mut self) -> Result<bool, Fault> {
         match self.first_fault.take() {
             Some(fault) => Err(fault),
-            None => Ok(!self.exact || self.idle.len() >= self.max),
+            None => Ok(!self.exact || self.roomy.len() >= self.max),
         }
     }
 
@@ -135,7 +138,7 @@ impl Pool {
     }
 
     pub(super) fn not_all_open(&self, limit: Duration) -> Fault {
-        let (open, wanted) = (self.idle.len(), self.max);
+        let (open, wanted) = (self.roomy.len(), self.max);
         let mut detail = format!("{open} of {wanted} connections are open after {} ms", limit.as_millis());
         let ended = self.opened.saturating_sub(open as u64);
         if ended > 0 {

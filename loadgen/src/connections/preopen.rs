@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::Http1;
+use super::Connections;
 use super::pool::Pool;
 use crate::driver::Driver as _;
 use crate::extract::Fault;
@@ -14,7 +14,7 @@ const PREOPEN_LAST_MS: u64 = 1;
 /// How often it is looked before the start whether connections that ended may be opened again, in milliseconds.
 const PREOPEN_RETRY_MS: u64 = 10;
 
-impl Http1 {
+impl Connections {
     /// Opens the connections of all targets that want them open before the start.
     ///
     /// # Errors

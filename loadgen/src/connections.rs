@@ -1,13 +1,15 @@
-//! The HTTP/1.1 driver: a pool of keep-alive connections per target, all moved by the shard itself.
+//! The connections of a shard: a pool per target, all moved by the shard itself, each with a talk in its protocol.
 //!
 //! A request is handed to one connection. It is never sent again once a byte of it went out: a connection that breaks
 //! before the answer is complete is an error of its own class.
 
 mod connection;
+mod http1;
 mod pool;
 mod preopen;
 mod ready;
 mod secured;
+mod talk;
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -29,18 +31,21 @@ use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitt
 use crate::error::StartError;
 use crate::extract::Fault;
 use connection::{Connection, Writing};
+use http1::Http1;
 pub use pool::CONNECTING_MAX;
 use pool::Pool;
 pub(crate) use pool::PoolConfig;
 use ready::Ready;
 use secured::Secured;
+use talk::Talk;
 
 /// Most that is read at once from a connection in TLS, in bytes. One piece of memory serves all of them.
 const ROOM_BYTES: usize = 64 * 1024;
 /// Connections that get their turn before the shard looks at the clock again.
 const TURNS_MAX: usize = 256;
+
 /// All connections of a shard.
-pub(crate) struct Http1 {
+pub(crate) struct Connections {
     clock: OsClock,
     pools: Vec<Pool>,
     connections: Slab<Connection>,
@@ -72,7 +77,7 @@ pub(crate) struct Http1 {
     closing: bool,
 }
 
-impl Http1 {
+impl Connections {
     /// Must be used inside of a runtime.
     pub(crate) fn new(pools: Vec<PoolConfig>, sockets: Sockets, clock: OsClock) -> Result<Self, StartError> {
         let watch = sockets.as_fd().try_clone_to_owned().and_then(register);
@@ -139,11 +144,11 @@ impl Http1 {
 
     fn add(&mut self, place: usize, stream: Stream) {
         let (entry, now) = (self.connections.vacant_entry(), self.clock.mono());
-        let key = entry.key();
+        let (key, talk) = (entry.key(), Talk::Http1(Http1::new()));
         match stream {
             Stream::Tls(stream) => {
                 let secured = Secured::new(*stream, self.ready.bell(key));
-                entry.insert(Connection::new(place, Some(Box::new(secured)), now));
+                entry.insert(Connection::new(place, talk, Some(Box::new(secured)), now));
                 self.secured += 1;
                 // Its first turn makes it watched.
                 if self.turn_of(key) {
@@ -151,7 +156,7 @@ impl Http1 {
                 }
             }
             Stream::Plain(stream) => {
-                entry.insert(Connection::new(place, None, now));
+                entry.insert(Connection::new(place, talk, None, now));
                 match stream.into_std().and_then(|socket| self.sockets.add(key, socket)) {
                     Ok(()) => self.free(key),
                     Err(_) => self.close(key),
@@ -165,17 +170,14 @@ impl Http1 {
         let Some(connection) = self.connections.get_mut(key) else {
             return false;
         };
-        let Some(secured) = &mut connection.secured else {
+        let Connection { talk, writing, secured: Some(secured), .. } = connection else {
             return true;
         };
-        let turn = secured.turn(&mut connection.talk, &mut self.room, &mut self.buffers, self.clock);
-        let freed = turn.ended.is_some();
-        if let Some((id, at, result)) = turn.ended {
-            self.completions.push_back(Completion::Done { id, at, result });
-        }
+        let told = &mut self.completions;
+        let turn = secured.turn(talk, writing, &mut self.room, &mut self.buffers, told, self.clock);
         if !turn.open {
             self.close(key);
-        } else if freed {
+        } else if turn.freed {
             self.free(key);
         }
         turn.open
@@ -194,37 +196,31 @@ impl Http1 {
         let mut any = false;
         self.drained = sockets.drain(|key, event| {
             any = true;
-            let Some(Connection { talk, .. }) = connections.get_mut(key) else { return };
+            let Some(Connection { talk, writing, .. }) = connections.get_mut(key) else { return };
             let at = || waited.unwrap_or_else(|| clock.mono());
             let turn = match event {
-                Event::Received(bytes) => talk.received(bytes, at()),
-                Event::Ended(broken) => talk.ended(broken, at()),
+                Event::Received(bytes) => talk.received(bytes, at(), *writing, completions),
+                Event::Ended(broken) => talk.ended(broken.as_ref(), at(), completions),
                 Event::Sent(buffer) => {
-                    talk.writing = Writing::Done;
+                    *writing = Writing::Done;
                     return buffers.give(buffer);
                 }
                 Event::NotSent(buffer) => {
-                    talk.writing = Writing::Failed;
+                    *writing = Writing::Failed;
                     return buffers.give(buffer);
                 }
             };
             if !turn.open {
                 over.push(key);
-            } else if turn.ended.is_some() {
+            } else if turn.freed {
                 freed.push(key);
-            }
-            if let Some((id, at, result)) = turn.ended {
-                completions.push_back(Completion::Done { id, at, result });
             }
         });
         while let Some(key) = self.over.pop() {
             self.close(key);
         }
         while let Some(key) = self.freed.pop() {
-            // It may have been closed since.
-            if self.connections.get(key).is_some_and(Connection::is_idle) {
-                self.free(key);
-            }
+            self.free(key);
         }
         any
     }
@@ -243,30 +239,33 @@ impl Http1 {
 
     fn close(&mut self, key: usize) {
         if let Some(connection) = self.connections.try_remove(key) {
-            let Connection { pool: place, used, opened_at, .. } = connection;
+            let Connection { pool: place, used, opened_at, listed, .. } = connection;
             match connection.secured {
                 Some(_) => self.secured -= 1,
                 None => self.sockets.remove(key),
             }
             if let Some(pool) = self.pools.get_mut(place) {
-                pool.has_closed(key, connection.is_idle(), used, opened_at);
+                pool.has_closed(key, listed, used, opened_at);
             }
             self.open_more(place);
         }
     }
 
-    /// A connection has nothing to do: it takes what has waited longest, or becomes idle.
+    /// A connection may have room: it takes what has waited longest, or its pool gets to know.
     fn free(&mut self, key: usize) {
-        let Some(place) = self.connections.get(key).map(|connection| connection.pool) else {
-            return;
-        };
-        while let Some(pool) = self.pools.get_mut(place) {
+        loop {
+            let Some(connection) = self.connections.get_mut(key).filter(|known| !known.listed) else {
+                return;
+            };
+            let place = connection.pool;
+            let Some(pool) = self.pools.get_mut(place).filter(|_| connection.talk.has_room()) else { return };
             let Some((since, job)) = pool.waiting.pop_front() else {
-                return pool.put_idle(key);
+                connection.listed = true;
+                return pool.put(key);
             };
             let id = job.id;
             match self.hand_over(key, job) {
-                Ok(at) => return self.completions.push_back(Completion::Sent { id, at }),
+                Ok(at) => self.completions.push_back(Completion::Sent { id, at }),
                 Err(Back::Expired(at)) => {
                     self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
                 }
@@ -275,7 +274,7 @@ impl Http1 {
         }
     }
 
-    /// Hands a request to a connection that is free, and tells when. When that has ended, it is not there any more.
+    /// Hands a request to a connection that has room, and tells when. When that has ended, it is not there any more.
     fn hand_over(&mut self, key: usize, job: Submission) -> Result<MonoNs, Back> {
         let Some(connection) = self.connections.get_mut(key) else {
             return Err(Back::Closed(job));
@@ -285,13 +284,23 @@ impl Http1 {
             return Err(Back::Expired(at));
         }
         let Submission { id, method, keep_body, wire, .. } = job;
-        let writing = match &mut connection.secured {
-            Some(secured) => secured.send(wire, &mut self.buffers),
-            None => match self.sockets.send(key, wire) {
-                Handed::Refused(wire) => {
-                    self.close(key);
-                    return Err(Back::Closed(Submission { wire, ..job }));
-                }
+        match &mut connection.talk {
+            Talk::Http1(talk) => talk.begin(id, method, Answer::new(self.buffers.take(), keep_body)),
+        }
+        connection.used = true;
+        self.transmit(key, wire).map(|()| at).map_err(|wire| {
+            self.close(key);
+            Back::Closed(Submission { wire, ..job })
+        })
+    }
+
+    /// Hands bytes to the socket of a connection, or gives them back: then it has ended, and nothing of them was sent.
+    fn transmit(&mut self, key: usize, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
+        let Some(connection) = self.connections.get_mut(key) else { return Err(bytes) };
+        connection.writing = match &mut connection.secured {
+            Some(secured) => secured.send(bytes, &mut self.buffers),
+            None => match self.sockets.send(key, bytes) {
+                Handed::Refused(bytes) => return Err(bytes),
                 Handed::UnderWay => Writing::UnderWay,
                 Handed::Sent(buffer) => {
                     self.buffers.give(buffer);
@@ -299,8 +308,16 @@ impl Http1 {
                 }
             },
         };
-        connection.begin(id, method, Answer::new(self.buffers.take(), keep_body), writing);
-        Ok(at)
+        Ok(())
+    }
+
+    /// Whether a connection that was taken off its pool's list has room still.
+    fn is_ready(&mut self, key: usize) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        connection.listed = false;
+        // What has happened to it may be that it has ended.
+        let has_news = connection.secured.as_ref().is_some_and(|secured| secured.has_news());
+        !(has_news && connection.talk.is_idle()) || self.turn_of(key)
     }
 
     /// A request that nothing of was sent waits for another connection, before the others.
@@ -325,7 +342,7 @@ enum Back {
     Closed(Submission),
 }
 
-impl Driver for Http1 {
+impl Driver for Connections {
     fn buffer(&mut self) -> Vec<u8> {
         self.buffers.take()
     }
@@ -336,15 +353,16 @@ impl Driver for Http1 {
 
     fn submit(&mut self, mut job: Submission) -> Submitted {
         let (place, id) = (job.target, job.id);
-        while let Some(key) = self.pools.get_mut(place).and_then(Pool::take_idle) {
-            // What has happened to it may be that it has ended.
-            let secured =
-                |connection: &Connection| connection.secured.as_ref().is_some_and(|tls| tls.has_news());
-            if self.connections.get(key).is_none_or(secured) && !self.turn_of(key) {
+        while let Some(key) = self.pools.get_mut(place).and_then(Pool::take) {
+            if !self.is_ready(key) {
                 continue;
             }
-            match self.hand_over(key, job) {
-                Ok(at) => return Submitted { at, sent: true },
+            let result = self.hand_over(key, job);
+            match result {
+                Ok(at) => {
+                    self.free(key);
+                    return Submitted { at, sent: true };
+                }
                 Err(Back::Expired(at)) => {
                     self.free(key);
                     self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
@@ -362,7 +380,7 @@ impl Driver for Http1 {
     }
 
     fn cancel(&mut self, id: ExchangeId) {
-        let found = self.connections.iter().find(|(_, connection)| connection.carries(id));
+        let found = self.connections.iter().find(|(_, connection)| connection.talk.carries(id));
         match found.map(|(key, _)| key) {
             Some(key) => self.close(key),
             None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|(_, job)| job.id != id)),
