@@ -283,9 +283,9 @@ impl Connections {
         if job.not_after_unix_s <= self.clock.unix_of(at).seconds().max(0).unsigned_abs() {
             return Err(Back::Expired(at));
         }
-        let Submission { id, method, keep_body, wire, .. } = job;
+        let Submission { id, method, wanted, wire, .. } = job;
         match &mut connection.talk {
-            Talk::Http1(talk) => talk.begin(id, method, Answer::new(self.buffers.take(), keep_body)),
+            Talk::Http1(talk) => talk.begin(id, method, Answer::new(self.buffers.take(), wanted)),
         }
         connection.used = true;
         self.transmit(key, wire).map(|()| at).map_err(|wire| {

@@ -5,7 +5,7 @@ use std::task::Context;
 use peakdrill_timebase::MonoNs;
 use peakdrill_wire_http1::Method;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Wanted};
 use crate::extract::Fault;
 
 /// Names one exchange of a shard.
@@ -25,8 +25,7 @@ pub(crate) struct Submission {
     /// The request as it goes out.
     pub(crate) wire: Vec<u8>,
     pub(crate) method: Method,
-    /// Whether the whole body is wanted, or its beginning.
-    pub(crate) keep_body: bool,
+    pub(crate) wanted: Wanted,
     /// The Unix second from which it must not be sent any more.
     pub(crate) not_after_unix_s: u64,
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use peakdrill_drill_model::plan::{FeederOrder, OnExhausted, Plan};
+use peakdrill_drill_model::plan::{FeederOrder, MessageTypes, OnExhausted, Plan};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::timeline::{Change, Timeline};
 use peakdrill_sockets::Sockets;
@@ -21,6 +21,7 @@ use crate::connections::{Connections, PoolConfig};
 use crate::control::{CHANGES_MAX, Control};
 use crate::dial::Dialer;
 use crate::error::StartError;
+use crate::grpc::{self, Schemas};
 use crate::program::Program;
 use crate::secrets::Secrets;
 use crate::shard::{Parts, Shard, ShardReport};
@@ -270,7 +271,8 @@ fn first_error(engine: &mut Engine) -> StartError {
 fn prepare(config: Config) -> Result<Launch, StartError> {
     let plan = &config.plan;
     check(plan)?;
-    let program = Arc::new(Program::compile(plan, &config.run, &config.secrets)?);
+    let schemas = schemas(&config)?;
+    let program = Arc::new(Program::compile(plan, &config.run, &config.secrets, schemas)?);
     let connectors = plan.targets.iter().zip(&program.addresses);
     let connectors = connectors.map(|(target, address)| address.tls.then(|| crate::tls::connector(target)));
     let connectors = connectors.map(Option::transpose).collect::<Result<Vec<_>, _>>()?;
@@ -282,6 +284,24 @@ fn prepare(config: Config) -> Result<Launch, StartError> {
     let schedule = Arc::new(Schedule::new(&plan.load, timeline, plan.guards.limit_duration_ns));
     let transport = config.transport.choose()?;
     Ok(Launch { shards, program, schedule, connectors, control: Arc::default(), transport, config })
+}
+
+/// The message types of all targets. Servers that have to tell theirs are asked from a thread of its own: this may be
+/// called inside of a runtime.
+fn schemas(config: &Config) -> Result<Schemas, StartError> {
+    if !config.plan.targets.iter().any(|target| target.types == Some(MessageTypes::Reflection)) {
+        return grpc::of_files(&config.plan);
+    }
+    let ask = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(StartError::os("a runtime"))?;
+        runtime.block_on(grpc::ask(&config.plan, &config.run, &config.tagging))
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("pd-types".into()).spawn_scoped(scope, ask);
+        let thread = thread.map_err(StartError::os("a thread"))?;
+        thread.join().unwrap_or_else(|_| Err(StartError::Plan("asking for message types broke down".into())))
+    })
 }
 
 fn check(plan: &Plan) -> Result<(), StartError> {

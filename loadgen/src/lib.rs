@@ -16,6 +16,7 @@ mod engine;
 mod error;
 mod extract;
 mod feeder;
+mod grpc;
 mod json;
 mod kept;
 mod pacer;
@@ -44,6 +45,7 @@ pub use engine::{
 };
 pub use error::StartError;
 pub use feeder::FEEDER_ROWS_MAX;
+pub use grpc::REFLECTION_TIMEOUT_MS;
 pub use kept::EXTRACTED_MAX_BYTES;
 pub use pacer::{ECONOMY_QUANTUM_NS, LEAD_MAX_NS, POLLING_MAX_SHARE, ROOM_SHARE};
 pub use probe::{ProbeOptions, ProbeOutcome, probe};

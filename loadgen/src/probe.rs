@@ -17,6 +17,7 @@ use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
+use crate::grpc::{self, Schemas};
 use crate::json::Found;
 use crate::program::{Op, Program, Scratch, Unwritten};
 use crate::sample;
@@ -78,7 +79,10 @@ pub fn probe(
             .enable_all()
             .build()
             .map_err(StartError::os("a runtime"))?;
-        runtime.block_on(async { Probe::new(plan, journey, tagging, options)?.run().await })
+        runtime.block_on(async {
+            let schemas = grpc::ask(plan, &options.run, tagging).await?;
+            Probe::new(plan, journey, tagging, options, schemas)?.run().await
+        })
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("pd-probe".into()).spawn_scoped(scope, run);
@@ -103,8 +107,9 @@ impl<'a> Probe<'a> {
         journey: usize,
         tagging: &Tagging,
         options: &'a ProbeOptions,
+        schemas: Schemas,
     ) -> Result<Self, StartError> {
-        let mut program = Program::compile(plan, &options.run, &options.secrets)?;
+        let mut program = Program::compile(plan, &options.run, &options.secrets, schemas)?;
         // The load uses the same indices, and what a probe has sent must not come again: no key is sent twice.
         program.uuid_seed = os_random()?.next_u64();
         let mut pools = Vec::new();
@@ -167,7 +172,7 @@ impl<'a> Probe<'a> {
             Ok(prepared) => prepared,
             Err(fault) => return Some(outcome(step, Ids { trace: 0, span: 0 }, &fault)),
         };
-        let result = match tokio::time::timeout(limit, self.exchange(submission)).await {
+        let result = match tokio::time::timeout(limit, exchange(&mut self.driver, submission)).await {
             Ok(result) => result,
             Err(_) => {
                 self.driver.cancel(id);
@@ -194,7 +199,7 @@ impl<'a> Probe<'a> {
                 .program
                 .secrets
                 .hide(fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
-            acked: self.stamper.acked(answer.fields(), ids.trace),
+            acked: self.stamper.acked(answer.heads(), ids.trace),
             elapsed_ns,
         })
     }
@@ -211,30 +216,31 @@ impl<'a> Probe<'a> {
             Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),
         })?;
-        let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
-        Ok((Submission { id, target, wire, method, keep_body, not_after_unix_s }, ids))
+        let (target, method, wanted) = (code.target, code.method, code.wanted());
+        Ok((Submission { id, target, wire, method, wanted, not_after_unix_s }, ids))
     }
+}
 
-    async fn exchange(&mut self, submission: Submission) -> Result<Answer, Fault> {
-        let id = submission.id;
-        let _ = self.driver.submit(submission);
-        poll_fn(|cx| {
-            self.driver.turn(cx);
-            while let Some(completion) = self.driver.next() {
-                match completion {
-                    Completion::Done { id: ended, result, .. } if ended == id => return Poll::Ready(result),
-                    Completion::NotSent { id: ended, why, .. } if ended == id => {
-                        let detail = format!("not sent: {why:?}");
-                        return Poll::Ready(Err(Fault { class: ErrorClass::Cancelled, detail }));
-                    }
-                    // Of a request before this one, that was given up.
-                    _ => {}
+/// Sends one request, and waits for its answer.
+pub(crate) async fn exchange(driver: &mut Connections, submission: Submission) -> Result<Answer, Fault> {
+    let id = submission.id;
+    let _ = driver.submit(submission);
+    poll_fn(|cx| {
+        driver.turn(cx);
+        while let Some(completion) = driver.next() {
+            match completion {
+                Completion::Done { id: ended, result, .. } if ended == id => return Poll::Ready(result),
+                Completion::NotSent { id: ended, why, .. } if ended == id => {
+                    let detail = format!("not sent: {why:?}");
+                    return Poll::Ready(Err(Fault { class: ErrorClass::Cancelled, detail }));
                 }
+                // Of a request before this one, that was given up.
+                _ => {}
             }
-            Poll::Pending
-        })
-        .await
-    }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// A request without an answer.

@@ -23,10 +23,12 @@ impl Address {
     pub(crate) fn parse(target: &Target) -> Result<Self, StartError> {
         let bad = |because: String| StartError::Target { target: target.name.clone(), because };
         let url = url::Url::parse(&target.base_url).map_err(|error| bad(error.to_string()))?;
-        let tls = match url.scheme() {
-            "http" => false,
-            "https" => true,
-            other => return Err(bad(format!("`{other}` is not http or https"))),
+        let scheme = url.scheme().to_owned();
+        let url = as_http(url, &target.base_url).map_err(|error| bad(error.to_string()))?;
+        let tls = match scheme.as_str() {
+            "http" | "grpc" => false,
+            "https" | "grpcs" => true,
+            other => return Err(bad(format!("`{other}` is not http, https, grpc or grpcs"))),
         };
         if url.query().is_some() || url.fragment().is_some() {
             return Err(bad("a base URL has no query and no fragment".into()));
@@ -50,6 +52,19 @@ impl Address {
             host: host_header,
             path_prefix: url.path().trim_end_matches('/').to_owned(),
         })
+    }
+}
+
+/// A URL of gRPC read as one of the web, which it is but for its scheme: with default ports, and hosts in lower case.
+fn as_http(url: url::Url, text: &str) -> Result<url::Url, url::ParseError> {
+    let is_grpc = url.scheme().starts_with("grpc");
+    let rest = text.split_once(':').filter(|_| is_grpc);
+    match rest {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpcs") => {
+            url::Url::parse(&format!("https:{rest}"))
+        }
+        Some((_, rest)) => url::Url::parse(&format!("http:{rest}")),
+        None => Ok(url),
     }
 }
 
@@ -79,6 +94,9 @@ mod tests {
         let six = parse("https://[::1]").unwrap();
         assert_eq!((six.domain.as_str(), six.port, six.tls), ("::1", 443, true));
         assert_eq!((six.host.to_str().unwrap(), six.path_prefix.as_str()), ("[::1]", ""));
+        let grpc = parse("grpcs://Risk.test").unwrap();
+        assert_eq!((grpc.tls, grpc.port, grpc.domain.as_str()), (true, 443, "risk.test"));
+        assert_eq!(parse("grpc://risk.test:50051").unwrap().host, "risk.test:50051");
         for bad in ["shop.test", "ftp://a", "http://", "http://a?b", "http://u:p@a", "http://a:99999"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -63,19 +63,24 @@ impl Wanted {
         }
     }
 
-    /// The request's body: one framed `ServerReflectionRequest`.
-    #[must_use]
-    pub fn body(&self) -> Vec<u8> {
+    /// A framed `ServerReflectionRequest`.
+    fn put(&self, body: &mut Vec<u8>) {
         let field = match self {
             Self::Service(_) => FILE_CONTAINING_SYMBOL,
             Self::File(_) => FILE_BY_FILENAME,
         };
         let mut message = Vec::new();
         encoding::string::encode(field, &self.name().to_owned(), &mut message);
-        let mut body = Vec::new();
-        put_frame(&message, &mut body);
-        body
+        put_frame(&message, body);
     }
+}
+
+/// The body of a call that asks for all of some things: the server answers each by a message, in their order.
+#[must_use]
+pub fn reflection_body(wanted: &[Wanted]) -> Vec<u8> {
+    let mut body = Vec::new();
+    wanted.iter().for_each(|wanted| wanted.put(&mut body));
+    body
 }
 
 /// Descriptors of a server while they come together.
@@ -93,23 +98,33 @@ impl Collector {
         Self { services, ..Self::default() }
     }
 
-    /// What to ask for next; `None` when everything is there.
+    /// What to ask for next, all at once; nothing when everything is there.
     #[must_use]
-    pub fn next(&self) -> Option<Wanted> {
-        if let Some(service) = self.services.first() {
-            return Some(Wanted::Service(service.clone()));
+    pub fn wanted(&self) -> Vec<Wanted> {
+        if !self.services.is_empty() {
+            return self.services.iter().cloned().map(Wanted::Service).collect();
         }
-        let imported = self.files.values().flat_map(|file| &file.dependency);
-        imported.into_iter().find(|name| !self.files.contains_key(*name)).cloned().map(Wanted::File)
+        let imported: BTreeSet<&String> = self.files.values().flat_map(|file| &file.dependency).collect();
+        let missing = imported.into_iter().filter(|name| !self.files.contains_key(*name));
+        missing.cloned().map(Wanted::File).collect()
     }
 
     /// Takes the body of the answer to what was asked for.
     ///
     /// # Errors
-    /// When it does not bring that.
-    pub fn take(&mut self, wanted: &Wanted, body: &[u8]) -> Result<(), ReflectionError> {
+    /// When it does not bring all of that.
+    pub fn take(&mut self, wanted: &[Wanted], mut body: &[u8]) -> Result<(), ReflectionError> {
+        for one in wanted {
+            let missing = || ReflectionError::Missing(one.name().to_owned());
+            let (message, rest) = next_message(body)?.ok_or_else(missing)?;
+            self.take_one(one, message)?;
+            body = rest;
+        }
+        Ok(())
+    }
+
+    fn take_one(&mut self, wanted: &Wanted, message: &[u8]) -> Result<(), ReflectionError> {
         let missing = || ReflectionError::Missing(wanted.name().to_owned());
-        let (message, _) = next_message(body)?.ok_or_else(missing)?;
         let files = files_of(message)?;
         if files.is_empty() {
             return Err(missing());

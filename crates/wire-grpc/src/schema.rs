@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::prost_types::method_options::IdempotencyLevel;
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 
 use crate::message::{self, Part, Problem, Template};
 
@@ -56,6 +57,7 @@ pub struct Method {
     pub(crate) input: MessageDescriptor,
     pub(crate) output: MessageDescriptor,
     server_streaming: bool,
+    safe: bool,
 }
 
 impl Schema {
@@ -97,8 +99,15 @@ impl Schema {
             input: method.input(),
             output: method.output(),
             server_streaming: method.is_server_streaming(),
+            safe: is_safe(&method),
         })
     }
+}
+
+/// A method says by an option that it changes nothing.
+fn is_safe(method: &MethodDescriptor) -> bool {
+    let options = method.method_descriptor_proto().options.as_ref();
+    options.is_some_and(|options| options.idempotency_level() == IdempotencyLevel::NoSideEffects)
 }
 
 fn listed(names: impl Iterator<Item = String>) -> Vec<String> {
@@ -129,6 +138,12 @@ impl Method {
     #[must_use]
     pub fn is_server_streaming(&self) -> bool {
         self.server_streaming
+    }
+
+    /// Whether its file promises that it changes nothing (`idempotency_level = NO_SIDE_EFFECTS`).
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        self.safe
     }
 
     /// Compiles a request's message from the text of its JSON (the protobuf mapping: field names as in the file or in

@@ -248,8 +248,8 @@ impl<D: Driver> Shard<D> {
                 return self.unwritten(id, now, why);
             }
         };
-        let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
-        let submitted = driver.submit(Submission { id, target, wire, method, keep_body, not_after_unix_s });
+        let (target, method, wanted) = (code.target, code.method, code.wanted());
+        let submitted = driver.submit(Submission { id, target, wire, method, wanted, not_after_unix_s });
         session.current = Some(Current { ids, submitted: submitted.at, ..current });
         if submitted.sent {
             self.on_sent(id, submitted.at);

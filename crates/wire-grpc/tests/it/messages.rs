@@ -153,7 +153,8 @@ fn methods_are_looked_up_by_their_full_names() {
     let schema = Schema::decode(&descriptor_set()).unwrap();
     let unary = schema.method("/all.v1.Echo/Unary").unwrap();
     assert_eq!((unary.path(), unary.is_server_streaming()), ("/all.v1.Echo/Unary", false));
-    assert!(schema.method("all.v1.Echo/Many").unwrap().is_server_streaming());
+    let many = schema.method("all.v1.Echo/Many").unwrap();
+    assert!(many.is_server_streaming() && many.is_safe() && !unary.is_safe());
     assert!(matches!(schema.method("all.v1.Echo.Unary"), Err(MethodError::Form(_))));
     assert!(matches!(schema.method("all.v1.Ecco/Unary"), Err(MethodError::NoService { known, .. })
         if known.contains(&"all.v1.Echo".to_owned())));

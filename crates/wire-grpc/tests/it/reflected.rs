@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use peakdrill_wire_grpc::{Collector, ReflectionError, Schema, Wanted, put_frame};
+use peakdrill_wire_grpc::{Collector, ReflectionError, Schema, Wanted, put_frame, reflection_body};
 use prost_reflect::prost::encoding;
 
 use crate::types::pool;
@@ -27,11 +27,16 @@ fn served(wanted: &Wanted) -> Vec<u8> {
     answer(&[file.encode_to_vec()])
 }
 
-fn collect(services: &[&str]) -> (Schema, Vec<Wanted>) {
+fn collect(services: &[&str]) -> (Schema, Vec<Vec<Wanted>>) {
     let services: BTreeSet<String> = services.iter().map(|name| (*name).to_owned()).collect();
     let (mut collector, mut asked) = (Collector::new(services), Vec::new());
-    while let Some(wanted) = collector.next() {
-        collector.take(&wanted, &served(&wanted)).unwrap();
+    loop {
+        let wanted = collector.wanted();
+        if wanted.is_empty() {
+            break;
+        }
+        let body: Vec<u8> = wanted.iter().flat_map(served).collect();
+        collector.take(&wanted, &body).unwrap();
         asked.push(wanted);
     }
     (collector.finish().unwrap(), asked)
@@ -41,20 +46,21 @@ fn collect(services: &[&str]) -> (Schema, Vec<Wanted>) {
 fn files_are_asked_for_until_all_imports_are_there() {
     let (schema, asked) = collect(&["all.v1.Echo", "old.v1.Legacy"]);
     assert!(schema.method("all.v1.Echo/Unary").is_ok() && schema.method("old.v1.Legacy/Call").is_ok());
-    assert_eq!(asked.len(), 2 + 7, "{asked:?}");
-    assert_eq!(asked[0], Wanted::Service("all.v1.Echo".into()));
-    assert!(asked.contains(&Wanted::File("google/protobuf/wrappers.proto".into())));
+    let services = ["all.v1.Echo", "old.v1.Legacy"].map(|name| Wanted::Service(name.into()));
+    assert_eq!((asked.len(), &asked[0]), (2, &services.to_vec()));
+    assert_eq!(asked[1].len(), 7, "{asked:?}");
+    assert!(asked[1].contains(&Wanted::File("google/protobuf/wrappers.proto".into())));
 }
 
 #[test]
 fn a_request_is_what_servers_read() {
-    assert_eq!(Wanted::Service("a.B".into()).body(), b"\0\0\0\0\x05\x22\x03a.B");
-    assert_eq!(Wanted::File("f.proto".into()).body(), b"\0\0\0\0\x09\x1a\x07f.proto");
+    let wanted = [Wanted::Service("a.B".into()), Wanted::File("f.proto".into())];
+    assert_eq!(reflection_body(&wanted), b"\0\0\0\0\x05\x22\x03a.B\0\0\0\0\x09\x1a\x07f.proto");
 }
 
 #[test]
 fn a_server_that_does_not_tell_is_an_error() {
-    let wanted = Wanted::File("x.proto".into());
+    let wanted = [Wanted::File("x.proto".into())];
     let mut collector = Collector::default();
     assert_eq!(collector.take(&wanted, b""), Err(ReflectionError::Missing("x.proto".into())));
     assert_eq!(collector.take(&wanted, &answer(&[])), Err(ReflectionError::Missing("x.proto".into())));
@@ -67,6 +73,6 @@ fn a_server_that_does_not_tell_is_an_error() {
     put_frame(b"\x3a\xff", &mut body);
     assert!(matches!(collector.take(&wanted, &body), Err(ReflectionError::Malformed(_))));
     let mut alone = Collector::default();
-    alone.take(&Wanted::File("all.proto".into()), &served(&Wanted::File("all.proto".into()))).unwrap();
+    alone.take(&[Wanted::File("all.proto".into())], &served(&Wanted::File("all.proto".into()))).unwrap();
     assert!(matches!(alone.finish(), Err(ReflectionError::Unusable(_))));
 }
