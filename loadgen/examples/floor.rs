@@ -2,7 +2,8 @@
 //! looked at, one thread, `epoll`. Nothing that tells what it sent, or that it was right, can cost less.
 //!
 //! `floor ADDRESS CONNECTIONS SECONDS closed` or `floor ADDRESS CONNECTIONS SECONDS rate PER_SECOND QUANTUM_US`: with a
-//! quantum of 0 it sleeps until each request is due, by the nanosecond. Prints one line of JSON.
+//! quantum of 0 it sleeps until each request is due, by the nanosecond; with `spin` it never sleeps. Prints one line of
+//! JSON.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -18,6 +19,10 @@ const EVENTS: usize = 256;
 
 struct Floor {
     connections: Vec<TcpStream>,
+    /// When the request on each connection was due, and how long answers took from then on, in nanoseconds.
+    due: Vec<u64>,
+    latency: Histogram,
+    started: Instant,
     /// Bytes of an answer that are still to come, per connection; 0: it is free.
     left: Vec<usize>,
     free: Vec<usize>,
@@ -32,12 +37,13 @@ struct Schedule {
     interval_ns: f64,
     total: u64,
     quantum_ns: u64,
+    spins: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [address, connections, seconds, mode, rest @ ..] = args.as_slice() else {
-        return Err("floor ADDRESS CONNECTIONS SECONDS closed|rate [PER_SECOND QUANTUM_US]".into());
+        return Err("floor ADDRESS CONNECTIONS SECONDS closed|rate [PER_SECOND QUANTUM_US|spin]".into());
     };
     let length = Duration::from_secs(seconds.parse()?);
     let mut floor = Floor::new(address, connections.parse()?)?;
@@ -46,18 +52,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("rate", [rate, quantum_us]) => {
             let rate: f64 = rate.parse()?;
             let total = (rate * length.as_secs_f64()) as u64;
-            let quantum_ns = quantum_us.parse::<u64>()? * 1_000;
-            floor.open(&Schedule { interval_ns: 1e9 / rate, total, quantum_ns })?
+            let spins = quantum_us == "spin";
+            let quantum_ns = if spins { 0 } else { quantum_us.parse::<u64>()? * 1_000 };
+            floor.open(&Schedule { interval_ns: 1e9 / rate, total, quantum_ns, spins })?
         }
         _ => return Err("the mode is `closed`, or `rate PER_SECOND QUANTUM_US`".into()),
     };
     let at = |q| lag.quantile(q).unwrap_or(0);
     writeln!(
         std::io::stdout(),
-        r#"{{"sent":{sent},"requests":{},"lag_p50_ns":{},"lag_p99_ns":{}}}"#,
+        r#"{{"sent":{sent},"requests":{},"lag_p50_ns":{},"lag_p99_ns":{},"latency_p50_ns":{}}}"#,
         floor.done,
         at(0.5),
-        at(0.99)
+        at(0.99),
+        floor.latency.quantile(0.5).unwrap_or(0)
     )?;
     Ok(())
 }
@@ -78,7 +86,19 @@ impl Floor {
             open.push(stream);
         }
         let (left, free) = (vec![0; connections], (0..connections).collect());
-        Ok(Self { connections: open, left, free, request, answer_bytes, room, done: 0 })
+        let (due, latency, started) = (vec![0; connections], Histogram::new(), Instant::now());
+        Ok(Self {
+            connections: open,
+            due,
+            latency,
+            started,
+            left,
+            free,
+            request,
+            answer_bytes,
+            room,
+            done: 0,
+        })
     }
 
     fn watch(&self) -> Result<rustix::fd::OwnedFd, Box<dyn Error>> {
@@ -122,6 +142,9 @@ impl Floor {
             *left = left.checked_sub(read).ok_or("an answer has another length")?;
             if *left == 0 {
                 self.done += 1;
+                if let Some(due) = self.due.get(at).filter(|due| **due > 0) {
+                    self.latency.record(self.started.elapsed().as_nanos() as u64 - due);
+                }
                 self.free.push(at);
             }
         }
@@ -144,6 +167,7 @@ impl Floor {
     /// Sends what is due when it is due, and a connection is free. Returns how late that was, and what was sent.
     fn open(&mut self, schedule: &Schedule) -> Result<(Histogram, u64), Box<dyn Error>> {
         let (poll, started, mut lag) = (self.watch()?, Instant::now(), Histogram::new());
+        self.started = started;
         let due = |index: u64| (index as f64 * schedule.interval_ns) as u64;
         // The first instant at or after one at which something is sent.
         let tick = |at: u64| match schedule.quantum_ns {
@@ -159,6 +183,9 @@ impl Floor {
                     && let Some(at) = self.free.pop()
                 {
                     lag.record(now - due(sent));
+                    if let Some(place) = self.due.get_mut(at) {
+                        *place = due(sent);
+                    }
                     self.send(at)?;
                     sent += 1;
                     now = started.elapsed().as_nanos() as u64;
@@ -166,7 +193,8 @@ impl Floor {
                 wake = if sent < schedule.total { tick(due(sent).max(now + 1)) } else { u64::MAX };
             }
             let stalled = self.free.is_empty() || sent == schedule.total;
-            self.receive(&poll, (!stalled).then(|| wake.saturating_sub(now)))?;
+            let sleep = if schedule.spins { Some(0) } else { (!stalled).then(|| wake.saturating_sub(now)) };
+            self.receive(&poll, sleep)?;
         }
         Ok((lag, sent))
     }

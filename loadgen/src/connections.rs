@@ -43,6 +43,8 @@ use talk::Talk;
 const ROOM_BYTES: usize = 64 * 1024;
 /// Connections that get their turn before the shard looks at the clock again.
 const TURNS_MAX: usize = 256;
+/// Waits for sockets that may fail in a row before it is given up.
+const FAILED_WAITS_MAX: u32 = 100;
 
 /// All connections of a shard.
 pub(crate) struct Connections {
@@ -58,8 +60,13 @@ pub(crate) struct Connections {
     freed: Vec<usize>,
     /// All that was known to be there was read.
     drained: bool,
+    /// The runtime is told of what happens to sockets.
+    watched: bool,
     /// The system cannot wait for sockets by itself to within microseconds.
     coarse: bool,
+    /// Waits for sockets that failed in a row, and why the last one did.
+    failed_waits: u32,
+    failure: Option<String>,
     /// Connections in TLS.
     secured: usize,
     ready: Arc<Ready>,
@@ -90,7 +97,10 @@ impl Connections {
             over: Vec::new(),
             freed: Vec::new(),
             drained: true,
+            watched: false,
             coarse: false,
+            failed_waits: 0,
+            failure: None,
             secured: 0,
             ready: Arc::default(),
             turns: Vec::new(),
@@ -186,11 +196,10 @@ impl Connections {
     /// Waits for sockets, and takes in what happened to them; whether anything did.
     fn move_sockets(&mut self, limit: Duration, patience: Duration) -> bool {
         if let Err(error) = self.sockets.wait(limit, patience) {
-            self.coarse = true;
-            self.drained = false;
-            tracing::warn!(%error, "sockets are waited for by the runtime");
+            self.cannot_wait(&error);
             return false;
         }
+        self.failed_waits = 0;
         let Self { clock, sockets, connections, completions, buffers, over, freed, .. } = self;
         let waited = sockets.received_before().then(|| clock.mono());
         let mut any = false;
@@ -225,8 +234,30 @@ impl Connections {
         any
     }
 
+    fn cannot_wait(&mut self, error: &std::io::Error) {
+        self.drained = false;
+        if error.kind() == std::io::ErrorKind::Unsupported && !self.coarse {
+            self.coarse = true;
+            tracing::warn!(%error, "sockets are waited for by the runtime");
+            return;
+        }
+        self.failed_waits += 1;
+        if self.failed_waits >= FAILED_WAITS_MAX {
+            self.failure = Some(format!("waiting for sockets fails again and again: {error}"));
+        }
+    }
+
+    /// Whether the runtime is to be told of what happens to sockets.
+    fn watch(&mut self, watched: bool) {
+        if self.watched != watched {
+            self.watched = watched;
+            self.sockets.watch(watched);
+        }
+    }
+
     /// The same inside of the runtime, whose own sockets have something to do as well.
     fn turn_sockets(&mut self, cx: &mut Context<'_>) {
+        self.watch(true);
         // Until it is pending: only then this task is woken by the next thing that happens.
         while let Poll::Ready(Ok(mut guard)) = self.watch.poll_read_ready(cx) {
             guard.clear_ready();
@@ -391,7 +422,16 @@ impl Driver for Connections {
         self.secured == 0 && self.dials.is_empty() && !self.coarse
     }
 
+    fn flush(&mut self) {
+        self.sockets.flush();
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.failure.clone()
+    }
+
     fn wait(&mut self, limit_ns: u64, patience_ns: u64) {
+        self.watch(false);
         self.move_sockets(Duration::from_nanos(limit_ns), Duration::from_nanos(patience_ns));
     }
 

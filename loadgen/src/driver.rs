@@ -72,6 +72,10 @@ pub(crate) trait Driver {
     /// Whether nothing of it needs the runtime now: then it is waited for by [`Self::wait`], else by [`Self::turn`] in a
     /// task.
     fn is_alone(&self) -> bool;
+    /// Sends what was handed over and is kept back to leave together, without waiting. Waiting does that too.
+    fn flush(&mut self);
+    /// What keeps it from going on for good, if anything does.
+    fn failure(&self) -> Option<String>;
     /// Waits until something can be moved, at most so many nanoseconds, and moves it, up to a limit. With some patience,
     /// in nanoseconds, it may wait for that long for more of it.
     fn wait(&mut self, limit_ns: u64, patience_ns: u64);

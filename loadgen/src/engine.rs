@@ -230,7 +230,7 @@ pub fn start(config: Config) -> Result<(Engine, Receiver<Batch>), StartError> {
     let launch = Arc::new(prepare(config)?);
     let (out, batches) = sync_channel(BATCH_QUEUE_LEN_MAX);
     let (ready, readiness) = channel();
-    let (control, transport) = (Arc::clone(&launch.control), launch.transport);
+    let (control, transport) = (Arc::clone(&launch.control), launch.transport.clone());
     let Config { clock, start_at, .. } = launch.config;
     let mut engine = Engine { control, transport, clock, start_at, threads: Vec::new() };
     for shard in 0..launch.shards {

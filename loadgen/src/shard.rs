@@ -44,6 +44,8 @@ const ARRIVALS_PER_TURN_MAX: usize = 64;
 const BURST_TURNS_MAX: u32 = 64;
 /// Completions that are settled before the clock is looked at again.
 const COMPLETIONS_PER_TURN_MAX: usize = 256;
+/// Completions that are settled before what they led to is sent.
+const COMPLETIONS_PER_FLUSH: usize = 16;
 /// Pause of a closed-loop user whose journey could not be sent, in milliseconds.
 const USER_PAUSE_MS: u64 = 100;
 
@@ -225,6 +227,11 @@ impl<D: Driver> Shard<D> {
     }
 
     fn tick(&mut self, now: MonoNs) {
+        // The rest takes a while, and what was handed over counts as sent.
+        self.parts.driver.flush();
+        if let Some(because) = self.parts.driver.failure() {
+            self.parts.control.fail(because);
+        }
         self.pacer.fit_lead(TICK_MS * NS_PER_MS + now.since(self.tick_at));
         self.tick_at = now.plus(TICK_MS * NS_PER_MS);
         let known = MonoNs(now.0.saturating_sub(READ_BEHIND_MAX_NS)).max(self.read_up_to);

@@ -1,4 +1,4 @@
-//! How sockets are moved: over epoll, or over `io_uring` where that is asked for and the system allows it.
+//! How sockets are moved: over `io_uring` where the system allows it, else over epoll.
 
 use std::fmt;
 
@@ -9,27 +9,29 @@ use crate::error::StartError;
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Transport {
-    /// What measures best: epoll.
+    /// `io_uring` where the system allows it, else epoll.
     #[default]
     Auto,
     /// epoll, everywhere.
     Epoll,
-    /// `io_uring`, or the load does not start. It takes less processor time at full load. What is sent leaves with the
-    /// next batch, and while connections are being opened, or some are in TLS, answers may be noticed up to
-    /// [`TICK_MS`](crate::TICK_MS) late.
+    /// `io_uring`, or the load does not start. It takes less processor time. What is sent leaves together with up to 16
+    /// other requests.
     Uring,
 }
 
 /// What is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     /// How connections in the clear are moved. Those in TLS are always watched by epoll.
     pub kind: Kind,
+    /// Why it is not the one that would be better, where it is not.
+    pub because: Option<String>,
 }
 
 impl fmt::Display for Chosen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.name())
+        f.write_str(self.kind.name())?;
+        self.because.as_ref().map_or(Ok(()), |because| write!(f, ": {because}"))
     }
 }
 
@@ -39,10 +41,15 @@ impl Transport {
     /// # Errors
     /// When `io_uring` is asked for and not to be had.
     pub fn choose(self) -> Result<Chosen, StartError> {
-        if self == Self::Uring {
-            let tried = Sockets::new(Kind::Uring).map_err(StartError::os("io_uring"));
-            return tried.map(|_| Chosen { kind: Kind::Uring });
+        let uring = Chosen { kind: Kind::Uring, because: None };
+        let epoll = |because| Ok(Chosen { kind: Kind::Epoll, because });
+        match self {
+            Self::Epoll => epoll(None),
+            Self::Uring => Sockets::new(Kind::Uring).map(|_| uring).map_err(StartError::os("io_uring")),
+            Self::Auto => match Sockets::new(Kind::Uring) {
+                Ok(_) => Ok(uring),
+                Err(error) => epoll(Some(format!("io_uring is not to be had here ({error})"))),
+            },
         }
-        Ok(Chosen { kind: Kind::Epoll })
     }
 }

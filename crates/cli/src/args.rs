@@ -177,11 +177,11 @@ pub(crate) enum Plant {
 /// How sockets are moved.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
-    /// What measures best: epoll.
+    /// io_uring where the system allows it, else epoll; the record says which, and why.
     Auto,
     /// epoll.
     Epoll,
-    /// io_uring, or the load does not start: less processor time at full load, coarser times of single answers.
+    /// io_uring, or the load does not start.
     #[value(name = "io_uring")]
     Uring,
 }

@@ -136,6 +136,24 @@ impl Sockets {
         }
     }
 
+    /// Sends now what was handed over to be sent and is kept back, as far as that goes without waiting. The next
+    /// [`Self::wait`] does that too.
+    pub fn flush(&mut self) {
+        match self {
+            Self::Epoll(_) => {}
+            Self::Uring(sockets) => sockets.flush(),
+        }
+    }
+
+    /// Whether somebody watches the descriptor ([`AsFd`]) instead of calling [`Self::wait`] with a limit. Only then it
+    /// can be relied on to tell; what happened before is told of by [`Self::wait`] alone.
+    pub fn watch(&mut self, watched: bool) {
+        match self {
+            Self::Epoll(_) => {}
+            Self::Uring(sockets) => sockets.watch(watched),
+        }
+    }
+
     /// Tells what has happened up to the last [`Self::wait`]; whether that was all.
     pub fn drain(&mut self, tell: impl FnMut(usize, Event<'_>)) -> bool {
         match self {
@@ -151,7 +169,7 @@ impl Sockets {
     }
 }
 
-/// Can be watched for reading: then something has happened.
+/// Can be watched for reading after [`Sockets::watch`], by edges: it is never read itself.
 impl AsFd for Sockets {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {

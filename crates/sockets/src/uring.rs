@@ -87,6 +87,14 @@ impl Uring {
         }
     }
 
+    pub(crate) fn watch(&mut self, watched: bool) {
+        self.ring.watch(watched);
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.ring.flush();
+    }
+
     pub(crate) fn wait(&mut self, limit: Duration, patience: Duration) -> io::Result<()> {
         self.ring.enter(limit, patience)
     }

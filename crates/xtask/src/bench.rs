@@ -4,8 +4,14 @@
 //! medians over rounds of the ratio within a round.
 
 mod clients;
+mod fidelity;
+mod journey;
 mod measure;
+mod memory;
 mod nginx;
+mod peer;
+mod program;
+mod search;
 mod table;
 
 use std::path::PathBuf;
@@ -30,8 +36,14 @@ pub struct Options {
     #[arg(long, default_value_t = 8)]
     seconds: u64,
     /// Only these parts.
-    #[arg(long, value_delimiter = ',', default_value = "closed,open")]
+    #[arg(long, value_delimiter = ',', default_value = "closed,open,grid,freeze,journey,search,memory")]
     only: Vec<String>,
+    /// Runs of the search for the capacity.
+    #[arg(long, default_value_t = 10)]
+    searches: usize,
+    /// Seconds of the long run whose memory is compared with that of a minute; 0: none.
+    #[arg(long, default_value_t = 0)]
+    long: u64,
     /// Prints the results and leaves the page as it is.
     #[arg(long)]
     dry: bool,
@@ -52,18 +64,30 @@ pub fn run(what: &What) -> Result<(), String> {
     let missing = wanted.into_iter().filter(|(_, program)| !is_installed(program));
     install(&missing.map(|(package, _)| package).collect::<Vec<_>>())?;
     step("build", cargo().args(["build", "--release", "--package", "peakdrill"]))?;
+    let examples = ["--example", "floor", "--example", "peer"];
     step(
-        "build the floor",
-        cargo().args(["build", "--release", "-p", "peakdrill-loadgen", "--example", "floor"]),
+        "build the floor and the peer",
+        cargo().args(["build", "--release", "-p", "peakdrill-loadgen"]).args(examples),
     )?;
     let server = nginx::Nginx::start()?;
     let bin = target_dir()?.join("release");
     let scratch = std::env::temp_dir().join(format!("peakdrill-bench-{}", std::process::id()));
     let mut page = table::Page::new(options.rounds, options.seconds);
     for part in &options.only {
-        let (load, clients) = part_of(part)?;
-        let results = rounds(options, &clients, &load, &server, &bin, &scratch.join(part))?;
-        page.add(&load, &clients, &results);
+        let (scratch, address) = (scratch.join(part), server.address());
+        let Options { rounds: n, seconds, .. } = *options;
+        match part.as_str() {
+            "grid" => page.section(&fidelity::grid(n, seconds, &bin, &scratch)?),
+            "freeze" => page.section(&fidelity::freeze(n, &bin, &scratch)?),
+            "journey" => page.section(&journey::run(n, seconds, address, &bin, &scratch)?),
+            "search" => page.section(&search::run(options.searches, &bin, &scratch)?),
+            "memory" => page.section(&memory::run(options.long, address, &bin, &scratch)?),
+            other => {
+                let (load, clients) = part_of(other)?;
+                let results = rounds(options, &clients, &load, &server, &bin, &scratch)?;
+                page.add(&load, &clients, &results);
+            }
+        }
     }
     std::fs::remove_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
     println!("\n{}", page.text());
@@ -95,7 +119,9 @@ fn part_of(name: &str) -> Result<(Load, Vec<Client>), String> {
                 Client::Peakdrill { pacing: "precise" },
             ],
         )),
-        other => Err(format!("there is no part `{other}`: closed, open")),
+        other => {
+            Err(format!("there is no part `{other}`: closed, open, grid, freeze, journey, search, memory"))
+        }
     }
 }
 

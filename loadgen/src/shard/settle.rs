@@ -7,7 +7,7 @@ use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::{Clock as _, MonoNs};
 use slab::Slab;
 
-use super::{COMPLETIONS_PER_TURN_MAX, Shard};
+use super::{COMPLETIONS_PER_FLUSH, COMPLETIONS_PER_TURN_MAX, Shard};
 use crate::answer::Answer;
 use crate::batch::Sample;
 use crate::cookies::TooMuch;
@@ -42,7 +42,10 @@ fn under_way(sessions: &mut Slab<Session>, id: ExchangeId) -> Option<(&mut Sessi
 
 impl<D: Driver> Shard<D> {
     pub(super) fn settle(&mut self) {
-        for _ in 0..COMPLETIONS_PER_TURN_MAX {
+        for turn in 1..=COMPLETIONS_PER_TURN_MAX {
+            if turn % COMPLETIONS_PER_FLUSH == 0 {
+                self.parts.driver.flush();
+            }
             match self.parts.driver.next() {
                 None => return,
                 Some(Completion::Sent { id, at }) => self.on_sent(id, at),

@@ -26,6 +26,10 @@ impl Driver for Silent {
     fn is_alone(&self) -> bool {
         true
     }
+    fn flush(&mut self) {}
+    fn failure(&self) -> Option<String> {
+        None
+    }
     fn wait(&mut self, _: u64, _: u64) {}
     fn turn(&mut self, _: &mut Context<'_>) {}
     fn has_turns(&self) -> bool {

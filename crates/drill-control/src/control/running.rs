@@ -217,11 +217,12 @@ impl Running {
 
     /// How sockets are moved belongs to what was measured.
     pub(super) fn tell_transport(&mut self) -> Result<(), ControlError> {
-        let Some(chosen) = self.engine().map(Engine::transport).copied() else { return Ok(()) };
+        let Some(chosen) = self.engine().map(Engine::transport).cloned() else { return Ok(()) };
+        let text = format!("sockets over {chosen}");
         self.event(
             EventKind::Run,
-            format!("sockets over {chosen}"),
-            json!({ "transport": chosen.kind.name() }),
+            text,
+            json!({ "transport": chosen.kind.name(), "because": chosen.because }),
         )
     }
 

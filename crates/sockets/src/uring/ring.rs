@@ -3,11 +3,12 @@
 
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
+use rustix::event::{EventfdFlags, eventfd};
 use slab::Slab;
 
 use super::stock::{BUFFERS, Stock};
@@ -27,12 +28,18 @@ const PLACE: u64 = SEND - 1;
 const GET_EVENTS: u32 = 1;
 /// Things done that patience waits for.
 const TOGETHER: usize = 32;
-/// How often, and how long, the end of what is under way is awaited when the ring is closed.
+/// Requests that are kept back at most to be handed over together: what is sent is noted when it is queued, and leaves
+/// behind what was queued before it.
+const KEPT_BACK_MAX: usize = 16;
+/// How often, and how long, the end of what is under way is awaited while nothing ends, when the ring is closed.
 const CLOSE_TRIES: u32 = 100;
 const CLOSE_TRY: Duration = Duration::from_millis(10);
 
 pub(super) struct Ring {
     ring: IoUring,
+    /// Tells whoever watches the ring that there is something to do. The ring's own descriptor does not tell of what the
+    /// kernel has put off until it is asked.
+    bell: OwnedFd,
     /// Dropped only when nothing is under way.
     stock: ManuallyDrop<Stock>,
     sends: ManuallyDrop<Slab<Send>>,
@@ -84,13 +91,27 @@ impl Ring {
         if !ring.params().is_feature_ext_arg() || !ring.params().is_feature_nodrop() {
             return Err(io::ErrorKind::Unsupported.into());
         }
+        let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        ring.submitter().register_eventfd(bell.as_raw_fd())?;
         let stock = Stock::new();
         // SAFETY: the ring of buffers has this many entries, begins with a page, and is dropped only when the kernel is
         // done with it.
         unsafe { ring.submitter().register_buf_ring_with_flags(stock.ring_address(), BUFFERS, GROUP, 0)? };
         let (stock, sends) = (ManuallyDrop::new(stock), ManuallyDrop::new(Slab::new()));
         let patient = ring.params().is_feature_min_timeout();
-        Ok(Self { ring, stock, sends, receives: 0, patient })
+        let mut new = Self { ring, bell, stock, sends, receives: 0, patient };
+        new.watch(false);
+        Ok(new)
+    }
+
+    /// Whether the bell is to be rung.
+    pub(super) fn watch(&mut self, watched: bool) {
+        let completions = self.ring.completion();
+        if watched {
+            completions.enable_eventfd();
+        } else {
+            completions.disable_eventfd();
+        }
     }
 
     /// Arms a receive that stays armed.
@@ -118,8 +139,20 @@ impl Ring {
         let place = self.sends.insert(Send { at, bytes, written });
         // SAFETY: moving a vector does not move its bytes, and it is kept until the completion.
         match unsafe { self.push(entry.user_data(SEND | place as u64)) } {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if self.ring.submission().len() >= KEPT_BACK_MAX {
+                    self.flush();
+                }
+                Ok(())
+            }
             Err(_) => Err(self.sends.remove(place).bytes),
+        }
+    }
+
+    /// Hands over what is queued, without waiting. What the kernel does not take now it takes next time.
+    pub(super) fn flush(&mut self) {
+        if !self.ring.submission().is_empty() {
+            let _ = self.ring.submit();
         }
     }
 
@@ -214,8 +247,10 @@ impl Ring {
         if unsafe { self.push(cancel) }.is_err() {
             return false;
         }
-        for _ in 0..CLOSE_TRIES {
-            if self.receives == 0 && self.sends.is_empty() {
+        let mut tries = 0;
+        while tries < CLOSE_TRIES {
+            let left = self.receives + self.sends.len();
+            if left == 0 {
                 return true;
             }
             if self.enter(CLOSE_TRY, Duration::ZERO).is_err() {
@@ -226,6 +261,8 @@ impl Ring {
                     self.give_back(filled);
                 }
             }
+            // What ends is not a try: many sockets end in many turns.
+            tries += u32::from(self.receives + self.sends.len() == left);
         }
         false
     }
@@ -247,8 +284,7 @@ impl Drop for Ring {
 
 impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the ring owns it for as long as it lives.
-        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+        self.bell.as_fd()
     }
 }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use peakdrill_sockets::{Event, Handed, Kind, Sockets};
 use proptest::prelude::*;
+use rustix::event::epoll;
+use rustix::time::Timespec;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -116,6 +118,84 @@ fn a_long_send_goes_on_until_it_is_done() {
         told.until(&mut sockets, |told| !told.sent.is_empty());
         assert_eq!(told.sent, [(3, 8_000_000)]);
         assert!(reader.join().unwrap() == bytes, "{:?}", sockets.kind());
+    }
+}
+
+/// Waits for an edge of a descriptor; whether one came.
+fn rings(poll: &std::os::fd::OwnedFd, limit: Duration) -> bool {
+    let mut told = Vec::with_capacity(4);
+    let limit = Timespec { tv_sec: limit.as_secs() as _, tv_nsec: limit.subsec_nanos().into() };
+    epoll::wait(poll, rustix::buffer::spare_capacity(&mut told), Some(&limit)).unwrap() > 0
+}
+
+/// Somebody who watches the descriptor, as a runtime does, hears of all that happens, again and again.
+#[test]
+fn who_watches_is_told() {
+    for mut sockets in kinds() {
+        let (own, mut peer) = pair();
+        sockets.add(0, own).unwrap();
+        sockets.watch(true);
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&poll, &sockets, epoll::EventData::new_u64(1), flags).unwrap();
+        let mut told = Told::default();
+        // What happened before is not told of.
+        sockets.wait(Duration::ZERO, Duration::ZERO).unwrap();
+        told.drain(&mut sockets);
+        for round in 1..=50 {
+            peer.write_all(b"x").unwrap();
+            while told.bytes() < round {
+                assert!(rings(&poll, SOON), "{:?}, round {round}", sockets.kind());
+                sockets.wait(Duration::ZERO, Duration::ZERO).unwrap();
+                told.drain(&mut sockets);
+            }
+        }
+    }
+}
+
+/// What is sent need not wait for the next wait.
+#[test]
+fn flushed_is_sent() {
+    for mut sockets in kinds() {
+        let (own, mut peer) = pair();
+        sockets.add(0, own).unwrap();
+        let _ = sockets.send(0, b"now".to_vec());
+        sockets.flush();
+        let mut got = [0; 3];
+        peer.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"now");
+    }
+}
+
+/// However many sockets there are, and whatever is under way on them, dropping them ends in time and tells the peers.
+#[test]
+fn dropped_while_busy() {
+    for mut sockets in kinds() {
+        let mut peers = Vec::new();
+        for key in 0..400 {
+            let (own, peer) = pair();
+            sockets.add(key, own).unwrap();
+            if key % 40 == 0 {
+                let _ = sockets.send(key, vec![1; 4_000_000]);
+            }
+            peers.push(peer);
+        }
+        sockets.wait(Duration::ZERO, Duration::ZERO).unwrap();
+        let kind = sockets.kind();
+        drop(sockets);
+        let mut room = vec![0; 1 << 20];
+        for mut peer in peers {
+            peer.set_read_timeout(Some(SOON)).unwrap();
+            let ended = loop {
+                match peer.read(&mut room) {
+                    Ok(0) => break Ok(()),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            assert!(ended.is_ok(), "{kind:?}: {ended:?}");
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use super::measure::{SERVER_CORE, pinned};
 /// How long it may take to start.
 const START_MAX: Duration = Duration::from_secs(10);
 
+/// What it answers under `/json`.
+const JSON: &str = r#"{"code":0,"message":"ok","data":{"token":"b2theS1vbmUtdHdvLXRocmVl","order_id":"o-20261111-000042","state":"open","items":[{"sku":"sku-1","qty":1,"price":19.9}],"total":19.9},"trace":"-"}"#;
+
 pub struct Nginx {
     process: Child,
     folder: PathBuf,
@@ -62,6 +65,7 @@ fn config(folder: &str, address: &str) -> String {
     format!(
         "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nevents {{ worker_connections 20000; }}\n\
          http {{\n  access_log off;\n  keepalive_requests 1000000000;\n  keepalive_timeout 1h;\n{temp}\
-         \x20 server {{\n    listen {address} backlog=8192;\n    location / {{ return 200 \"hello, peak\\n\"; }}\n  }}\n}}\n"
+         \x20 server {{\n    listen {address} backlog=8192;\n    location / {{ return 200 \"hello, peak\\n\"; }}\n\
+         \x20   location /json {{ default_type application/json; return 200 '{JSON}'; }}\n  }}\n}}\n"
     )
 }

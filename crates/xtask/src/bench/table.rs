@@ -32,6 +32,11 @@ impl Page {
         &self.text
     }
 
+    /// Adds a section as it is.
+    pub fn section(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
     /// Adds a part.
     pub fn add(&mut self, load: &Load, clients: &[Client], results: &[Vec<Run>]) {
         let _ = match load {
@@ -78,7 +83,7 @@ impl Page {
 }
 
 /// The middle one, or the mean of the two in the middle; 0 of none.
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
