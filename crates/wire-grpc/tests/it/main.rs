@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests and their helpers")]
 
 mod answers;
+mod corpus;
 mod messages;
 mod properties;
 mod reflected;

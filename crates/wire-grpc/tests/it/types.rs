@@ -12,7 +12,7 @@ struct Files;
 impl FileResolver for Files {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
         let source = match name {
-            "all.proto" => include_str!("all.proto"),
+            "all.proto" => peakdrill_testkit::grpc::ALL_PROTO,
             "old.proto" => include_str!("old.proto"),
             _ => return Err(protox::Error::file_not_found(name)),
         };

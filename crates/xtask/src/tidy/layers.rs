@@ -12,7 +12,7 @@ const RUNTIME_CRATES: [&str; 9] =
     ["tokio", "hyper", "hyper-util", "reqwest", "axum", "tonic", "sqlx", "socket2", "tracing"];
 
 /// Libraries that only some crates may see.
-const EXCLUSIVE: [(&str, &[&str]); 7] = [
+const EXCLUSIVE: [(&str, &[&str]); 9] = [
     ("io-uring", &["crates/sockets"]),
     ("hdrhistogram", &["crates/latency"]),
     ("ratatui", &["crates/dashboard"]),
@@ -20,6 +20,8 @@ const EXCLUSIVE: [(&str, &[&str]); 7] = [
     ("opentelemetry-proto", &["crates/collector"]),
     ("sqlparser", &["crates/shadow-rules"]),
     ("httparse", &["crates/wire-http1"]),
+    ("prost-reflect", &["crates/wire-grpc", "tests/testkit"]),
+    ("protox", &["scenarios", "tests/testkit"]),
 ];
 
 pub fn check(metadata: &Metadata) -> Result<Vec<Finding>, String> {

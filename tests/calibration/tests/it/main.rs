@@ -13,6 +13,8 @@ mod flow;
 #[cfg(test)]
 mod freeze;
 #[cfg(test)]
+mod grpc;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod secure;

@@ -14,7 +14,7 @@ fn key() -> SigningKey {
     SigningKey::from_seed("k1".parse().unwrap(), &[7; 32])
 }
 
-fn shadow(run: &str, now_unix_s: u64) -> Arc<ShadowTagging> {
+pub(crate) fn shadow(run: &str, now_unix_s: u64) -> Arc<ShadowTagging> {
     let token = key().mint_lease("test".parse().unwrap(), run.parse().unwrap(), now_unix_s).unwrap();
     let cell = TokenCell::new();
     cell.set(token.as_str(), token.unverified().exp_unix_s);
@@ -49,7 +49,7 @@ fn run_shadow(
     run_with(Config { tagging: Tagging::Shadow(Arc::clone(tagging)), ..config(plan) }, during)
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     peakdrill_timebase::OsClock::new().unix().seconds() as u64
 }
 
