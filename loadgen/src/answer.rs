@@ -63,13 +63,6 @@ impl Answer {
         Heads { fields: self.fields(), trailers: Fields::known(trailers, self.trailer_lengths) }
     }
 
-    /// Takes the fields behind the body.
-    pub(crate) fn put_trailers(&mut self, fields: Fields<'_>) {
-        self.trailers = Some(self.bytes.len());
-        self.trailer_lengths = fields.lengths();
-        self.bytes.extend_from_slice(fields.as_bytes());
-    }
-
     /// The messages, where they are followed.
     pub(crate) fn frames(&self) -> Frames {
         self.frames
@@ -105,6 +98,14 @@ impl Sink for Answer {
         let room = BODY_START_BYTES.saturating_sub(self.content().len());
         let part = if self.wanted.body { part } else { part.get(..room).unwrap_or(part) };
         self.bytes.extend_from_slice(part);
+    }
+}
+
+impl peakdrill_wire_http2::Sink for Answer {
+    fn trailers(&mut self, fields: Fields<'_>) {
+        self.trailers = Some(self.bytes.len());
+        self.trailer_lengths = fields.lengths();
+        self.bytes.extend_from_slice(fields.as_bytes());
     }
 }
 
@@ -146,7 +147,7 @@ mod tests {
         let mut answer = Answer::new(Vec::new(), Wanted { body: true, frames: true });
         answer.head(200, Fields::new(b"a: b\r\n"));
         answer.body(&[0, 0, 0, 0, 1, 7]);
-        answer.put_trailers(Fields::new(b"grpc-status: 0\r\na: c\r\n"));
+        peakdrill_wire_http2::Sink::trailers(&mut answer, Fields::new(b"grpc-status: 0\r\na: c\r\n"));
         let heads = answer.heads();
         assert_eq!(
             (heads.get("a"), heads.get("Grpc-Status"), heads.get("c")),

@@ -4,40 +4,43 @@
 //! before the answer is complete is an error of its own class.
 
 mod connection;
+mod greeting;
+mod handing;
 mod http1;
+mod http2;
 mod pool;
 mod preopen;
 mod ready;
 mod secured;
 mod talk;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_sockets::{Event, Handed, Sockets};
+use peakdrill_sockets::{Event, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{Id, JoinSet};
 
 use crate::alarm::register;
-use crate::answer::{Answer, Buffers};
 use crate::dial::Stream;
 use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
 use crate::error::StartError;
 use crate::extract::Fault;
 use connection::{Connection, Writing};
-use http1::Http1;
+use greeting::open;
+use handing::Back;
 pub use pool::CONNECTING_MAX;
 use pool::Pool;
 pub(crate) use pool::PoolConfig;
 use ready::Ready;
 use secured::Secured;
-use talk::Talk;
+use talk::{Talk, Told, Turn};
 
 /// Most that is read at once from a connection in TLS, in bytes. One piece of memory serves all of them.
 const ROOM_BYTES: usize = 64 * 1024;
@@ -73,12 +76,13 @@ pub(crate) struct Connections {
     /// Connections in TLS whose turn it is, last first.
     turns: Vec<usize>,
     room: Box<[u8]>,
-    dials: JoinSet<Result<Stream, Fault>>,
+    dials: JoinSet<Result<(Stream, Talk), Fault>>,
     /// The pools that these are for.
     dialing: HashMap<Id, usize>,
-    /// At most two per exchange in flight.
-    completions: VecDeque<Completion>,
-    buffers: Buffers,
+    /// What talks tell.
+    told: Told,
+    /// Connections whose talks have something to send.
+    unsent: Vec<usize>,
     /// Nothing that waits is to be sent any more.
     stopped: bool,
     closing: bool,
@@ -107,8 +111,8 @@ impl Connections {
             room: vec![0; ROOM_BYTES].into_boxed_slice(),
             dials: JoinSet::new(),
             dialing: HashMap::new(),
-            completions: VecDeque::new(),
-            buffers: Buffers::default(),
+            told: Told::default(),
+            unsent: Vec::new(),
             stopped: false,
             closing: false,
         })
@@ -121,8 +125,8 @@ impl Connections {
             && let Some(pool) = self.pools.get_mut(place)
             && pool.wants_another(now)
         {
-            let dialer = Arc::clone(&pool.dialer);
-            let dial = self.dials.spawn(async move { dialer.dial().await });
+            let (dialer, protocol) = (Arc::clone(&pool.dialer), pool.protocol);
+            let dial = self.dials.spawn(async move { open(&dialer, protocol).await });
             self.dialing.insert(dial.id(), place);
         }
     }
@@ -139,22 +143,22 @@ impl Connections {
             let Some(place) = self.dialing.remove(&id) else { continue };
             let Some(pool) = self.pools.get_mut(place) else { continue };
             match result {
-                Ok(stream) => {
+                Ok((stream, talk)) => {
                     pool.has_opened();
-                    self.add(place, stream);
+                    self.add(place, stream, talk);
                 }
                 Err(fault) => {
                     let completion = pool.has_failed(fault, self.clock.mono());
-                    self.completions.extend(completion);
+                    self.told.completions.extend(completion);
                 }
             }
             self.open_more(place);
         }
     }
 
-    fn add(&mut self, place: usize, stream: Stream) {
+    fn add(&mut self, place: usize, stream: Stream, talk: Talk) {
         let (entry, now) = (self.connections.vacant_entry(), self.clock.mono());
-        let (key, talk) = (entry.key(), Talk::Http1(Http1::new()));
+        let key = entry.key();
         match stream {
             Stream::Tls(stream) => {
                 let secured = Secured::new(*stream, self.ready.bell(key));
@@ -183,14 +187,19 @@ impl Connections {
         let Connection { talk, writing, secured: Some(secured), .. } = connection else {
             return true;
         };
-        let told = &mut self.completions;
-        let turn = secured.turn(talk, writing, &mut self.room, &mut self.buffers, told, self.clock);
+        let turn = secured.turn(talk, writing, &mut self.room, &mut self.told, self.clock);
+        self.turned(key, turn);
+        turn.open
+    }
+
+    /// After a turn of a connection: it is closed, or may have room.
+    fn turned(&mut self, key: usize, turn: Turn) {
+        self.send_back();
         if !turn.open {
             self.close(key);
         } else if turn.freed {
             self.free(key);
         }
-        turn.open
     }
 
     /// Waits for sockets, and takes in what happened to them; whether anything did.
@@ -200,7 +209,7 @@ impl Connections {
             return false;
         }
         self.failed_waits = 0;
-        let Self { clock, sockets, connections, completions, buffers, over, freed, .. } = self;
+        let Self { clock, sockets, connections, told, over, freed, .. } = self;
         let waited = sockets.received_before().then(|| clock.mono());
         let mut any = false;
         self.drained = sockets.drain(|key, event| {
@@ -208,15 +217,17 @@ impl Connections {
             let Some(Connection { talk, writing, .. }) = connections.get_mut(key) else { return };
             let at = || waited.unwrap_or_else(|| clock.mono());
             let turn = match event {
-                Event::Received(bytes) => talk.received(bytes, at(), *writing, completions),
-                Event::Ended(broken) => talk.ended(broken.as_ref(), at(), completions),
+                Event::Received(bytes) => talk.received(bytes, at(), *writing, told),
+                Event::Ended(broken) => talk.ended(broken.as_ref(), at(), told),
                 Event::Sent(buffer) => {
                     *writing = Writing::Done;
-                    return buffers.give(buffer);
+                    talk.give(buffer, &mut told.buffers);
+                    Turn { freed: talk.is_shared(), open: true }
                 }
                 Event::NotSent(buffer) => {
                     *writing = Writing::Failed;
-                    return buffers.give(buffer);
+                    told.buffers.give(buffer);
+                    Turn { freed: talk.is_shared(), open: true }
                 }
             };
             if !turn.open {
@@ -225,6 +236,7 @@ impl Connections {
                 freed.push(key);
             }
         });
+        self.send_back();
         while let Some(key) = self.over.pop() {
             self.close(key);
         }
@@ -267,125 +279,22 @@ impl Connections {
             cx.waker().wake_by_ref();
         }
     }
-
-    fn close(&mut self, key: usize) {
-        if let Some(connection) = self.connections.try_remove(key) {
-            let Connection { pool: place, used, opened_at, listed, .. } = connection;
-            match connection.secured {
-                Some(_) => self.secured -= 1,
-                None => self.sockets.remove(key),
-            }
-            if let Some(pool) = self.pools.get_mut(place) {
-                pool.has_closed(key, listed, used, opened_at);
-            }
-            self.open_more(place);
-        }
-    }
-
-    /// A connection may have room: it takes what has waited longest, or its pool gets to know.
-    fn free(&mut self, key: usize) {
-        loop {
-            let Some(connection) = self.connections.get_mut(key).filter(|known| !known.listed) else {
-                return;
-            };
-            let place = connection.pool;
-            let Some(pool) = self.pools.get_mut(place).filter(|_| connection.talk.has_room()) else { return };
-            let Some((since, job)) = pool.waiting.pop_front() else {
-                connection.listed = true;
-                return pool.put(key);
-            };
-            let id = job.id;
-            match self.hand_over(key, job) {
-                Ok(at) => self.completions.push_back(Completion::Sent { id, at }),
-                Err(Back::Expired(at)) => {
-                    self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
-                }
-                Err(Back::Closed(job)) => return self.put_off(since, job),
-            }
-        }
-    }
-
-    /// Hands a request to a connection that has room, and tells when. When that has ended, it is not there any more.
-    fn hand_over(&mut self, key: usize, job: Submission) -> Result<MonoNs, Back> {
-        let Some(connection) = self.connections.get_mut(key) else {
-            return Err(Back::Closed(job));
-        };
-        let at = self.clock.mono();
-        if job.not_after_unix_s <= self.clock.unix_of(at).seconds().max(0).unsigned_abs() {
-            return Err(Back::Expired(at));
-        }
-        let Submission { id, method, wanted, wire, .. } = job;
-        match &mut connection.talk {
-            Talk::Http1(talk) => talk.begin(id, method, Answer::new(self.buffers.take(), wanted)),
-        }
-        connection.used = true;
-        self.transmit(key, wire).map(|()| at).map_err(|wire| {
-            self.close(key);
-            Back::Closed(Submission { wire, ..job })
-        })
-    }
-
-    /// Hands bytes to the socket of a connection, or gives them back: then it has ended, and nothing of them was sent.
-    fn transmit(&mut self, key: usize, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
-        let Some(connection) = self.connections.get_mut(key) else { return Err(bytes) };
-        connection.writing = match &mut connection.secured {
-            Some(secured) => secured.send(bytes, &mut self.buffers),
-            None => match self.sockets.send(key, bytes) {
-                Handed::Refused(bytes) => return Err(bytes),
-                Handed::UnderWay => Writing::UnderWay,
-                Handed::Sent(buffer) => {
-                    self.buffers.give(buffer);
-                    Writing::Done
-                }
-            },
-        };
-        Ok(())
-    }
-
-    /// Whether a connection that was taken off its pool's list has room still.
-    fn is_ready(&mut self, key: usize) -> bool {
-        let Some(connection) = self.connections.get_mut(key) else { return false };
-        connection.listed = false;
-        // What has happened to it may be that it has ended.
-        let has_news = connection.secured.as_ref().is_some_and(|secured| secured.has_news());
-        !(has_news && connection.talk.is_idle()) || self.turn_of(key)
-    }
-
-    /// A request that nothing of was sent waits for another connection, before the others.
-    fn put_off(&mut self, since: MonoNs, job: Submission) {
-        let (place, id) = (job.target, job.id);
-        if self.stopped {
-            let (at, why) = (self.clock.mono(), NotSent::Stopped);
-            return self.completions.push_back(Completion::NotSent { id, at, why });
-        }
-        if let Some(pool) = self.pools.get_mut(place) {
-            pool.waiting.push_front((since, job));
-        }
-        self.open_more(place);
-    }
-}
-
-/// A request that was not sent.
-enum Back {
-    /// Its token has run out.
-    Expired(MonoNs),
-    /// The connection has ended: another one may take it.
-    Closed(Submission),
 }
 
 impl Driver for Connections {
     fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.take()
+        self.told.buffers.take()
     }
 
     fn recycle(&mut self, buffer: Vec<u8>) {
-        self.buffers.give(buffer);
+        self.told.buffers.give(buffer);
     }
 
     fn submit(&mut self, mut job: Submission) -> Submitted {
-        let (place, id) = (job.target, job.id);
+        let place = job.target;
         while let Some(key) = self.pools.get_mut(place).and_then(Pool::take) {
             if !self.is_ready(key) {
+                self.free(key);
                 continue;
             }
             let result = self.hand_over(key, job);
@@ -394,9 +303,9 @@ impl Driver for Connections {
                     self.free(key);
                     return Submitted { at, sent: true };
                 }
-                Err(Back::Expired(at)) => {
+                Err(Back::Expired(job, at)) => {
                     self.free(key);
-                    self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
+                    self.told.completions.push_back(job.not_sent(at, NotSent::Expired));
                     return Submitted { at, sent: false };
                 }
                 Err(Back::Closed(back)) => job = back,
@@ -413,7 +322,7 @@ impl Driver for Connections {
     fn cancel(&mut self, id: ExchangeId) {
         let found = self.connections.iter().find(|(_, connection)| connection.talk.carries(id));
         match found.map(|(key, _)| key) {
-            Some(key) => self.close(key),
+            Some(key) => self.give_up(key, id),
             None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|(_, job)| job.id != id)),
         }
     }
@@ -423,6 +332,7 @@ impl Driver for Connections {
     }
 
     fn flush(&mut self) {
+        self.send_out();
         self.sockets.flush();
     }
 
@@ -432,11 +342,13 @@ impl Driver for Connections {
 
     fn wait(&mut self, limit_ns: u64, patience_ns: u64) {
         self.watch(false);
+        self.send_out();
         self.move_sockets(Duration::from_nanos(limit_ns), Duration::from_nanos(patience_ns));
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) {
         self.dialed(cx);
+        self.send_out();
         self.turn_sockets(cx);
         let collected = self.turns.is_empty();
         if collected {
@@ -447,6 +359,7 @@ impl Driver for Connections {
             let Some(key) = self.turns.pop() else { break };
             self.turn_of(key);
         }
+        self.send_out();
         // What came onto the list since it was collected in another turn has woken nobody who looked at it.
         if !collected || !self.turns.is_empty() {
             cx.waker().wake_by_ref();
@@ -462,17 +375,17 @@ impl Driver for Connections {
     }
 
     fn next(&mut self) -> Option<Completion> {
-        self.completions.pop_front()
+        self.told.completions.pop_front()
     }
 
     fn has_next(&self) -> bool {
-        !self.completions.is_empty()
+        !self.told.completions.is_empty()
     }
 
     fn tick(&mut self, now: MonoNs) {
         for place in 0..self.pools.len() {
             while let Some(completion) = self.pools.get_mut(place).and_then(|pool| pool.expire(now)) {
-                self.completions.push_back(completion);
+                self.told.completions.push_back(completion);
             }
             self.open_more(place);
         }
@@ -481,18 +394,18 @@ impl Driver for Connections {
     fn withdraw(&mut self, at: MonoNs) {
         self.stopped = true;
         for (_, job) in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
-            let id = job.id;
-            self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Stopped });
+            self.told.completions.push_back(job.not_sent(at, NotSent::Stopped));
         }
     }
 
     fn abort(&mut self) {
         self.closing = true;
         self.dials.abort_all();
+        self.unsent.clear();
         self.connections.clear();
         self.sockets.clear();
         self.secured = 0;
-        self.completions.clear();
+        self.told.completions.clear();
         self.pools.iter_mut().for_each(|pool| pool.waiting.clear());
     }
 

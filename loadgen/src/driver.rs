@@ -2,6 +2,7 @@
 
 use std::task::Context;
 
+use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::MonoNs;
 use peakdrill_wire_http1::Method;
 
@@ -22,12 +23,37 @@ pub(crate) struct ExchangeId {
 pub(crate) struct Submission {
     pub(crate) id: ExchangeId,
     pub(crate) target: usize,
-    /// The request as it goes out.
+    /// The request as it goes out: its head in the form of the target's protocol, and its body.
     pub(crate) wire: Vec<u8>,
+    /// Where the body begins.
+    pub(crate) head_bytes: usize,
     pub(crate) method: Method,
     pub(crate) wanted: Wanted,
     /// The Unix second from which it must not be sent any more.
     pub(crate) not_after_unix_s: u64,
+    /// How often it was handed over and came back unprocessed. That it was handed over is told once.
+    pub(crate) returned: u8,
+}
+
+impl Submission {
+    /// What is told of a request that is given up. One of which it was told that it was handed over has failed.
+    pub(crate) fn not_sent(&self, at: MonoNs, why: NotSent) -> Completion {
+        let id = self.id;
+        if self.returned == 0 {
+            return Completion::NotSent { id, at, why };
+        }
+        let (class, because) = match why {
+            NotSent::NoConnection => (ErrorClass::ConnectTimeout, "no other connection was free in time"),
+            NotSent::Expired => {
+                (ErrorClass::Cancelled, "its token ran out before another connection took it")
+            }
+            NotSent::Stopped => {
+                (ErrorClass::Cancelled, "the load was stopped before another connection took it")
+            }
+        };
+        let detail = format!("the peer did not look at it, and {because}");
+        Completion::Done { id, at, result: Err(Fault { class, detail }) }
+    }
 }
 
 /// When a request was submitted, and whether it was handed to a connection then.
@@ -67,7 +93,8 @@ pub(crate) trait Driver {
     fn recycle(&mut self, buffer: Vec<u8>);
     /// Takes a request. When it was handed to a connection at once, no `Sent` comes. Other completions come later.
     fn submit(&mut self, submission: Submission) -> Submitted;
-    /// Gives up an exchange, and the connection it is on; no completion of it comes any more but one that is there.
+    /// Gives up an exchange, and the connection it is on if that carries one at a time; no completion of it comes any
+    /// more but one that is there.
     fn cancel(&mut self, id: ExchangeId);
     /// Whether nothing of it needs the runtime now: then it is waited for by [`Self::wait`], else by [`Self::turn`] in a
     /// task.

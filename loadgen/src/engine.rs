@@ -386,6 +386,7 @@ fn pools(launch: &Launch, shard: usize) -> Result<Vec<PoolConfig>, StartError> {
             dialer: Dialer::new(target, address, connector.clone())?,
             max_connections: part(target.max_connections, shard, launch.shards),
             exact: target.exact_connections,
+            protocol: target.protocol,
         })
     };
     targets.map(pool).collect()

@@ -16,6 +16,7 @@ mod engine;
 mod error;
 mod extract;
 mod feeder;
+mod form;
 mod grpc;
 mod json;
 mod kept;

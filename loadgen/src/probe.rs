@@ -19,7 +19,7 @@ use crate::error::StartError;
 use crate::extract::Fault;
 use crate::grpc::{self, Schemas};
 use crate::json::Found;
-use crate::program::{Op, Program, Scratch, Unwritten};
+use crate::program::{Op, Program, Scratch, Unwritten, Written};
 use crate::sample;
 use crate::secrets::Secrets;
 use crate::session::{Current, Memory, Session, prepare};
@@ -116,7 +116,7 @@ impl<'a> Probe<'a> {
         for (target, address) in plan.targets.iter().zip(&program.addresses) {
             let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
             let dialer = Dialer::new(target, address, connector)?;
-            pools.push(PoolConfig { dialer, max_connections: 1, exact: false });
+            pools.push(PoolConfig { dialer, max_connections: 1, exact: false, protocol: target.protocol });
         }
         let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
@@ -212,12 +212,14 @@ impl<'a> Probe<'a> {
         let (values, jar) = self.session.values(&self.program, self.clock.unix_of(now));
         let mut scratch = Scratch::default();
         let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch);
-        let (ids, not_after_unix_s) = written.map_err(|why| match why {
+        let Written { ids, not_after_unix_s, head_bytes } = written.map_err(|why| match why {
             Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),
         })?;
         let (target, method, wanted) = (code.target, code.method, code.wanted());
-        Ok((Submission { id, target, wire, method, wanted, not_after_unix_s }, ids))
+        let submission =
+            Submission { id, target, wire, head_bytes, method, wanted, not_after_unix_s, returned: 0 };
+        Ok((submission, ids))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A plan compiled for running: every text to literals and holes, every journey to a list of instructions.
 
+mod head;
 mod request;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::grpc::Schemas;
 use crate::secrets::Secrets;
 use crate::target::Address;
 use crate::template::Names;
-pub(crate) use request::{RequestCode, Scratch, Unwritten, is_json};
+pub(crate) use request::{RequestCode, Scratch, Unwritten, Written, is_json};
 
 /// Most instructions of one journey.
 pub const JOURNEY_NODES_MAX: usize = 10_000;

@@ -80,6 +80,7 @@ mod tests {
             request_timeout_ns: 1,
             max_connections: 1,
             exact_connections: false,
+            protocol: Default::default(),
             tls_ca: None,
             tls_insecure: false,
             types: None,

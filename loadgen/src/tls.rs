@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use peakdrill_drill_model::plan::Target;
+use peakdrill_drill_model::plan::{Protocol, Target};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -14,6 +14,9 @@ use crate::error::StartError;
 
 /// Certificate authorities read from one file, at most.
 pub const CA_CERTIFICATES_MAX: usize = 10_000;
+
+/// The name of HTTP/2 among what is agreed on in TLS (RFC 9113, 3.2).
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
 /// Sets up TLS for a target. Sessions are resumed across its connections.
 pub(crate) fn connector(target: &Target) -> Result<TlsConnector, StartError> {
@@ -28,7 +31,10 @@ pub(crate) fn connector(target: &Target) -> Result<TlsConnector, StartError> {
     } else {
         builder.with_root_certificates(roots(target.tls_ca.as_deref()).map_err(bad)?).with_no_client_auth()
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![match target.protocol {
+        Protocol::Http1 => b"http/1.1".to_vec(),
+        Protocol::Http2 { .. } => ALPN_HTTP2.to_vec(),
+    }];
     Ok(TlsConnector::from(Arc::new(config)))
 }
 

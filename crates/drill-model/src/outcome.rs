@@ -24,6 +24,8 @@ pub enum ErrorClass {
     Tls,
     /// The peer closed or reset before a full answer.
     Closed,
+    /// The peer gave up this exchange alone, with the connection going on (HTTP/2: `RST_STREAM`).
+    Reset,
     /// No full answer in time.
     Timeout,
     /// The answer is not HTTP.
@@ -84,13 +86,14 @@ pub fn answers(completed: u64, errors: &BTreeMap<ErrorClass, u64>) -> u64 {
     completed.saturating_sub(without.fold(0, |sum, (_, n)| sum.saturating_add(*n)))
 }
 
-const NAMES: [(ErrorClass, &str); 19] = [
+const NAMES: [(ErrorClass, &str); 20] = [
     (ErrorClass::Dns, "dns"),
     (ErrorClass::ConnectRefused, "connect_refused"),
     (ErrorClass::ConnectTimeout, "connect_timeout"),
     (ErrorClass::Connect, "connect"),
     (ErrorClass::Tls, "tls"),
     (ErrorClass::Closed, "closed"),
+    (ErrorClass::Reset, "reset"),
     (ErrorClass::Timeout, "timeout"),
     (ErrorClass::Malformed, "malformed"),
     (ErrorClass::HeadTooLarge, "head_too_large"),

@@ -108,6 +108,9 @@ pub struct Target {
     pub max_connections: usize,
     /// Open all of `max_connections` before the start and keep exactly so many.
     pub exact_connections: bool,
+    /// How it is spoken to.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Path of a PEM file with further certificate authorities.
     pub tls_ca: Option<String>,
     /// Do not verify the server's certificate. Only by an explicit key, and reported.
@@ -115,6 +118,20 @@ pub struct Target {
     /// Where the message types are from; `Some` exactly for gRPC targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub types: Option<MessageTypes>,
+}
+
+/// What is spoken with a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1: a connection carries one exchange after the other.
+    #[default]
+    Http1,
+    /// HTTP/2: without TLS by prior knowledge, in TLS as agreed on by ALPN.
+    Http2 {
+        /// Exchanges that a connection carries at a time, at most; the peer may allow fewer.
+        streams: u32,
+    },
 }
 
 /// How requests are tagged.

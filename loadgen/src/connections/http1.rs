@@ -1,6 +1,5 @@
 //! HTTP/1.1 over one connection: one exchange after the other.
 
-use std::collections::VecDeque;
 use std::io;
 
 use peakdrill_drill_model::outcome::ErrorClass;
@@ -8,7 +7,7 @@ use peakdrill_timebase::MonoNs;
 use peakdrill_wire_http1::{Error, Limits, Method, Progress, ResponseDecoder};
 
 use super::connection::Writing;
-use super::talk::Turn;
+use super::talk::{Told, Turn};
 use crate::answer::{Answer, BODY_MAX_BYTES, HEAD_MAX_BYTES};
 use crate::driver::{Completion, ExchangeId};
 use crate::extract::Fault;
@@ -45,13 +44,7 @@ impl Http1 {
         self.exchange = Some(Exchange { id, answer });
     }
 
-    pub(super) fn received(
-        &mut self,
-        bytes: &[u8],
-        at: MonoNs,
-        writing: Writing,
-        told: &mut VecDeque<Completion>,
-    ) -> Turn {
+    pub(super) fn received(&mut self, bytes: &[u8], at: MonoNs, writing: Writing, told: &mut Told) -> Turn {
         // What nobody asked for makes the next answer doubtful.
         let Some(Exchange { id, mut answer }) = self.exchange.take() else {
             return Turn { freed: false, open: false };
@@ -66,19 +59,14 @@ impl Http1 {
             }
             Err(error) => (Err(fault(error)), false),
         };
-        told.push_back(Completion::Done { id, at, result });
+        told.completions.push_back(Completion::Done { id, at, result });
         Turn { freed: true, open }
     }
 
-    pub(super) fn ended(
-        &mut self,
-        broken: Option<&io::Error>,
-        at: MonoNs,
-        told: &mut VecDeque<Completion>,
-    ) -> Turn {
+    pub(super) fn ended(&mut self, broken: Option<&io::Error>, at: MonoNs, told: &mut Told) -> Turn {
         let exchange = self.exchange.take();
         let freed = exchange.is_some();
-        told.extend(exchange.map(|Exchange { id, answer }| {
+        told.completions.extend(exchange.map(|Exchange { id, answer }| {
             let result = match (broken, self.decoder.finish()) {
                 (None, Ok(())) => Ok(answer),
                 (None, Err(error)) => Err(fault(error)),

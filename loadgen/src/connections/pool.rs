@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::Protocol;
 use peakdrill_timebase::{MonoNs, NS_PER_MS};
 
 use crate::dial::Dialer;
@@ -22,6 +23,7 @@ pub(crate) struct PoolConfig {
     pub(crate) dialer: Dialer,
     pub(crate) max_connections: usize,
     pub(crate) exact: bool,
+    pub(crate) protocol: Protocol,
 }
 
 /// The pool of one target. Connections are named by their keys.
@@ -29,6 +31,7 @@ pub(super) struct Pool {
     pub(super) dialer: Arc<Dialer>,
     max: usize,
     pub(super) exact: bool,
+    pub(super) protocol: Protocol,
     /// What waits for a connection, and since when.
     pub(super) waiting: VecDeque<(MonoNs, Submission)>,
     /// Those that can take another exchange; the one to be used next comes last.
@@ -48,6 +51,7 @@ impl Pool {
             dialer: Arc::new(config.dialer),
             max: config.max_connections,
             exact: config.exact,
+            protocol: config.protocol,
             waiting: VecDeque::new(),
             roomy: Vec::new(),
             open: 0,
@@ -62,9 +66,17 @@ impl Pool {
     pub(super) fn wants_another(&mut self, now: MonoNs) -> bool {
         let room = self.open + self.connecting < self.max && self.connecting < CONNECTING_MAX;
         let missing = self.exact && now >= self.reopen_at;
-        let wanted = room && (missing || self.connecting < self.waiting.len());
+        let wanted = room && (missing || self.connecting.saturating_mul(self.room()) < self.waiting.len());
         self.connecting += usize::from(wanted);
         wanted
+    }
+
+    /// Exchanges that a new connection takes.
+    fn room(&self) -> usize {
+        match self.protocol {
+            Protocol::Http1 => 1,
+            Protocol::Http2 { streams } => streams.max(1) as usize,
+        }
     }
 
     /// A connection was opened.
@@ -87,10 +99,14 @@ impl Pool {
         Some(Completion::Done { id, at, result: Err(fault) })
     }
 
+    /// A connection takes nothing more: another may be opened in its place.
+    pub(super) fn has_retired(&mut self) {
+        self.open -= 1;
+    }
+
     /// A connection has ended. One that must be there and ended without an exchange is not opened again at once: the
     /// peer may close all that come.
     pub(super) fn has_closed(&mut self, key: usize, listed: bool, used: bool, opened_at: MonoNs) {
-        self.open -= 1;
         if listed {
             self.roomy.retain(|other| *other != key);
         }
@@ -119,7 +135,7 @@ impl Pool {
             let fault = Fault { class: ErrorClass::ConnectTimeout, detail: "no connection in time".into() };
             Completion::Done { id: first.id, at: now, result: Err(fault) }
         } else {
-            Completion::NotSent { id: first.id, at: now, why: NotSent::NoConnection }
+            first.not_sent(now, NotSent::NoConnection)
         })
     }
 

@@ -19,7 +19,7 @@ use crate::error::StartError;
 use crate::extract::Fault;
 use crate::kept::Kept;
 use crate::probe::exchange;
-use crate::program::{RequestCode, Scratch, Unwritten};
+use crate::program::{RequestCode, Scratch, Unwritten, Written};
 use crate::tagging::{Stamper, Tagging};
 use crate::target::Address;
 use crate::template::{Lets, Names, Values};
@@ -136,14 +136,15 @@ impl Asker {
         let mut wire = self.driver.buffer();
         let written =
             code.write((&values, &mut Jar::default()), &mut self.stamper, &mut wire, &mut Scratch::default());
-        let (_, not_after_unix_s) = written.map_err(|why| match why {
+        let Written { not_after_unix_s, head_bytes, .. } = written.map_err(|why| match why {
             Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, detail),
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent".into()),
         })?;
         self.seq += 1;
         let id = ExchangeId { key: 0, seq: self.seq };
         let (method, wanted) = (code.method, code.wanted());
-        let submission = Submission { id, target: 0, wire, method, wanted, not_after_unix_s };
+        let submission =
+            Submission { id, target: 0, wire, head_bytes, method, wanted, not_after_unix_s, returned: 0 };
         let limit = Duration::from_millis(REFLECTION_TIMEOUT_MS);
         let answer = tokio::time::timeout(limit, exchange(&mut self.driver, submission)).await;
         let answer = answer.unwrap_or_else(|_| {
@@ -163,5 +164,5 @@ const UNIMPLEMENTED: u16 = 12;
 fn pool(target: &Target, address: &Address) -> Result<PoolConfig, StartError> {
     let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
     let dialer = Dialer::new(target, address, connector)?;
-    Ok(PoolConfig { dialer, max_connections: 1, exact: false })
+    Ok(PoolConfig { dialer, max_connections: 1, exact: false, protocol: target.protocol })
 }

@@ -47,7 +47,7 @@ fn answer(status: u16, head: &str, body: &[u8], trailers: &str) -> Answer {
     let mut answer = Answer::new(Vec::new(), Wanted { body: true, frames: true });
     answer.head(status, Fields::new(head.as_bytes()));
     answer.body(body);
-    answer.put_trailers(Fields::new(trailers.as_bytes()));
+    peakdrill_wire_http2::Sink::trailers(&mut answer, Fields::new(trailers.as_bytes()));
     answer
 }
 

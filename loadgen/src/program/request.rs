@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{Method, Uri};
-use peakdrill_drill_model::plan::{Part, Plan, Request, StepId, Template};
+use peakdrill_drill_model::plan::{Part, Plan, Protocol, Request, StepId, Template};
 use peakdrill_shadow_tag::baggage;
 use peakdrill_timebase::UnixNs;
 use peakdrill_wire_grpc::{Method as Called, Schema, Unrendered};
@@ -14,10 +14,13 @@ use crate::answer::Wanted;
 use crate::cookies::{Jar, Origin};
 use crate::error::StartError;
 use crate::extract::Reader;
+use crate::form::Form;
 use crate::grpc::{self, Message};
 use crate::tagging::{Ids, NoToken, Stamper};
 use crate::target::Address;
 use crate::template::{Escape, Lets, Names, Text, Unfilled, Values};
+
+use super::head::{Head, Line, unfit};
 
 /// Headers that belong to the connection or the message's frame, or to the tag: a plan may not set them.
 const RESERVED: [&str; 6] =
@@ -45,8 +48,8 @@ pub(crate) struct RequestCode {
     extracted_names: Vec<String>,
     /// Computed before all else.
     values: Vec<Text>,
-    /// Request line and fields, all but baggage, tag, and the length of a body that is not fixed.
-    head: Text,
+    /// All but baggage, tag, and the length of a body that is not fixed.
+    head: Head,
     /// Baggage that the request has anyway.
     baggage: Option<Text>,
     body: Body,
@@ -74,6 +77,24 @@ enum Body {
     Dynamic(Text),
     /// A gRPC message with holes.
     Message(Box<Message>),
+}
+
+/// What a request that was written is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) ids: Ids,
+    /// The Unix second from which it must not be sent any more.
+    pub(crate) not_after_unix_s: u64,
+    /// Where its body begins.
+    pub(crate) head_bytes: usize,
+}
+
+/// A field of a request.
+struct Field {
+    name: HeaderName,
+    text: Text,
+    /// It holds something secret.
+    secret: bool,
 }
 
 /// Why a request could not be written.
@@ -113,28 +134,29 @@ impl RequestCode {
             computed.push(Text::compile(value, Escape::None, run, names));
             names.lets.push(name.clone());
         }
-        let mut head = Text::default();
-        head.literal(format!("{method} {}", address.path_prefix).as_bytes());
-        head.append(path(request, address, run, names)?);
-        head.literal(b" HTTP/1.1\r\n");
-        let fields = compile_fields(plan, request, address, run, names)?;
+        let form = if spec.protocol == Protocol::Http1 { Form::Lines } else { Form::Block };
+        let whole = path(request, address, run, names)?;
+        let (host, fields) = compile_fields(plan, request, address, form, run, names)?;
+        let line = Line { method: method.clone(), path: whole, tls: address.tls, host };
+        let mut head = Head::new(form, line);
         let mut baggage = None;
-        for (name, text) in fields {
+        for Field { name, text, secret } in fields {
             if name == baggage::HEADER {
                 baggage = Some(text);
-                continue;
+            } else {
+                head.field(name.as_str(), text, secret);
             }
-            head.literal(format!("{name}: ").as_bytes());
-            head.append(text);
-            head.literal(b"\r\n");
         }
         let called = called(request, schema)?;
         let body = match &called {
             Some(called) => compile_message(called, request, run, names)?,
             None => compile_body(request, run, names),
         };
-        if let Some(length) = body.fixed_length(&method) {
-            head.literal(format!("content-length: {length}\r\n").as_bytes());
+        // Messages are framed by themselves.
+        if let Some(length) = body.fixed_length(&method).filter(|_| request.grpc.is_none()) {
+            let mut text = Text::default();
+            text.literal(length.to_string().as_bytes());
+            head.field("content-length", text, false);
         }
         Ok(Self {
             step: request.step,
@@ -173,21 +195,27 @@ impl RequestCode {
         self.extracted_names = names.to_vec();
     }
 
+    /// How its fields are written.
+    #[cfg(test)]
+    pub(super) fn form(&self) -> Form {
+        self.head.form()
+    }
+
     /// Where its cookies belong; `None` when its journey keeps none.
     pub(crate) fn origin(&self) -> Option<Origin<'_>> {
         let target = self.target as u16;
         self.cookies.as_ref().map(|home| Origin { target, host: &home.host, tls: home.tls })
     }
 
-    /// Writes the whole request, tagged. Returns its ids, and the Unix second from which it must not be sent any more.
+    /// Writes the whole request, tagged.
     pub(crate) fn write(
         &self,
         (values, jar): (&Values<'_>, &mut Jar),
         stamper: &mut Stamper,
         wire: &mut Vec<u8>,
         scratch: &mut Scratch,
-    ) -> Result<(Ids, u64), Unwritten> {
-        let now_unix_s = UnixNs(values.now_ns).seconds();
+    ) -> Result<Written, Unwritten> {
+        let (now_unix_s, form) = (UnixNs(values.now_ns).seconds(), self.head.form());
         let Scratch { body: room, value, lets } = scratch;
         lets.clear();
         for text in &self.values {
@@ -198,7 +226,8 @@ impl RequestCode {
         let values = &Values { lets: &*lets, ..*values };
         self.head.render(values, wire).map_err(|why| self.unfilled(why))?;
         if let Some(origin) = self.origin() {
-            jar.put(origin, now_unix_s, wire);
+            self.head.note(jar, values, wire).map_err(|why| self.unfilled(why))?;
+            jar.put(origin, now_unix_s, form, wire);
         }
         let body = match &self.body {
             Body::Fixed(body) => body,
@@ -206,24 +235,28 @@ impl RequestCode {
             dynamic => {
                 room.clear();
                 self.put_body(dynamic, values, room)?;
-                wire.extend_from_slice(b"content-length: ");
-                put_decimal(wire, room.len() as u64);
-                wire.extend_from_slice(b"\r\n");
+                if !self.framed {
+                    value.clear();
+                    put_decimal(value, room.len() as u64);
+                    form.put(wire, "content-length", value, false);
+                }
                 room
             }
         };
         let now_unix_s = now_unix_s.max(0).unsigned_abs();
         let stamped = match &self.baggage {
-            None => stamper.stamp(wire, None, now_unix_s)?,
+            None => stamper.stamp(form, wire, None, now_unix_s)?,
             Some(text) => {
                 let mut own = Vec::new();
                 text.render(values, &mut own).map_err(|why| self.unfilled(why))?;
-                stamper.stamp(wire, Some(&own), now_unix_s)?
+                stamper.stamp(form, wire, Some(&own), now_unix_s)?
             }
         };
-        wire.extend_from_slice(b"\r\n");
+        self.head.end(wire);
+        let head_bytes = wire.len();
         wire.extend_from_slice(body);
-        Ok(stamped)
+        let (ids, not_after_unix_s) = stamped;
+        Ok(Written { ids, not_after_unix_s, head_bytes })
     }
 
     fn put_body(&self, body: &Body, values: &Values<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
@@ -269,10 +302,12 @@ fn bad(what: &str, text: &str) -> StartError {
     StartError::Plan(format!("`{text}` is not {what}"))
 }
 
-/// The path behind the target's prefix. Whatever is inserted is percent-encoded, so one filling stands for all.
+/// The path, with the target's prefix. Whatever is inserted is percent-encoded, so one filling stands for all.
 fn path(request: &Request, address: &Address, run: &str, names: &mut Names) -> Result<Text, StartError> {
-    let path = Text::compile(&request.path, Escape::Percent, run, names);
-    let sample = [address.path_prefix.as_bytes(), &path.sample()].concat();
+    let mut path = Text::default();
+    path.literal(address.path_prefix.as_bytes());
+    path.append(Text::compile(&request.path, Escape::Percent, run, names));
+    let sample = path.sample();
     let is_path = sample.starts_with(b"/")
         && !sample.contains(&b'#')
         && Uri::from_maybe_shared(sample.clone()).is_ok_and(|uri| uri.authority().is_none());
@@ -283,10 +318,11 @@ fn compile_fields(
     plan: &Plan,
     request: &Request,
     address: &Address,
+    form: Form,
     run: &str,
     names: &mut Names,
-) -> Result<Vec<(HeaderName, Text)>, StartError> {
-    let mut fields = Vec::new();
+) -> Result<(Text, Vec<Field>), StartError> {
+    let (mut fields, mut host): (Vec<Field>, _) = (Vec::new(), None);
     let tag = plan.shadow.as_ref().map(|shadow| shadow.header.to_ascii_lowercase());
     for (name, template) in &request.headers {
         let unsendable = || StartError::Plan(format!("header `{name}` cannot be sent"));
@@ -294,29 +330,46 @@ fn compile_fields(
         if RESERVED.contains(&key.as_str()) || tag.as_deref() == Some(key.as_str()) {
             return Err(StartError::Plan(format!("header `{name}` is set by the engine alone")));
         }
-        if key == baggage::HEADER && fields.iter().any(|(known, _)| *known == key) {
+        if key == baggage::HEADER && fields.iter().any(|known| known.name == key) {
             return Err(StartError::Plan("header `baggage` is set twice: join the two by a comma".into()));
         }
         let text = Text::compile(template, Escape::Field, run, names);
-        HeaderValue::from_bytes(&text.sample()).map_err(|_| unsendable())?;
-        fields.push((key, text));
-    }
-    for (name, value) in defaults(plan, request, address) {
-        if !fields.iter().any(|(known, _)| *known == name) {
-            let mut text = Text::default();
-            text.literal(value.as_bytes());
-            // The host belongs first (RFC 9110, 7.2).
-            let at = if name == HOST { 0 } else { fields.len() };
-            fields.insert(at, (name, text));
+        let sample = text.sample();
+        HeaderValue::from_bytes(&sample).map_err(|_| unsendable())?;
+        if let Some(why) = unfit(form, &key, &sample) {
+            return Err(StartError::Plan(format!("header `{name}` cannot be sent: {why}")));
+        }
+        if key == HOST && host.is_none() {
+            host = Some(text);
+        } else {
+            fields.push(Field { name: key, text, secret: holds_secret(template) });
         }
     }
-    Ok(fields)
+    for (name, value) in defaults(plan, request) {
+        if !fields.iter().any(|known| known.name == name) {
+            fields.push(Field { name, text: literal(&value), secret: false });
+        }
+    }
+    Ok((host.unwrap_or_else(|| literal(&address.host)), fields))
+}
+
+fn literal(value: &HeaderValue) -> Text {
+    let mut text = Text::default();
+    text.literal(value.as_bytes());
+    text
+}
+
+/// Whether a secret is written into it, or may be.
+fn holds_secret(template: &Template) -> bool {
+    let mut found = false;
+    template.visit(&mut |part| found |= matches!(part, Part::Secret(_) | Part::Value(_)));
+    found
 }
 
 /// Fields that a request has when its step does not set them.
-fn defaults(plan: &Plan, request: &Request, address: &Address) -> Vec<(HeaderName, HeaderValue)> {
+fn defaults(plan: &Plan, request: &Request) -> Vec<(HeaderName, HeaderValue)> {
     let agent = HeaderValue::from_static(concat!("peakdrill/", env!("CARGO_PKG_VERSION")));
-    let mut out = vec![(HOST, address.host.clone()), (USER_AGENT, agent)];
+    let mut out = vec![(USER_AGENT, agent)];
     if request.grpc.is_none() {
         out.push((ACCEPT, HeaderValue::from_static("*/*")));
         return out;

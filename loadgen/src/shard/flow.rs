@@ -9,7 +9,7 @@ use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Parts, Shard, Timer, USER_PAU
 use crate::arrivals::USERS_INDEX_BITS;
 use crate::driver::{Driver, ExchangeId, Submission};
 use crate::extract::Fault;
-use crate::program::Unwritten;
+use crate::program::{Unwritten, Written};
 use crate::recorder::{End, Place};
 use crate::session::{Current, Exhausted, Next, Session, prepare};
 use crate::tagging::Ids;
@@ -241,15 +241,17 @@ impl<D: Driver> Shard<D> {
         let mut wire = driver.buffer();
         let (values, jar) = session.values(program, clock.unix_of(now));
         let written = code.write((&values, jar), stamper, &mut wire, &mut self.scratch);
-        let (ids, not_after_unix_s) = match written {
-            Ok(stamped) => stamped,
+        let Written { ids, not_after_unix_s, head_bytes } = match written {
+            Ok(written) => written,
             Err(why) => {
                 driver.recycle(wire);
                 return self.unwritten(id, now, why);
             }
         };
         let (target, method, wanted) = (code.target, code.method, code.wanted());
-        let submitted = driver.submit(Submission { id, target, wire, method, wanted, not_after_unix_s });
+        let submission =
+            Submission { id, target, wire, head_bytes, method, wanted, not_after_unix_s, returned: 0 };
+        let submitted = driver.submit(submission);
         session.current = Some(Current { ids, submitted: submitted.at, ..current });
         if submitted.sent {
             self.on_sent(id, submitted.at);

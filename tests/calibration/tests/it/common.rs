@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::frame::{RootRow, Tally};
 use peakdrill_drill_model::plan::{
-    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Request, StepInfo,
-    Target, Template,
+    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Protocol, Request,
+    StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_loadgen::{Config, Engine, EngineReport, Sample, Transport, start};
@@ -53,6 +53,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
             request_timeout_ns: 10 * S,
             max_connections: 64,
             exact_connections: false,
+            protocol: Protocol::Http1,
             tls_ca: None,
             tls_insecure: false,
             types: None,

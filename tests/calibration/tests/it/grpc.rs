@@ -6,7 +6,8 @@ use std::sync::Arc;
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{
-    Check, DescriptorSet, Extract, MessageTypes, Outcome, Part, Plan, Protocol, Request, Source, Template, TextTest,
+    Check, DescriptorSet, Extract, MessageTypes, Outcome, Part, Plan, Protocol, Request, Source, Template,
+    TextTest,
 };
 use peakdrill_loadgen::{Config, ProbeOptions, Secrets, StartError, Tagging, probe, start};
 use peakdrill_shadow_tag::Traceparent;
@@ -81,31 +82,48 @@ fn calls_carry_what_the_protocol_wants_and_values_go_on() {
             Check::Json { path: "$.i64".into(), op: Op::Ge, value: json!(0) },
             Check::Json { path: "$.below.text".into(), op: Op::Eq, value: json!("in ü") },
         ],
-        ..call(0, "all.v1.Echo/Unary", vec![text("{\"i64\":\""), Part::Index, text("\",\"below\":{\"text\":\"in ü\"}}")])
+        ..call(
+            0,
+            "all.v1.Echo/Unary",
+            vec![text("{\"i64\":\""), Part::Index, text("\",\"below\":{\"text\":\"in ü\"}}")],
+        )
     };
     let second = call(
         1,
         "all.v1.Echo/Unary",
-        vec![text("{\"text\":\""), Part::Extracted("id".into()), text(" "), Part::Extracted("kind".into()), text("\"}")],
+        vec![
+            text("{\"text\":\""),
+            Part::Extracted("id".into()),
+            text(" "),
+            Part::Extracted("kind".into()),
+            text("\"}"),
+        ],
     );
     for transport in transports() {
         let before = server.calls().len();
-        let told = run_over(transport, calls(&server, files(), 500 * MS, vec![first.clone(), second.clone()]));
+        let told =
+            run_over(transport, calls(&server, files(), 500 * MS, vec![first.clone(), second.clone()]));
         told.assert_sums();
         assert_eq!((told.step(0).completed, told.step(1).completed), (50, 50));
         assert!(told.step(0).errors.is_empty() && told.step(1).errors.is_empty());
         let seen = server.calls().split_off(before);
         assert_eq!(seen.len(), 100);
         for call in &seen {
-            assert_eq!((call.get("content-type"), call.get("te")), (Some("application/grpc"), Some("trailers")));
+            assert_eq!(
+                (call.get("content-type"), call.get("te")),
+                (Some("application/grpc"), Some("trailers"))
+            );
             assert_eq!((call.get("grpc-timeout"), call.get("accept")), (Some("1000000u"), None));
             assert!(call.get("user-agent").unwrap().starts_with("peakdrill/"));
             assert!(Traceparent::parse(call.get("traceparent").unwrap().as_bytes()).is_ok());
         }
         assert_eq!(seen.iter().filter(|call| call.get("x-tenant") == Some("a")).count(), 50);
         // Field 14 is the text: what the first call's answer held.
-        let mut texts: Vec<Vec<u8>> =
-            seen.iter().filter(|call| call.get("x-tenant").is_none()).map(|call| call.message.clone()).collect();
+        let mut texts: Vec<Vec<u8>> = seen
+            .iter()
+            .filter(|call| call.get("x-tenant").is_none())
+            .map(|call| call.message.clone())
+            .collect();
         let mut expected: Vec<Vec<u8>> = (0..50)
             .map(|index| {
                 let text = format!("{index} application/grpc");
@@ -214,7 +232,11 @@ fn a_limit_is_told_and_kept() {
     let (errors, told) = ends(&server, slow);
     // The server ends a call by the same limit, and may be the first.
     let ended = |class: &ErrorClass| matches!(class, ErrorClass::Timeout | ErrorClass::Grpc(1 | 4));
-    assert_eq!(errors.iter().filter(|(class, _)| ended(class)).map(|(_, n)| n).sum::<u64>(), 20, "{errors:?}");
+    assert_eq!(
+        errors.iter().filter(|(class, _)| ended(class)).map(|(_, n)| n).sum::<u64>(),
+        20,
+        "{errors:?}"
+    );
     assert!(told.step(0).latency.quantile(1.0) < 1_500 * MS);
     assert!(server.calls().iter().all(|call| call.get("grpc-timeout") == Some("100000u")));
 }
@@ -224,15 +246,24 @@ fn a_server_is_asked_for_its_types() {
     let message = vec![text("{\"text\":\""), Part::Index, text("\"}")];
     for reflection in [Reflection::V1, Reflection::V1Alpha] {
         let server = Server::start(reflection).unwrap();
-        let plan = calls(&server, MessageTypes::Reflection, 200 * MS, vec![call(0, "all.v1.Echo/Unary", message.clone())]);
+        let plan = calls(
+            &server,
+            MessageTypes::Reflection,
+            200 * MS,
+            vec![call(0, "all.v1.Echo/Unary", message.clone())],
+        );
         let told = run(plan);
         told.assert_sums();
         assert_eq!((told.step(0).completed, told.step(0).errors.len(), server.calls().len()), (20, 0, 20));
     }
     let silent = Server::start(Reflection::None).unwrap();
-    let plan = |server: &Server, message: &str| calls(server, MessageTypes::Reflection, S, vec![unary(0, message)]);
+    let plan =
+        |server: &Server, message: &str| calls(server, MessageTypes::Reflection, S, vec![unary(0, message)]);
     let error = start(config(plan(&silent, "{}"))).err().unwrap();
-    assert!(matches!(&error, StartError::Types { because, .. } if because.contains("UNIMPLEMENTED")), "{error}");
+    assert!(
+        matches!(&error, StartError::Types { because, .. } if because.contains("UNIMPLEMENTED")),
+        "{error}"
+    );
     let told = Server::start(Reflection::V1).unwrap();
     let error = start(config(plan(&told, r#"{"txt":"a"}"#))).err().unwrap();
     assert!(matches!(&error, StartError::Plan(because) if because.contains("has no field `txt`")), "{error}");
@@ -242,7 +273,10 @@ fn a_server_is_asked_for_its_types() {
 #[test]
 fn shadow_calls_carry_the_tag_and_probes_ask_what_is_safe() {
     let server = Server::start(Reflection::V1).unwrap();
-    let both = vec![unary(0, "{}"), Request { checks: vec![Check::Messages { op: Op::Eq, count: 1 }], ..many(1, r#"{"i32":1}"#) }];
+    let both = vec![
+        unary(0, "{}"),
+        Request { checks: vec![Check::Messages { op: Op::Eq, count: 1 }], ..many(1, r#"{"i32":1}"#) },
+    ];
     let plan = calls(&server, MessageTypes::Reflection, 200 * MS, both);
     let tagging = Tagging::Shadow(shadow(RUN, now()));
     let told = run_with(Config { tagging: tagging.clone(), ..config(plan.clone()) }, |_| {});

@@ -14,6 +14,9 @@ mod flow;
 mod freeze;
 #[cfg(test)]
 mod grpc;
+mod http2;
+#[cfg(test)]
+mod http2_peers;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]

@@ -13,22 +13,26 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::common::{S, config, get, hold, node, plan, run};
 
-const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
+/// The authority of the certificate.
+pub(crate) const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../fixtures/server.pem");
 const KEY: &[u8] = include_bytes!("../../fixtures/server.key");
 
-/// Serves so many TLS connections, one after the other, each to its end.
-fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
+pub(crate) fn server_config() -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
     let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
-    let config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let config = Arc::new(config);
+        .unwrap()
+}
+
+/// Serves so many TLS connections, one after the other, each to its end.
+fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
+    let config = Arc::new(server_config());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serving = std::thread::spawn(move || {

@@ -1,0 +1,229 @@
+//! Handing requests to connections, and bytes to sockets.
+
+use peakdrill_sockets::Handed;
+use peakdrill_timebase::{Clock as _, MonoNs};
+
+use super::Connections;
+use super::connection::{Connection, Writing};
+use super::pool::Pool;
+use super::talk::Talk;
+use crate::answer::Answer;
+use crate::driver::{Completion, ExchangeId, NotSent, Submission};
+
+/// A request that was not handed over.
+pub(super) enum Back {
+    /// Its token has run out.
+    Expired(Submission, MonoNs),
+    /// The connection has ended, or has no room: another one may take it.
+    Closed(Submission),
+}
+
+impl Connections {
+    pub(super) fn close(&mut self, key: usize) {
+        self.farewell(key);
+        if let Some(connection) = self.connections.try_remove(key) {
+            let Connection { pool: place, used, opened_at, listed, retired, .. } = connection;
+            match connection.secured {
+                Some(_) => self.secured -= 1,
+                None => self.sockets.remove(key),
+            }
+            if let Some(pool) = self.pools.get_mut(place) {
+                if !retired {
+                    pool.has_retired();
+                }
+                pool.has_closed(key, listed, used, opened_at);
+            }
+            self.open_more(place);
+        }
+    }
+
+    /// What a talk has to say before its connection is closed: why.
+    fn farewell(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.talk.has_out() && connection.writing == Writing::Done {
+            let bytes = connection.talk.take_out();
+            // Of one that has ended nobody hears.
+            let _ = self.transmit(key, bytes);
+        }
+    }
+
+    /// A connection may have room: it takes what has waited longest, or its pool gets to know. One that takes nothing
+    /// more makes place for another.
+    pub(super) fn free(&mut self, key: usize) {
+        self.mark(key);
+        loop {
+            let Some(connection) = self.connections.get_mut(key).filter(|known| !known.listed) else {
+                return;
+            };
+            let place = connection.pool;
+            if !connection.has_room() {
+                return self.retire(key);
+            }
+            let Some(pool) = self.pools.get_mut(place) else { return };
+            let Some((since, job)) = pool.waiting.pop_front() else {
+                connection.listed = true;
+                return pool.put(key);
+            };
+            let (id, first) = (job.id, job.returned == 0);
+            match self.hand_over(key, job) {
+                Ok(at) if first => self.told.completions.push_back(Completion::Sent { id, at }),
+                Ok(_) => {}
+                Err(Back::Expired(job, at)) => {
+                    self.told.completions.push_back(job.not_sent(at, NotSent::Expired));
+                }
+                Err(Back::Closed(job)) => return self.put_off(since, job),
+            }
+        }
+    }
+
+    /// Notes that a talk has something to send, if it has.
+    fn mark(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key).filter(|known| known.talk.has_out())
+            && !std::mem::replace(&mut connection.unsent, true)
+        {
+            self.unsent.push(key);
+        }
+    }
+
+    /// Lets the pool open another connection in place of one that ends with what is under way on it.
+    fn retire(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.retired || !connection.is_closing() {
+            return;
+        }
+        connection.retired = true;
+        let place = connection.pool;
+        if let Some(pool) = self.pools.get_mut(place) {
+            pool.has_retired();
+        }
+        self.open_more(place);
+    }
+
+    /// Hands a request to a connection that has room, and tells when. When that has ended, it is not there any more.
+    pub(super) fn hand_over(&mut self, key: usize, job: Submission) -> Result<MonoNs, Back> {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return Err(Back::Closed(job));
+        };
+        let at = self.clock.mono();
+        if job.not_after_unix_s <= self.clock.unix_of(at).seconds().max(0).unsigned_abs() {
+            return Err(Back::Expired(job, at));
+        }
+        connection.used = true;
+        let answer = Answer::new(self.told.buffers.take(), job.wanted);
+        match &mut connection.talk {
+            Talk::Http1(talk) => {
+                let Submission { id, method, wire, .. } = job;
+                talk.begin(id, method, answer);
+                self.transmit(key, wire).map(|()| at).map_err(|wire| {
+                    self.close(key);
+                    Back::Closed(Submission { wire, ..job })
+                })
+            }
+            Talk::Http2(talk) => {
+                talk.begin(job, answer).map_err(Back::Closed)?;
+                if !std::mem::replace(&mut connection.unsent, true) {
+                    self.unsent.push(key);
+                }
+                Ok(at)
+            }
+        }
+    }
+
+    /// Hands what talks have to send to their sockets, together for each connection.
+    pub(super) fn send_out(&mut self) {
+        while let Some(key) = self.unsent.pop() {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.unsent = false;
+            // What is under way goes first; when it is sent, the rest is looked at.
+            if connection.writing != Writing::Done || !connection.talk.has_out() {
+                continue;
+            }
+            let bytes = connection.talk.take_out();
+            if let Err(bytes) = self.transmit(key, bytes) {
+                self.told.buffers.give(bytes);
+                if let Some(connection) = self.connections.get_mut(key) {
+                    connection.writing = Writing::Failed;
+                    connection.talk.not_sent(self.clock.mono(), &mut self.told);
+                }
+                self.send_back();
+                self.retire(key);
+            } else if self.connections.get(key).is_some_and(|connection| connection.writing == Writing::Done)
+            {
+                // A long body goes on, and there may be room again.
+                self.free(key);
+            }
+        }
+    }
+
+    /// Hands bytes to the socket of a connection, or gives them back: then it has ended, and nothing of them was sent.
+    fn transmit(&mut self, key: usize, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
+        let Some(connection) = self.connections.get_mut(key) else { return Err(bytes) };
+        connection.writing = match &mut connection.secured {
+            Some(secured) => secured.send(bytes, &mut self.told.buffers),
+            None => match self.sockets.send(key, bytes) {
+                Handed::Refused(bytes) => return Err(bytes),
+                Handed::UnderWay => Writing::UnderWay,
+                Handed::Sent(buffer) => {
+                    connection.talk.give(buffer, &mut self.told.buffers);
+                    Writing::Done
+                }
+            },
+        };
+        Ok(())
+    }
+
+    /// Whether a connection that was taken off its pool's list has room still.
+    pub(super) fn is_ready(&mut self, key: usize) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        // What has happened to it may be that it has ended.
+        let has_news = connection.secured.as_ref().is_some_and(|secured| secured.has_news());
+        if has_news && connection.talk.is_idle() && !self.turn_of(key) {
+            return false;
+        }
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        connection.listed = false;
+        connection.has_room()
+    }
+
+    /// Sends what came back unprocessed over other connections, before all that waits.
+    pub(super) fn send_back(&mut self) {
+        while let Some(job) = self.told.back.pop() {
+            let (at, place) = (self.clock.mono(), job.target);
+            self.put_off(at, job);
+            // One that has room takes it now; else one is opened, or gets room.
+            while self.pools.get(place).is_some_and(|pool| !pool.waiting.is_empty())
+                && let Some(key) = self.pools.get_mut(place).and_then(Pool::take)
+            {
+                if let Some(connection) = self.connections.get_mut(key) {
+                    connection.listed = false;
+                }
+                self.free(key);
+            }
+        }
+    }
+
+    /// A request that nothing of was sent, or that nobody looked at, waits for a connection, before the others.
+    fn put_off(&mut self, since: MonoNs, job: Submission) {
+        let place = job.target;
+        if self.stopped {
+            let at = self.clock.mono();
+            return self.told.completions.push_back(job.not_sent(at, NotSent::Stopped));
+        }
+        if let Some(pool) = self.pools.get_mut(place) {
+            pool.waiting.push_front((since, job));
+        }
+        self.open_more(place);
+    }
+
+    /// Gives up an exchange of a connection, and the connection with it where that carries no other.
+    pub(super) fn give_up(&mut self, key: usize, id: ExchangeId) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        match &mut connection.talk {
+            Talk::Http1(_) => self.close(key),
+            Talk::Http2(talk) => {
+                talk.cancel(id, &mut self.told.buffers);
+                self.free(key);
+            }
+        }
+    }
+}
