@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use peakdrill_drill_model::plan::{Arrivals, FeederOrder, MessageTypes, OnExhausted, Plan};
+use peakdrill_drill_model::plan::{Arrivals, FeederOrder, MessageTypes, OnExhausted, Plan, Protocol};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{format_duration, format_rate};
 
@@ -38,9 +38,13 @@ fn text(plan: &Plan, blocks: &[char; 9]) -> String {
     _ = writeln!(out, "{name}: {most}{duration}, {most}{} arrivals, seed {seed}", count(arrivals));
     for target in &plan.targets {
         let exact = if target.exact_connections { "exactly" } else { "at most" };
+        let streams = match target.protocol {
+            Protocol::Http1 => String::new(),
+            Protocol::Http2 { streams } => format!(", HTTP/2 with at most {streams} streams on each"),
+        };
         _ = writeln!(
             out,
-            "  target {}: {}, {exact} {} connections",
+            "  target {}: {}, {exact} {} connections{streams}",
             target.name, target.base_url, target.max_connections
         );
         match &target.types {

@@ -64,6 +64,8 @@ pub const MAX_USERS: u32 = 100_000;
 pub const MAX_IN_FLIGHT: usize = 10_000_000;
 /// Most open connections to one target.
 pub const MAX_CONNECTIONS: usize = 1_000_000;
+/// Most exchanges that one connection carries at a time.
+pub const MAX_STREAMS: u32 = 10_000;
 /// Longest life of a token, in nanoseconds.
 pub const MAX_LEASE_NS: u64 = 60 * NS_PER_S;
 /// Shortest life of a token, in nanoseconds.
@@ -88,6 +90,8 @@ pub(crate) const DEFAULT_CONNECT_NS: u64 = 3 * NS_PER_S;
 pub(crate) const DEFAULT_REQUEST_NS: u64 = 10 * NS_PER_S;
 /// Default limit of open connections to a target.
 pub(crate) const DEFAULT_CONNECTIONS: usize = 1_000;
+/// Default limit of exchanges that one connection carries at a time.
+pub(crate) const DEFAULT_STREAMS: u32 = 100;
 /// Default limit of journeys in flight.
 pub(crate) const DEFAULT_IN_FLIGHT: usize = 100_000;
 /// Default tolerance of a search for the capacity.

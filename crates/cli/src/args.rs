@@ -308,6 +308,12 @@ pub(crate) struct Run {
     /// Exactly so many connections, opened before the start.
     #[arg(long, value_name = "N", help_heading = "Without a scenario", requires = "target")]
     pub(crate) connections: Option<usize>,
+    /// Speak HTTP/2: by prior knowledge on http://, agreed on by ALPN on https://.
+    #[arg(long, help_heading = "Without a scenario", requires = "target")]
+    pub(crate) http2: bool,
+    /// Exchanges that one connection carries at a time, at most [default: 100].
+    #[arg(long, value_name = "N", help_heading = "Without a scenario", requires = "http2")]
+    pub(crate) streams: Option<u32>,
     /// The method [default: GET, or POST with -d].
     #[arg(
         short = 'X',

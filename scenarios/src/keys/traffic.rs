@@ -11,7 +11,11 @@ pub(crate) static TARGET: Block = Block {
             Ty::Text,
             "`http://host[:port]` or `https://host[:port]`, with an optional path prefix; for gRPC `grpc://host:port` or `grpcs://host:port`.",
         ),
-        may("protocol", Ty::Choice(&["http1"]), "How to speak to it; `http2` and `grpc` are not built yet."),
+        may(
+            "protocol",
+            Ty::Choice(&["http1", "http2", "grpc"]),
+            "How to speak to it; `http1` when not given. `http2` is prior knowledge on `http://` and agreed on (ALPN) on `https://`, and what gRPC targets speak: for them it is left out, or `grpc`.",
+        ),
         may("timeouts", Ty::Block(&TIMEOUTS), "Limits of time."),
         may("connections", Ty::Block(&CONNECTIONS), "How many connections."),
         may("tls", Ty::Block(&TLS), "Certificates."),
@@ -40,6 +44,11 @@ pub(crate) static CONNECTIONS: Block = Block {
     fields: &[
         may("max", Ty::Whole, "Most open connections; 1000 when not given."),
         may("exact", Ty::Bool, "Open all of `max` before the start and keep exactly so many."),
+        may(
+            "streams",
+            Ty::Whole,
+            "With `protocol: http2` and gRPC: most exchanges that one connection carries at a time; 100 when not given, and never more than the server allows.",
+        ),
         later("max_per_agent", "A limit for each agent."),
         later("lifetime", "Close connections after a time."),
     ],

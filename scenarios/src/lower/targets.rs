@@ -1,6 +1,6 @@
 //! Targets.
 
-use peakdrill_drill_model::plan::{MessageTypes, Target};
+use peakdrill_drill_model::plan::{MessageTypes, Protocol, Target};
 use peakdrill_timebase::NS_PER_MS;
 use peakdrill_wire_grpc::Schema;
 use url::Url;
@@ -47,10 +47,10 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Lowered> {
 }
 
 fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
-    protocol(ctx, fields.get("protocol"));
     let url = fields.get("base_url").and_then(|node| checked_url(ctx, node));
     let (connect, request) = timeouts(ctx, fields);
-    let (max_connections, exact) = connections(ctx, fields);
+    let Connections { max, exact, streams } = connections(ctx, fields);
+    let protocol = protocol(ctx, fields.get("protocol"), streams, url.as_ref());
     let (tls_ca, tls_insecure) = tls(ctx, fields);
     let is_grpc = url.as_ref().is_some_and(|url| url.is_grpc);
     let (types, schema) = types(ctx, fields, url.as_ref());
@@ -61,8 +61,9 @@ fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
             base_url,
             connect_timeout_ns: connect,
             request_timeout_ns: request,
-            max_connections,
+            max_connections: max,
             exact_connections: exact,
+            protocol,
             tls_ca,
             tls_insecure,
             types,
@@ -74,16 +75,38 @@ fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
     }
 }
 
-fn protocol(ctx: &Ctx<'_>, node: Option<&Node>) {
-    let Some(node) = node else { return };
-    match ctx.text(node, "`protocol`").as_deref() {
-        Some(later @ ("http2" | "grpc")) => {
-            let message = format!("`protocol: {later}` is not built yet");
-            ctx.push(draft(E0313, node.span, message).label("not built yet").help("use `http1`"));
+fn protocol(
+    ctx: &Ctx<'_>,
+    node: Option<&Node>,
+    streams: Option<(u32, Span)>,
+    url: Option<&BaseUrl>,
+) -> Protocol {
+    let is_grpc = url.is_some_and(|url| url.is_grpc);
+    let written = node.and_then(|node| Some((node, ctx.text(node, "`protocol`")?)));
+    match written.as_ref().map(|(node, text)| (*node, text.as_ref())) {
+        Some((_, "http2")) => return http2(streams),
+        None | Some((_, "grpc")) if is_grpc => return http2(streams),
+        Some((node, "http1")) if is_grpc => {
+            ctx.push(draft(E0319, node.span, "gRPC is spoken over HTTP/2").help("leave `protocol` out"));
+            return http2(streams);
         }
-        Some(_) => _ = ctx.choice(node, "`protocol`", &["http1"]),
+        Some((node, "grpc")) if url.is_some() => {
+            let help = "begin the target's `base_url` with `grpc://`, or `grpcs://` for TLS";
+            ctx.push(draft(E0319, node.span, "`protocol: grpc` is for gRPC targets").help(help));
+        }
+        Some((node, _)) => _ = ctx.choice(node, "`protocol`", &["http1", "http2", "grpc"]),
         None => {}
     }
+    if let Some((_, span)) = streams {
+        let message =
+            "`streams` has no meaning without `protocol: http2`: over HTTP/1.1 a connection carries one";
+        ctx.push(draft(E0319, span, message));
+    }
+    Protocol::Http1
+}
+
+fn http2(streams: Option<(u32, Span)>) -> Protocol {
+    Protocol::Http2 { streams: streams.map_or(limits::DEFAULT_STREAMS, |(streams, _)| streams) }
 }
 
 fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<BaseUrl> {
@@ -120,7 +143,8 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
         Some("http" | "https" | "grpc" | "grpcs") => {}
-        Some(later @ ("ws" | "wss" | "h2c")) => {
+        Some("h2c") => return Err("`h2c://` is written `http://`, with `protocol: http2`".to_owned()),
+        Some(later @ ("ws" | "wss")) => {
             return Err(format!("the scheme `{later}://` is not built yet"));
         }
         _ => return Err(format!("`{text}` is no http or https URL")),
@@ -160,8 +184,16 @@ fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
     (read("connect", defaults.0), read("request", defaults.1))
 }
 
-fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (usize, bool) {
-    let default = (limits::DEFAULT_CONNECTIONS, false);
+/// The block `connections`.
+struct Connections {
+    max: usize,
+    exact: bool,
+    /// And where it stands.
+    streams: Option<(u32, Span)>,
+}
+
+fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> Connections {
+    let default = Connections { max: limits::DEFAULT_CONNECTIONS, exact: false, streams: None };
     let Some(node) = fields.get("connections") else { return default };
     let Some(fields) = ctx.fields(node, fields.key_span("connections"), &keys::CONNECTIONS) else {
         return default;
@@ -174,7 +206,11 @@ fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (usize, bool) {
         ctx.push(draft(E0319, fields.key_span("exact"), message));
     }
     let max = max.and_then(|node| ctx.whole(node, "`connections.max`", 1..=limits::MAX_CONNECTIONS));
-    (max.unwrap_or(default.0), exact)
+    let streams = fields.get("streams").and_then(|node| {
+        let streams = ctx.whole(node, "`connections.streams`", 1..=limits::MAX_STREAMS as usize)?;
+        Some((streams as u32, fields.key_span("streams")))
+    });
+    Connections { max: max.unwrap_or(default.max), exact, streams }
 }
 
 fn tls(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (Option<String>, bool) {

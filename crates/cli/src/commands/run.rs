@@ -109,6 +109,8 @@ fn quick_plan(args: &Run) -> Result<Plan, Failure> {
         }),
         duration: duration.clone(),
         connections: args.connections,
+        http2: args.http2,
+        streams: args.streams,
         seed: args.seed,
     };
     quick(&quick_run).map_err(|found| Failure::new(Exit::Usage, render_human(&found, false)))
