@@ -39,10 +39,7 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
             request_timeout_ns: 10 * NS_PER_S,
             max_connections: users as usize,
             exact_connections: true,
-            protocol: Protocol::Http1,
-            tls_ca: None,
-            tls_insecure: false,
-            types: None,
+            ..Target::default()
         }],
         shadow: None,
         isolation: Isolation::default(),

@@ -8,9 +8,11 @@ mod greeting;
 mod handing;
 mod http1;
 mod http2;
+mod own;
 mod pool;
 mod preopen;
 mod ready;
+mod renew;
 mod secured;
 mod talk;
 
@@ -28,17 +30,18 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::{Id, JoinSet};
 
 use crate::alarm::register;
-use crate::dial::Stream;
+use crate::dial::{Dialed, Stream};
 use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
 use crate::error::StartError;
 use crate::extract::Fault;
-use connection::{Connection, Writing};
+use connection::{Connection, Life, Writing};
 use greeting::open;
 use handing::Back;
-pub use pool::CONNECTING_MAX;
-use pool::Pool;
 pub(crate) use pool::PoolConfig;
+pub use pool::{CONNECTING_MAX, CONNECTING_USERS_MAX};
+use pool::{Errand, Pool, Waiting};
 use ready::Ready;
+pub(crate) use renew::Lifetime;
 use secured::Secured;
 use talk::{Talk, Told, Turn};
 
@@ -76,9 +79,9 @@ pub(crate) struct Connections {
     /// Connections in TLS whose turn it is, last first.
     turns: Vec<usize>,
     room: Box<[u8]>,
-    dials: JoinSet<Result<(Stream, Talk), Fault>>,
-    /// The pools that these are for.
-    dialing: HashMap<Id, usize>,
+    dials: JoinSet<Result<(Dialed, Talk), Fault>>,
+    /// The pools that these are for, and what they are opened for.
+    dialing: HashMap<Id, (usize, Errand)>,
     /// What talks tell.
     told: Told,
     /// Connections whose talks have something to send.
@@ -123,11 +126,11 @@ impl Connections {
         let now = self.clock.mono();
         while !self.closing
             && let Some(pool) = self.pools.get_mut(place)
-            && pool.wants_another(now)
+            && let Some(errand) = pool.wants_another(now)
         {
             let (dialer, protocol) = (Arc::clone(&pool.dialer), pool.protocol);
             let dial = self.dials.spawn(async move { open(&dialer, protocol).await });
-            self.dialing.insert(dial.id(), place);
+            self.dialing.insert(dial.id(), (place, errand));
         }
     }
 
@@ -140,15 +143,15 @@ impl Connections {
                 let detail = format!("opening it broke down: {broken}");
                 (broken.id(), Err(Fault { class: ErrorClass::Connect, detail }))
             });
-            let Some(place) = self.dialing.remove(&id) else { continue };
+            let Some((place, errand)) = self.dialing.remove(&id) else { continue };
             let Some(pool) = self.pools.get_mut(place) else { continue };
             match result {
-                Ok((stream, talk)) => {
+                Ok((dialed, talk)) => {
                     pool.has_opened();
-                    self.add(place, stream, talk);
+                    self.add((place, errand), dialed, talk);
                 }
                 Err(fault) => {
-                    let completion = pool.has_failed(fault, self.clock.mono());
+                    let completion = pool.has_failed(errand, fault, self.clock.mono());
                     self.told.completions.extend(completion);
                 }
             }
@@ -156,23 +159,25 @@ impl Connections {
         }
     }
 
-    fn add(&mut self, place: usize, stream: Stream, talk: Talk) {
-        let (entry, now) = (self.connections.vacant_entry(), self.clock.mono());
+    fn add(&mut self, (place, errand): (usize, Errand), Dialed { stream, peer }: Dialed, talk: Talk) {
+        let (entry, opened_at) = (self.connections.vacant_entry(), self.clock.mono());
+        let Some(pool) = self.pools.get(place) else { return };
+        let life = Life { opened_at, until: pool.renewal.until(pool.opened, opened_at), peer };
         let key = entry.key();
         match stream {
             Stream::Tls(stream) => {
                 let secured = Secured::new(*stream, self.ready.bell(key));
-                entry.insert(Connection::new(place, talk, Some(Box::new(secured)), now));
+                entry.insert(Connection::new(place, talk, Some(Box::new(secured)), life));
                 self.secured += 1;
                 // Its first turn makes it watched.
                 if self.turn_of(key) {
-                    self.free(key);
+                    self.employ(key, errand);
                 }
             }
             Stream::Plain(stream) => {
-                entry.insert(Connection::new(place, talk, None, now));
+                entry.insert(Connection::new(place, talk, None, life));
                 match stream.into_std().and_then(|socket| self.sockets.add(key, socket)) {
-                    Ok(()) => self.free(key),
+                    Ok(()) => self.employ(key, errand),
                     Err(_) => self.close(key),
                 }
             }
@@ -291,8 +296,8 @@ impl Driver for Connections {
     }
 
     fn submit(&mut self, mut job: Submission) -> Submitted {
-        let place = job.target;
-        while let Some(key) = self.pools.get_mut(place).and_then(Pool::take) {
+        let (place, user) = (job.target, job.id.key);
+        while let Some(key) = self.pools.get_mut(place).and_then(|pool| pool.take(user)) {
             if !self.is_ready(key) {
                 self.free(key);
                 continue;
@@ -300,7 +305,9 @@ impl Driver for Connections {
             let result = self.hand_over(key, job);
             match result {
                 Ok(at) => {
-                    self.free(key);
+                    if self.connections.get(key).is_some_and(Connection::has_room) {
+                        self.free(key);
+                    }
                     return Submitted { at, sent: true };
                 }
                 Err(Back::Expired(job, at)) => {
@@ -313,7 +320,7 @@ impl Driver for Connections {
         }
         let at = self.clock.mono();
         if let Some(pool) = self.pools.get_mut(place) {
-            pool.waiting.push_back((at, job));
+            pool.waiting.push_back(Waiting::new(at, job));
         }
         self.open_more(place);
         Submitted { at, sent: false }
@@ -323,8 +330,14 @@ impl Driver for Connections {
         let found = self.connections.iter().find(|(_, connection)| connection.talk.carries(id));
         match found.map(|(key, _)| key) {
             Some(key) => self.give_up(key, id),
-            None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|(_, job)| job.id != id)),
+            None => {
+                self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|waiting| waiting.job.id != id))
+            }
         }
+    }
+
+    fn leave(&mut self, key: u32) {
+        self.close_own(key);
     }
 
     fn is_alone(&self) -> bool {
@@ -387,14 +400,15 @@ impl Driver for Connections {
             while let Some(completion) = self.pools.get_mut(place).and_then(|pool| pool.expire(now)) {
                 self.told.completions.push_back(completion);
             }
+            self.renew(place, now);
             self.open_more(place);
         }
     }
 
     fn withdraw(&mut self, at: MonoNs) {
         self.stopped = true;
-        for (_, job) in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
-            self.told.completions.push_back(job.not_sent(at, NotSent::Stopped));
+        for waiting in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
+            self.told.completions.push_back(waiting.job.not_sent(at, NotSent::Stopped));
         }
     }
 

@@ -96,6 +96,8 @@ pub(crate) trait Driver {
     /// Gives up an exchange, and the connection it is on if that carries one at a time; no completion of it comes any
     /// more but one that is there.
     fn cancel(&mut self, id: ExchangeId);
+    /// The journey of the session at this place is over: connections that were its own are closed.
+    fn leave(&mut self, key: u32);
     /// Whether nothing of it needs the runtime now: then it is waited for by [`Self::wait`], else by [`Self::turn`] in a
     /// task.
     fn is_alone(&self) -> bool;

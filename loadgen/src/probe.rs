@@ -5,14 +5,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_drill_model::plan::{Plan, Sharing, StepId, Target};
 use peakdrill_sockets::{Kind, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 use rand::Rng as _;
 
 use crate::answer::Answer;
 use crate::connections::{Connections, PoolConfig};
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Resolver, Route};
 use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
@@ -25,6 +25,7 @@ use crate::secrets::Secrets;
 use crate::session::{Current, Memory, Session, prepare};
 use crate::shard::judge;
 use crate::tagging::{Ids, Stamper, Tagging};
+use crate::target::Address;
 
 /// How a probe is done.
 #[derive(Debug, Clone)]
@@ -80,7 +81,7 @@ pub fn probe(
             .build()
             .map_err(StartError::os("a runtime"))?;
         runtime.block_on(async {
-            let schemas = grpc::ask(plan, &options.run, tagging).await?;
+            let schemas = grpc::ask(plan, &options.run, tagging, &Resolver::default()).await?;
             Probe::new(plan, journey, tagging, options, schemas)?.run().await
         })
     };
@@ -112,12 +113,10 @@ impl<'a> Probe<'a> {
         let mut program = Program::compile(plan, &options.run, &options.secrets, schemas)?;
         // The load uses the same indices, and what a probe has sent must not come again: no key is sent twice.
         program.uuid_seed = os_random()?.next_u64();
-        let mut pools = Vec::new();
-        for (target, address) in plan.targets.iter().zip(&program.addresses) {
-            let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
-            let dialer = Dialer::new(target, address, connector)?;
-            pools.push(PoolConfig { dialer, max_connections: 1, exact: false, protocol: target.protocol });
-        }
+        let clock = OsClock::new();
+        let pools = plan.targets.iter().zip(&program.addresses);
+        let pools = pools.map(|(target, address)| single(target, address, Resolver::default(), clock));
+        let pools = pools.collect::<Result<Vec<_>, _>>()?;
         let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
             return Err(StartError::Plan(format!("there is no journey {journey}")));
@@ -139,7 +138,6 @@ impl<'a> Probe<'a> {
             current: None,
             birth: 0,
         };
-        let clock = OsClock::new();
         let sockets = Sockets::new(Kind::Epoll).map_err(StartError::os("sockets"))?;
         let (driver, found) = (Connections::new(pools, sockets, clock)?, Found::default());
         Ok(Self { options, clock, program, driver, stamper, session, found })
@@ -221,6 +219,25 @@ impl<'a> Probe<'a> {
             Submission { id, target, wire, head_bytes, method, wanted, not_after_unix_s, returned: 0 };
         Ok((submission, ids))
     }
+}
+
+/// One connection to a target.
+pub(crate) fn single(
+    target: &Target,
+    address: &Address,
+    resolver: Resolver,
+    clock: OsClock,
+) -> Result<PoolConfig, StartError> {
+    let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
+    let route = Route::new(target, address, resolver, clock)?;
+    Ok(PoolConfig {
+        dialer: Dialer::new(target, address, route, connector)?,
+        max_connections: 1,
+        exact: false,
+        protocol: target.protocol,
+        sharing: Sharing::Pool,
+        lifetime: None,
+    })
 }
 
 /// Sends one request, and waits for its answer.

@@ -22,12 +22,10 @@ pub(crate) struct Address {
 impl Address {
     pub(crate) fn parse(target: &Target) -> Result<Self, StartError> {
         let bad = |because: String| StartError::Target { target: target.name.clone(), because };
-        let url = url::Url::parse(&target.base_url).map_err(|error| bad(error.to_string()))?;
-        let scheme = url.scheme().to_owned();
-        let url = as_http(url, &target.base_url).map_err(|error| bad(error.to_string()))?;
-        let tls = match scheme.as_str() {
-            "http" | "grpc" => false,
-            "https" | "grpcs" => true,
+        let url = url::Url::parse(&target.web_url()).map_err(|error| bad(error.to_string()))?;
+        let tls = match url.scheme() {
+            "http" => false,
+            "https" => true,
             other => return Err(bad(format!("`{other}` is not http, https, grpc or grpcs"))),
         };
         if url.query().is_some() || url.fragment().is_some() {
@@ -55,19 +53,6 @@ impl Address {
     }
 }
 
-/// A URL of gRPC read as one of the web, which it is but for its scheme: with default ports, and hosts in lower case.
-fn as_http(url: url::Url, text: &str) -> Result<url::Url, url::ParseError> {
-    let is_grpc = url.scheme().starts_with("grpc");
-    let rest = text.split_once(':').filter(|_| is_grpc);
-    match rest {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("grpcs") => {
-            url::Url::parse(&format!("https:{rest}"))
-        }
-        Some((_, rest)) => url::Url::parse(&format!("http:{rest}")),
-        None => Ok(url),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,10 +65,7 @@ mod tests {
             request_timeout_ns: 1,
             max_connections: 1,
             exact_connections: false,
-            protocol: Default::default(),
-            tls_ca: None,
-            tls_insecure: false,
-            types: None,
+            ..Target::default()
         })
     }
 

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use peakdrill_drill_model::plan::{FeederOrder, Journey, Node, Part, Phase, Plan, Request};
+use peakdrill_drill_model::plan::{FeederOrder, Journey, Node, Part, Phase, Plan, Request, Target};
 
 use crate::lower::base_url;
 
-/// Whether a URL points at this machine: `localhost`, 127.0.0.0/8 or ::1. A URL that cannot be read does not.
+/// Whether all load for a target stays on this machine: its addresses, or the host of its URL, are `localhost`,
+/// 127.0.0.0/8 or ::1. A URL that cannot be read does not.
 #[must_use]
-pub fn is_loopback_target(url: &str) -> bool {
-    let Ok(url) = base_url(url) else { return false };
+pub fn is_loopback_target(target: &Target) -> bool {
+    let Ok(url) = base_url(&target.base_url) else { return false };
+    if !target.resolve.addresses.is_empty() {
+        return target.resolve.addresses.iter().all(|address| address.ip().is_loopback());
+    }
     url.host == "localhost" || url.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 

@@ -26,6 +26,7 @@ mod journeys;
 mod json_body;
 mod load;
 mod proto;
+mod reach;
 mod records;
 mod request;
 mod safety;

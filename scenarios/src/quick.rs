@@ -103,9 +103,7 @@ fn plan(
         } else {
             Protocol::Http1
         },
-        tls_ca: None,
-        tls_insecure: false,
-        types: None,
+        ..Target::default()
     };
     let request = Request {
         method,

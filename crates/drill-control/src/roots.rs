@@ -2,8 +2,8 @@
 //!
 //! Each row opens a trace there, which costs as much as the request itself did. While no service has sent a span there is
 //! nothing that it could be joined with, so rows are held, up to a limit. When spans come, what is held is pushed. At the
-//! end so it is without any, if nothing had to be let go: the record of a small run holds all rows, and no record holds
-//! an arbitrary part of them.
+//! end so it is without any, if they are few and nothing had to be let go: the record of a small run holds all rows, and
+//! no record holds an arbitrary part of them.
 
 use std::collections::VecDeque;
 
@@ -12,6 +12,8 @@ use peakdrill_drill_model::frame::RootRow;
 /// Rows that are held, at most, but for the newest batch: some 8 MiB. The collector takes so many at once without
 /// refusing what services send.
 const HELD_MAX: usize = 96 * 1024;
+/// Rows that the record of a run keeps of which no service has spoken, at most: each opens a trace of about a KiB.
+const KEPT_MAX: usize = 16 * 1024;
 
 /// The rows that are held.
 #[derive(Debug, Default)]
@@ -51,9 +53,9 @@ impl Roots {
         any
     }
 
-    /// The run is over: pushes what is held, if that is all there was or spans have come.
+    /// The run is over: pushes what is held, if that is all there was and not too much, or spans have come.
     pub(crate) fn end(&mut self, heard: bool, push: impl Fn(&[RootRow])) {
-        if heard || self.let_go == 0 {
+        if heard || self.let_go == 0 && self.len <= KEPT_MAX {
             self.push_held(push);
         }
     }
@@ -112,5 +114,8 @@ mod tests {
         assert_eq!(pushed(&late), ((most..most + 11).collect(), most));
         let never = [(rows(0, 5), false), (rows(5, most), false)];
         assert_eq!(pushed(&never), (vec![], most + 5));
+        let few = KEPT_MAX as u64;
+        assert_eq!(pushed(&[(rows(0, few), false)]), ((0..few).collect(), 0));
+        assert_eq!(pushed(&[(rows(0, few + 1), false)]), (vec![], few + 1));
     }
 }

@@ -9,6 +9,7 @@ mod journey;
 pub mod ledger;
 pub mod outcome;
 pub mod plan;
+mod reach;
 pub mod search;
 pub mod shape;
 pub mod snapshot;

@@ -3,6 +3,7 @@
 //! A plan is made by `peakdrill-scenarios` from YAML (or from command-line flags) and is valid by
 //! construction; its JSON is `plan.json` of the record, with secrets left out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 pub use crate::grpc::{DescriptorSet, MessageTypes};
 pub use crate::journey::*;
+pub use crate::reach::*;
 use crate::shape::Shape;
 
 /// Version of `plan.json`.
@@ -93,7 +95,7 @@ impl Plan {
 }
 
 /// One target and how to connect to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Target {
     /// Its name in the file.
     pub name: String,
@@ -118,6 +120,28 @@ pub struct Target {
     /// Where the message types are from; `Some` exactly for gRPC targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub types: Option<MessageTypes>,
+    /// Who the generator says it is in TLS, and who the server is to be.
+    #[serde(default)]
+    pub tls: TlsIdentity,
+    /// How connections are shared and renewed, and where they come from.
+    #[serde(default)]
+    pub connections: ConnectionRules,
+    /// Which addresses it has.
+    #[serde(default)]
+    pub resolve: ResolveRules,
+}
+
+impl Target {
+    /// The URL with a scheme of the web: `grpc://` is `http://`, and `grpcs://` is `https://`.
+    #[must_use]
+    pub fn web_url(&self) -> Cow<'_, str> {
+        match self.base_url.strip_prefix("grpc") {
+            Some(rest) if rest.starts_with("://") || rest.starts_with("s://") => {
+                Cow::Owned(format!("http{rest}"))
+            }
+            _ => Cow::Borrowed(&self.base_url),
+        }
+    }
 }
 
 /// What is spoken with a target.

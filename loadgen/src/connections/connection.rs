@@ -1,5 +1,7 @@
 //! One connection: what is said over it, and what carries it.
 
+use std::net::SocketAddr;
+
 use peakdrill_timebase::MonoNs;
 
 use super::secured::Secured;
@@ -8,6 +10,12 @@ use super::talk::Talk;
 pub(super) struct Connection {
     pub(super) pool: usize,
     pub(super) opened_at: MonoNs,
+    /// Where it leads to.
+    pub(super) peer: SocketAddr,
+    /// From when on it takes nothing more.
+    pub(super) until: MonoNs,
+    /// The place of the session whose own it is.
+    pub(super) user: Option<u32>,
     /// Whether a request was ever handed to it.
     pub(super) used: bool,
     /// Whether its pool knows that it has room.
@@ -32,11 +40,26 @@ pub(super) enum Writing {
     Done,
 }
 
+/// Where a new connection leads to, and how long it takes requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    pub(super) opened_at: MonoNs,
+    pub(super) until: MonoNs,
+    pub(super) peer: SocketAddr,
+}
+
+/// The time of a connection that takes nothing more.
+pub(super) const OVER: MonoNs = MonoNs(0);
+
 impl Connection {
-    pub(super) fn new(pool: usize, talk: Talk, secured: Option<Box<Secured>>, opened_at: MonoNs) -> Self {
+    pub(super) fn new(pool: usize, talk: Talk, secured: Option<Box<Secured>>, life: Life) -> Self {
+        let Life { opened_at, until, peer } = life;
         Self {
             pool,
             opened_at,
+            peer,
+            until,
+            user: None,
             used: false,
             listed: false,
             retired: false,
@@ -49,11 +72,11 @@ impl Connection {
 
     /// Whether it can take another exchange now.
     pub(super) fn has_room(&self) -> bool {
-        self.writing != Writing::Failed && self.talk.has_room()
+        self.until != OVER && self.writing != Writing::Failed && self.talk.has_room()
     }
 
     /// Whether it never takes another one.
     pub(super) fn is_closing(&self) -> bool {
-        self.writing == Writing::Failed || self.talk.is_closing()
+        self.until == OVER || self.writing == Writing::Failed || self.talk.is_closing()
     }
 }

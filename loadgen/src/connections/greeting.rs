@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use super::http1::Http1;
 use super::http2::Http2;
 use super::talk::Talk;
-use crate::dial::{Dialer, Stream};
+use crate::dial::{Dialed, Dialer, Stream};
 use crate::extract::Fault;
 use crate::tls::ALPN_HTTP2;
 
@@ -18,14 +18,14 @@ const ROOM_BYTES: usize = 4096;
 
 /// Opens a connection within the target's limit. Over HTTP/2 it is open when the peer's settings have come: no request is
 /// sent that they forbid, and a peer that speaks something else is found here.
-pub(super) async fn open(dialer: &Dialer, protocol: Protocol) -> Result<(Stream, Talk), Fault> {
+pub(super) async fn open(dialer: &Dialer, protocol: Protocol) -> Result<(Dialed, Talk), Fault> {
     let begun = Instant::now();
-    let mut stream = dialer.dial().await?;
+    let mut dialed = dialer.dial().await?;
     let Protocol::Http2 { streams } = protocol else {
-        return Ok((stream, Talk::Http1(Http1::new())));
+        return Ok((dialed, Talk::Http1(Http1::new())));
     };
     let greeted = async {
-        match &mut stream {
+        match &mut dialed.stream {
             Stream::Plain(plain) => greet(plain, streams).await,
             Stream::Tls(tls) => {
                 agreed(tls.get_ref().1.alpn_protocol())?;
@@ -38,7 +38,7 @@ pub(super) async fn open(dialer: &Dialer, protocol: Protocol) -> Result<(Stream,
         let detail = "no SETTINGS of HTTP/2 in time".to_owned();
         Err(Fault { class: ErrorClass::ConnectTimeout, detail })
     })?;
-    Ok((stream, Talk::Http2(Box::new(talk))))
+    Ok((dialed, Talk::Http2(Box::new(talk))))
 }
 
 /// Whether HTTP/2 was agreed on in TLS.

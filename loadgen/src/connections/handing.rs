@@ -4,8 +4,8 @@ use peakdrill_sockets::Handed;
 use peakdrill_timebase::{Clock as _, MonoNs};
 
 use super::Connections;
-use super::connection::{Connection, Writing};
-use super::pool::Pool;
+use super::connection::Writing;
+use super::pool::Waiting;
 use super::talk::Talk;
 use crate::answer::Answer;
 use crate::driver::{Completion, ExchangeId, NotSent, Submission};
@@ -22,16 +22,16 @@ impl Connections {
     pub(super) fn close(&mut self, key: usize) {
         self.farewell(key);
         if let Some(connection) = self.connections.try_remove(key) {
-            let Connection { pool: place, used, opened_at, listed, retired, .. } = connection;
+            let place = connection.pool;
             match connection.secured {
                 Some(_) => self.secured -= 1,
                 None => self.sockets.remove(key),
             }
             if let Some(pool) = self.pools.get_mut(place) {
-                if !retired {
+                if !connection.retired {
                     pool.has_retired();
                 }
-                pool.has_closed(key, listed, used, opened_at);
+                pool.has_closed(key, &connection);
             }
             self.open_more(place);
         }
@@ -48,32 +48,46 @@ impl Connections {
     }
 
     /// A connection may have room: it takes what has waited longest, or its pool gets to know. One that takes nothing
-    /// more makes place for another.
+    /// more makes place for another, and one that is somebody's own takes nobody else's.
     pub(super) fn free(&mut self, key: usize) {
         self.mark(key);
-        loop {
+        while !self.is_over(key) {
             let Some(connection) = self.connections.get_mut(key).filter(|known| !known.listed) else {
                 return;
             };
-            let place = connection.pool;
             if !connection.has_room() {
                 return self.retire(key);
             }
-            let Some(pool) = self.pools.get_mut(place) else { return };
-            let Some((since, job)) = pool.waiting.pop_front() else {
+            let Some(pool) = self.pools.get_mut(connection.pool) else { return };
+            let shared = !pool.is_per_user();
+            let Some(Waiting { since, job, .. }) = pool.waiting.pop_front_if(|_| shared) else {
                 connection.listed = true;
-                return pool.put(key);
-            };
-            let (id, first) = (job.id, job.returned == 0);
-            match self.hand_over(key, job) {
-                Ok(at) if first => self.told.completions.push_back(Completion::Sent { id, at }),
-                Ok(_) => {}
-                Err(Back::Expired(job, at)) => {
-                    self.told.completions.push_back(job.not_sent(at, NotSent::Expired));
+                if let Some(before) = pool.put(key, connection.user) {
+                    self.leave_behind(before);
                 }
-                Err(Back::Closed(job)) => return self.put_off(since, job),
+                return;
+            };
+            if !self.serve(key, since, job) {
+                return;
             }
         }
+    }
+
+    /// Hands over what has waited; whether the connection may take more.
+    pub(super) fn serve(&mut self, key: usize, since: MonoNs, job: Submission) -> bool {
+        let (id, first) = (job.id, job.returned == 0);
+        match self.hand_over(key, job) {
+            Ok(at) if first => self.told.completions.push_back(Completion::Sent { id, at }),
+            Ok(_) => {}
+            Err(Back::Expired(job, at)) => {
+                self.told.completions.push_back(job.not_sent(at, NotSent::Expired));
+            }
+            Err(Back::Closed(job)) => {
+                self.put_off(since, job);
+                return false;
+            }
+        }
+        true
     }
 
     /// Notes that a talk has something to send, if it has.
@@ -86,7 +100,7 @@ impl Connections {
     }
 
     /// Lets the pool open another connection in place of one that ends with what is under way on it.
-    fn retire(&mut self, key: usize) {
+    pub(super) fn retire(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.retired || !connection.is_closing() {
             return;
@@ -188,11 +202,11 @@ impl Connections {
     /// Sends what came back unprocessed over other connections, before all that waits.
     pub(super) fn send_back(&mut self) {
         while let Some(job) = self.told.back.pop() {
-            let (at, place) = (self.clock.mono(), job.target);
+            let (at, place, user) = (self.clock.mono(), job.target, job.id.key);
             self.put_off(at, job);
-            // One that has room takes it now; else one is opened, or gets room.
-            while self.pools.get(place).is_some_and(|pool| !pool.waiting.is_empty())
-                && let Some(key) = self.pools.get_mut(place).and_then(Pool::take)
+            // One that has room takes it now; else one is opened, or gets room. For a journey one is opened anyway.
+            while self.pools.get(place).is_some_and(|pool| !pool.is_per_user() && !pool.waiting.is_empty())
+                && let Some(key) = self.pools.get_mut(place).and_then(|pool| pool.take(user))
             {
                 if let Some(connection) = self.connections.get_mut(key) {
                     connection.listed = false;
@@ -210,7 +224,7 @@ impl Connections {
             return self.told.completions.push_back(job.not_sent(at, NotSent::Stopped));
         }
         if let Some(pool) = self.pools.get_mut(place) {
-            pool.waiting.push_front((since, job));
+            pool.put_off(since, job);
         }
         self.open_more(place);
     }

@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{MessageTypes, Node, Plan, Request, Target, Template};
+use peakdrill_drill_model::plan::{MessageTypes, Node, Plan, Request, Template};
 use peakdrill_sockets::{Kind, Sockets};
 use peakdrill_timebase::{Clock as _, OsClock};
 use peakdrill_wire_grpc::{Collector, Schema, Wanted, reflection_body};
 
 use super::{Schemas, called, of_files, status_text};
-use crate::connections::{Connections, PoolConfig};
+use crate::connections::Connections;
 use crate::cookies::Jar;
-use crate::dial::Dialer;
+use crate::dial::Resolver;
 use crate::driver::{Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
 use crate::kept::Kept;
-use crate::probe::exchange;
+use crate::probe::{exchange, single};
 use crate::program::{RequestCode, Scratch, Unwritten, Written};
 use crate::tagging::{Stamper, Tagging};
 use crate::target::Address;
@@ -33,7 +33,12 @@ const SERVICES: [&str; 2] =
 
 /// The message types of all targets: those that the plan carries, and those that servers are asked for. Nothing is asked
 /// when the plan needs no server to tell.
-pub(crate) async fn ask(plan: &Plan, run: &str, tagging: &Tagging) -> Result<Schemas, StartError> {
+pub(crate) async fn ask(
+    plan: &Plan,
+    run: &str,
+    tagging: &Tagging,
+    resolver: &Resolver,
+) -> Result<Schemas, StartError> {
     let mut schemas = of_files(plan)?;
     for (at, (target, slot)) in plan.targets.iter().zip(&mut schemas).enumerate() {
         if target.types != Some(MessageTypes::Reflection) {
@@ -44,7 +49,7 @@ pub(crate) async fn ask(plan: &Plan, run: &str, tagging: &Tagging) -> Result<Sch
             continue;
         }
         let wrong = |because: String| StartError::Types { target: target.name.clone(), because };
-        let mut asker = Asker::new(plan, at, run, tagging)?;
+        let mut asker = Asker::new(plan, at, (run, tagging), resolver.clone())?;
         *slot = Some(asker.collect(services).await.map_err(wrong)?);
     }
     Ok(schemas)
@@ -73,14 +78,19 @@ struct Asker {
 }
 
 impl Asker {
-    fn new(plan: &Plan, at: usize, run: &str, tagging: &Tagging) -> Result<Self, StartError> {
+    fn new(
+        plan: &Plan,
+        at: usize,
+        (run, tagging): (&str, &Tagging),
+        resolver: Resolver,
+    ) -> Result<Self, StartError> {
         let addresses = plan.targets.iter().map(Address::parse).collect::<Result<Vec<_>, _>>()?;
         let (Some(target), Some(address)) = (plan.targets.get(at), addresses.get(at)) else {
             return Err(StartError::Plan(format!("there is no target {at}")));
         };
         let clock = OsClock::new();
         let sockets = Sockets::new(Kind::Epoll).map_err(StartError::os("sockets"))?;
-        let driver = Connections::new(vec![pool(target, address)?], sockets, clock)?;
+        let driver = Connections::new(vec![single(target, address, resolver, clock)?], sockets, clock)?;
         let code = |service: &&str| {
             let method = format!("{service}/ServerReflectionInfo");
             let request = Request {
@@ -160,9 +170,3 @@ impl Asker {
 
 /// Of gRPC's statuses, that of a service which is not there.
 const UNIMPLEMENTED: u16 = 12;
-
-fn pool(target: &Target, address: &Address) -> Result<PoolConfig, StartError> {
-    let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
-    let dialer = Dialer::new(target, address, connector)?;
-    Ok(PoolConfig { dialer, max_connections: 1, exact: false, protocol: target.protocol })
-}

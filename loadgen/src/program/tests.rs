@@ -48,10 +48,7 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
             request_timeout_ns: 7,
             max_connections: 1,
             exact_connections: false,
-            protocol: Protocol::Http1,
-            tls_ca: None,
-            tls_insecure: false,
-            types: None,
+            ..Target::default()
         }],
         shadow: None,
         isolation: Isolation::default(),

@@ -285,6 +285,7 @@ impl<D: Driver> Shard<D> {
         let Some(session) = self.sessions.try_remove(key) else {
             return;
         };
+        self.parts.driver.leave(key as u32);
         let place = Place { intended: session.intended, phase: session.phase, step: None };
         if session.started {
             let latency_ns = at.since(session.intended);

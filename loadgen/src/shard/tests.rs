@@ -42,6 +42,7 @@ impl Driver for Silent {
         false
     }
     fn cancel(&mut self, _: ExchangeId) {}
+    fn leave(&mut self, _: u32) {}
     fn next(&mut self) -> Option<Completion> {
         None
     }

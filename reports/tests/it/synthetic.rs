@@ -214,10 +214,7 @@ fn target() -> Target {
         request_timeout_ns: 10 * S,
         max_connections: 2_000,
         exact_connections: false,
-        protocol: Default::default(),
-        tls_ca: None,
-        tls_insecure: false,
-        types: None,
+        ..Target::default()
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) static TARGET: Block = Block {
         may("timeouts", Ty::Block(&TIMEOUTS), "Limits of time."),
         may("connections", Ty::Block(&CONNECTIONS), "How many connections."),
         may("tls", Ty::Block(&TLS), "Certificates."),
-        later("resolve", "Fresh name resolution during the run."),
+        may("resolve", Ty::Block(&RESOLVE), "Which addresses it has."),
         may(
             "proto",
             Ty::List(&Ty::Text),
@@ -43,14 +43,48 @@ pub(crate) static CONNECTIONS: Block = Block {
     what: "connections",
     fields: &[
         may("max", Ty::Whole, "Most open connections; 1000 when not given."),
+        may("max_per_agent", Ty::Whole, "The same for each agent, not split over them."),
         may("exact", Ty::Bool, "Open all of `max` before the start and keep exactly so many."),
         may(
             "streams",
             Ty::Whole,
             "With `protocol: http2` and gRPC: most exchanges that one connection carries at a time; 100 when not given, and never more than the server allows.",
         ),
-        later("max_per_agent", "A limit for each agent."),
-        later("lifetime", "Close connections after a time."),
+        may(
+            "per",
+            Ty::Choice(&SHARING),
+            "`pool` (default): journeys share connections. `user`: each journey in progress has one of its own, opened with its first request and closed at its end.",
+        ),
+        may(
+            "lifetime",
+            Ty::Duration,
+            "A connection that is older, give or take a tenth, is closed as soon as no request is on it.",
+        ),
+        may(
+            "from",
+            Ty::List(&Ty::Text),
+            "Local addresses that connections come from in turn: `10.0.0.2`, `10.0.0.0/28`. Each allows some 28,000 more connections to one address of the target.",
+        ),
+    ],
+};
+
+/// Who uses a connection.
+pub(crate) const SHARING: [&str; 2] = ["pool", "user"];
+
+pub(crate) static RESOLVE: Block = Block {
+    id: "resolve",
+    what: "resolve",
+    fields: &[
+        may(
+            "refresh",
+            Ty::Duration,
+            "Look the name up again so often: new connections go to all addresses in turn, those to addresses that are gone are closed.",
+        ),
+        may(
+            "addresses",
+            Ty::List(&Ty::Text),
+            "Addresses in place of those of the name, in turn: `10.0.0.2`, `10.0.0.2:8080`. Host header and certificate stay those of the name.",
+        ),
     ],
 };
 
@@ -59,6 +93,22 @@ pub(crate) static TLS: Block = Block {
     what: "tls",
     fields: &[
         may("ca", Ty::Text, "A PEM file with further certificate authorities."),
+        may(
+            "cert",
+            Ty::Text,
+            "A PEM file with the client's certificate, then those that lead to its authority.",
+        ),
+        may("key", Ty::Text, "A PEM file with the private key of `cert`; read at the start, never recorded."),
+        may(
+            "server_name",
+            Ty::Text,
+            "The name that the server is asked for and its certificate is held against; that of `base_url` when not given.",
+        ),
+        may(
+            "resume",
+            Ty::Bool,
+            "Take up the TLS session of an earlier connection; `true` when not given. With `false` every connection costs a full handshake, as those of new users do.",
+        ),
         may("insecure", Ty::Bool, "Do not verify the server's certificate; warned about and reported."),
     ],
 };

@@ -5,8 +5,8 @@ use peakdrill_timebase::NS_PER_MS;
 use peakdrill_wire_grpc::Schema;
 use url::Url;
 
-use super::proto;
-use crate::codes::{E0311, E0313, E0317, E0318, E0319, E0404, E0701, W0803};
+use super::{proto, reach};
+use crate::codes::{E0311, E0313, E0317, E0318, E0319, E0404, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -49,30 +49,23 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Lowered> {
 fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
     let url = fields.get("base_url").and_then(|node| checked_url(ctx, node));
     let (connect, request) = timeouts(ctx, fields);
-    let Connections { max, exact, streams } = connections(ctx, fields);
-    let protocol = protocol(ctx, fields.get("protocol"), streams, url.as_ref());
-    let (tls_ca, tls_insecure) = tls(ctx, fields);
+    let mut plan = Target {
+        name: name.to_owned(),
+        connect_timeout_ns: connect,
+        request_timeout_ns: request,
+        max_connections: limits::DEFAULT_CONNECTIONS,
+        ..Target::default()
+    };
+    let known = url.as_ref();
+    let known = known.map(|url| reach::Url { host: &url.host, port: url.port, secure: url.secure });
+    let streams = reach::lower(ctx, fields, known.as_ref(), &mut plan);
+    plan.protocol = protocol(ctx, fields.get("protocol"), streams, url.as_ref());
     let is_grpc = url.as_ref().is_some_and(|url| url.is_grpc);
     let (types, schema) = types(ctx, fields, url.as_ref());
     let (base_url, host) = url.map(|url| (url.base, url.host)).unwrap_or_default();
-    Lowered {
-        plan: Target {
-            name: name.to_owned(),
-            base_url,
-            connect_timeout_ns: connect,
-            request_timeout_ns: request,
-            max_connections: max,
-            exact_connections: exact,
-            protocol,
-            tls_ca,
-            tls_insecure,
-            types,
-        },
-        host,
-        span: fields.get("base_url").map_or(fields.place, |node| node.span),
-        is_grpc,
-        schema,
-    }
+    (plan.base_url, plan.types) = (base_url, types);
+    let span = fields.get("base_url").map_or(fields.place, |node| node.span);
+    Lowered { plan, host, span, is_grpc, schema }
 }
 
 fn protocol(
@@ -136,6 +129,10 @@ pub(crate) struct BaseUrl {
     pub(crate) host: String,
     /// Whether it is `grpc://` or `grpcs://`.
     pub(crate) is_grpc: bool,
+    /// As written, or the scheme's own.
+    pub(crate) port: u16,
+    /// Over TLS.
+    pub(crate) secure: bool,
 }
 
 /// Reads a target's URL.
@@ -166,7 +163,8 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let host = host.trim_matches(['[', ']']).to_owned();
     let base = url.as_str().trim_end_matches('/');
     let base = if is_grpc { base.replacen("http", "grpc", 1) } else { base.to_owned() };
-    Ok(BaseUrl { base, host, is_grpc })
+    let port = url.port_or_known_default().unwrap_or_default();
+    Ok(BaseUrl { base, host, is_grpc, port, secure: url.scheme() == "https" })
 }
 
 fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
@@ -182,54 +180,6 @@ fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
             .unwrap_or(default)
     };
     (read("connect", defaults.0), read("request", defaults.1))
-}
-
-/// The block `connections`.
-struct Connections {
-    max: usize,
-    exact: bool,
-    /// And where it stands.
-    streams: Option<(u32, Span)>,
-}
-
-fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> Connections {
-    let default = Connections { max: limits::DEFAULT_CONNECTIONS, exact: false, streams: None };
-    let Some(node) = fields.get("connections") else { return default };
-    let Some(fields) = ctx.fields(node, fields.key_span("connections"), &keys::CONNECTIONS) else {
-        return default;
-    };
-    let exact =
-        fields.get("exact").and_then(|node| ctx.boolean(node, "`connections.exact`")).unwrap_or(false);
-    let max = fields.get("max");
-    if exact && max.is_none() {
-        let message = "`exact: true` needs `max`: how many connections";
-        ctx.push(draft(E0319, fields.key_span("exact"), message));
-    }
-    let max = max.and_then(|node| ctx.whole(node, "`connections.max`", 1..=limits::MAX_CONNECTIONS));
-    let streams = fields.get("streams").and_then(|node| {
-        let streams = ctx.whole(node, "`connections.streams`", 1..=limits::MAX_STREAMS as usize)?;
-        Some((streams as u32, fields.key_span("streams")))
-    });
-    Connections { max: max.unwrap_or(default.max), exact, streams }
-}
-
-fn tls(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (Option<String>, bool) {
-    let Some(node) = fields.get("tls") else { return (None, false) };
-    let Some(fields) = ctx.fields(node, fields.key_span("tls"), &keys::TLS) else { return (None, false) };
-    let ca = fields.get("ca").and_then(|node| ctx.text(node, "`tls.ca`")).map(|text| text.into_owned());
-    let insecure =
-        fields.get("insecure").and_then(|node| ctx.boolean(node, "`tls.insecure`")).unwrap_or(false);
-    if insecure {
-        let at = fields.key_span("insecure");
-        ctx.push(
-            draft(W0803, at, "the server's certificate is not verified")
-                .help("name its authority: `tls: { ca: ca.pem }`"),
-        );
-    }
-    if insecure && ca.is_some() {
-        ctx.push(draft(E0319, fields.key_span("ca"), "`ca` has no meaning beside `insecure: true`"));
-    }
-    (ca, insecure)
 }
 
 /// Where the message types of a gRPC target are from, and what they are.

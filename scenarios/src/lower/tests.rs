@@ -23,7 +23,7 @@ name: everything
 labels: { a: b }
 vars: { peak: 5/s }
 targets:
-  api: { base_url: "http://h", protocol: http1, timeouts: {}, connections: {}, tls: {} }
+  api: { base_url: "http://h", protocol: http1, timeouts: {}, connections: {}, tls: {}, resolve: { refresh: 1s } }
 shadow: { ack: {} }
 isolation:
   stores:

@@ -3,7 +3,7 @@
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
     Again, Arrivals, Check, DigestForm, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan,
-    Request, Source, SqlMode, Template, TextTest, TimeForm,
+    Request, ResolveRules, Sharing, Source, SqlMode, Subnet, Target, Template, TextTest, TimeForm,
 };
 use peakdrill_drill_model::shape::{Piece, Shape};
 use peakdrill_scenarios::{
@@ -329,12 +329,57 @@ fn hosts() {
     assert!(host_matches("API.example.com", "api.example.com."));
     assert!(host_matches("api.example.com.", "api.example.com"));
     assert!(host_matches("[::1]", "::1"));
+    let stays = |url: &str, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        let resolve = ResolveRules { addresses, ..ResolveRules::default() };
+        is_loopback_target(&Target { base_url: url.into(), resolve, ..Target::default() })
+    };
     for here in ["http://localhost:1", "http://127.8.0.1", "https://[::1]:8443/x"] {
-        assert!(is_loopback_target(here), "{here}");
+        assert!(stays(here, &[]), "{here}");
+        assert!(!stays(here, &["127.0.0.1:80", "10.0.0.1:80"]), "its addresses count");
     }
     for there in ["http://localhost.evil.org", "http://10.0.0.1", "http://0.0.0.0", "127.0.0.1", "http://h"] {
-        assert!(!is_loopback_target(there), "{there}");
+        assert!(!stays(there, &[]), "{there}");
     }
+    assert!(stays("http://shop.test", &["127.0.0.1:80", "[::1]:80"]));
+}
+
+#[test]
+fn how_a_target_is_reached() {
+    let drill = |target: &str| {
+        drill("      - get: /\n").replace(
+            "{ base_url: \"http://127.0.0.1:80/base/\" }",
+            &format!("{{ base_url: \"https://shop.test\", {target} }}"),
+        )
+    };
+    let bare = plan(&drill("timeouts: {}")).targets.remove(0);
+    assert_eq!((bare.connections, bare.resolve, bare.tls), Default::default());
+    let plan = plan(&drill(
+        "connections: { max_per_agent: 40, per: user, lifetime: 5m, from: [127.0.0.2, 10.0.0.0/30] }, \
+         resolve: { addresses: [10.0.0.1, \"[::1]:8443\"] }, \
+         tls: { ca: ca.pem, cert: me.pem, key: me.key, server_name: gw.test, resume: false }",
+    ));
+    let target = &plan.targets[0];
+    assert_eq!((target.max_connections, target.exact_connections), (40, false));
+    let rules = &target.connections;
+    assert_eq!((rules.per, rules.max_is_per_agent, rules.lifetime_ns), (Sharing::User, true, Some(300 * S)));
+    let from: Vec<String> = rules.from.iter().flat_map(Subnet::hosts).map(|ip| ip.to_string()).collect();
+    assert_eq!(from, ["127.0.0.2", "10.0.0.1", "10.0.0.2"]);
+    let addresses: Vec<String> = target.resolve.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.0.0.1:443", "[::1]:8443"]);
+    assert_eq!(target.tls.cert.as_deref(), Some("me.pem"));
+    assert_eq!(target.tls.key.as_deref(), Some("me.key"));
+    assert_eq!(target.tls.server_name.as_deref(), Some("gw.test"));
+    let said = describe(&plan);
+    for part in [
+        "at most 40 connections an agent, one for each journey in progress, renewed after about 5m",
+        "from 3 local addresses, at 10.0.0.1:443 and [::1]:8443, with a client certificate, as gw.test, a full TLS",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let again = super::read("drill.yaml", &drill("resolve: { refresh: 10s }")).plan.unwrap();
+    assert_eq!(again.targets[0].resolve.refresh_ns, Some(10 * S));
+    assert!(describe(&again).contains("name looked up every 10s"));
 }
 
 #[test]

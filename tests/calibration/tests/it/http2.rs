@@ -27,7 +27,7 @@ fn ok(body: &str) -> Answer {
 }
 
 fn in_tls(protocols: &[&[u8]]) -> Setup {
-    let mut config = server_config();
+    let mut config = server_config(None);
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Setup { tls: Some(Arc::new(config)), ..Setup::default() }
 }

@@ -20,6 +20,8 @@ mod http2_peers;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod reach;
+#[cfg(test)]
 mod secure;
 #[cfg(test)]
 mod tags;
