@@ -70,6 +70,6 @@ fn a_message_that_does_not_fit_is_found_before_anything_is_sent() {
     let bad = output(peakdrill(folder.path()).args(["check", "bad.yaml"]));
     expect_exit(&bad, 104);
     let said = String::from_utf8_lossy(&bad.stderr).into_owned() + &String::from_utf8_lossy(&bad.stdout);
-    assert!(said.contains("E0432") && said.contains("bad.yaml:19:"), "{said}");
+    assert!(said.contains("E0432") && said.contains("bad.yaml:18:27"), "{said}");
     assert!(said.contains("`all.v1.All.i32` takes a whole number of 32 bits, not `three`"), "{said}");
 }
