@@ -1,5 +1,6 @@
 //! A whole answer, as far as it is needed.
 
+use peakdrill_wire_grpc::Frames;
 use peakdrill_wire_http1::{Fields, NameLengths, Sink};
 
 /// Longest head of an answer, in bytes.
@@ -13,24 +14,58 @@ const BUFFERS_MAX: usize = 1024;
 /// Largest buffer that is kept, in bytes.
 const BUFFER_MAX_BYTES: usize = 8 * 1024;
 
-/// Status, field lines and body. It is filled while the answer is read.
+/// What is wanted of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Wanted {
+    /// The whole body, and not its beginning alone.
+    pub(crate) body: bool,
+    /// The body is a row of gRPC messages, which are followed.
+    pub(crate) frames: bool,
+}
+
+/// Status, field lines, body and trailers. It is filled while the answer is read.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The field lines, behind them the body or its beginning, and behind that the lines of trailer fields.
+    /// The field lines, behind them the body or its beginning, and behind that the trailers.
     bytes: Vec<u8>,
     fields: usize,
     lengths: NameLengths,
-    /// Where the trailer fields begin, if there are any.
+    /// Where the trailers begin, if there are any.
     trailers: Option<usize>,
-    /// Whether the whole body is kept.
-    keep_body: bool,
+    trailer_lengths: NameLengths,
+    wanted: Wanted,
+    frames: Frames,
+}
+
+/// The fields of an answer: those of its head, and those behind its body.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Heads<'a> {
+    pub(crate) fields: Fields<'a>,
+    pub(crate) trailers: Fields<'a>,
+}
+
+impl<'a> Heads<'a> {
+    /// The first field of that name, wherever it stands.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields.get(name).or_else(|| self.trailers.get(name))
+    }
 }
 
 impl Answer {
     /// An answer still to be read, into a buffer that is empty.
-    pub(crate) fn new(buffer: Vec<u8>, keep_body: bool) -> Self {
-        Self { bytes: buffer, keep_body, ..Self::default() }
+    pub(crate) fn new(buffer: Vec<u8>, wanted: Wanted) -> Self {
+        Self { bytes: buffer, wanted, ..Self::default() }
+    }
+
+    pub(crate) fn heads(&self) -> Heads<'_> {
+        let trailers = self.trailers.and_then(|start| self.bytes.get(start..)).unwrap_or_default();
+        Heads { fields: self.fields(), trailers: Fields::known(trailers, self.trailer_lengths) }
+    }
+
+    /// The messages, where they are followed.
+    pub(crate) fn frames(&self) -> Frames {
+        self.frames
     }
 
     pub(crate) fn fields(&self) -> Fields<'_> {
@@ -39,13 +74,8 @@ impl Answer {
 
     /// The body, or its beginning.
     pub(crate) fn content(&self) -> &[u8] {
-        self.bytes.get(self.fields..self.trailers.unwrap_or(self.bytes.len())).unwrap_or_default()
-    }
-
-    /// The trailer section, which comes over HTTP/2 alone.
-    pub(crate) fn trailers(&self) -> Fields<'_> {
-        let lines = self.trailers.and_then(|at| self.bytes.get(at..));
-        Fields::new(lines.unwrap_or_default())
+        let end = self.trailers.unwrap_or(self.bytes.len());
+        self.bytes.get(self.fields..end).unwrap_or_default()
     }
 
     pub(crate) fn into_buffer(self) -> Vec<u8> {
@@ -62,8 +92,11 @@ impl Sink for Answer {
     }
 
     fn body(&mut self, part: &[u8]) {
+        if self.wanted.frames {
+            self.frames.feed(part);
+        }
         let room = BODY_START_BYTES.saturating_sub(self.content().len());
-        let part = if self.keep_body { part } else { part.get(..room).unwrap_or(part) };
+        let part = if self.wanted.body { part } else { part.get(..room).unwrap_or(part) };
         self.bytes.extend_from_slice(part);
     }
 }
@@ -71,6 +104,7 @@ impl Sink for Answer {
 impl peakdrill_wire_http2::Sink for Answer {
     fn trailers(&mut self, fields: Fields<'_>) {
         self.trailers = Some(self.bytes.len());
+        self.trailer_lengths = fields.lengths();
         self.bytes.extend_from_slice(fields.as_bytes());
     }
 }
@@ -100,7 +134,7 @@ mod tests {
     #[test]
     fn of_a_body_that_nobody_reads_the_beginning_is_kept() {
         for (keep_body, kept) in [(false, BODY_START_BYTES), (true, 900)] {
-            let mut answer = Answer::new(Vec::new(), keep_body);
+            let mut answer = Answer::new(Vec::new(), Wanted { body: keep_body, frames: false });
             answer.head(200, Fields::new(b"a: b\r\n"));
             (0..3).for_each(|_| answer.body(&[b'x'; 300]));
             assert_eq!((answer.status, answer.fields().get("A")), (200, Some(&b"b"[..])));
@@ -109,14 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn trailers_are_kept_apart_from_the_body() {
-        let mut answer = Answer::new(Vec::new(), true);
+    fn trailers_are_fields_and_no_part_of_the_body() {
+        let mut answer = Answer::new(Vec::new(), Wanted { body: true, frames: true });
         answer.head(200, Fields::new(b"a: b\r\n"));
-        answer.body(b"body");
-        assert_eq!(answer.trailers().as_bytes(), b"");
-        peakdrill_wire_http2::Sink::trailers(&mut answer, Fields::new(b"grpc-status: 0\r\n"));
-        assert_eq!((answer.content(), answer.fields().as_bytes()), (&b"body"[..], &b"a: b\r\n"[..]));
-        assert_eq!(answer.trailers().get("grpc-status"), Some(&b"0"[..]));
+        answer.body(&[0, 0, 0, 0, 1, 7]);
+        peakdrill_wire_http2::Sink::trailers(&mut answer, Fields::new(b"grpc-status: 0\r\na: c\r\n"));
+        let heads = answer.heads();
+        assert_eq!(
+            (heads.get("a"), heads.get("Grpc-Status"), heads.get("c")),
+            (Some(&b"b"[..]), Some(&b"0"[..]), None)
+        );
+        assert_eq!((answer.content(), answer.frames().finish()), (&[0, 0, 0, 0, 1, 7][..], Ok(1)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::error::StartError;
-use crate::extract::Reply;
+use crate::extract::{Called, Reply};
 use crate::json::{Found, Paths, Seen};
 
 /// Memory that one compiled regular expression may take, in bytes.
@@ -19,6 +19,9 @@ const REGEX_MAX_BYTES: usize = 1 << 20;
 pub(crate) enum Test {
     Status { op: Op, value: u16 },
     StatusIn(Vec<u16>),
+    GrpcStatus { op: Op, value: u16 },
+    GrpcStatusIn(Vec<u16>),
+    Messages { op: Op, count: u64 },
     Json { path: usize, op: Op, value: Value },
     JsonIn { path: usize, values: Vec<Value> },
     JsonText { path: usize, test: Text },
@@ -56,6 +59,9 @@ impl Test {
         Ok(match check {
             Check::Status { op, value } => Self::Status { op: *op, value: *value },
             Check::StatusIn(values) => Self::StatusIn(values.clone()),
+            Check::GrpcStatus { op, value } => Self::GrpcStatus { op: *op, value: *value },
+            Check::GrpcStatusIn(values) => Self::GrpcStatusIn(values.clone()),
+            Check::Messages { op, count } => Self::Messages { op: *op, count: *count },
             Check::Json { path, op, value } => {
                 Self::Json { path: paths.add(path)?, op: *op, value: value.clone() }
             }
@@ -71,7 +77,10 @@ impl Test {
 
     /// Whether it speaks of the status.
     pub(crate) fn is_of_status(&self) -> bool {
-        matches!(self, Self::Status { .. } | Self::StatusIn(_))
+        matches!(
+            self,
+            Self::Status { .. } | Self::StatusIn(_) | Self::GrpcStatus { .. } | Self::GrpcStatusIn(_)
+        )
     }
 
     pub(crate) fn is_of_json(&self) -> bool {
@@ -88,6 +97,13 @@ impl Test {
         match self {
             Self::Status { op, value } => ordered(*op, reply.status.cmp(value)),
             Self::StatusIn(values) => values.contains(&reply.status),
+            Self::GrpcStatus { op, value } => {
+                reply.called.is_some_and(|called| ordered(*op, called.status.cmp(value)))
+            }
+            Self::GrpcStatusIn(values) => reply.called.is_some_and(|called| values.contains(&called.status)),
+            Self::Messages { op, count } => {
+                reply.called.is_some_and(|called| ordered(*op, called.messages.cmp(count)))
+            }
             Self::Json { path, op, value } => {
                 of.seen(*path).is_some_and(|(f, seen)| compares(f, seen, *op, value))
             }
@@ -101,7 +117,7 @@ impl Test {
                     |(found, seen): (&Found, &Seen)| found.as_text(seen, |t| test.holds(Some(t.as_bytes())));
                 of.seen(*path).and_then(text).unwrap_or_else(|| test.holds(None))
             }
-            Self::Header { name, test } => test.holds(reply.fields.get(name)),
+            Self::Header { name, test } => test.holds(reply.heads.get(name)),
             Self::Body(test) => test.holds(Some(reply.body)),
             Self::BodySize { op, bytes } => ordered(*op, (reply.body.len() as u64).cmp(bytes)),
         }
@@ -118,12 +134,29 @@ impl Test {
                 format!("status is {}, not {} {value}", of.reply.status, op.text())
             }
             Self::StatusIn(values) => format!("status is {}, not in {values:?}", of.reply.status),
+            Self::GrpcStatus { op, value } => {
+                format!(
+                    "grpc_status is {}, not {} {value}",
+                    of.called(|called| called.status.into()),
+                    op.text()
+                )
+            }
+            Self::GrpcStatusIn(values) => {
+                format!("grpc_status is {}, not in {values:?}", of.called(|called| called.status.into()))
+            }
+            Self::Messages { op, count } => {
+                format!(
+                    "there are {} messages, not {} {count}",
+                    of.called(|called| called.messages),
+                    op.text()
+                )
+            }
             _ if self.is_of_json() && of.json.is_none() => "the body is not JSON".to_owned(),
             Self::Json { path, op, value } => at(*path, format!("is not {} {value}", op.text())),
             Self::JsonIn { path, values } => at(*path, format!("is not in {}", Value::from(values.clone()))),
             Self::JsonText { path, test: Text::Absent } => at(*path, Text::Absent.why_not()),
             Self::JsonText { path, test } => at(*path, test.why_not()),
-            Self::Header { name, test } => match (of.reply.fields.get(name), test) {
+            Self::Header { name, test } => match (of.reply.heads.get(name), test) {
                 (None, _) => format!("there is no header {name}"),
                 (Some(_), test) => format!("header {name} {}", test.why_not()),
             },
@@ -136,6 +169,11 @@ impl Test {
 }
 
 impl<'a> Subject<'a> {
+    /// A number of a gRPC call, for a person.
+    fn called(&self, of: impl Fn(Called) -> u64) -> String {
+        self.reply.called.map_or_else(|| "not known".to_owned(), |called| of(called).to_string())
+    }
+
     fn seen(&self, path: usize) -> Option<(&'a Found, &'a Seen)> {
         let found = self.json?;
         Some((found, found.get(path)?))

@@ -6,7 +6,7 @@ use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::MonoNs;
 use peakdrill_wire_http1::Method;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Wanted};
 use crate::extract::Fault;
 use crate::message::Message;
 
@@ -29,8 +29,7 @@ pub(crate) struct Submission {
     /// Where the body begins.
     pub(crate) head_bytes: usize,
     pub(crate) method: Method,
-    /// Whether the whole body is wanted, or its beginning.
-    pub(crate) keep_body: bool,
+    pub(crate) wanted: Wanted,
     /// The Unix second from which it must not be sent any more.
     pub(crate) not_after_unix_s: u64,
     /// It asks for a connection of its journey's own.

@@ -31,6 +31,14 @@ pub enum StartError {
         /// What is wrong.
         because: String,
     },
+    /// A gRPC server did not tell its message types.
+    #[error("target `{target}`: its message types are not known: {because}")]
+    Types {
+        /// Its name.
+        target: String,
+        /// What is wrong.
+        because: String,
+    },
     /// The start time was over before everything was ready.
     #[error("not ready until {late_ms} ms after the start time: start later")]
     Late {

@@ -2,9 +2,9 @@
 
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Request, Source};
-use peakdrill_wire_http1::Fields;
 use regex::bytes::Regex;
 
+use crate::answer::Heads;
 use crate::check::{Subject, Test, regex};
 use crate::error::StartError;
 use crate::json::{Found, Paths};
@@ -40,9 +40,34 @@ enum Whence {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
-    pub(crate) fields: Fields<'a>,
-    /// The whole body where [`Reader::needs_body`].
+    pub(crate) heads: Heads<'a>,
+    /// The whole body where [`Reader::needs_body`]; of a gRPC call, the JSON of its messages.
     pub(crate) body: &'a [u8],
+    /// What came of a gRPC call.
+    pub(crate) called: Option<Called>,
+}
+
+/// What came of a gRPC call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Called {
+    pub(crate) status: u16,
+    /// Messages of the answer.
+    pub(crate) messages: u64,
+}
+
+impl Reply<'_> {
+    /// The error that the status is when no check speaks of it.
+    fn by_status(&self) -> Option<ErrorClass> {
+        match self.called {
+            Some(Called { status: 0, .. }) => None,
+            Some(Called { status, .. }) => Some(ErrorClass::Grpc(status)),
+            None => (self.status >= 400).then_some(ErrorClass::Status(self.status)),
+        }
+    }
+
+    fn status_fault(&self, class: ErrorClass) -> Fault {
+        fault(class, format!("status {}", self.called.map_or(self.status, |called| called.status)))
+    }
 }
 
 /// What an answer without a fault is.
@@ -110,16 +135,16 @@ impl Reader {
                 return Err(fault(ErrorClass::CheckFailed, check.why_not(&bare, &self.paths)));
             }
         }
-        let by_status = reply.status >= 400 && !self.has_status_check;
-        if by_status && self.outcomes.is_empty() {
-            return Err(fault(ErrorClass::Status(reply.status), format!("status {}", reply.status)));
+        let by_status = reply.by_status().filter(|_| !self.has_status_check);
+        if let Some(class) = by_status.filter(|_| self.outcomes.is_empty()) {
+            return Err(reply.status_fault(class));
         }
         let json = !self.paths.is_empty() && self.paths.find(reply.body, found).is_ok();
         let subject = Subject { reply, json: json.then_some(&*found) };
         let fits = |(_, when): &&(String, Test)| when.holds(&subject);
         let outcome = self.outcomes.iter().find(fits).map(|(name, _)| name.as_str());
-        if by_status && outcome.is_none() {
-            return Err(fault(ErrorClass::Status(reply.status), format!("status {}", reply.status)));
+        if let Some(class) = by_status.filter(|_| outcome.is_none()) {
+            return Err(reply.status_fault(class));
         }
         if let Some(check) = self.checks.iter().find(|check| !check.is_of_status() && !check.holds(&subject))
         {
@@ -144,7 +169,7 @@ impl Reader {
                 of.json.and_then(|found| found.as_text(found.get(*path)?, |text| set(text.as_bytes())))
             }
             Whence::Regex(regex) => matched(regex, of.reply.body).map(|part| set_text(part, &mut set)),
-            Whence::Header(name) => of.reply.fields.get(name).map(|value| set_text(value, &mut set)),
+            Whence::Header(name) => of.reply.heads.get(name).map(|value| set_text(value, &mut set)),
         };
         let stored = match (stored, &extract.default) {
             (None, Some(default)) => Some(set(default)),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use peakdrill_drill_model::plan::{Receive, Until as Wanted};
-use peakdrill_wire_http1::Fields;
 use peakdrill_wire_ws::Kind;
 
+use crate::answer::Heads;
 use crate::check::{Subject, Test};
 use crate::driver::{ExchangeId, Owner};
 use crate::error::StartError;
@@ -67,7 +67,7 @@ impl Until {
         let json = !self.paths.is_empty() && self.paths.find(payload, &mut found).is_ok();
         match &self.rule {
             Rule::Test(test) => {
-                let reply = Reply { status: 0, fields: Fields::default(), body: payload };
+                let reply = Reply { status: 0, heads: Heads::default(), body: payload, called: None };
                 test.holds(&Subject { reply: &reply, json: json.then_some(&found) })
             }
             Rule::Same(path) => {

@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{Plan, Sharing, StepId, WS_PER_JOURNEY_MAX};
+use peakdrill_drill_model::plan::{Plan, Sharing, StepId, Target, WS_PER_JOURNEY_MAX};
 use peakdrill_sockets::{Kind, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 use peakdrill_wire_ws::key_of;
@@ -18,6 +18,7 @@ use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
+use crate::grpc::{self, Schemas};
 use crate::json::Found;
 use crate::message::Message;
 use crate::program::{Op, Program, Scratch, Unwritten, Written};
@@ -26,6 +27,7 @@ use crate::secrets::Secrets;
 use crate::session::{Current, Memory, Session, prepare};
 use crate::shard::{TICK_MS, judge, opened};
 use crate::tagging::{Ids, Stamper, Tagging};
+use crate::target::Address;
 
 /// How a probe is done.
 #[derive(Debug, Clone)]
@@ -80,7 +82,10 @@ pub fn probe(
             .enable_all()
             .build()
             .map_err(StartError::os("a runtime"))?;
-        runtime.block_on(async { Probe::new(plan, journey, tagging, options)?.run().await })
+        runtime.block_on(async {
+            let schemas = grpc::ask(plan, &options.run, tagging, &Resolver::default()).await?;
+            Probe::new(plan, journey, tagging, options, schemas)?.run().await
+        })
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("pd-probe".into()).spawn_scoped(scope, run);
@@ -105,25 +110,15 @@ impl<'a> Probe<'a> {
         journey: usize,
         tagging: &Tagging,
         options: &'a ProbeOptions,
+        schemas: Schemas,
     ) -> Result<Self, StartError> {
-        let mut program = Program::compile(plan, &options.run, &options.secrets)?;
+        let mut program = Program::compile(plan, &options.run, &options.secrets, schemas)?;
         // The load uses the same indices, and what a probe has sent must not come again: no key is sent twice.
         program.uuid_seed = os_random()?.next_u64();
-        let (clock, mut pools) = (OsClock::new(), Vec::new());
-        for (target, address) in plan.targets.iter().zip(&program.addresses) {
-            let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
-            let route = Route::new(target, address, Resolver::default(), clock)?;
-            let dialer = Dialer::new(target, address, route, connector)?;
-            pools.push(PoolConfig {
-                dialer,
-                // One for requests, and one for each WebSocket that the journey may have.
-                max_connections: 1 + usize::from(WS_PER_JOURNEY_MAX),
-                exact: false,
-                protocol: target.protocol,
-                sharing: Sharing::Pool,
-                lifetime: None,
-            });
-        }
+        let clock = OsClock::new();
+        let pools = plan.targets.iter().zip(&program.addresses);
+        let pools = pools.map(|(target, address)| single(target, address, Resolver::default(), clock));
+        let pools = pools.collect::<Result<Vec<_>, _>>()?;
         let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
             return Err(StartError::Plan(format!("there is no journey {journey}")));
@@ -199,7 +194,7 @@ impl<'a> Probe<'a> {
             Ok(prepared) => prepared,
             Err(fault) => return Some(outcome(step, Ids { trace: 0, span: 0 }, &fault)),
         };
-        let result = match tokio::time::timeout(limit, self.exchange(id, job)).await {
+        let result = match tokio::time::timeout(limit, exchange(&mut self.driver, id, job)).await {
             Ok(result) => result,
             Err(_) => {
                 self.driver.cancel(id);
@@ -227,7 +222,7 @@ impl<'a> Probe<'a> {
                 .program
                 .secrets
                 .hide(fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
-            acked: self.stamper.acked(answer.fields(), ids.trace).filter(|_| ids.trace != 0),
+            acked: self.stamper.acked(answer.heads(), ids.trace).filter(|_| ids.trace != 0),
             elapsed_ns,
         })
     }
@@ -254,7 +249,7 @@ impl<'a> Probe<'a> {
         }
         let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch, nonce.as_ref());
         let Written { ids, not_after_unix_s, head_bytes } = written.map_err(unwritten)?;
-        let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
+        let (target, method, wanted) = (code.target, code.method, code.wanted());
         let opening = match (&code.ws, owner, &nonce) {
             (Some(ws), Some(owner), Some(key)) => ws.opening(owner, key, not_after_unix_s),
             _ => None,
@@ -265,40 +260,60 @@ impl<'a> Probe<'a> {
             wire,
             head_bytes,
             method,
-            keep_body,
+            wanted,
             not_after_unix_s,
             opening,
             returned: 0,
         };
         Ok((Job::Request(request), ids))
     }
+}
 
-    async fn exchange(&mut self, id: ExchangeId, job: Job) -> Result<Answer, Fault> {
-        let _ = match job {
-            Job::Request(request) => self.driver.submit(request),
-            Job::Message(message) => self.driver.say(message),
-        };
-        poll_fn(|cx| {
-            self.driver.turn(cx);
-            while let Some(completion) = self.driver.next() {
-                match completion {
-                    Completion::Done { id: ended, result, .. } if ended == id => return Poll::Ready(result),
-                    Completion::NotSent { id: ended, why, .. } if ended == id => {
-                        let detail = format!("not sent: {why:?}");
-                        return Poll::Ready(Err(Fault { class: ErrorClass::Cancelled, detail }));
-                    }
-                    // Of a request before this one, that was given up.
-                    _ => {}
+/// Connections to a target for one journey: one for requests, and one for each WebSocket that it may have.
+pub(crate) fn single(
+    target: &Target,
+    address: &Address,
+    resolver: Resolver,
+    clock: OsClock,
+) -> Result<PoolConfig, StartError> {
+    let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
+    let route = Route::new(target, address, resolver, clock)?;
+    Ok(PoolConfig {
+        dialer: Dialer::new(target, address, route, connector)?,
+        max_connections: 1 + usize::from(WS_PER_JOURNEY_MAX),
+        exact: false,
+        protocol: target.protocol,
+        sharing: Sharing::Pool,
+        lifetime: None,
+    })
+}
+
+/// Sends one request or message, and waits for its answer.
+pub(crate) async fn exchange(driver: &mut Connections, id: ExchangeId, job: Job) -> Result<Answer, Fault> {
+    let _ = match job {
+        Job::Request(request) => driver.submit(request),
+        Job::Message(message) => driver.say(message),
+    };
+    poll_fn(|cx| {
+        driver.turn(cx);
+        while let Some(completion) = driver.next() {
+            match completion {
+                Completion::Done { id: ended, result, .. } if ended == id => return Poll::Ready(result),
+                Completion::NotSent { id: ended, why, .. } if ended == id => {
+                    let detail = format!("not sent: {why:?}");
+                    return Poll::Ready(Err(Fault { class: ErrorClass::Cancelled, detail }));
                 }
+                // Of a request before this one, that was given up.
+                _ => {}
             }
-            Poll::Pending
-        })
-        .await
-    }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// What is sent for a step.
-enum Job {
+pub(crate) enum Job {
     Request(Submission),
     Message(Message),
 }

@@ -12,6 +12,7 @@ use crate::check::Text;
 use crate::draw;
 use crate::error::StartError;
 use crate::feeder::Rows;
+use crate::grpc::Schemas;
 use crate::secrets::Secrets;
 use crate::target::Address;
 use crate::template::Names;
@@ -30,6 +31,8 @@ pub(crate) struct Program {
     /// Seed of UUIDs, which are those of this run alone.
     pub(crate) uuid_seed: u64,
     pub(crate) addresses: Vec<Address>,
+    /// Message types per target.
+    schemas: Schemas,
     pub(crate) requests: Vec<RequestCode>,
     pub(crate) journeys: Vec<JourneyCode>,
     /// What is taken out of everything that is shown.
@@ -70,7 +73,13 @@ pub(crate) enum Op {
 }
 
 impl Program {
-    pub(crate) fn compile(plan: &Plan, run: &str, secrets: &Secrets) -> Result<Self, StartError> {
+    /// `schemas` are those of the targets: see [`crate::grpc`].
+    pub(crate) fn compile(
+        plan: &Plan,
+        run: &str,
+        secrets: &Secrets,
+        schemas: Schemas,
+    ) -> Result<Self, StartError> {
         check_plan(plan)?;
         let addresses = plan.targets.iter().map(Address::parse).collect::<Result<Vec<_>, _>>()?;
         let seed = plan.load.seed;
@@ -80,6 +89,7 @@ impl Program {
             uuid_seed: run.bytes().fold(seed, |sum, byte| draw::chain(sum, u64::from(byte))),
             feeders: feeders.collect::<Result<_, _>>()?,
             addresses,
+            schemas,
             requests: Vec::new(),
             journeys: Vec::new(),
             secrets: secrets.clone(),
@@ -135,7 +145,8 @@ impl Program {
             }
             match node {
                 Node::Request(request) => {
-                    let code = RequestCode::compile(plan, request, &self.addresses, run, names)?;
+                    let schema = self.schemas.get(usize::from(request.target)).and_then(Option::as_ref);
+                    let code = RequestCode::compile(plan, request, (&self.addresses, schema), run, names)?;
                     let at = self.requests.len();
                     ops.push(match code.opens() {
                         Some(connection) => Op::Open { request: at, connection },

@@ -1,9 +1,11 @@
 //! Which requests are shown, and how much of them.
 
 use peakdrill_drill_model::plan::StepId;
+use peakdrill_wire_grpc::Method;
 use peakdrill_wire_http1::Fields;
 use serde_json::Value;
 
+use crate::answer::{Answer, Heads};
 use crate::batch::{Sample, SampleKind};
 
 /// Failed requests shown per step and shard over a run, at most.
@@ -20,13 +22,15 @@ const DETAIL_MAX_BYTES: usize = 256;
 const JSON_MAX_BYTES: usize = 64 * 1024;
 
 /// The headers that are shown: they say what an answer is, and never who asked.
-const HEADERS_SHOWN: [&str; 8] = [
+const HEADERS_SHOWN: [&str; 10] = [
     "content-type",
     "content-length",
     "location",
     "retry-after",
     "server",
     "date",
+    "grpc-status",
+    "grpc-message",
     crate::tagging::REFUSED_HEADER,
     "x-peakdrill-ack",
 ];
@@ -97,17 +101,31 @@ impl Picker {
     }
 }
 
+/// What of an answer is shown: headers, and the beginning of its body; of a gRPC call, the messages' JSON.
+pub(crate) fn answer(answer: &Answer, method: Option<&Method>) -> (String, String) {
+    let heads = answer.heads();
+    let Some(method) = method else { return (head(heads), body(heads.fields, answer.content())) };
+    let mut messages = Vec::new();
+    let shown = match method.answer_json(answer.content(), &mut messages) {
+        Ok(()) => json(&messages),
+        Err(_) if answer.content().is_empty() => String::new(),
+        // What cannot be read cannot be redacted by its keys, and is not shown.
+        Err(_) => "[gRPC messages, incomplete]".into(),
+    };
+    (head(heads), shown)
+}
+
 /// The headers of an answer that are shown.
-pub(crate) fn head(fields: Fields<'_>) -> String {
+fn head(heads: Heads<'_>) -> String {
     let line = |name: &&str| {
-        let value = fields.get(name)?;
+        let value = heads.get(name)?;
         Some(format!("{name}: {}", shown(&String::from_utf8_lossy(value), DETAIL_MAX_BYTES)))
     };
     HEADERS_SHOWN.iter().filter_map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The beginning of a body, redacted.
-pub(crate) fn body(fields: Fields<'_>, body: &[u8]) -> String {
+fn body(fields: Fields<'_>, body: &[u8]) -> String {
     let is_json = fields.get("content-type").is_some_and(crate::program::is_json);
     let looks_json = body.trim_ascii_start().first().is_some_and(|c| matches!(c, b'{' | b'['));
     if !is_json && !looks_json {
@@ -116,6 +134,10 @@ pub(crate) fn body(fields: Fields<'_>, body: &[u8]) -> String {
             BODY_SHOWN_MAX_BYTES,
         );
     }
+    json(body)
+}
+
+fn json(body: &[u8]) -> String {
     if body.len() > JSON_MAX_BYTES {
         return format!("[{} bytes of JSON]", body.len());
     }
@@ -166,7 +188,7 @@ mod tests {
         assert_eq!(body(none, br#"{"password":"abc"#), "[JSON, incomplete]");
         assert_eq!(body(none, b"saw pd1.a.b.c.1.2.sig"), "saw pd1.[redacted]");
         let fields = Fields::new(b"Set-Cookie: a=b\r\nRetry-After: 3\r\n");
-        assert_eq!(head(fields), "retry-after: 3");
+        assert_eq!(head(Heads { fields, ..Heads::default() }), "retry-after: 3");
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use http::header::HeaderName;
 use peakdrill_shadow_tag::{MarkKey, Token, TraceId, ack, baggage};
-use peakdrill_wire_http1::Fields;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
+use crate::answer::Heads;
 use crate::error::StartError;
 use crate::form::Form;
 use crate::template::hex;
@@ -202,7 +202,7 @@ impl Stamper {
     }
 
     /// Whether the answer acknowledges the tag; `None` when nothing is to be acknowledged.
-    pub(crate) fn acked(&self, answer: Fields<'_>, trace: u128) -> Option<bool> {
+    pub(crate) fn acked(&self, answer: Heads<'_>, trace: u128) -> Option<bool> {
         let Mode::Shadow(shadow) = &self.mode else {
             return None;
         };

@@ -22,11 +22,11 @@ pub(crate) struct Address {
 impl Address {
     pub(crate) fn parse(target: &Target) -> Result<Self, StartError> {
         let bad = |because: String| StartError::Target { target: target.name.clone(), because };
-        let url = url::Url::parse(&target.base_url).map_err(|error| bad(error.to_string()))?;
+        let url = url::Url::parse(&target.web_url()).map_err(|error| bad(error.to_string()))?;
         let tls = match url.scheme() {
             "http" | "ws" => false,
             "https" | "wss" => true,
-            other => return Err(bad(format!("`{other}` is not http, https, ws or wss"))),
+            other => return Err(bad(format!("`{other}` is not http, https, ws, wss, grpc or grpcs"))),
         };
         if url.query().is_some() || url.fragment().is_some() {
             return Err(bad("a base URL has no query and no fragment".into()));
@@ -79,6 +79,9 @@ mod tests {
         let six = parse("https://[::1]").unwrap();
         assert_eq!((six.domain.as_str(), six.port, six.tls), ("::1", 443, true));
         assert_eq!((six.host.to_str().unwrap(), six.path_prefix.as_str()), ("[::1]", ""));
+        let grpc = parse("grpcs://Risk.test").unwrap();
+        assert_eq!((grpc.tls, grpc.port, grpc.domain.as_str()), (true, 443, "risk.test"));
+        assert_eq!(parse("grpc://risk.test:50051").unwrap().host, "risk.test:50051");
         for bad in ["shop.test", "ftp://a", "http://", "http://a?b", "http://u:p@a", "http://a:99999"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

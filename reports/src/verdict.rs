@@ -132,6 +132,8 @@ fn proves_a_hop(class: ErrorClass) -> bool {
         && !matches!(
             class,
             ErrorClass::Status(429 | 502 | 503 | 504)
+                // Cancelled, unknown, deadline exceeded, resource exhausted, unavailable.
+                | ErrorClass::Grpc(1 | 2 | 4 | 8 | 14)
                 | ErrorClass::IsolationRefused
                 | ErrorClass::ExtractFailed
         )

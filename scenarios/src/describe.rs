@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use peakdrill_drill_model::plan::{Arrivals, FeederOrder, OnExhausted, Plan, Protocol, Sharing, Target};
+use peakdrill_drill_model::plan::{
+    Arrivals, FeederOrder, MessageTypes, OnExhausted, Plan, Protocol, Sharing, Target,
+};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{format_duration, format_rate};
 
@@ -83,6 +85,11 @@ fn reach(out: &mut String, target: &Target) {
         out.push_str(", a full TLS handshake for each");
     }
     out.push('\n');
+    match &target.types {
+        Some(MessageTypes::Files(set)) => _ = writeln!(out, "    gRPC, types of {}", set.files.join(", ")),
+        Some(MessageTypes::Reflection) => out.push_str("    gRPC, types as the server tells them\n"),
+        None => {}
+    }
 }
 
 fn count(value: f64) -> String {

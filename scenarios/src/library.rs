@@ -9,12 +9,14 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("replayed-evening-curve", include_str!("../library/replayed-evening-curve.yaml")),
     ("checkout-journey", include_str!("../library/checkout-journey.yaml")),
     ("live-feed", include_str!("../library/live-feed.yaml")),
+    ("grpc", include_str!("../library/grpc.yaml")),
     ("production-template", include_str!("../library/production-template.yaml")),
 ];
 
 /// The data files that the ready drills name, by their path beside the drill.
 pub const LIBRARY_FILES: &[(&str, &str)] = &[
     ("data/access-log-by-hour.csv", include_str!("../library/data/access-log-by-hour.csv")),
+    ("data/risk.proto", include_str!("../library/data/risk.proto")),
     ("data/sign-in.yaml", include_str!("../library/data/sign-in.yaml")),
     ("data/skus.jsonl", include_str!("../library/data/skus.jsonl")),
     ("data/users.csv", include_str!("../library/data/users.csv")),

@@ -44,6 +44,10 @@ pub const MAX_DATA_FILE_BYTES: usize = 256 << 20;
 pub const MAX_BODY_FILE_BYTES: usize = 16 << 20;
 /// Largest sum of all files that requests send, in bytes.
 pub const MAX_BODY_FILES_BYTES: usize = 64 << 20;
+/// Most `.proto` files of one target, imports included.
+pub const MAX_PROTO_FILES: usize = 500;
+/// Largest sum of all `.proto` files of one target, in bytes.
+pub const MAX_PROTO_BYTES: usize = 16 << 20;
 /// Most values that one step computes.
 pub const MAX_VALUES: usize = 32;
 /// Longest random text, in characters.

@@ -156,7 +156,14 @@ fn plan(
 fn url(run: &QuickRun, found: &mut Vec<Diagnostic>) -> Option<(String, String)> {
     let text = &run.target;
     let cut = text.find(['?', '#']).unwrap_or(text.len());
-    if let Err(why) = base_url(&text[..cut]) {
+    let problem = match base_url(&text[..cut]) {
+        Ok(url) if url.is_grpc => {
+            Some("a gRPC call needs a scenario, with a method and a message".to_owned())
+        }
+        Ok(_) => None,
+        Err(why) => Some(why),
+    };
+    if let Some(why) = problem {
         flag(found, E0404, format!("`--target`: {why}"), text);
         return None;
     }

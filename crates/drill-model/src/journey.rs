@@ -182,6 +182,9 @@ pub struct Request {
     pub target: u16,
     /// `GET`, `POST`, `PUT`, `DELETE`, …
     pub method: String,
+    /// Of a gRPC call, what is called: `package.Service/Method`. The body is then the message's JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<String>,
     /// Values computed before the request is written, in this order; later ones may use earlier ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<(String, Template)>,
@@ -428,6 +431,22 @@ pub enum Check {
     },
     /// The status is one of these.
     StatusIn(Vec<u16>),
+    /// The gRPC status compares so with a number.
+    GrpcStatus {
+        /// The comparison.
+        op: Op,
+        /// The number.
+        value: u16,
+    },
+    /// The gRPC status is one of these.
+    GrpcStatusIn(Vec<u16>),
+    /// The number of messages of a gRPC answer compares so with a number.
+    Messages {
+        /// The comparison.
+        op: Op,
+        /// The number.
+        count: u64,
+    },
     /// The first node at a JSON path compares so with a JSON value.
     Json {
         /// RFC 9535 JSON path.

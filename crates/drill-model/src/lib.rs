@@ -4,6 +4,7 @@ pub mod condition;
 pub mod event;
 pub mod exit;
 pub mod frame;
+pub mod grpc;
 mod journey;
 pub mod ledger;
 pub mod outcome;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::grpc;
+
 /// Why a request counts as an error. The text form is stable and is the key in `errors_by_class`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -36,6 +38,16 @@ pub enum ErrorClass {
     BodyTooLarge,
     /// A status of 400 and above that no check speaks of.
     Status(u16),
+    /// A gRPC status other than 0 that no check speaks of; where there is none, the one that the HTTP status stands for.
+    Grpc(u16),
+    /// A gRPC answer came to its end without a status.
+    GrpcStatusMissing,
+    /// A gRPC answer ended within a message.
+    GrpcMessageShort,
+    /// A message of a gRPC answer is compressed, though that was not offered.
+    GrpcCompressed,
+    /// The messages of a gRPC answer are not what the method promises: not of its type, or none, or several.
+    GrpcMalformed,
     /// A check failed.
     CheckFailed,
     /// A value could not be extracted.
@@ -60,6 +72,11 @@ impl ErrorClass {
         matches!(
             self,
             Self::Status(_)
+                | Self::Grpc(_)
+                | Self::GrpcStatusMissing
+                | Self::GrpcMessageShort
+                | Self::GrpcCompressed
+                | Self::GrpcMalformed
                 | Self::CheckFailed
                 | Self::ExtractFailed
                 | Self::BodyShort
@@ -77,7 +94,7 @@ pub fn answers(completed: u64, errors: &BTreeMap<ErrorClass, u64>) -> u64 {
     completed.saturating_sub(without.fold(0, |sum, (_, n)| sum.saturating_add(*n)))
 }
 
-const NAMES: [(ErrorClass, &str); 19] = [
+const NAMES: [(ErrorClass, &str); 23] = [
     (ErrorClass::Dns, "dns"),
     (ErrorClass::ConnectRefused, "connect_refused"),
     (ErrorClass::ConnectTimeout, "connect_timeout"),
@@ -90,6 +107,10 @@ const NAMES: [(ErrorClass, &str); 19] = [
     (ErrorClass::HeadTooLarge, "head_too_large"),
     (ErrorClass::BodyShort, "body_short"),
     (ErrorClass::BodyTooLarge, "body_too_large"),
+    (ErrorClass::GrpcStatusMissing, "grpc_status_missing"),
+    (ErrorClass::GrpcMessageShort, "grpc_message_short"),
+    (ErrorClass::GrpcCompressed, "grpc_compressed"),
+    (ErrorClass::GrpcMalformed, "grpc_malformed"),
     (ErrorClass::CheckFailed, "check_failed"),
     (ErrorClass::ExtractFailed, "extract_failed"),
     (ErrorClass::IsolationRefused, "isolation_refused"),
@@ -103,6 +124,10 @@ impl fmt::Display for ErrorClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(code) => write!(f, "status_{code}"),
+            Self::Grpc(code) => match grpc::name_of(*code) {
+                Some(name) => write!(f, "grpc_{}", name.to_ascii_lowercase()),
+                None => write!(f, "grpc_{code}"),
+            },
             other => {
                 f.write_str(NAMES.iter().find(|(class, _)| class == other).map_or("other", |(_, name)| name))
             }
@@ -121,6 +146,10 @@ impl FromStr for ErrorClass {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(code) = text.strip_prefix("status_").and_then(|code| code.parse().ok()) {
             return Ok(Self::Status(code));
+        }
+        let code = |name: &str| grpc::code_of(name).or_else(|| name.parse().ok());
+        if let Some(code) = text.strip_prefix("grpc_").and_then(code) {
+            return Ok(Self::Grpc(code));
         }
         let found = NAMES.iter().find(|(_, name)| *name == text);
         found.map(|(class, _)| *class).ok_or_else(|| UnknownErrorClass(text.to_owned()))
@@ -145,9 +174,11 @@ mod tests {
 
     #[test]
     fn every_class_reads_back() {
-        for class in NAMES.iter().map(|(class, _)| *class).chain([ErrorClass::Status(503)]) {
+        let grpc = (0..20).map(ErrorClass::Grpc);
+        for class in NAMES.iter().map(|(class, _)| *class).chain([ErrorClass::Status(503)]).chain(grpc) {
             assert_eq!(class.to_string().parse(), Ok(class));
         }
+        assert_eq!(ErrorClass::Grpc(14).to_string(), "grpc_unavailable");
         assert!("status_x".parse::<ErrorClass>().is_err());
     }
 }

@@ -3,11 +3,13 @@
 //! A plan is made by `peakdrill-scenarios` from YAML (or from command-line flags) and is valid by
 //! construction; its JSON is `plan.json` of the record, with secrets left out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+pub use crate::grpc::{DescriptorSet, MessageTypes};
 pub use crate::journey::*;
 pub use crate::reach::*;
 use crate::shape::Shape;
@@ -104,7 +106,8 @@ impl Plan {
 pub struct Target {
     /// Its name in the file.
     pub name: String,
-    /// `http://host:port` or `https://…`, with an optional path prefix, without a trailing slash.
+    /// `http://host:port` or `https://…`, with an optional path prefix, without a trailing slash; of a gRPC target
+    /// `grpc://host:port` or `grpcs://…`.
     pub base_url: String,
     /// Limit for opening a connection, TLS included.
     pub connect_timeout_ns: u64,
@@ -121,6 +124,9 @@ pub struct Target {
     pub tls_ca: Option<String>,
     /// Do not verify the server's certificate. Only by an explicit key, and reported.
     pub tls_insecure: bool,
+    /// Where the message types are from; `Some` exactly for gRPC targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<MessageTypes>,
     /// Who the generator says it is in TLS, and who the server is to be.
     #[serde(default)]
     pub tls: TlsIdentity,
@@ -130,6 +136,19 @@ pub struct Target {
     /// Which addresses it has.
     #[serde(default)]
     pub resolve: ResolveRules,
+}
+
+impl Target {
+    /// The URL with a scheme of the web: `grpc://` is `http://`, and `grpcs://` is `https://`.
+    #[must_use]
+    pub fn web_url(&self) -> Cow<'_, str> {
+        match self.base_url.strip_prefix("grpc") {
+            Some(rest) if rest.starts_with("://") || rest.starts_with("s://") => {
+                Cow::Owned(format!("http{rest}"))
+            }
+            _ => Cow::Borrowed(&self.base_url),
+        }
+    }
 }
 
 /// What is spoken with a target.

@@ -126,7 +126,7 @@ impl Connections {
             return Err(Back::Expired(job, at));
         }
         connection.used = true;
-        let answer = Answer::new(self.told.buffers.take(), job.keep_body);
+        let answer = Answer::new(self.told.buffers.take(), job.wanted);
         match &mut connection.talk {
             Talk::Http1(talk) => {
                 let Submission { id, method, wire, ref opening, .. } = job;

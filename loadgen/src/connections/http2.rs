@@ -8,7 +8,7 @@ use peakdrill_wire_http1::Fields;
 use peakdrill_wire_http2::{self as wire, Ended, Error, How, Limits, Request};
 
 use super::talk::{Told, Turn};
-use crate::answer::{Answer, BODY_MAX_BYTES, Buffers, HEAD_MAX_BYTES};
+use crate::answer::{Answer, BODY_MAX_BYTES, Buffers, HEAD_MAX_BYTES, Wanted};
 use crate::driver::{Completion, ExchangeId, Submission};
 use crate::extract::Fault;
 
@@ -29,7 +29,7 @@ struct Exchange {
     id: ExchangeId,
     answer: Answer,
     target: usize,
-    keep_body: bool,
+    wanted: Wanted,
     not_after_unix_s: u64,
     returned: u8,
 }
@@ -103,10 +103,8 @@ impl Http2 {
 
     /// A request is put among what is to be sent; without room it comes back.
     pub(super) fn begin(&mut self, job: Submission, answer: Answer) -> Result<(), Submission> {
-        let Submission {
-            id, target, wire, head_bytes, method, keep_body, not_after_unix_s, returned, ..
-        } = job;
-        let exchange = Exchange { id, answer, target, keep_body, not_after_unix_s, returned };
+        let Submission { id, target, wire, head_bytes, method, wanted, not_after_unix_s, returned, .. } = job;
+        let exchange = Exchange { id, answer, target, wanted, not_after_unix_s, returned };
         let request = Request { bytes: wire, head_bytes, method };
         self.connection
             .open(request, exchange)
@@ -165,11 +163,11 @@ impl Http2 {
 
 impl Exchange {
     fn into_job(self, request: Request, returned: u8) -> Submission {
-        let Self { id, target, keep_body, not_after_unix_s, .. } = self;
+        let Self { id, target, wanted, not_after_unix_s, .. } = self;
         let Request { bytes: wire, head_bytes, method } = request;
         // Nothing is opened over HTTP/2: the program does not compile that.
         let opening = None;
-        Submission { id, target, wire, head_bytes, method, keep_body, not_after_unix_s, opening, returned }
+        Submission { id, target, wire, head_bytes, method, wanted, not_after_unix_s, opening, returned }
     }
 }
 

@@ -12,7 +12,7 @@ use super::Connections;
 use super::connection::Connection;
 use super::talk::Talk;
 use super::websocket::WebSocket;
-use crate::answer::Answer;
+use crate::answer::{Answer, Wanted};
 use crate::driver::{Completion, NotSent, Owner, Submitted};
 use crate::engine::os_random;
 use crate::error::StartError;
@@ -90,7 +90,7 @@ impl Connections {
         let at = self.clock.mono();
         let now = (at, self.clock.unix_of(at).seconds().max(0).unsigned_abs());
         let (owner, id) = (message.owner, message.id);
-        let answer = Answer::new(self.told.buffers.take(), message.keep_body);
+        let answer = Answer::new(self.told.buffers.take(), Wanted { body: message.keep_body, frames: false });
         let mask = self.owned.random.next_u32().to_ne_bytes();
         let told = &mut self.told.completions;
         match self.owned.held.get_mut(&owner) {

@@ -17,6 +17,10 @@ use crate::answer::Buffers;
 use crate::driver::{Completion, ExchangeId, Opening, Submission};
 
 /// What is said over one connection.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most connections are of the largest, and are looked at twice a request"
+)]
 pub(super) enum Talk {
     /// One exchange after the other. Each request is handed to the socket by itself.
     Http1(Http1),

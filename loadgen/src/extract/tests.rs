@@ -1,5 +1,6 @@
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{Check, Extract, Outcome, TextTest};
+use peakdrill_wire_http1::Fields;
 use serde_json::json;
 
 use super::*;
@@ -13,7 +14,8 @@ fn read_by(request: &Request, status: u16, body: &str) -> Read {
     let reader = Reader::compile(request, &mut names).unwrap();
     let (mut kept, mut found) = (Kept::default(), Found::default());
     kept.reset(names.extracted.len());
-    let reply = Reply { status, fields: Fields::new(HEAD), body: body.as_bytes() };
+    let heads = Heads { fields: Fields::new(HEAD), ..Heads::default() };
+    let reply = Reply { status, heads, body: body.as_bytes(), called: None };
     let verdict = reader.read(&reply, &mut kept, &mut found).map_err(|fault| {
         assert!(!fault.detail.is_empty());
         fault.class

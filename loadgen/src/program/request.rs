@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{Method, Uri};
 use peakdrill_drill_model::plan::{MessageKind, Part, Plan, Protocol, Request, StepId, Template, Ws, WsAct};
 use peakdrill_shadow_tag::baggage;
 use peakdrill_timebase::UnixNs;
+use peakdrill_wire_grpc::{Method as Called, Schema, Unrendered};
 use peakdrill_wire_http1::{self as wire, put_decimal};
 use peakdrill_wire_ws::KEY_BYTES;
 
+use crate::answer::Wanted;
 use crate::cookies::{Jar, Origin};
 use crate::error::StartError;
 use crate::extract::Reader;
 use crate::form::Form;
+use crate::grpc::{self, Message};
 use crate::tagging::{Ids, NoToken, Stamper};
 use crate::target::Address;
 use crate::template::{Escape, Lets, Names, Text, Unfilled, Values};
@@ -45,6 +48,12 @@ pub(crate) struct RequestCode {
     pub(crate) method: wire::Method,
     /// Whether the method promises to change nothing (RFC 9110, 9.2.1).
     pub(crate) is_safe: bool,
+    /// Of a gRPC call, what is called.
+    pub(crate) grpc: Option<Called>,
+    /// Whether the answer is a row of gRPC messages.
+    framed: bool,
+    /// The whole answer is wanted, whatever its step reads.
+    keeps: bool,
     /// Where its cookies belong, when its journey keeps any.
     cookies: Option<Home>,
     extracted_names: Vec<String>,
@@ -79,6 +88,8 @@ enum Body {
     /// A file.
     Shared(Arc<Vec<u8>>),
     Dynamic(Text),
+    /// A gRPC message with holes.
+    Message(Box<Message>),
 }
 
 /// What a request that was written is.
@@ -115,10 +126,10 @@ impl From<NoToken> for Unwritten {
 }
 
 impl RequestCode {
-    pub(super) fn compile(
+    pub(crate) fn compile(
         plan: &Plan,
         request: &Request,
-        addresses: &[Address],
+        (addresses, schema): (&[Address], Option<&Schema>),
         run: &str,
         names: &mut Names,
     ) -> Result<Self, StartError> {
@@ -148,8 +159,13 @@ impl RequestCode {
         if opens {
             websocket::put_upgrade(&mut head);
         }
-        let body = compile_body(request, run, names);
-        if let Some(length) = body.fixed_length(&method) {
+        let called = called(request, schema)?;
+        let body = match &called {
+            Some(called) => compile_message(called, request, run, names)?,
+            None => compile_body(request, run, names),
+        };
+        // Messages are framed by themselves.
+        if let Some(length) = body.fixed_length(&method).filter(|_| request.grpc.is_none()) {
             let mut text = Text::default();
             text.literal(length.to_string().as_bytes());
             head.field("content-length", text, false);
@@ -164,7 +180,12 @@ impl RequestCode {
                 _ if opens => wire::Method::Upgrade,
                 _ => wire::Method::Other,
             },
-            is_safe: method == Method::GET || method == Method::HEAD,
+            is_safe: method == Method::GET
+                || method == Method::HEAD
+                || called.as_ref().is_some_and(Called::is_safe),
+            framed: request.grpc.is_some(),
+            keeps: false,
+            grpc: called,
             cookies: names.cookies.then(|| Home { host: address.domain.clone(), tls: address.tls }),
             extracted_names: Vec::new(),
             values: computed,
@@ -173,6 +194,17 @@ impl RequestCode {
             body,
             ws,
         })
+    }
+
+    /// Gives it another body, and the whole of its answer is wanted: a question that is no step.
+    pub(crate) fn set_body(&mut self, body: Vec<u8>) {
+        self.body = Body::Fixed(body);
+        self.keeps = true;
+    }
+
+    /// What is wanted of its answer.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted { body: self.keeps || self.reader.needs_body(), frames: self.framed }
     }
 
     /// The names of the journey's extracted values: known when all of its steps are.
@@ -207,6 +239,8 @@ impl RequestCode {
             Body::Fixed(body) => payload.extend_from_slice(body),
             Body::Shared(file) => payload.extend_from_slice(file),
             Body::Dynamic(text) => text.render(values, payload).map_err(|why| self.unfilled(why))?,
+            // Of gRPC, which has no WebSocket.
+            Body::Message(_) => return Err(Unwritten::Unfilled("a gRPC message has no place here".into())),
         }
         expected.map_or(Ok(()), |(text, out)| text.render(values, out)).map_err(|why| self.unfilled(why))
     }
@@ -246,12 +280,14 @@ impl RequestCode {
         let body = match &self.body {
             Body::Fixed(body) => body,
             Body::Shared(file) => file.as_ref(),
-            Body::Dynamic(text) => {
+            dynamic => {
                 room.clear();
-                text.render(values, room).map_err(|why| self.unfilled(why))?;
-                value.clear();
-                put_decimal(value, room.len() as u64);
-                form.put(wire, "content-length", value, false);
+                self.put_body(dynamic, values, room)?;
+                if !self.framed {
+                    value.clear();
+                    put_decimal(value, room.len() as u64);
+                    form.put(wire, "content-length", value, false);
+                }
                 room
             }
         };
@@ -269,6 +305,21 @@ impl RequestCode {
         wire.extend_from_slice(body);
         let (ids, not_after_unix_s) = stamped;
         Ok(Written { ids, not_after_unix_s, head_bytes })
+    }
+
+    fn put_body(&self, body: &Body, values: &Values<'_>, out: &mut Vec<u8>) -> Result<(), Unwritten> {
+        match body {
+            Body::Fixed(bytes) => out.extend_from_slice(bytes),
+            Body::Shared(file) => out.extend_from_slice(file),
+            Body::Dynamic(text) => text.render(values, out).map_err(|why| self.unfilled(why))?,
+            Body::Message(message) => message.render(values, out).map_err(|why| match why {
+                Unrendered::Unfilled(why) => self.unfilled(why),
+                Unrendered::Unfit { field, expected } => {
+                    Unwritten::Unfilled(format!("the value for `{field}` is not {expected}"))
+                }
+            })?,
+        }
+        Ok(())
     }
 
     fn unfilled(&self, why: Unfilled) -> Unwritten {
@@ -290,7 +341,7 @@ impl Body {
         match self {
             Self::Fixed(body) => (carries || !body.is_empty()).then_some(body.len()),
             Self::Shared(file) => Some(file.len()),
-            Self::Dynamic(_) => None,
+            Self::Dynamic(_) | Self::Message(_) => None,
         }
     }
 }
@@ -365,8 +416,7 @@ fn compile_fields(
             fields.push(Field { name: key, text, secret: holds_secret(template) });
         }
     }
-    let agent = HeaderValue::from_static(concat!("peakdrill/", env!("CARGO_PKG_VERSION")));
-    for (name, value) in [(USER_AGENT, agent), (ACCEPT, HeaderValue::from_static("*/*"))] {
+    for (name, value) in defaults(plan, request) {
         if !fields.iter().any(|known| known.name == name) {
             fields.push(Field { name, text: literal(&value), secret: false });
         }
@@ -385,6 +435,42 @@ fn holds_secret(template: &Template) -> bool {
     let mut found = false;
     template.visit(&mut |part| found |= matches!(part, Part::Secret(_) | Part::Value(_)));
     found
+}
+
+/// Fields that a request has when its step does not set them.
+fn defaults(plan: &Plan, request: &Request) -> Vec<(HeaderName, HeaderValue)> {
+    let agent = HeaderValue::from_static(concat!("peakdrill/", env!("CARGO_PKG_VERSION")));
+    let mut out = vec![(USER_AGENT, agent)];
+    if request.grpc.is_none() {
+        out.push((ACCEPT, HeaderValue::from_static("*/*")));
+        return out;
+    }
+    let limit = plan.targets.get(usize::from(request.target)).map_or(0, |target| target.request_timeout_ns);
+    let timeout = grpc::timeout_header(request.timeout_ns.unwrap_or(limit));
+    out.push((TE, HeaderValue::from_static("trailers")));
+    out.push((CONTENT_TYPE, HeaderValue::from_static("application/grpc")));
+    out.extend(HeaderValue::from_str(&timeout).map(|value| (HeaderName::from_static("grpc-timeout"), value)));
+    out
+}
+
+/// What a gRPC step calls.
+fn called(request: &Request, schema: Option<&Schema>) -> Result<Option<Called>, StartError> {
+    let (Some(name), Some(schema)) = (&request.grpc, schema) else { return Ok(None) };
+    schema.method(name).map(Some).map_err(|error| StartError::Plan(error.to_string()))
+}
+
+fn compile_message(
+    called: &Called,
+    request: &Request,
+    run: &str,
+    names: &mut Names,
+) -> Result<Body, StartError> {
+    let empty = Template::literal("{}");
+    let message = Message::compile(called, request.body.as_ref().unwrap_or(&empty), run, names)?;
+    Ok(match message.fixed() {
+        Some(bytes) => Body::Fixed(bytes),
+        None => Body::Message(Box::new(message)),
+    })
 }
 
 fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {

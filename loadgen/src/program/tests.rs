@@ -80,7 +80,7 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
 
 fn compile(plan: &Plan) -> Result<Program, StartError> {
     let secrets = [("KEY".to_owned(), "s3cret".to_owned())].into();
-    Program::compile(plan, "r", &Secrets::new(secrets))
+    Program::compile(plan, "r", &Secrets::new(secrets), crate::grpc::of_files(plan)?)
 }
 
 #[test]

@@ -257,7 +257,7 @@ impl<D: Driver> Shard<D> {
                 return self.unwritten(id, now, why);
             }
         };
-        let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
+        let (target, method, wanted) = (code.target, code.method, code.wanted());
         let opening = match (&code.ws, owner, &nonce) {
             (Some(ws), Some(owner), Some(key)) => ws.opening(owner, key, not_after_unix_s),
             _ => None,
@@ -268,7 +268,7 @@ impl<D: Driver> Shard<D> {
             wire,
             head_bytes,
             method,
-            keep_body,
+            wanted,
             not_after_unix_s,
             opening,
             returned: 0,

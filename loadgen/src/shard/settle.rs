@@ -13,6 +13,7 @@ use crate::batch::Sample;
 use crate::cookies::TooMuch;
 use crate::driver::{Completion, Driver, ExchangeId, NotSent, Passed};
 use crate::extract::{Fault, Reply, Verdict};
+use crate::grpc;
 use crate::json::Found;
 use crate::program::{Program, WsCode};
 use crate::recorder::{End, Place};
@@ -185,7 +186,7 @@ impl<D: Driver> Shard<D> {
         let code = self.parts.program.requests.get(current.request);
         let tagged = code.is_none_or(|code| !code.is_message());
         let acked = answer.as_ref().filter(|_| tagged);
-        let acked = acked.and_then(|got| self.parts.stamper.acked(got.fields(), current.ids.trace));
+        let acked = acked.and_then(|got| self.parts.stamper.acked(got.heads(), current.ids.trace));
         if current.sent.is_none() {
             self.mark_started(id.key as usize);
             let place = Place { intended: current.intended, phase, step: Some(current.step) };
@@ -223,8 +224,10 @@ impl<D: Driver> Shard<D> {
             status,
         });
         if let Some(kind) = self.picker.wants(current.step, error.is_some(), latency_ns) {
-            let fields = answer.as_ref().map(Answer::fields).unwrap_or_default();
             let secrets = &self.parts.program.secrets;
+            let method = self.parts.program.requests.get(current.request).and_then(|code| code.grpc.as_ref());
+            let shown = answer.as_ref().map(|answer| sample::answer(answer, method));
+            let (head, body) = shown.unwrap_or_default();
             self.picker.put(Sample {
                 step: current.step,
                 kind,
@@ -235,10 +238,8 @@ impl<D: Driver> Shard<D> {
                 error,
                 detail: secrets
                     .hide(fault.as_ref().map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
-                head: secrets.hide(sample::head(fields)),
-                body: secrets.hide(
-                    answer.as_ref().map(|answer| sample::body(fields, answer.content())).unwrap_or_default(),
-                ),
+                head: secrets.hide(head),
+                body: secrets.hide(body),
             });
         }
         if let Some(answer) = answer {
@@ -293,8 +294,7 @@ pub(crate) fn judge<'p>(
     found: &mut Found,
     now_unix_s: i64,
 ) -> Result<Verdict<'p>, Fault> {
-    let refused = answer.fields().get(REFUSED_HEADER).or_else(|| answer.trailers().get(REFUSED_HEADER));
-    if let Some(why) = refused {
+    if let Some(why) = answer.heads().get(REFUSED_HEADER) {
         let detail = String::from_utf8_lossy(why).into_owned();
         return Err(Fault { class: ErrorClass::IsolationRefused, detail });
     }
@@ -312,6 +312,16 @@ pub(crate) fn judge<'p>(
         let taken = session.memory.jar.take(origin, answer.fields(), now_unix_s);
         taken.map_err(|TooMuch(detail)| Fault { class: ErrorClass::ExtractFailed, detail })?;
     }
-    let reply = Reply { status: answer.status, fields: answer.fields(), body: answer.content() };
-    code.reader.read(&reply, &mut session.memory.kept, found)
+    let mut reply =
+        Reply { status: answer.status, heads: answer.heads(), body: answer.content(), called: None };
+    let Some(method) = &code.grpc else {
+        return code.reader.read(&reply, &mut session.memory.kept, found);
+    };
+    let called = grpc::called(answer)?;
+    let json = grpc::read(method, answer, called, code.reader.needs_body())?;
+    (reply.called, reply.body) = (Some(called), &json);
+    code.reader.read(&reply, &mut session.memory.kept, found).map_err(|fault| match fault.class {
+        ErrorClass::Grpc(status) => Fault { detail: grpc::status_text(answer, status), ..fault },
+        _ => fault,
+    })
 }

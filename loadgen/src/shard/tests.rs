@@ -72,7 +72,7 @@ fn shard(start_at: MonoNs) -> (Shard<Silent>, Receiver<Batch>) {
     let parts = Parts {
         shard: 0,
         shards: 1,
-        program: Arc::new(Program::compile(&plan, "r", &Default::default()).unwrap()),
+        program: Arc::new(Program::compile(&plan, "r", &Default::default(), Vec::new()).unwrap()),
         control: Arc::default(),
         clock: OsClock::new(),
         start_at,

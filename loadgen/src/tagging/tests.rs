@@ -7,7 +7,7 @@ use crate::form::Form;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{NoToken, ShadowTagging, Stamper, Tagging, TokenCell};
+use super::{Heads, NoToken, ShadowTagging, Stamper, Tagging, TokenCell};
 
 fn token(run: &str) -> String {
     let key = SigningKey::from_seed("k".parse().unwrap(), &[7; 32]);
@@ -56,10 +56,10 @@ fn every_carrier_is_filled() {
         assert_eq!(u128::from_be_bytes(parent.trace_id.to_bytes()), ids.trace);
         assert_eq!(u64::from_be_bytes(parent.parent_id.to_bytes()), ids.span);
     }
-    assert_eq!(stamper.acked(Fields::default(), ids.trace), Some(false));
+    assert_eq!(stamper.acked(Heads::default(), ids.trace), Some(false));
     let trace = peakdrill_shadow_tag::TraceId::from_bytes(ids.trace.to_be_bytes()).unwrap();
     let answer = format!("{}: {}\r\n", ack::HEADER, ack::ack_value(trace).as_str());
-    let answer = Fields::new(answer.as_bytes());
+    let answer = Heads { fields: Fields::new(answer.as_bytes()), ..Heads::default() };
     assert_eq!(stamper.acked(answer, ids.trace), Some(true));
     assert_eq!(stamper.acked(answer, other.trace), Some(false), "an acknowledgement is for one request");
 }
@@ -91,5 +91,5 @@ fn plain_requests_carry_a_trace_and_their_own_baggage_alone() {
     let parent = format!("00-{:032x}-{:016x}-01", ids.trace, ids.span);
     assert_eq!(fields(&head), [("baggage", "a=1"), ("traceparent", parent.as_str())]);
     assert_eq!(exp, u64::MAX);
-    assert_eq!(stamper.acked(Fields::default(), ids.trace), None);
+    assert_eq!(stamper.acked(Heads::default(), ids.trace), None);
 }

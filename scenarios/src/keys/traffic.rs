@@ -9,18 +9,23 @@ pub(crate) static TARGET: Block = Block {
         must(
             "base_url",
             Ty::Text,
-            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix; `ws://` or `wss://` for a target of `ws` steps alone.",
+            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix; `ws://` or `wss://` for a target of `ws` steps alone; for gRPC `grpc://host:port` or `grpcs://host:port`.",
         ),
         may(
             "protocol",
-            Ty::Choice(&["http1", "http2"]),
-            "How to speak to it; `http1` when not given. `http2` is prior knowledge on `http://` and agreed on (ALPN) on `https://`; `grpc` is not built yet.",
+            Ty::Choice(&["http1", "http2", "grpc"]),
+            "How to speak to it; `http1` when not given. `http2` is prior knowledge on `http://` and agreed on (ALPN) on `https://`, and what gRPC targets speak: for them it is left out, or `grpc`.",
         ),
         may("timeouts", Ty::Block(&TIMEOUTS), "Limits of time."),
         may("connections", Ty::Block(&CONNECTIONS), "How many connections."),
         may("tls", Ty::Block(&TLS), "Certificates."),
         may("resolve", Ty::Block(&RESOLVE), "Which addresses it has."),
-        later("proto", "Protocol buffer definitions for gRPC."),
+        may(
+            "proto",
+            Ty::List(&Ty::Text),
+            "The `.proto` files of a gRPC target, relative to the scenario's folder. Imports are looked for beside them and in the folders above.",
+        ),
+        may("reflection", Ty::Bool, "Ask the gRPC server for its message types before the load starts."),
     ],
 };
 
@@ -43,7 +48,7 @@ pub(crate) static CONNECTIONS: Block = Block {
         may(
             "streams",
             Ty::Whole,
-            "With `protocol: http2`: most exchanges that one connection carries at a time; 100 when not given, and never more than the server allows.",
+            "With `protocol: http2` and gRPC: most exchanges that one connection carries at a time; 100 when not given, and never more than the server allows.",
         ),
         may(
             "per",
@@ -163,7 +168,53 @@ pub(crate) static STEP: Block = Block {
             Ty::Block(&WS),
             "A message over a WebSocket of the journey, and the answer to it; the first one opens it.",
         ),
-        later("grpc", "A gRPC call."),
+        may("grpc", Ty::Block(&GRPC), "A gRPC call, unary or server-streaming."),
+    ],
+};
+
+pub(crate) static GRPC: Block = Block {
+    id: "grpc",
+    what: "a gRPC call",
+    fields: &[
+        must("method", Ty::Text, "What is called: `package.Service/Method`."),
+        may("name", Ty::Text, "The step's name in results; the method when not given."),
+        may("target", Ty::Text, "Which target; may be left out when there is only one."),
+        may(
+            "message",
+            Ty::Json,
+            "The message, written as YAML by the JSON mapping of protobuf; empty when not given.",
+        ),
+        may(
+            "metadata",
+            Ty::Map(&Ty::Template),
+            "Metadata sent with the call; values of names in `-bin` are Base64.",
+        ),
+        may(
+            "let",
+            Ty::Map(&Ty::Template),
+            "Values computed before the call is written, in this order: `${sign}` in metadata and message.",
+        ),
+        may("bearer", Ty::Template, "The token of an `authorization: Bearer …` metadatum."),
+        may(
+            "extract",
+            Ty::Map(&Ty::Either(&Ty::Text, &Ty::Block(&EXTRACT))),
+            "Values taken from the answer: a name and a JSON path each, or a metadatum; of a stream, `$` is the list of its messages.",
+        ),
+        may(
+            "check",
+            Ty::List(&Ty::Text),
+            "What the answer must be: `grpc_status == 0`, `$.score >= 0`, `messages > 0`, `header x-cell present`.",
+        ),
+        may(
+            "outcome",
+            Ty::Map(&Ty::Text),
+            "Classes of answers besides ok and fail, counted apart: a name and a check each.",
+        ),
+        may(
+            "timeout",
+            Ty::Duration,
+            "Limit for this call, told to the server too; the target's when not given.",
+        ),
     ],
 };
 

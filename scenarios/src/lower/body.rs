@@ -38,7 +38,7 @@ pub(super) fn lower(
     match kind {
         "json" => {
             content_type(env, headers, JSON_TYPE, kind, place);
-            json_body::lower(env.ctx, &mut env.scope, node)
+            json_body::lower(env.ctx, &mut env.scope, node, "`json`")
         }
         "form" => {
             content_type(env, headers, FORM_TYPE, kind, place);

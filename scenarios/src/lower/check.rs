@@ -1,6 +1,7 @@
 //! Checks of an answer: `status == 200`, `$.code in [0, 1]`, `header etag present`, `body size < 10KiB`.
 
 use peakdrill_drill_model::condition::Op;
+use peakdrill_drill_model::grpc;
 use peakdrill_drill_model::plan::{Check, TextTest};
 use regex::RegexBuilder;
 use serde_json::Value as Json;
@@ -22,26 +23,30 @@ const OF_HEADER: &str = "`header NAME == \"x\"` (also !=), `header NAME contains
 const OF_BODY: &str = "`body contains \"x\"`, `body matches /x/` or `body size < 10KiB`";
 const OF_MESSAGE: &str =
     "a JSON path (`$.ok == true`), `body contains \"x\"`, `body matches /x/` or `body size < 10KiB`";
+const OF_HTTP: &str = "`status`, a JSON path, `header NAME`, `body` or `body size`";
+const OF_GRPC: &str = "`grpc_status`, a JSON path, `header NAME` or `messages`";
+const OF_GRPC_STATUS: &str =
+    "`grpc_status == 0`, `grpc_status != NOT_FOUND` or `grpc_status in [OK, NOT_FOUND]`";
+const OF_MESSAGES: &str = "`messages > 0` (also ==, !=, <, <=, >=)";
 const OF_SIZE: &str = "`body size < 10KiB` (also ==, !=, <=, >, >=)";
 
 const OPS: [(&str, Op); 6] =
     [("==", Op::Eq), ("!=", Op::Ne), ("<=", Op::Le), (">=", Op::Ge), ("<", Op::Lt), (">", Op::Gt)];
 
-pub(super) fn lower(ctx: &Ctx<'_>, node: &Node) -> Option<Check> {
-    let text = ctx.text(node, "a check")?;
-    match read(text.trim()) {
-        Ok(check) => Some(check),
-        Err(found) => {
-            ctx.push(found.at(node.span));
-            None
-        }
-    }
+/// What answers a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// An HTTP server: status and body.
+    Http,
+    /// A gRPC server: its own status and messages.
+    Grpc,
+    /// The peer of a WebSocket: a message, which has a body and nothing else.
+    Message,
 }
 
-/// The same of a message, which has a body and nothing else.
-pub(super) fn of_message(ctx: &Ctx<'_>, node: &Node) -> Option<Check> {
+pub(super) fn lower(ctx: &Ctx<'_>, node: &Node, of: Answers) -> Option<Check> {
     let text = ctx.text(node, "a check")?;
-    match message(&text) {
+    match read(text.trim(), of) {
         Ok(check) => Some(check),
         Err(found) => {
             ctx.push(found.at(node.span));
@@ -52,12 +57,7 @@ pub(super) fn of_message(ctx: &Ctx<'_>, node: &Node) -> Option<Check> {
 
 /// Reads a check of a message.
 pub(super) fn message(text: &str) -> Read<Check> {
-    match read(text.trim())? {
-        Check::Status { .. } | Check::StatusIn(_) | Check::Header { .. } => {
-            Err(wrong(format!("a message has no status and no headers: `{text}`"), OF_MESSAGE))
-        }
-        check => Ok(check),
-    }
+    read(text.trim(), Answers::Message)
 }
 
 /// Splits `$.id == text` into the path and the text; `None` for all other checks.
@@ -97,13 +97,27 @@ fn wrong(message: String, expected: &str) -> Box<Draft> {
     Box::new(draft(E0408, Default::default(), message).help(format!("expected {expected}")))
 }
 
-fn read(text: &str) -> Read<Check> {
+fn read(text: &str, of: Answers) -> Read<Check> {
     if text.starts_with('$') {
         return json(text);
     }
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     let (subject, rest) = (&text[..end], text[end..].trim());
     match subject {
+        "status" | "header" if of == Answers::Message => {
+            Err(wrong(format!("a message has no status and no headers: `{text}`"), OF_MESSAGE))
+        }
+        "grpc_status" | "messages" if of == Answers::Message => {
+            Err(wrong(format!("`{subject}` is for gRPC calls"), OF_MESSAGE))
+        }
+        "grpc_status" | "messages" if of == Answers::Http => {
+            Err(wrong(format!("`{subject}` is for gRPC calls"), OF_HTTP))
+        }
+        "status" | "body" if of == Answers::Grpc => {
+            Err(wrong(format!("`{subject}` is not for gRPC calls"), OF_GRPC))
+        }
+        "grpc_status" => grpc_status(rest),
+        "messages" => messages(rest),
         "status" => status(rest),
         "header" => {
             // A `!` may stand in a name, but not as the beginning of `!=`.
@@ -124,7 +138,14 @@ fn read(text: &str) -> Read<Check> {
         },
         _ => {
             let message = format!("`{}` cannot be checked", if subject.is_empty() { text } else { subject });
-            Err(wrong(message, "`status`, a JSON path, `header NAME`, `body` or `body size`"))
+            Err(wrong(
+                message,
+                match of {
+                    Answers::Http => OF_HTTP,
+                    Answers::Grpc => OF_GRPC,
+                    Answers::Message => OF_MESSAGE,
+                },
+            ))
         }
     }
 }
@@ -140,15 +161,51 @@ fn status(rest: &str) -> Read<Check> {
         }
         Ok(value)
     };
+    match statuses(rest, "status", OF_STATUS, number)? {
+        Statuses::One(op, value) => Ok(Check::Status { op, value }),
+        Statuses::Among(values) => Ok(Check::StatusIn(values)),
+    }
+}
+
+fn grpc_status(rest: &str) -> Read<Check> {
+    let number = |text: &str| {
+        let text = text.trim();
+        let code =
+            grpc::code_of(text).or_else(|| text.parse().ok().filter(|code| grpc::name_of(*code).is_some()));
+        code.ok_or_else(|| {
+            let found = draft(E0403, Default::default(), format!("`{text}` is no gRPC status"));
+            Box::new(found.label("must be 0 to 16, or a name such as NOT_FOUND"))
+        })
+    };
+    match statuses(rest, "grpc_status", OF_GRPC_STATUS, number)? {
+        Statuses::One(op, value) => Ok(Check::GrpcStatus { op, value }),
+        Statuses::Among(values) => Ok(Check::GrpcStatusIn(values)),
+    }
+}
+
+fn messages(rest: &str) -> Read<Check> {
+    let (op, value) = comparison(rest, "messages", OF_MESSAGES)?;
+    let count =
+        value.parse().map_err(|_| wrong(format!("`{value}` is no number of messages"), OF_MESSAGES))?;
+    Ok(Check::Messages { op, count })
+}
+
+/// What a status is compared with.
+enum Statuses {
+    One(Op, u16),
+    Among(Vec<u16>),
+}
+
+fn statuses(rest: &str, of: &str, expected: &str, number: impl Fn(&str) -> Read<u16>) -> Read<Statuses> {
     if let Some(list) = word(rest, "in") {
         let inside = list.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
         let Some(inside) = inside.filter(|inside| !inside.trim().is_empty()) else {
-            return Err(wrong(format!("`{list}` is no list of statuses"), OF_STATUS));
+            return Err(wrong(format!("`{list}` is no list of statuses"), expected));
         };
-        return inside.split(',').map(number).collect::<Read<_>>().map(Check::StatusIn);
+        return inside.split(',').map(number).collect::<Read<_>>().map(Statuses::Among);
     }
-    let (op, value) = comparison(rest, "status", OF_STATUS)?;
-    Ok(Check::Status { op, value: number(value)? })
+    let (op, value) = comparison(rest, of, expected)?;
+    Ok(Statuses::One(op, number(value)?))
 }
 
 fn json(text: &str) -> Read<Check> {

@@ -10,7 +10,7 @@ use super::flow::{Fragment, think};
 use super::targets::Lowered;
 use super::template::Scope;
 use super::ws::{self, Socket};
-use super::{request, targets};
+use super::{grpc, request, targets};
 use crate::codes::{E0318, E0701};
 use crate::ctx::{Ctx, draft};
 use crate::keys;
@@ -147,6 +147,7 @@ impl Env<'_> {
             "choose" => self.choose(value, key),
             "loop" => self.turns(value, key),
             "ws" => return ws::lower(self, value, key),
+            "grpc" => grpc::lower(self, value, key).map(|call| Step::Request(Box::new(call))),
             method => {
                 request::lower(self, method, value, key).map(|request| Step::Request(Box::new(request)))
             }

@@ -8,12 +8,12 @@ use crate::ctx::Ctx;
 use crate::node::{Kind, Node, Scalar, Value};
 
 /// Lowers a body. Holes stand inside JSON strings only; whoever fills them escapes the value.
-pub(super) fn lower(ctx: &Ctx<'_>, scope: &mut Scope<'_>, node: &Node) -> Option<Template> {
+pub(super) fn lower(ctx: &Ctx<'_>, scope: &mut Scope<'_>, node: &Node, what: &str) -> Option<Template> {
     let mut out = Builder::default();
-    write(ctx, scope, node, &mut out).then(|| out.finish())
+    write(ctx, scope, node, what, &mut out).then(|| out.finish())
 }
 
-fn write(ctx: &Ctx<'_>, scope: &mut Scope<'_>, node: &Node, out: &mut Builder) -> bool {
+fn write(ctx: &Ctx<'_>, scope: &mut Scope<'_>, node: &Node, what: &str, out: &mut Builder) -> bool {
     let mut whole = true;
     match &node.value {
         Value::Scalar(scalar) => return scalar_text(scope, node, scalar, out),
@@ -21,18 +21,18 @@ fn write(ctx: &Ctx<'_>, scope: &mut Scope<'_>, node: &Node, out: &mut Builder) -
             out.text("[");
             for (at, item) in items.iter().enumerate() {
                 out.text(if at > 0 { "," } else { "" });
-                whole &= write(ctx, scope, item, out);
+                whole &= write(ctx, scope, item, what, out);
             }
             out.text("]");
         }
         Value::Map(_) => {
             out.text("{");
-            let entries = ctx.mapping(node, node.span, "`json`").unwrap_or_default();
+            let entries = ctx.mapping(node, node.span, what).unwrap_or_default();
             for (at, (name, key, value)) in entries.into_iter().enumerate() {
                 out.text(if at > 0 { ",\"" } else { "\"" });
                 whole &= scope.append(key, name, out, &escaped);
                 out.text("\":");
-                whole &= write(ctx, scope, value, out);
+                whole &= write(ctx, scope, value, what, out);
             }
             out.text("}");
         }

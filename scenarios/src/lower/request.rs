@@ -3,12 +3,13 @@
 use peakdrill_drill_model::plan::{Check, Extract, Outcome, Part, Request, Source, Template};
 use peakdrill_timebase::NS_PER_MS;
 
+use super::check::Answers;
 use super::journeys::Env;
 use super::vars::BUILT_IN;
 use super::{body, check};
 use crate::codes::{E0210, E0310, E0311, E0316, E0317, E0319, E0406, E0409, E0412, E0427, E0701, W0801};
-use crate::ctx::{Ctx, Fields, draft, list_of, nearest};
-use crate::keys::{self, Block};
+use crate::ctx::{Fields, draft, list_of, nearest};
+use crate::keys;
 use crate::limits;
 use crate::node::{Node, Span, Value};
 
@@ -37,25 +38,26 @@ pub(super) fn lower(env: &mut Env<'_>, method: &str, value: &Node, key: Span) ->
     }
     let fields = env.ctx.fields(value, key, &keys::REQUEST)?;
     let target = target(env, fields.get("target"), key);
+    let spoken = target.is_none_or(|target| is_http(env, target, key));
     let values = values(env, &fields);
     let path_node = fields.get("path");
     let path = path_node.and_then(|node| path(env, node)).and_then(|path| body::query(env, &fields, path));
-    let mut headers = headers(env, &fields);
+    let mut headers = headers(env, &fields, "headers");
     let body = body::lower(env, &fields, &mut headers);
     env.scope.values.clear();
-    let timeout_ns =
-        fields.get("timeout").and_then(|node| env.ctx.duration(node, "`timeout`", TIMEOUT_RANGE_NS));
-    let checks = checks(env, &fields, check::lower);
-    let outcomes = outcomes(env, &fields, check::lower);
+    let timeout_ns = timeout(env, &fields);
+    let checks = checks(env, &fields, Answers::Http);
+    let outcomes = outcomes(env, &fields, Answers::Http);
     let step = name(env, &fields, path_node, &outcomes)?;
-    let extract = extract(env, &fields, &keys::EXTRACT);
-    let (target, path) = (target?, path?);
+    let extract = extract(env, &fields, Answers::Http);
+    let (target, path) = (target.filter(|_| spoken)?, path?);
     over_http(env, target, key)?;
-    let ws = None;
+    let (ws, grpc) = (None, None);
     Some(Request {
         step,
         target,
         method,
+        grpc,
         values,
         path,
         headers,
@@ -74,7 +76,7 @@ fn short(env: &mut Env<'_>, method: String, value: &Node, key: Span) -> Option<R
         env.ctx.push(draft(E0311, key, message).help("write `- get: /path`, or `- get: { path: /path }`"));
         return None;
     }
-    let target = target(env, None, key);
+    let target = target(env, None, key).filter(|target| is_http(env, *target, key));
     let path = path(env, value);
     let step = env.register(value.scalar()?.text.clone(), value.span, Vec::new());
     let (target, path) = (target?, path?);
@@ -92,6 +94,7 @@ fn over_http(env: &Env<'_>, target: u16, key: Span) -> Option<()> {
     None
 }
 
+/// Registers the step under its name, or under the text of its path or method.
 pub(super) fn name(
     env: &mut Env<'_>,
     fields: &Fields<'_>,
@@ -106,6 +109,20 @@ pub(super) fn name(
     }
     let path = path?;
     Some(env.register(path.scalar()?.text.clone(), path.span, outcomes))
+}
+
+/// Whether a target is spoken to by requests; that it is not is reported.
+fn is_http(env: &Env<'_>, target: u16, at: Span) -> bool {
+    let Some(target) = env.targets.get(usize::from(target)).filter(|target| target.is_grpc) else {
+        return true;
+    };
+    let message = format!("the target `{}` is a gRPC target: it is called by `grpc` steps", target.plan.name);
+    env.ctx.push(draft(E0319, at, message));
+    false
+}
+
+pub(super) fn timeout(env: &Env<'_>, fields: &Fields<'_>) -> Option<u64> {
+    fields.get("timeout").and_then(|node| env.ctx.duration(node, "`timeout`", TIMEOUT_RANGE_NS))
 }
 
 pub(super) fn target(env: &Env<'_>, node: Option<&Node>, key: Span) -> Option<u16> {
@@ -163,11 +180,12 @@ pub(super) fn path(env: &mut Env<'_>, node: &Node) -> Option<Template> {
     Some(template)
 }
 
-pub(super) fn headers(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Header> {
+/// What stands at a key, and what other keys set.
+pub(super) fn headers(env: &mut Env<'_>, fields: &Fields<'_>, at: &str) -> Vec<Header> {
     let mut out: Vec<Header> = Vec::new();
-    if let Some(node) = fields.get("headers") {
+    if let Some(node) = fields.get(at) {
         for (name, key, value) in
-            env.ctx.mapping(node, fields.key_span("headers"), "`headers`").unwrap_or_default()
+            env.ctx.mapping(node, fields.key_span(at), &format!("`{at}`")).unwrap_or_default()
         {
             let name = name.to_ascii_lowercase();
             if env.cookies && name == "cookie" {
@@ -296,8 +314,7 @@ fn basic(env: &mut Env<'_>, fields: &Fields<'_>) -> Option<Template> {
     Some(Template(vec![Part::Literal("Basic ".to_owned()), Part::Base64(Template(parts))]))
 }
 
-/// Values that are taken; `block` has the places where one may stand.
-pub(super) fn extract(env: &mut Env<'_>, fields: &Fields<'_>, block: &'static Block) -> Vec<Extract> {
+pub(super) fn extract(env: &mut Env<'_>, fields: &Fields<'_>, of: Answers) -> Vec<Extract> {
     let Some(node) = fields.get("extract") else { return Vec::new() };
     let entries = env.ctx.mapping(node, fields.key_span("extract"), "`extract`").unwrap_or_default();
     let mut out = Vec::new();
@@ -312,7 +329,7 @@ pub(super) fn extract(env: &mut Env<'_>, fields: &Fields<'_>, block: &'static Bl
         }
         // Known from here on even when its path is broken: one finding is enough.
         env.scope.extracted.insert(name.to_owned());
-        if let Some((from, default)) = source(env, key, value, block) {
+        if let Some((from, default)) = source(env, key, value, of) {
             out.push(Extract { name: name.to_owned(), from, default });
         }
     }
@@ -320,21 +337,22 @@ pub(super) fn extract(env: &mut Env<'_>, fields: &Fields<'_>, block: &'static Bl
 }
 
 /// Where a value stands, and what is taken when it does not.
-fn source(
-    env: &Env<'_>,
-    key: &Node,
-    value: &Node,
-    block: &'static Block,
-) -> Option<(Source, Option<String>)> {
+fn source(env: &Env<'_>, key: &Node, value: &Node, of: Answers) -> Option<(Source, Option<String>)> {
     let ctx = env.ctx;
     if !matches!(value.value, Value::Map(_)) {
         return Some((json_source(env, value)?, None));
     }
+    let block = if of == Answers::Message { &keys::WS_EXTRACT } else { &keys::EXTRACT };
     let fields = ctx.fields(value, key.span, block)?;
     let default = fields.get("default").map(|node| ctx.text(node, "`default`"));
     let (json, regex, header) = (fields.get("json"), fields.get("regex"), fields.get("header"));
     let source = match (json, regex, header) {
         (Some(node), None, None) => json_source(env, node),
+        (None, Some(node), None) if of == Answers::Grpc => {
+            let message = "a gRPC answer is no text: its values stand at JSON paths or in metadata";
+            ctx.push(draft(E0412, node.span, message).label("expected `json` or `header`"));
+            None
+        }
         (None, Some(node), None) => ctx.text(node, "`regex`").and_then(|text| match check::regex(&text) {
             Ok(()) => Some(Source::Regex(text.into_owned())),
             Err(found) => {
@@ -374,10 +392,7 @@ fn json_source(env: &Env<'_>, node: &Node) -> Option<Source> {
     }
 }
 
-/// How a check is read.
-pub(super) type ReadCheck = fn(&Ctx<'_>, &Node) -> Option<Check>;
-
-pub(super) fn outcomes(env: &Env<'_>, fields: &Fields<'_>, read: ReadCheck) -> Vec<Outcome> {
+pub(super) fn outcomes(env: &Env<'_>, fields: &Fields<'_>, of: Answers) -> Vec<Outcome> {
     let Some(node) = fields.get("outcome") else { return Vec::new() };
     let entries = env.ctx.mapping(node, fields.key_span("outcome"), "`outcome`").unwrap_or_default();
     if entries.len() > limits::MAX_OUTCOMES {
@@ -393,14 +408,14 @@ pub(super) fn outcomes(env: &Env<'_>, fields: &Fields<'_>, read: ReadCheck) -> V
             env.ctx.push(draft(E0210, key.span, format!("every step has the class `{name}`")));
             continue;
         }
-        if let Some(when) = read(env.ctx, value) {
+        if let Some(when) = check::lower(env.ctx, value, of) {
             out.push(Outcome { name: name.to_owned(), when });
         }
     }
     out
 }
 
-pub(super) fn checks(env: &Env<'_>, fields: &Fields<'_>, read: ReadCheck) -> Vec<Check> {
+pub(super) fn checks(env: &Env<'_>, fields: &Fields<'_>, of: Answers) -> Vec<Check> {
     let Some(node) = fields.get("check") else { return Vec::new() };
     if matches!(node.value, Value::Scalar(_)) && !node.is_null() {
         let found = draft(E0310, node.span, "`check` is a list");
@@ -408,5 +423,5 @@ pub(super) fn checks(env: &Env<'_>, fields: &Fields<'_>, read: ReadCheck) -> Vec
         return Vec::new();
     }
     let items = env.ctx.items(node, fields.key_span("check"), "`check`").unwrap_or_default();
-    items.iter().filter_map(|item| read(env.ctx, item)).collect()
+    items.iter().filter_map(|item| check::lower(env.ctx, item, of)).collect()
 }

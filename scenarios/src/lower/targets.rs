@@ -1,11 +1,12 @@
 //! Targets.
 
-use peakdrill_drill_model::plan::{Protocol, Target};
+use peakdrill_drill_model::plan::{MessageTypes, Protocol, Target};
 use peakdrill_timebase::NS_PER_MS;
+use peakdrill_wire_grpc::Schema;
 use url::Url;
 
-use super::reach;
-use crate::codes::{E0313, E0317, E0318, E0319, E0404, E0701};
+use super::{proto, reach};
+use crate::codes::{E0311, E0313, E0317, E0318, E0319, E0404, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -20,6 +21,10 @@ pub(crate) struct Lowered {
     pub(crate) host: String,
     /// The place of its URL.
     pub(crate) span: Span,
+    /// Whether it is called by `grpc` steps.
+    pub(crate) is_grpc: bool,
+    /// Its message types, where they are known before a server is asked.
+    pub(crate) schema: Option<Schema>,
 }
 
 pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Lowered> {
@@ -54,24 +59,35 @@ fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
     let known = url.as_ref();
     let known = known.map(|url| reach::Url { host: &url.host, port: url.port, secure: url.secure });
     let streams = reach::lower(ctx, fields, known.as_ref(), &mut plan);
-    plan.protocol = protocol(ctx, fields.get("protocol"), streams);
+    plan.protocol = protocol(ctx, fields.get("protocol"), streams, url.as_ref());
+    let is_grpc = url.as_ref().is_some_and(|url| url.is_grpc);
+    let (types, schema) = types(ctx, fields, url.as_ref());
     let (base_url, host) = url.map(|url| (url.base, url.host)).unwrap_or_default();
-    plan.base_url = base_url;
-    Lowered { plan, host, span: fields.get("base_url").map_or(fields.place, |node| node.span) }
+    (plan.base_url, plan.types) = (base_url, types);
+    let span = fields.get("base_url").map_or(fields.place, |node| node.span);
+    Lowered { plan, host, span, is_grpc, schema }
 }
 
-fn protocol(ctx: &Ctx<'_>, node: Option<&Node>, streams: Option<(u32, Span)>) -> Protocol {
-    let text = node.and_then(|node| Some((node, ctx.text(node, "`protocol`")?)));
-    match text.as_ref().map(|(node, text)| (*node, text.as_ref())) {
-        Some((_, "http2")) => {
-            let streams = streams.map_or(limits::DEFAULT_STREAMS, |(streams, _)| streams);
-            return Protocol::Http2 { streams };
+fn protocol(
+    ctx: &Ctx<'_>,
+    node: Option<&Node>,
+    streams: Option<(u32, Span)>,
+    url: Option<&BaseUrl>,
+) -> Protocol {
+    let is_grpc = url.is_some_and(|url| url.is_grpc);
+    let written = node.and_then(|node| Some((node, ctx.text(node, "`protocol`")?)));
+    match written.as_ref().map(|(node, text)| (*node, text.as_ref())) {
+        Some((_, "http2")) => return http2(streams),
+        None | Some((_, "grpc")) if is_grpc => return http2(streams),
+        Some((node, "http1")) if is_grpc => {
+            ctx.push(draft(E0319, node.span, "gRPC is spoken over HTTP/2").help("leave `protocol` out"));
+            return http2(streams);
         }
-        Some((node, "grpc")) => {
-            let draft = draft(E0313, node.span, "`protocol: grpc` is not built yet").label("not built yet");
-            ctx.push(draft.help("use `http1` or `http2`"));
+        Some((node, "grpc")) if url.is_some() => {
+            let help = "begin the target's `base_url` with `grpc://`, or `grpcs://` for TLS";
+            ctx.push(draft(E0319, node.span, "`protocol: grpc` is for gRPC targets").help(help));
         }
-        Some((node, _)) => _ = ctx.choice(node, "`protocol`", &["http1", "http2"]),
+        Some((node, _)) => _ = ctx.choice(node, "`protocol`", &["http1", "http2", "grpc"]),
         None => {}
     }
     if let Some((_, span)) = streams {
@@ -80,6 +96,10 @@ fn protocol(ctx: &Ctx<'_>, node: Option<&Node>, streams: Option<(u32, Span)>) ->
         ctx.push(draft(E0319, span, message));
     }
     Protocol::Http1
+}
+
+fn http2(streams: Option<(u32, Span)>) -> Protocol {
+    Protocol::Http2 { streams: streams.map_or(limits::DEFAULT_STREAMS, |(streams, _)| streams) }
 }
 
 fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<BaseUrl> {
@@ -91,7 +111,10 @@ fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<BaseUrl> {
             None
         }
         Err(why) => {
-            ctx.push(draft(E0404, node.span, why).help("write `http://host:port` or `https://host:port`"));
+            ctx.push(
+                draft(E0404, node.span, why)
+                    .help("write `http://host:port` or `https://host:port`, or `grpc://host:port` for gRPC"),
+            );
             None
         }
     }
@@ -104,6 +127,8 @@ pub(crate) struct BaseUrl {
     pub(crate) base: String,
     /// The host alone, lower case, IPv6 without brackets.
     pub(crate) host: String,
+    /// Whether it is `grpc://` or `grpcs://`.
+    pub(crate) is_grpc: bool,
     /// As written, or the scheme's own.
     pub(crate) port: u16,
     /// Over TLS.
@@ -114,14 +139,14 @@ pub(crate) struct BaseUrl {
 pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
-        Some("http" | "https" | "ws" | "wss") => {}
+        Some("http" | "https" | "ws" | "wss" | "grpc" | "grpcs") => {}
         Some("h2c") => return Err("`h2c://` is written `http://`, with `protocol: http2`".to_owned()),
-        Some(later @ ("grpc" | "grpcs")) => {
-            return Err(format!("the scheme `{later}://` is not built yet"));
-        }
-        _ => return Err(format!("`{text}` is no http, https, ws or wss URL")),
+        _ => return Err(format!("`{text}` is no http, https, ws, wss, grpc or grpcs URL")),
     }
-    let url = Url::parse(text).map_err(|why| format!("`{text}` is no URL: {why}"))?;
+    let is_grpc = scheme.is_some_and(|scheme| scheme.starts_with("grpc"));
+    // The parts of a URL with an own scheme are read as those of the web's.
+    let as_http = if is_grpc { text.replacen("grpc", "http", 1) } else { text.to_owned() };
+    let url = Url::parse(&as_http).map_err(|why| format!("`{text}` is no URL: {why}"))?;
     let Some(host) = url.host_str() else { return Err(format!("`{text}` has no host")) };
     if !url.username().is_empty() || url.password().is_some() {
         return Err("a URL may not hold a user or a password".to_owned());
@@ -129,10 +154,14 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("a target's URL has no query and no fragment".to_owned());
     }
+    if is_grpc && url.path() != "/" {
+        return Err("a gRPC target's URL has no path".to_owned());
+    }
     let host = host.trim_matches(['[', ']']).to_owned();
+    let base = url.as_str().trim_end_matches('/');
+    let base = if is_grpc { base.replacen("http", "grpc", 1) } else { base.to_owned() };
     let port = url.port_or_known_default().unwrap_or_default();
-    let secure = url.scheme() == "https";
-    Ok(BaseUrl { base: url.as_str().trim_end_matches('/').to_owned(), host, port, secure })
+    Ok(BaseUrl { base, host, is_grpc, port, secure: url.scheme() == "https" })
 }
 
 fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
@@ -148,6 +177,43 @@ fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
             .unwrap_or(default)
     };
     (read("connect", defaults.0), read("request", defaults.1))
+}
+
+/// Where the message types of a gRPC target are from, and what they are.
+fn types(
+    ctx: &Ctx<'_>,
+    fields: &Fields<'_>,
+    url: Option<&BaseUrl>,
+) -> (Option<MessageTypes>, Option<Schema>) {
+    let proto = fields.get("proto");
+    let reflection =
+        fields.get("reflection").and_then(|node| ctx.boolean(node, "`reflection`")) == Some(true);
+    let compiled = proto.map(|node| proto::compile(ctx, node, fields.key_span("proto")));
+    let is_grpc = url.is_some_and(|url| url.is_grpc);
+    if !is_grpc {
+        let given = ["proto", "reflection"].into_iter().find(|key| fields.get(key).is_some());
+        if let Some(key) = given.filter(|_| url.is_some()) {
+            let message = format!("`{key}` is for gRPC targets");
+            let help = "a gRPC target's `base_url` begins with `grpc://` or `grpcs://`";
+            ctx.push(draft(E0319, fields.key_span(key), message).help(help));
+        }
+        return (None, None);
+    }
+    match (compiled, reflection) {
+        (Some(_), true) => {
+            let message = "`proto` and `reflection` exclude each other";
+            ctx.push(draft(E0319, fields.key_span("reflection"), message));
+            (None, None)
+        }
+        (Some(Some(compiled)), false) => (Some(MessageTypes::Files(compiled.set)), Some(compiled.schema)),
+        (Some(None), false) => (None, None),
+        (None, true) => (Some(MessageTypes::Reflection), None),
+        (None, false) => {
+            let found = draft(E0311, fields.place, "a gRPC target needs the types of its messages");
+            ctx.push(found.help("write `proto: [file.proto]`, or `reflection: true` to ask the server"));
+            (None, None)
+        }
+    }
 }
 
 /// Reports a name that was used before in the same list.

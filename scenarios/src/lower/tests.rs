@@ -9,6 +9,9 @@ impl Files for Folder {
         if path == "more.yaml" {
             return Ok(b"fragments: { more: [ get: /more ] }\n".to_vec());
         }
+        if path == "x.proto" {
+            return Ok(b"syntax = 'proto3'; message M {} service S { rpc C(M) returns (M); }".to_vec());
+        }
         Ok(b"s,v\n0,1\n9,2\n".to_vec())
     }
 }
@@ -73,12 +76,26 @@ gates: [ { assert: "leaks == 0" } ]
 reports: [ { html: { path: a } }, { junit: { path: b } }, { markdown: { path: c } }, { json: { path: d } } ]
 "#;
 
+const CALLS: &str = r#"
+version: 1
+name: calls
+targets: { api: { base_url: "grpc://h", proto: [ x.proto ] } }
+journeys: { home: { steps: [ { grpc: { method: S/C } } ] } }
+load: { phases: [ { name: a, shape: { hold: { rate: 1/s, for: 1s } } } ] }
+"#;
+
+fn read_all() {
+    for text in [EVERYTHING, CALLS] {
+        let input = Input { name: "x", text, sets: &[], env: &|_| None, files: &Folder };
+        let parsed = super::parse(&input);
+        assert!(parsed.plan.is_some(), "{}", crate::render_human(&parsed.diagnostics, false));
+    }
+}
+
 #[test]
 fn every_key_of_the_tables_is_read() {
     asked::take();
-    let input = Input { name: "x", text: EVERYTHING, sets: &[], env: &|_| None, files: &Folder };
-    let parsed = super::parse(&input);
-    assert!(parsed.plan.is_some(), "{}", crate::render_human(&parsed.diagnostics, false));
+    read_all();
     let asked = asked::take();
     for block in all_blocks() {
         for field in block.fields.iter().filter(|field| field.state != State::NotBuilt) {
@@ -96,8 +113,7 @@ fn every_key_of_the_tables_is_read() {
 #[test]
 fn keys_that_are_not_built_are_never_asked_for() {
     asked::take();
-    let input = Input { name: "x", text: EVERYTHING, sets: &[], env: &|_| None, files: &Folder };
-    assert!(super::parse(&input).plan.is_some());
+    read_all();
     let asked = asked::take();
     for block in all_blocks() {
         for field in block.fields.iter().filter(|field| field.state == State::NotBuilt) {

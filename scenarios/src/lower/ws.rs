@@ -5,6 +5,7 @@ use peakdrill_drill_model::plan::{
     WsAct,
 };
 
+use super::check::Answers;
 use super::journeys::Env;
 use super::request::{self, TIMEOUT_RANGE_NS};
 use super::targets::Lowered;
@@ -49,7 +50,7 @@ pub(super) fn lower(env: &mut Env<'_>, node: &Node, key: Span) -> Vec<Step> {
     env.scope.values.clear();
     answer(env, &fields, &mut message);
     let step = request::name(env, &fields, fields.get("path"), &message.outcomes);
-    message.extract = request::extract(env, &fields, &keys::WS_EXTRACT);
+    message.extract = request::extract(env, &fields, Answers::Message);
     let (Some(connection), Some(receive), Some(step)) = (connection, receive, step) else {
         return Vec::new();
     };
@@ -131,7 +132,7 @@ fn opening(env: &mut Env<'_>, fields: &Fields<'_>, of: &Request) -> Option<Reque
     let empty = Node { span: fields.key_span("path"), value: Value::Map(Vec::new()) };
     let node = fields.get("open").unwrap_or(&empty);
     let open = env.ctx.fields(node, fields.key_span("open"), &keys::WS_OPEN)?;
-    let mut headers = request::headers(env, &open);
+    let mut headers = request::headers(env, &open, "headers");
     for (name, _) in &headers {
         if name.starts_with("sec-websocket-") {
             let found = draft(
@@ -197,7 +198,7 @@ fn payload(env: &mut Env<'_>, fields: &Fields<'_>, message: &mut Request) -> Mes
         return MessageKind::Text;
     };
     let (kind, body) = match name {
-        "json" => (MessageKind::Json, json_body::lower(env.ctx, &mut env.scope, node)),
+        "json" => (MessageKind::Json, json_body::lower(env.ctx, &mut env.scope, node, "`json`")),
         "send_file" => (MessageKind::Binary, body::file_at(env, node)),
         _ => (MessageKind::Text, env.scope.template(node, "`send`")),
     };
@@ -272,8 +273,8 @@ fn compared(parts: Vec<Part>) -> check::Read<Until> {
 fn answer(env: &mut Env<'_>, fields: &Fields<'_>, message: &mut Request) {
     message.timeout_ns =
         fields.get("timeout").and_then(|node| env.ctx.duration(node, "`timeout`", TIMEOUT_RANGE_NS));
-    message.checks = request::checks(env, fields, check::of_message);
-    message.outcomes = request::outcomes(env, fields, check::of_message);
+    message.checks = request::checks(env, fields, Answers::Message);
+    message.outcomes = request::outcomes(env, fields, Answers::Message);
 }
 
 /// A step that waits for nothing asks nothing of an answer, and does something.

@@ -357,7 +357,7 @@ fn machine(found: &[Finding], findings: &mut Findings) {
 }
 
 fn reach(target: &Target, findings: &mut Findings) {
-    let found = url::Url::parse(&target.base_url).ok().and_then(|url| {
+    let found = url::Url::parse(&target.web_url()).ok().and_then(|url| {
         Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
     });
     let Some((host, port)) = found else {

@@ -12,7 +12,7 @@ const RUNTIME_CRATES: [&str; 9] =
     ["tokio", "hyper", "hyper-util", "reqwest", "axum", "tonic", "sqlx", "socket2", "tracing"];
 
 /// Libraries that only some crates may see.
-const EXCLUSIVE: [(&str, &[&str]); 8] = [
+const EXCLUSIVE: [(&str, &[&str]); 10] = [
     ("tungstenite", &["tests/testkit"]),
     ("io-uring", &["crates/sockets"]),
     ("hdrhistogram", &["crates/latency"]),
@@ -21,6 +21,8 @@ const EXCLUSIVE: [(&str, &[&str]); 8] = [
     ("opentelemetry-proto", &["crates/collector"]),
     ("sqlparser", &["crates/shadow-rules"]),
     ("httparse", &["crates/wire-http1"]),
+    ("prost-reflect", &["crates/wire-grpc", "tests/testkit"]),
+    ("protox", &["scenarios", "tests/testkit"]),
 ];
 
 pub fn check(metadata: &Metadata) -> Result<Vec<Finding>, String> {

@@ -50,7 +50,7 @@ impl Bench {
         let payload = text.map(|text| (Kind::Text, text.as_bytes().to_vec()));
         let wanted = Some(Awaited { until, expected: Vec::new(), left: 1 });
         let message = Message { id, owner: OWNER, payload, wanted, keep_body: true };
-        let answer = Answer::new(Vec::new(), true);
+        let answer = Answer::new(Vec::new(), crate::answer::Wanted { body: true, frames: false });
         self.socket.say(message, answer, (AT, now_unix_s), [0; 4], &mut self.told);
         id
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn ok(text: &str) -> Check {
-    read(text).unwrap_or_else(|_| panic!("{text} is a check"))
+    read(text, Answers::Http).unwrap_or_else(|_| panic!("{text} is a check"))
 }
 
 #[test]
@@ -80,14 +80,15 @@ fn broken_checks_say_what_was_expected() {
         "statuses == 200",
         "bodysize < 1B",
     ] {
-        assert!(read(text).is_err(), "{text:?} is no check");
+        assert!(read(text, Answers::Http).is_err(), "{text:?} is no check");
     }
 }
 
 proptest! {
     #[test]
     fn no_text_panics(text in "(status|header|body|body size|\\$\\.a|\\$)? ?(==|!=|<|in|contains|matches)? ?\\PC{0,12}") {
-        let _ = read(&text);
+        let _ = read(&text, Answers::Http);
+        let _ = read(&text, Answers::Grpc);
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod errors;
 mod flow;
 #[cfg(test)]
 mod freeze;
+#[cfg(test)]
+mod grpc;
 mod http2;
 #[cfg(test)]
 mod http2_peers;

@@ -4,6 +4,7 @@
 mod command;
 mod demo;
 mod freeze;
+mod grpc;
 mod guards;
 mod hop;
 mod isolation;
