@@ -93,8 +93,11 @@ fn length([flag, a, b, c, d]: [u8; FRAME_HEAD_BYTES]) -> Result<usize, FrameErro
     }
 }
 
-/// The next message of a whole answer, and what stands behind it; `None` at the end.
-pub(crate) fn next_message(body: &[u8]) -> Result<Option<(&[u8], &[u8])>, FrameError> {
+/// A message, and what stands behind it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
+/// The next message of a whole answer; `None` at the end.
+pub(crate) fn next_message(body: &[u8]) -> Result<Option<Split<'_>>, FrameError> {
     if body.is_empty() {
         return Ok(None);
     }

@@ -14,6 +14,10 @@ use crate::answer::Buffers;
 use crate::driver::{Completion, ExchangeId, Submission};
 
 /// What is said over one connection.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be one more look-up for each answer over HTTP/1.1"
+)]
 pub(super) enum Talk {
     /// One exchange after the other. Each request is handed to the socket by itself.
     Http1(Http1),
