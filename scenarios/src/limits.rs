@@ -38,6 +38,8 @@ pub const MAX_TARGETS: usize = 100;
 pub const MAX_FEEDERS: usize = 100;
 /// Most rows of a feeder.
 pub const MAX_FEEDER_ROWS: usize = 2_000_000;
+/// Most objects of a data file that stand in one another.
+pub const MAX_JSON_DEPTH: usize = 128;
 /// Largest data file, in bytes.
 pub const MAX_DATA_FILE_BYTES: usize = 256 << 20;
 /// Largest file that a request sends, in bytes.
