@@ -7,6 +7,7 @@ pub mod frame;
 mod journey;
 pub mod ledger;
 pub mod outcome;
+pub mod pass;
 pub mod plan;
 pub mod search;
 pub mod shape;
