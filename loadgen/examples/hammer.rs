@@ -1,7 +1,7 @@
 //! Closed loop against the null server of the test kit: requests a second, and processor time per request.
 //!
-//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE [URL [TRANSPORT [PACING]]]]]`. With a rate over 0: an
-//! even open loop instead. With a URL: against that server.
+//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE [URL [TRANSPORT [PACING [STREAMS]]]]]]`. With a rate over 0: an
+//! even open loop instead. With a URL: against that server. With streams: over HTTP/2, with so many on each connection.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -9,8 +9,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use peakdrill_drill_model::plan::{
-    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Request, StepInfo,
-    Target, Template,
+    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Protocol, Request,
+    StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_latency::Histogram;
@@ -39,8 +39,7 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
             request_timeout_ns: 10 * NS_PER_S,
             max_connections: users as usize,
             exact_connections: true,
-            tls_ca: None,
-            tls_insecure: false,
+            ..Target::default()
         }],
         shadow: None,
         isolation: Isolation::default(),
@@ -91,6 +90,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let clock = OsClock::new();
     let mut plan = plan(&url, users, seconds, rate);
     plan.load.pacing = pacing;
+    if let (Some(streams), [target]) = (args.next(), plan.targets.as_mut_slice()) {
+        let streams: u32 = streams.parse()?;
+        target.protocol = Protocol::Http2 { streams };
+        target.max_connections = users.div_ceil(streams.max(1)) as usize;
+    }
     let at = clock.mono().plus(NS_PER_S / 2);
     let (engine, batches) = start(Config { transport, ..Config::new(Arc::new(plan), "hammer", clock, at) })?;
     let (mut latency, mut service, mut lateness) = (Histogram::new(), Histogram::new(), Histogram::new());

@@ -17,10 +17,12 @@ const BUFFER_MAX_BYTES: usize = 8 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The field lines, and behind them the body or its beginning.
+    /// The field lines, behind them the body or its beginning, and behind that the lines of trailer fields.
     bytes: Vec<u8>,
     fields: usize,
     lengths: NameLengths,
+    /// Where the trailer fields begin, if there are any.
+    trailers: Option<usize>,
     /// Whether the whole body is kept.
     keep_body: bool,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// An answer still to be read, into a buffer that is empty.
     pub(crate) fn new(buffer: Vec<u8>, keep_body: bool) -> Self {
-        Self { status: 0, bytes: buffer, fields: 0, lengths: NameLengths::default(), keep_body }
+        Self { bytes: buffer, keep_body, ..Self::default() }
     }
 
     pub(crate) fn fields(&self) -> Fields<'_> {
@@ -37,7 +39,13 @@ impl Answer {
 
     /// The body, or its beginning.
     pub(crate) fn content(&self) -> &[u8] {
-        self.bytes.get(self.fields..).unwrap_or_default()
+        self.bytes.get(self.fields..self.trailers.unwrap_or(self.bytes.len())).unwrap_or_default()
+    }
+
+    /// The trailer section, which comes over HTTP/2 alone.
+    pub(crate) fn trailers(&self) -> Fields<'_> {
+        let lines = self.trailers.and_then(|at| self.bytes.get(at..));
+        Fields::new(lines.unwrap_or_default())
     }
 
     pub(crate) fn into_buffer(self) -> Vec<u8> {
@@ -57,6 +65,13 @@ impl Sink for Answer {
         let room = BODY_START_BYTES.saturating_sub(self.content().len());
         let part = if self.keep_body { part } else { part.get(..room).unwrap_or(part) };
         self.bytes.extend_from_slice(part);
+    }
+}
+
+impl peakdrill_wire_http2::Sink for Answer {
+    fn trailers(&mut self, fields: Fields<'_>) {
+        self.trailers = Some(self.bytes.len());
+        self.bytes.extend_from_slice(fields.as_bytes());
     }
 }
 
@@ -91,6 +106,17 @@ mod tests {
             assert_eq!((answer.status, answer.fields().get("A")), (200, Some(&b"b"[..])));
             assert_eq!(answer.content(), vec![b'x'; kept]);
         }
+    }
+
+    #[test]
+    fn trailers_are_kept_apart_from_the_body() {
+        let mut answer = Answer::new(Vec::new(), true);
+        answer.head(200, Fields::new(b"a: b\r\n"));
+        answer.body(b"body");
+        assert_eq!(answer.trailers().as_bytes(), b"");
+        peakdrill_wire_http2::Sink::trailers(&mut answer, Fields::new(b"grpc-status: 0\r\n"));
+        assert_eq!((answer.content(), answer.fields().as_bytes()), (&b"body"[..], &b"a: b\r\n"[..]));
+        assert_eq!(answer.trailers().get("grpc-status"), Some(&b"0"[..]));
     }
 
     #[test]

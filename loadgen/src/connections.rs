@@ -4,40 +4,54 @@
 //! before the answer is complete is an error of its own class.
 
 mod connection;
+mod greeting;
+mod handing;
 mod http1;
+mod http2;
+mod owned;
+mod per_user;
 mod pool;
 mod preopen;
 mod ready;
+mod renew;
 mod secured;
 mod talk;
+mod websocket;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_sockets::{Event, Handed, Sockets};
+use peakdrill_sockets::{Event, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{Id, JoinSet};
 
 use crate::alarm::register;
-use crate::answer::{Answer, Buffers};
-use crate::dial::Stream;
-use crate::driver::{Completion, Driver, ExchangeId, NotSent, Submission, Submitted};
+use crate::dial::{Dialed, Stream};
+use crate::driver::{Completion, Driver, ExchangeId, NotSent, Passed, Submission, Submitted};
 use crate::error::StartError;
 use crate::extract::Fault;
-use connection::{Connection, Writing};
-use http1::Http1;
-pub use pool::CONNECTING_MAX;
-use pool::Pool;
+use crate::message::Message;
+use connection::{Connection, Life, Writing};
+use greeting::open;
+use handing::Back;
+use owned::Owned;
+pub use owned::WS_LEAVE_MAX_MS;
 pub(crate) use pool::PoolConfig;
+pub use pool::{CONNECTING_MAX, CONNECTING_USERS_MAX};
+use pool::{Errand, Pool, Waiting};
 use ready::Ready;
+pub(crate) use renew::Lifetime;
 use secured::Secured;
-use talk::Talk;
+use talk::{Talk, Told, Turn};
+pub use websocket::{
+    WS_KEPT_MAX, WS_KEPT_MAX_BYTES, WS_MESSAGE_MAX_BYTES, WS_PASSED_MAX, WS_PASSED_MAX_BYTES,
+};
 
 /// Most that is read at once from a connection in TLS, in bytes. One piece of memory serves all of them.
 const ROOM_BYTES: usize = 64 * 1024;
@@ -73,12 +87,15 @@ pub(crate) struct Connections {
     /// Connections in TLS whose turn it is, last first.
     turns: Vec<usize>,
     room: Box<[u8]>,
-    dials: JoinSet<Result<Stream, Fault>>,
-    /// The pools that these are for.
-    dialing: HashMap<Id, usize>,
-    /// At most two per exchange in flight.
-    completions: VecDeque<Completion>,
-    buffers: Buffers,
+    dials: JoinSet<Result<(Dialed, Talk), Fault>>,
+    /// The pools that these are for, and what they are opened for.
+    dialing: HashMap<Id, (usize, Errand)>,
+    /// What talks tell.
+    told: Told,
+    /// Connections whose talks have something to send.
+    unsent: Vec<usize>,
+    /// Those that belong to journeys.
+    owned: Owned,
     /// Nothing that waits is to be sent any more.
     stopped: bool,
     closing: bool,
@@ -107,8 +124,9 @@ impl Connections {
             room: vec![0; ROOM_BYTES].into_boxed_slice(),
             dials: JoinSet::new(),
             dialing: HashMap::new(),
-            completions: VecDeque::new(),
-            buffers: Buffers::default(),
+            told: Told::default(),
+            unsent: Vec::new(),
+            owned: Owned::new()?,
             stopped: false,
             closing: false,
         })
@@ -119,11 +137,11 @@ impl Connections {
         let now = self.clock.mono();
         while !self.closing
             && let Some(pool) = self.pools.get_mut(place)
-            && pool.wants_another(now)
+            && let Some(errand) = pool.wants_another(now)
         {
-            let dialer = Arc::clone(&pool.dialer);
-            let dial = self.dials.spawn(async move { dialer.dial().await });
-            self.dialing.insert(dial.id(), place);
+            let (dialer, protocol) = (Arc::clone(&pool.dialer), pool.protocol);
+            let dial = self.dials.spawn(async move { open(&dialer, protocol).await });
+            self.dialing.insert(dial.id(), (place, errand));
         }
     }
 
@@ -136,39 +154,41 @@ impl Connections {
                 let detail = format!("opening it broke down: {broken}");
                 (broken.id(), Err(Fault { class: ErrorClass::Connect, detail }))
             });
-            let Some(place) = self.dialing.remove(&id) else { continue };
+            let Some((place, errand)) = self.dialing.remove(&id) else { continue };
             let Some(pool) = self.pools.get_mut(place) else { continue };
             match result {
-                Ok(stream) => {
+                Ok((dialed, talk)) => {
                     pool.has_opened();
-                    self.add(place, stream);
+                    self.add((place, errand), dialed, talk);
                 }
                 Err(fault) => {
-                    let completion = pool.has_failed(fault, self.clock.mono());
-                    self.completions.extend(completion);
+                    let completion = pool.has_failed(errand, fault, self.clock.mono());
+                    self.told.completions.extend(completion);
                 }
             }
             self.open_more(place);
         }
     }
 
-    fn add(&mut self, place: usize, stream: Stream) {
-        let (entry, now) = (self.connections.vacant_entry(), self.clock.mono());
-        let (key, talk) = (entry.key(), Talk::Http1(Http1::new()));
+    fn add(&mut self, (place, errand): (usize, Errand), Dialed { stream, peer }: Dialed, talk: Talk) {
+        let (entry, opened_at) = (self.connections.vacant_entry(), self.clock.mono());
+        let Some(pool) = self.pools.get(place) else { return };
+        let life = Life { opened_at, until: pool.renewal.until(pool.opened, opened_at), peer };
+        let key = entry.key();
         match stream {
             Stream::Tls(stream) => {
                 let secured = Secured::new(*stream, self.ready.bell(key));
-                entry.insert(Connection::new(place, talk, Some(Box::new(secured)), now));
+                entry.insert(Connection::new(place, talk, Some(Box::new(secured)), life));
                 self.secured += 1;
                 // Its first turn makes it watched.
                 if self.turn_of(key) {
-                    self.free(key);
+                    self.employ(key, errand);
                 }
             }
             Stream::Plain(stream) => {
-                entry.insert(Connection::new(place, talk, None, now));
+                entry.insert(Connection::new(place, talk, None, life));
                 match stream.into_std().and_then(|socket| self.sockets.add(key, socket)) {
-                    Ok(()) => self.free(key),
+                    Ok(()) => self.employ(key, errand),
                     Err(_) => self.close(key),
                 }
             }
@@ -183,14 +203,19 @@ impl Connections {
         let Connection { talk, writing, secured: Some(secured), .. } = connection else {
             return true;
         };
-        let told = &mut self.completions;
-        let turn = secured.turn(talk, writing, &mut self.room, &mut self.buffers, told, self.clock);
+        let turn = secured.turn(talk, writing, &mut self.room, &mut self.told, self.clock);
+        self.turned(key, turn);
+        turn.open
+    }
+
+    /// After a turn of a connection: it is closed, or may have room.
+    fn turned(&mut self, key: usize, turn: Turn) {
+        self.send_back();
         if !turn.open {
             self.close(key);
         } else if turn.freed {
             self.free(key);
         }
-        turn.open
     }
 
     /// Waits for sockets, and takes in what happened to them; whether anything did.
@@ -200,7 +225,7 @@ impl Connections {
             return false;
         }
         self.failed_waits = 0;
-        let Self { clock, sockets, connections, completions, buffers, over, freed, .. } = self;
+        let Self { clock, sockets, connections, told, over, freed, .. } = self;
         let waited = sockets.received_before().then(|| clock.mono());
         let mut any = false;
         self.drained = sockets.drain(|key, event| {
@@ -208,15 +233,17 @@ impl Connections {
             let Some(Connection { talk, writing, .. }) = connections.get_mut(key) else { return };
             let at = || waited.unwrap_or_else(|| clock.mono());
             let turn = match event {
-                Event::Received(bytes) => talk.received(bytes, at(), *writing, completions),
-                Event::Ended(broken) => talk.ended(broken.as_ref(), at(), completions),
+                Event::Received(bytes) => talk.received(bytes, at(), *writing, told),
+                Event::Ended(broken) => talk.ended(broken.as_ref(), at(), told),
                 Event::Sent(buffer) => {
                     *writing = Writing::Done;
-                    return buffers.give(buffer);
+                    talk.give(buffer, &mut told.buffers);
+                    Turn { freed: talk.is_shared() || talk.has_out(), open: true }
                 }
                 Event::NotSent(buffer) => {
                     *writing = Writing::Failed;
-                    return buffers.give(buffer);
+                    told.buffers.give(buffer);
+                    Turn { freed: talk.is_shared(), open: true }
                 }
             };
             if !turn.open {
@@ -225,6 +252,7 @@ impl Connections {
                 freed.push(key);
             }
         });
+        self.send_back();
         while let Some(key) = self.over.pop() {
             self.close(key);
         }
@@ -267,136 +295,35 @@ impl Connections {
             cx.waker().wake_by_ref();
         }
     }
-
-    fn close(&mut self, key: usize) {
-        if let Some(connection) = self.connections.try_remove(key) {
-            let Connection { pool: place, used, opened_at, listed, .. } = connection;
-            match connection.secured {
-                Some(_) => self.secured -= 1,
-                None => self.sockets.remove(key),
-            }
-            if let Some(pool) = self.pools.get_mut(place) {
-                pool.has_closed(key, listed, used, opened_at);
-            }
-            self.open_more(place);
-        }
-    }
-
-    /// A connection may have room: it takes what has waited longest, or its pool gets to know.
-    fn free(&mut self, key: usize) {
-        loop {
-            let Some(connection) = self.connections.get_mut(key).filter(|known| !known.listed) else {
-                return;
-            };
-            let place = connection.pool;
-            let Some(pool) = self.pools.get_mut(place).filter(|_| connection.talk.has_room()) else { return };
-            let Some((since, job)) = pool.waiting.pop_front() else {
-                connection.listed = true;
-                return pool.put(key);
-            };
-            let id = job.id;
-            match self.hand_over(key, job) {
-                Ok(at) => self.completions.push_back(Completion::Sent { id, at }),
-                Err(Back::Expired(at)) => {
-                    self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
-                }
-                Err(Back::Closed(job)) => return self.put_off(since, job),
-            }
-        }
-    }
-
-    /// Hands a request to a connection that has room, and tells when. When that has ended, it is not there any more.
-    fn hand_over(&mut self, key: usize, job: Submission) -> Result<MonoNs, Back> {
-        let Some(connection) = self.connections.get_mut(key) else {
-            return Err(Back::Closed(job));
-        };
-        let at = self.clock.mono();
-        if job.not_after_unix_s <= self.clock.unix_of(at).seconds().max(0).unsigned_abs() {
-            return Err(Back::Expired(at));
-        }
-        let Submission { id, method, keep_body, wire, .. } = job;
-        match &mut connection.talk {
-            Talk::Http1(talk) => talk.begin(id, method, Answer::new(self.buffers.take(), keep_body)),
-        }
-        connection.used = true;
-        self.transmit(key, wire).map(|()| at).map_err(|wire| {
-            self.close(key);
-            Back::Closed(Submission { wire, ..job })
-        })
-    }
-
-    /// Hands bytes to the socket of a connection, or gives them back: then it has ended, and nothing of them was sent.
-    fn transmit(&mut self, key: usize, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
-        let Some(connection) = self.connections.get_mut(key) else { return Err(bytes) };
-        connection.writing = match &mut connection.secured {
-            Some(secured) => secured.send(bytes, &mut self.buffers),
-            None => match self.sockets.send(key, bytes) {
-                Handed::Refused(bytes) => return Err(bytes),
-                Handed::UnderWay => Writing::UnderWay,
-                Handed::Sent(buffer) => {
-                    self.buffers.give(buffer);
-                    Writing::Done
-                }
-            },
-        };
-        Ok(())
-    }
-
-    /// Whether a connection that was taken off its pool's list has room still.
-    fn is_ready(&mut self, key: usize) -> bool {
-        let Some(connection) = self.connections.get_mut(key) else { return false };
-        connection.listed = false;
-        // What has happened to it may be that it has ended.
-        let has_news = connection.secured.as_ref().is_some_and(|secured| secured.has_news());
-        !(has_news && connection.talk.is_idle()) || self.turn_of(key)
-    }
-
-    /// A request that nothing of was sent waits for another connection, before the others.
-    fn put_off(&mut self, since: MonoNs, job: Submission) {
-        let (place, id) = (job.target, job.id);
-        if self.stopped {
-            let (at, why) = (self.clock.mono(), NotSent::Stopped);
-            return self.completions.push_back(Completion::NotSent { id, at, why });
-        }
-        if let Some(pool) = self.pools.get_mut(place) {
-            pool.waiting.push_front((since, job));
-        }
-        self.open_more(place);
-    }
-}
-
-/// A request that was not sent.
-enum Back {
-    /// Its token has run out.
-    Expired(MonoNs),
-    /// The connection has ended: another one may take it.
-    Closed(Submission),
 }
 
 impl Driver for Connections {
     fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.take()
+        self.told.buffers.take()
     }
 
     fn recycle(&mut self, buffer: Vec<u8>) {
-        self.buffers.give(buffer);
+        self.told.buffers.give(buffer);
     }
 
     fn submit(&mut self, mut job: Submission) -> Submitted {
-        let (place, id) = (job.target, job.id);
-        while let Some(key) = self.pools.get_mut(place).and_then(Pool::take) {
+        let (place, user) = (job.target, job.id.key);
+        while let Some(key) = self.pools.get_mut(place).and_then(|pool| pool.take(user)) {
             if !self.is_ready(key) {
+                self.free(key);
                 continue;
             }
             let result = self.hand_over(key, job);
             match result {
                 Ok(at) => {
-                    self.free(key);
+                    if self.connections.get(key).is_some_and(Connection::has_room) {
+                        self.free(key);
+                    }
                     return Submitted { at, sent: true };
                 }
-                Err(Back::Expired(at)) => {
+                Err(Back::Expired(job, at)) => {
                     self.free(key);
-                    self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Expired });
+                    self.told.completions.push_back(job.not_sent(at, NotSent::Expired));
                     return Submitted { at, sent: false };
                 }
                 Err(Back::Closed(back)) => job = back,
@@ -404,18 +331,36 @@ impl Driver for Connections {
         }
         let at = self.clock.mono();
         if let Some(pool) = self.pools.get_mut(place) {
-            pool.waiting.push_back((at, job));
+            pool.waiting.push_back(Waiting::new(at, job));
         }
         self.open_more(place);
         Submitted { at, sent: false }
     }
 
-    fn cancel(&mut self, id: ExchangeId) {
+    fn cancel(&mut self, id: ExchangeId) -> Passed {
         let found = self.connections.iter().find(|(_, connection)| connection.talk.carries(id));
         match found.map(|(key, _)| key) {
-            Some(key) => self.close(key),
-            None => self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|(_, job)| job.id != id)),
+            Some(key) => self.give_up(key, id),
+            None => {
+                self.pools.iter_mut().for_each(|pool| pool.waiting.retain(|waiting| waiting.job.id != id));
+                Passed::default()
+            }
         }
+    }
+
+    fn say(&mut self, message: Message) -> Submitted {
+        self.say_over(message)
+    }
+
+    fn leave(&mut self, key: u32, birth: u32, sockets: u8) {
+        self.close_own(key);
+        if sockets != 0 {
+            self.leave_all(key, birth, sockets);
+        }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.owned.is_leaving()
     }
 
     fn is_alone(&self) -> bool {
@@ -423,6 +368,7 @@ impl Driver for Connections {
     }
 
     fn flush(&mut self) {
+        self.send_out();
         self.sockets.flush();
     }
 
@@ -432,11 +378,13 @@ impl Driver for Connections {
 
     fn wait(&mut self, limit_ns: u64, patience_ns: u64) {
         self.watch(false);
+        self.send_out();
         self.move_sockets(Duration::from_nanos(limit_ns), Duration::from_nanos(patience_ns));
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) {
         self.dialed(cx);
+        self.send_out();
         self.turn_sockets(cx);
         let collected = self.turns.is_empty();
         if collected {
@@ -447,6 +395,7 @@ impl Driver for Connections {
             let Some(key) = self.turns.pop() else { break };
             self.turn_of(key);
         }
+        self.send_out();
         // What came onto the list since it was collected in another turn has woken nobody who looked at it.
         if !collected || !self.turns.is_empty() {
             cx.waker().wake_by_ref();
@@ -462,37 +411,40 @@ impl Driver for Connections {
     }
 
     fn next(&mut self) -> Option<Completion> {
-        self.completions.pop_front()
+        self.told.completions.pop_front()
     }
 
     fn has_next(&self) -> bool {
-        !self.completions.is_empty()
+        !self.told.completions.is_empty()
     }
 
     fn tick(&mut self, now: MonoNs) {
         for place in 0..self.pools.len() {
             while let Some(completion) = self.pools.get_mut(place).and_then(|pool| pool.expire(now)) {
-                self.completions.push_back(completion);
+                self.told.completions.push_back(completion);
             }
+            self.renew(place, now);
             self.open_more(place);
         }
+        self.end_leaves(now);
     }
 
     fn withdraw(&mut self, at: MonoNs) {
         self.stopped = true;
-        for (_, job) in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
-            let id = job.id;
-            self.completions.push_back(Completion::NotSent { id, at, why: NotSent::Stopped });
+        for waiting in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
+            self.told.completions.push_back(waiting.job.not_sent(at, NotSent::Stopped));
         }
     }
 
     fn abort(&mut self) {
         self.closing = true;
         self.dials.abort_all();
+        self.unsent.clear();
         self.connections.clear();
+        self.owned.clear();
         self.sockets.clear();
         self.secured = 0;
-        self.completions.clear();
+        self.told.completions.clear();
         self.pools.iter_mut().for_each(|pool| pool.waiting.clear());
     }
 

@@ -2,7 +2,11 @@
 
 mod date;
 
+use std::convert::Infallible;
+
 use peakdrill_wire_http1::{Fields, is_field_value};
+
+use crate::form::Form;
 
 /// Cookies of one journey, at most (RFC 6265, 6.1, asks for 50 a domain).
 pub const COOKIES_MAX: usize = 50;
@@ -66,24 +70,33 @@ impl Jar {
         self.bytes = 0;
     }
 
-    /// Appends the `cookie` field for a request whose request line `wire` begins with, if there is anything to send.
-    /// Notes the path: cookies of the answer that have none belong to its folder.
-    pub(crate) fn put(&mut self, origin: Origin<'_>, now_unix_s: i64, wire: &mut Vec<u8>) {
+    /// Notes what is asked for: the target of the request, from which the query is cut. Cookies of the answer that have
+    /// no path belong to its folder.
+    pub(crate) fn note(&mut self, target: &[u8]) {
         self.requested.clear();
-        self.requested.extend_from_slice(path_of(wire));
+        self.requested.extend_from_slice(target.split(|c| *c == b'?').next().unwrap_or_default());
+    }
+
+    /// Appends the `cookie` field for the request that was noted, if there is anything to send.
+    pub(crate) fn put(&self, origin: Origin<'_>, now_unix_s: i64, form: Form, wire: &mut Vec<u8>) {
         let fits = |cookie: &&Cookie| {
             cookie.target == origin.target
                 && (origin.tls || !cookie.secure)
                 && cookie.expires_unix_s > now_unix_s
                 && path_matches(&self.requested, cookie.path())
         };
-        for (at, cookie) in self.cookies.iter().filter(fits).enumerate() {
-            wire.extend_from_slice(if at == 0 { b"cookie: " } else { b"; " });
-            wire.extend_from_slice(cookie.pair());
+        let mut cookies = self.cookies.iter().filter(fits).peekable();
+        if cookies.peek().is_none() {
+            return;
         }
-        if wire.last() != Some(&b'\n') {
-            wire.extend_from_slice(b"\r\n");
-        }
+        form.put_name(wire, "cookie", true);
+        let Ok(()) = form.put_value::<Infallible>(wire, |wire| {
+            for (at, cookie) in cookies.enumerate() {
+                wire.extend_from_slice(if at == 0 { b"" } else { b"; " });
+                wire.extend_from_slice(cookie.pair());
+            }
+            Ok(())
+        });
     }
 
     /// Takes what an answer sets. What is not for this host is left out, as a browser would (RFC 6265, 5.3).
@@ -180,12 +193,6 @@ impl Jar {
         }
         Ok(())
     }
-}
-
-/// The path of a request line, without the query.
-fn path_of(wire: &[u8]) -> &[u8] {
-    let target = wire.split(|c| *c == b' ').nth(1).unwrap_or_default();
-    target.split(|c| *c == b'?').next().unwrap_or_default()
 }
 
 /// The default path of a cookie (RFC 6265, 5.1.4).

@@ -1,8 +1,12 @@
 //! Opens connections, and names what went wrong.
 
+mod book;
+mod local;
+mod route;
+
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::outcome::ErrorClass;
@@ -12,30 +16,31 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub use self::book::{ADDRESSES_MAX, AVOIDED_S, TRIES_MAX};
+pub(crate) use self::route::Route;
+pub use self::route::{DNS_TTL_S, Resolver};
 use crate::error::StartError;
 use crate::extract::Fault;
 use crate::target::Address;
 
-/// How long resolved addresses are used, in seconds.
-pub const DNS_TTL_S: u64 = 30;
-/// Most addresses of a name that are tried.
-pub const ADDRESSES_MAX: usize = 16;
-
 /// Opens connections to one target.
 pub(crate) struct Dialer {
-    address: Address,
+    name: String,
+    pub(crate) route: Arc<Route>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
-    resolved: Mutex<Option<Resolved>>,
 }
-
-/// Addresses, and since when they are known.
-type Resolved = (Instant, Vec<SocketAddr>);
 
 /// A connection: in the clear or in TLS.
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection, and where to.
+pub(crate) struct Dialed {
+    pub(crate) stream: Stream,
+    pub(crate) peer: SocketAddr,
 }
 
 fn fault(class: ErrorClass, detail: impl ToString) -> Fault {
@@ -47,19 +52,21 @@ impl Dialer {
     pub(crate) fn new(
         target: &Target,
         address: &Address,
+        route: Arc<Route>,
         connector: Option<TlsConnector>,
     ) -> Result<Self, StartError> {
         let tls = if let Some(connector) = connector {
-            let name = ServerName::try_from(address.domain.clone()).map_err(|error| StartError::Target {
+            let name = target.tls.server_name.as_ref().unwrap_or(&address.domain);
+            let name = ServerName::try_from(name.clone()).map_err(|error| StartError::Target {
                 target: address.name.clone(),
-                because: error.to_string(),
+                because: format!("`{name}`: {error}"),
             })?;
             Some((connector, name))
         } else {
             None
         };
         let timeout = Duration::from_nanos(target.connect_timeout_ns);
-        Ok(Self { address: address.clone(), tls, timeout, resolved: Mutex::default() })
+        Ok(Self { name: address.name.clone(), route, tls, timeout })
     }
 
     /// The limit for opening a connection.
@@ -68,24 +75,32 @@ impl Dialer {
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.address.name
+        &self.name
     }
 
-    /// Opens a connection, TLS included, within the target's limit.
-    pub(crate) async fn dial(&self) -> Result<Stream, Fault> {
+    /// Opens a connection within the target's limit, name service and TLS included.
+    pub(crate) async fn dial(&self) -> Result<Dialed, Fault> {
         match tokio::time::timeout(self.timeout, self.connect()).await {
             Ok(result) => result,
             Err(_) => Err(fault(ErrorClass::ConnectTimeout, "no connection in time")),
         }
     }
 
-    async fn connect(&self) -> Result<Stream, Fault> {
+    /// Tries the target's addresses. None of them may use up the time of those that are left.
+    async fn connect(&self) -> Result<Dialed, Fault> {
+        let until = Instant::now() + self.timeout;
         let mut last = fault(ErrorClass::Dns, "the name has no address");
-        for address in self.resolve().await? {
-            match TcpStream::connect(address).await {
-                Ok(tcp) => return self.secure(tcp).await,
-                Err(error) => last = fault(connect_class(&error), format!("{address}: {error}")),
+        let peers = self.route.turn().await?;
+        let tries = peers.len();
+        for (k, peer) in peers.into_iter().enumerate() {
+            let left = u32::try_from(tries - k).unwrap_or(u32::MAX);
+            let limit = until.saturating_duration_since(Instant::now()) / left;
+            match tokio::time::timeout(limit, self.route.local.connect(peer)).await {
+                Ok(Ok(tcp)) => return self.secure(tcp).await.map(|stream| Dialed { stream, peer }),
+                Ok(Err((kind, text))) => last = fault(connect_class(kind), text),
+                Err(_) => last = fault(ErrorClass::ConnectTimeout, format!("{peer}: no connection in time")),
             }
+            self.route.avoid(peer);
         }
         Err(last)
     }
@@ -100,28 +115,10 @@ impl Dialer {
             }
         }
     }
-
-    async fn resolve(&self) -> Result<Vec<SocketAddr>, Fault> {
-        let Address { domain, port, .. } = &self.address;
-        if let Ok(ip) = domain.parse() {
-            return Ok(vec![SocketAddr::new(ip, *port)]);
-        }
-        let resolved = || self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, known)) = &*resolved()
-            && at.elapsed().as_secs() < DNS_TTL_S
-        {
-            return Ok(known.clone());
-        }
-        let found = tokio::net::lookup_host((domain.as_str(), *port)).await;
-        let found = found.map_err(|error| fault(ErrorClass::Dns, format!("{domain}: {error}")))?;
-        let found: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
-        *resolved() = Some((Instant::now(), found.clone()));
-        Ok(found)
-    }
 }
 
-fn connect_class(error: &io::Error) -> ErrorClass {
-    match error.kind() {
+fn connect_class(kind: io::ErrorKind) -> ErrorClass {
+    match kind {
         io::ErrorKind::ConnectionRefused => ErrorClass::ConnectRefused,
         io::ErrorKind::TimedOut => ErrorClass::ConnectTimeout,
         _ => ErrorClass::Connect,

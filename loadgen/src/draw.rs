@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Hole(u32),
     /// The second draw at a place in a journey.
     Second(u32),
+    /// How long a connection lives.
+    Lifetime,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::Uuid(n) => 5 << 40 | u64::from(n),
             Self::Second(n) => 6 << 40 | u64::from(n),
             Self::Hole(n) => 7 << 40 | u64::from(n),
+            Self::Lifetime => 8 << 40,
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::task::Context;
 
+use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::MonoNs;
 use peakdrill_wire_http1::Method;
 
 use crate::answer::Answer;
 use crate::extract::Fault;
+use crate::message::Message;
 
 /// Names one exchange of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +24,76 @@ pub(crate) struct ExchangeId {
 pub(crate) struct Submission {
     pub(crate) id: ExchangeId,
     pub(crate) target: usize,
-    /// The request as it goes out.
+    /// The request as it goes out: its head in the form of the target's protocol, and its body.
     pub(crate) wire: Vec<u8>,
+    /// Where the body begins.
+    pub(crate) head_bytes: usize,
     pub(crate) method: Method,
     /// Whether the whole body is wanted, or its beginning.
     pub(crate) keep_body: bool,
     /// The Unix second from which it must not be sent any more.
     pub(crate) not_after_unix_s: u64,
+    /// It asks for a connection of its journey's own.
+    pub(crate) opening: Option<Box<Opening>>,
+    /// How often it was handed over and came back unprocessed. That it was handed over is told once.
+    pub(crate) returned: u8,
+}
+
+impl Submission {
+    /// What is told of a request that is given up. One of which it was told that it was handed over has failed.
+    pub(crate) fn not_sent(&self, at: MonoNs, why: NotSent) -> Completion {
+        let id = self.id;
+        if self.returned == 0 {
+            return Completion::NotSent { id, at, why };
+        }
+        let (class, because) = match why {
+            NotSent::NoConnection => (ErrorClass::ConnectTimeout, "no other connection was free in time"),
+            NotSent::Expired => {
+                (ErrorClass::Cancelled, "its token ran out before another connection took it")
+            }
+            NotSent::Stopped => {
+                (ErrorClass::Cancelled, "the load was stopped before another connection took it")
+            }
+        };
+        let detail = format!("the peer did not look at it, and {because}");
+        Completion::Done { id, at, result: Err(Fault { class, detail }) }
+    }
+}
+
+/// Names a connection that belongs to a journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Owner {
+    /// Place of its session.
+    pub(crate) key: u32,
+    /// Tells it from others that had the same place.
+    pub(crate) birth: u32,
+    /// Which one of the session's.
+    pub(crate) connection: u8,
+}
+
+/// What is asked for by a request that makes a connection its journey's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) owner: Owner,
+    /// What the answer must prove itself by.
+    pub(crate) accept: String,
+    /// The subprotocols that are offered, of which it must take one; it may not take any when there are none.
+    pub(crate) offered: Vec<String>,
+    /// The Unix second from which nothing may be sent over it.
+    pub(crate) not_after_unix_s: u64,
+    /// How many of the bytes received last belonged to the answer that grants it; 0: it is not granted.
+    pub(crate) granted: usize,
+    /// Whether some step only waits: what comes while no step does is kept for it.
+    pub(crate) keeps: bool,
+}
+
+/// Messages that were not the answer of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Passed {
+    /// That came before it, since the step before on the same connection.
+    pub(crate) over: u32,
+    /// That no step can see any more: there were more than are kept.
+    pub(crate) dropped: u32,
 }
 
 /// When a request was submitted, and whether it was handed to a connection then.
@@ -56,6 +121,8 @@ pub(crate) enum Completion {
     Sent { id: ExchangeId, at: MonoNs },
     /// Answered in full, or failed.
     Done { id: ExchangeId, at: MonoNs, result: Result<Answer, Fault> },
+    /// Messages were passed over: comes before `Done`.
+    Passed { id: ExchangeId, passed: Passed },
     /// Given up.
     NotSent { id: ExchangeId, at: MonoNs, why: NotSent },
 }
@@ -68,8 +135,16 @@ pub(crate) trait Driver {
     fn recycle(&mut self, buffer: Vec<u8>);
     /// Takes a request. When it was handed to a connection at once, no `Sent` comes. Other completions come later.
     fn submit(&mut self, submission: Submission) -> Submitted;
-    /// Gives up an exchange, and the connection it is on; no completion of it comes any more but one that is there.
-    fn cancel(&mut self, id: ExchangeId);
+    /// Gives up an exchange, and the connection it is on if that carries one at a time and belongs to nobody; no completion
+    /// of it comes any more but one that is there. Tells what it had passed over.
+    fn cancel(&mut self, id: ExchangeId) -> Passed;
+    /// Sends a message over a connection of its journey's own, or waits for one. Completions come as for a request.
+    fn say(&mut self, message: Message) -> Submitted;
+    /// The journey of the session at this place is over: connections that were its own are closed, and leave is taken of
+    /// the peers of its WebSockets, the set bits of `sockets`.
+    fn leave(&mut self, key: u32, birth: u32, sockets: u8);
+    /// Whether peers that leave was taken of have not closed yet. It does not last.
+    fn is_leaving(&self) -> bool;
     /// Whether nothing of it needs the runtime now: then it is waited for by [`Self::wait`], else by [`Self::turn`] in a
     /// task.
     fn is_alone(&self) -> bool;

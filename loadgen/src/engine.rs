@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use peakdrill_drill_model::plan::{FeederOrder, OnExhausted, Plan};
+use peakdrill_drill_model::plan::{FeederOrder, OnExhausted, Plan, Target};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::timeline::{Change, Timeline};
 use peakdrill_sockets::Sockets;
@@ -17,14 +17,16 @@ use tokio_rustls::TlsConnector;
 use crate::alarm::Alarm;
 use crate::arrivals::Schedule;
 use crate::batch::{BATCH_QUEUE_LEN_MAX, Batch};
-use crate::connections::{Connections, PoolConfig};
+use crate::connections::{Connections, Lifetime, PoolConfig};
 use crate::control::{CHANGES_MAX, Control};
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Resolver, Route};
+use crate::draw::chain;
 use crate::error::StartError;
 use crate::program::Program;
 use crate::secrets::Secrets;
 use crate::shard::{Parts, Shard, ShardReport};
 use crate::tagging::{Stamper, Tagging};
+use crate::target::Address;
 use crate::transport::{Chosen, Transport};
 
 /// Most shards of one engine.
@@ -67,6 +69,8 @@ pub struct Config {
     pub transport: Transport,
     /// Values of the secrets that requests carry, by the names in the plan.
     pub secrets: Secrets,
+    /// Turns names of targets into addresses.
+    pub resolver: Resolver,
 }
 
 impl Config {
@@ -74,7 +78,8 @@ impl Config {
     #[must_use]
     pub fn new(plan: Arc<Plan>, run: &str, clock: OsClock, start_at: MonoNs) -> Self {
         let (run, tagging, transport) = (run.to_owned(), Tagging::Plain, Transport::Auto);
-        Self { plan, run, shards: 1, clock, start_at, tagging, transport, secrets: Secrets::default() }
+        let (secrets, resolver) = (Secrets::default(), Resolver::default());
+        Self { plan, run, shards: 1, clock, start_at, tagging, transport, secrets, resolver }
     }
 }
 
@@ -214,6 +219,7 @@ struct Launch {
     program: Arc<Program>,
     schedule: Arc<Schedule>,
     connectors: Vec<Option<TlsConnector>>,
+    routes: Vec<Arc<Route>>,
     control: Arc<Control>,
 }
 
@@ -274,6 +280,7 @@ fn prepare(config: Config) -> Result<Launch, StartError> {
     let connectors = plan.targets.iter().zip(&program.addresses);
     let connectors = connectors.map(|(target, address)| address.tls.then(|| crate::tls::connector(target)));
     let connectors = connectors.map(Option::transpose).collect::<Result<Vec<_>, _>>()?;
+    let routes = routes(&config, &program)?;
     let connections = plan.targets.iter().map(|target| target.max_connections).min().unwrap_or(1);
     let shards = config.shards.clamp(1, SHARDS_MAX).min(connections).min(plan.load.max_in_flight).max(1);
     let start_unix_ns = config.clock.unix_of(config.start_at).0;
@@ -281,7 +288,20 @@ fn prepare(config: Config) -> Result<Launch, StartError> {
         Timeline::new(&plan.load, start_unix_ns).map_err(|error| StartError::Plan(error.to_string()))?;
     let schedule = Arc::new(Schedule::new(&plan.load, timeline, plan.guards.limit_duration_ns));
     let transport = config.transport.choose()?;
-    Ok(Launch { shards, program, schedule, connectors, control: Arc::default(), transport, config })
+    Ok(Launch { shards, program, schedule, connectors, routes, control: Arc::default(), transport, config })
+}
+
+fn routes(config: &Config, program: &Program) -> Result<Vec<Arc<Route>>, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::os("a runtime"))?;
+    // Local addresses are tried out with sockets of a runtime.
+    let _inside = runtime.enter();
+    let targets = config.plan.targets.iter().zip(&program.addresses);
+    targets
+        .map(|(target, address)| Route::new(target, address, config.resolver.clone(), config.clock))
+        .collect()
 }
 
 fn check(plan: &Plan) -> Result<(), StartError> {
@@ -359,17 +379,27 @@ fn run_shard(
 }
 
 fn pools(launch: &Launch, shard: usize) -> Result<Vec<PoolConfig>, StartError> {
-    let targets = launch.config.plan.targets.iter().zip(&launch.program.addresses).zip(&launch.connectors);
-    let pool = |((target, address), connector): ((_, _), &Option<TlsConnector>)| {
-        let target: &peakdrill_drill_model::plan::Target = target;
+    let plan = &launch.config.plan;
+    let ways = launch.program.addresses.iter().zip(&launch.routes).zip(&launch.connectors);
+    let targets = plan.targets.iter().zip(ways).enumerate();
+    let pool = |(place, (target, ((address, route), connector))): (usize, (&Target, Way<'_>))| {
+        let dialer = Dialer::new(target, address, Arc::clone(route), connector.clone())?;
+        let max_connections = part(target.max_connections, shard, launch.shards);
+        let seed = chain(plan.load.seed, (shard << 16 | place) as u64);
         Ok(PoolConfig {
-            dialer: Dialer::new(target, address, connector.clone())?,
-            max_connections: part(target.max_connections, shard, launch.shards),
+            dialer,
+            max_connections,
             exact: target.exact_connections,
+            protocol: target.protocol,
+            sharing: target.connections.per,
+            lifetime: target.connections.lifetime_ns.map(|ns| Lifetime { ns, seed }),
         })
     };
     targets.map(pool).collect()
 }
+
+/// A target's address, the way to it, and its TLS.
+type Way<'l> = ((&'l Address, &'l Arc<Route>), &'l Option<TlsConnector>);
 
 /// A generator seeded by the operating system.
 pub(crate) fn os_random() -> Result<ChaCha8Rng, StartError> {

@@ -16,8 +16,10 @@ mod engine;
 mod error;
 mod extract;
 mod feeder;
+mod form;
 mod json;
 mod kept;
+mod message;
 mod pacer;
 mod probe;
 mod program;
@@ -35,10 +37,13 @@ mod transport;
 pub use answer::{BODY_MAX_BYTES, BODY_START_BYTES, HEAD_MAX_BYTES};
 pub use arrivals::{Arrival, ChangeError, Schedule, Stream, USERS_INDEX_BITS, UserPhase};
 pub use batch::{BATCH_EVERY_MS, BATCH_QUEUE_LEN_MAX, Batch, Sample, SampleKind, TallyKey};
-pub use connections::CONNECTING_MAX;
+pub use connections::{
+    CONNECTING_MAX, CONNECTING_USERS_MAX, WS_KEPT_MAX, WS_KEPT_MAX_BYTES, WS_LEAVE_MAX_MS,
+    WS_MESSAGE_MAX_BYTES, WS_PASSED_MAX, WS_PASSED_MAX_BYTES,
+};
 pub use control::CHANGES_MAX;
 pub use cookies::{COOKIE_MAX_BYTES, COOKIES_MAX, COOKIES_MAX_BYTES};
-pub use dial::{ADDRESSES_MAX, DNS_TTL_S};
+pub use dial::{ADDRESSES_MAX, AVOIDED_S, DNS_TTL_S, Resolver, TRIES_MAX};
 pub use engine::{
     CHANGE_LEAD_MS, Config, Engine, EngineReport, Refused, SHARDS_MAX, START_SLACK_MS, USERS_MAX, start,
 };

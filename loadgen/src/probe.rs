@@ -5,24 +5,26 @@ use std::task::Poll;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_drill_model::plan::{Plan, Sharing, StepId, WS_PER_JOURNEY_MAX};
 use peakdrill_sockets::{Kind, Sockets};
 use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
+use peakdrill_wire_ws::key_of;
 use rand::Rng as _;
 
 use crate::answer::Answer;
-use crate::connections::{Connections, PoolConfig};
-use crate::dial::Dialer;
+use crate::connections::{Connections, PoolConfig, WS_LEAVE_MAX_MS};
+use crate::dial::{Dialer, Resolver, Route};
 use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
 use crate::json::Found;
-use crate::program::{Op, Program, Scratch, Unwritten};
+use crate::message::Message;
+use crate::program::{Op, Program, Scratch, Unwritten, Written};
 use crate::sample;
 use crate::secrets::Secrets;
 use crate::session::{Current, Memory, Session, prepare};
-use crate::shard::judge;
+use crate::shard::{TICK_MS, judge, opened};
 use crate::tagging::{Ids, Stamper, Tagging};
 
 /// How a probe is done.
@@ -107,11 +109,20 @@ impl<'a> Probe<'a> {
         let mut program = Program::compile(plan, &options.run, &options.secrets)?;
         // The load uses the same indices, and what a probe has sent must not come again: no key is sent twice.
         program.uuid_seed = os_random()?.next_u64();
-        let mut pools = Vec::new();
+        let (clock, mut pools) = (OsClock::new(), Vec::new());
         for (target, address) in plan.targets.iter().zip(&program.addresses) {
             let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
-            let dialer = Dialer::new(target, address, connector)?;
-            pools.push(PoolConfig { dialer, max_connections: 1, exact: false });
+            let route = Route::new(target, address, Resolver::default(), clock)?;
+            let dialer = Dialer::new(target, address, route, connector)?;
+            pools.push(PoolConfig {
+                dialer,
+                // One for requests, and one for each WebSocket that the journey may have.
+                max_connections: 1 + usize::from(WS_PER_JOURNEY_MAX),
+                exact: false,
+                protocol: target.protocol,
+                sharing: Sharing::Pool,
+                lifetime: None,
+            });
         }
         let stamper = Stamper::new(tagging, &options.run, os_random()?)?;
         let Some(code) = program.journeys.get(journey) else {
@@ -133,8 +144,9 @@ impl<'a> Probe<'a> {
             started: true,
             current: None,
             birth: 0,
+            connections: 0,
+            opened_for: None,
         };
-        let clock = OsClock::new();
         let sockets = Sockets::new(Kind::Epoll).map_err(StartError::os("sockets"))?;
         let (driver, found) = (Connections::new(pools, sockets, clock)?, Found::default());
         Ok(Self { options, clock, program, driver, stamper, session, found })
@@ -144,13 +156,33 @@ impl<'a> Probe<'a> {
         let code = self.program.journeys.get(self.session.journey).map(|code| code.ops.clone());
         let mut outcomes = Vec::new();
         for op in code.unwrap_or_default() {
-            if let Op::Request(request) = op
-                && let Some(outcome) = self.request(request).await
-            {
-                outcomes.push(outcome);
-            }
+            let request = match op {
+                Op::Request(request) => request,
+                Op::Open { request, connection } if self.session.connections >> connection & 1 == 0 => {
+                    request
+                }
+                _ => continue,
+            };
+            outcomes.extend(self.request(request).await);
         }
+        self.leave().await;
         Ok(outcomes)
+    }
+
+    /// Takes leave of the peers of its own connections, and waits until they have closed or taken too long.
+    async fn leave(&mut self) {
+        let Session { birth, connections, .. } = self.session;
+        self.driver.leave(0, birth, connections);
+        let mut left_ms = WS_LEAVE_MAX_MS;
+        while self.driver.is_leaving() && left_ms > 0 {
+            let pause = Duration::from_millis(TICK_MS);
+            let idly = poll_fn(|cx| {
+                self.driver.turn(cx);
+                if self.driver.is_leaving() { Poll::Pending } else { Poll::Ready(()) }
+            });
+            let _ = tokio::time::timeout(pause, idly).await;
+            left_ms = left_ms.saturating_sub(TICK_MS);
+        }
     }
 
     /// One request; `None` when it is left out.
@@ -163,11 +195,11 @@ impl<'a> Probe<'a> {
         let limit = Duration::from_nanos(code.timeout_ns.min(self.options.timeout_ns));
         let id = ExchangeId { key: 0, seq: index as u32 };
         let begun = self.clock.mono();
-        let (submission, ids) = match self.prepare(index, id, begun) {
+        let (job, ids) = match self.prepare(index, id, begun) {
             Ok(prepared) => prepared,
             Err(fault) => return Some(outcome(step, Ids { trace: 0, span: 0 }, &fault)),
         };
-        let result = match tokio::time::timeout(limit, self.exchange(submission)).await {
+        let result = match tokio::time::timeout(limit, self.exchange(id, job)).await {
             Ok(result) => result,
             Err(_) => {
                 self.driver.cancel(id);
@@ -181,6 +213,7 @@ impl<'a> Probe<'a> {
         };
         let current =
             Current { id, request: index, step, ids, intended: begun, submitted: begun, sent: Some(begun) };
+        opened(&self.program, &mut self.session, &current, answer.status);
         let now_unix_s = self.clock.unix_of(begun).seconds();
         let judged = judge(&self.program, &mut self.session, &current, &answer, &mut self.found, now_unix_s);
         let fault = judged.err();
@@ -194,30 +227,57 @@ impl<'a> Probe<'a> {
                 .program
                 .secrets
                 .hide(fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
-            acked: self.stamper.acked(answer.fields(), ids.trace),
+            acked: self.stamper.acked(answer.fields(), ids.trace).filter(|_| ids.trace != 0),
             elapsed_ns,
         })
     }
 
-    fn prepare(&mut self, index: usize, id: ExchangeId, now: MonoNs) -> Result<(Submission, Ids), Fault> {
+    fn prepare(&mut self, index: usize, id: ExchangeId, now: MonoNs) -> Result<(Job, Ids), Fault> {
         let fault = |class, detail: &str| Fault { class, detail: detail.to_owned() };
+        let unwritten = |why| match why {
+            Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
+            Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),
+        };
         let code = self.program.requests.get(index);
         let code = code.ok_or_else(|| fault(ErrorClass::Cancelled, "no such request"))?;
         let mut wire = self.driver.buffer();
-        let (values, jar) = self.session.values(&self.program, self.clock.unix_of(now));
+        let owner = code.ws.as_ref().map(|ws| self.session.owner(0, ws.connection));
+        let nonce = code.ws.as_ref().map(|_| key_of(self.stamper.nonce()));
+        let unix = self.clock.unix_of(now);
+        let (values, jar) = self.session.values(&self.program, unix);
         let mut scratch = Scratch::default();
-        let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch);
-        let (ids, not_after_unix_s) = written.map_err(|why| match why {
-            Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, &detail),
-            Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent"),
-        })?;
+        if let Some(owner) = owner.filter(|_| code.is_message()) {
+            self.stamper.may_send(unix.seconds().max(0).unsigned_abs()).map_err(|no| unwritten(no.into()))?;
+            let message = code.message((id, owner), &values, wire, &mut scratch).map_err(unwritten)?;
+            let message = message.ok_or_else(|| fault(ErrorClass::Cancelled, "no such message"))?;
+            return Ok((Job::Message(message), Ids { trace: 0, span: 0 }));
+        }
+        let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch, nonce.as_ref());
+        let Written { ids, not_after_unix_s, head_bytes } = written.map_err(unwritten)?;
         let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
-        Ok((Submission { id, target, wire, method, keep_body, not_after_unix_s }, ids))
+        let opening = match (&code.ws, owner, &nonce) {
+            (Some(ws), Some(owner), Some(key)) => ws.opening(owner, key, not_after_unix_s),
+            _ => None,
+        };
+        let request = Submission {
+            id,
+            target,
+            wire,
+            head_bytes,
+            method,
+            keep_body,
+            not_after_unix_s,
+            opening,
+            returned: 0,
+        };
+        Ok((Job::Request(request), ids))
     }
 
-    async fn exchange(&mut self, submission: Submission) -> Result<Answer, Fault> {
-        let id = submission.id;
-        let _ = self.driver.submit(submission);
+    async fn exchange(&mut self, id: ExchangeId, job: Job) -> Result<Answer, Fault> {
+        let _ = match job {
+            Job::Request(request) => self.driver.submit(request),
+            Job::Message(message) => self.driver.say(message),
+        };
         poll_fn(|cx| {
             self.driver.turn(cx);
             while let Some(completion) = self.driver.next() {
@@ -235,6 +295,12 @@ impl<'a> Probe<'a> {
         })
         .await
     }
+}
+
+/// What is sent for a step.
+enum Job {
+    Request(Submission),
+    Message(Message),
 }
 
 /// A request without an answer.

@@ -1,6 +1,8 @@
 //! A plan compiled for running: every text to literals and holes, every journey to a list of instructions.
 
+mod head;
 mod request;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -15,7 +17,8 @@ use crate::kept::EXTRACTED_MAX;
 use crate::secrets::Secrets;
 use crate::target::Address;
 use crate::template::Names;
-pub(crate) use request::{RequestCode, Scratch, Unwritten, is_json};
+pub(crate) use request::{RequestCode, Scratch, Unwritten, Written, is_json};
+pub(crate) use websocket::WsCode;
 
 /// Most instructions of one journey.
 pub const JOURNEY_NODES_MAX: usize = 10_000;
@@ -54,6 +57,8 @@ pub(crate) struct JourneyCode {
 pub(crate) enum Op {
     /// Send a request: index into [`Program::requests`].
     Request(usize),
+    /// The same for one that opens a connection of the journey, unless that is open.
+    Open { request: usize, connection: u8 },
     /// Pause.
     Think { min_ns: u64, max_ns: u64 },
     /// Jump to the place that a draw from running sums picks.
@@ -111,7 +116,10 @@ impl Program {
         if let Some(problem) = names.problems.pop() {
             return Err(StartError::Plan(format!("journey `{}`: {problem}", journey.name)));
         }
-        self.requests.iter_mut().skip(first).for_each(|request| request.name_extracted(&names.extracted));
+        let own = self.requests.get_mut(first..).unwrap_or_default();
+        own.iter_mut().for_each(|request| request.name_extracted(&names.extracted));
+        websocket::settle(own)
+            .map_err(|problem| StartError::Plan(format!("journey `{}`: {problem}", journey.name)))?;
         if names.feeders.iter().any(|k| usize::from(*k) >= self.feeders.len()) {
             return Err(bad("uses a feeder that is not there".into()));
         }
@@ -136,7 +144,11 @@ impl Program {
             match node {
                 Node::Request(request) => {
                     let code = RequestCode::compile(plan, request, &self.addresses, run, names)?;
-                    ops.push(Op::Request(self.requests.len()));
+                    let at = self.requests.len();
+                    ops.push(match code.opens() {
+                        Some(connection) => Op::Open { request: at, connection },
+                        None => Op::Request(at),
+                    });
                     self.requests.push(code);
                 }
                 Node::Think { min_ns, max_ns } => {

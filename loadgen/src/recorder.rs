@@ -7,6 +7,7 @@ use peakdrill_timebase::{MonoNs, NS_PER_S};
 use rustc_hash::FxHashMap;
 
 use crate::batch::TallyKey;
+use crate::driver::Passed;
 
 /// Tallies held at the same time, at most (about 1 MiB each when full). Beyond, new seconds are filed under one that is
 /// there: counts stay right, their second does not. Reached only when nobody takes batches for minutes.
@@ -160,6 +161,13 @@ impl Recorder {
     /// An answer of a class of its own, which is also counted as ended.
     pub(crate) fn outcome(&mut self, place: Place, name: &str) {
         self.at(place).add_outcome(name, 1);
+    }
+
+    /// Messages that a step passed over, or that it could not see any more.
+    pub(crate) fn passed(&mut self, place: Place, passed: Passed) {
+        let tally = self.at(place);
+        tally.passed_over += u64::from(passed.over);
+        tally.dropped += u64::from(passed.dropped);
     }
 
     pub(crate) fn root(&mut self, row: RootRow) {

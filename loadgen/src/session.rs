@@ -5,7 +5,7 @@ use peakdrill_timebase::{MonoNs, UnixNs};
 
 use crate::cookies::Jar;
 use crate::draw::{self, Purpose};
-use crate::driver::ExchangeId;
+use crate::driver::{ExchangeId, Owner};
 use crate::feeder::{Row, Rows};
 use crate::kept::Kept;
 use crate::program::{JourneyCode, Op, Program};
@@ -42,6 +42,10 @@ pub(crate) struct Session {
     pub(crate) current: Option<Current>,
     /// Tells it from others that had the same place.
     pub(crate) birth: u32,
+    /// Connections of its own that are open, a bit each.
+    pub(crate) connections: u8,
+    /// When the step was to start that one of them was opened for, and when it did.
+    pub(crate) opened_for: Option<(MonoNs, MonoNs)>,
 }
 
 /// What a journey takes along.
@@ -147,8 +151,19 @@ impl Session {
                     self.pc += 1;
                     return Next::Request(*request);
                 }
+                Some(Op::Open { request, connection }) => {
+                    self.pc += 1;
+                    if self.connections >> connection & 1 == 0 {
+                        return Next::Request(*request);
+                    }
+                }
             }
         }
+    }
+
+    /// The name of a connection of its own; `key` is its place.
+    pub(crate) fn owner(&self, key: usize, connection: u8) -> Owner {
+        Owner { key: key as u32, birth: self.birth, connection }
     }
 
     fn draw(&self, program: &Program, purpose: Purpose) -> u64 {

@@ -5,7 +5,7 @@ mod report;
 mod settle;
 
 pub use report::LAST_BATCH_WAIT_MS;
-pub(crate) use settle::judge;
+pub(crate) use settle::{judge, opened};
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -247,6 +247,7 @@ impl<D: Driver> Shard<D> {
         let users_over = |users: &Users| now >= self.parts.start_at.plus(users.phase.end_ns);
         self.next_arrival.is_none()
             && self.sessions.is_empty()
+            && !self.parts.driver.is_leaving()
             && (self.stopping || self.users.iter().all(users_over))
     }
 

@@ -11,6 +11,7 @@ use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::StartError;
+use crate::form::Form;
 use crate::template::hex;
 
 /// The response header by which the isolation layer says that it refused an operation.
@@ -123,8 +124,9 @@ struct Shadow {
 struct Current {
     token: Token,
     exp_unix_s: u64,
-    /// The field lines of both carriers, where a request has no baggage of its own.
+    /// The fields of both carriers, where a request has no baggage of its own, in both forms.
     lines: Vec<u8>,
+    block: Vec<u8>,
 }
 
 fn header_name(name: &str) -> Result<String, StartError> {
@@ -150,11 +152,12 @@ impl Stamper {
         Ok(Self { mode, random })
     }
 
-    /// Appends the field lines that tag a request: ids of its own, and for shadow requests the token in both carriers.
+    /// Appends the fields that tag a request: ids of its own, and for shadow requests the token in both carriers.
     /// `own` is the baggage that the request has anyway. Returns the ids and the Unix second from which the request
     /// must not be sent any more.
     pub(crate) fn stamp(
         &mut self,
+        form: Form,
         head: &mut Vec<u8>,
         own: Option<&[u8]>,
         now_unix_s: u64,
@@ -164,17 +167,38 @@ impl Stamper {
         let (trace, not_after) = match &mut self.mode {
             Mode::Plain => {
                 if let Some(own) = own {
-                    put_field(head, baggage::HEADER, own);
+                    form.put(head, baggage::HEADER, own, false);
                 }
                 (u128::from(self.random.next_u64()) << 64 | u128::from(low.get()), u64::MAX)
             }
             Mode::Shadow(shadow) => {
-                let exp = shadow.put(head, own, now_unix_s)?;
+                let exp = shadow.put(form, head, own, now_unix_s)?;
                 (u128::from_be_bytes(shadow.tagging.mark.trace_id(low).to_bytes()), exp)
             }
         };
-        head.extend_from_slice(&traceparent(trace, span));
+        put_traceparent(form, head, trace, span);
         Ok((Ids { trace, span }, not_after))
+    }
+
+    /// 128 random bits.
+    pub(crate) fn nonce(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        self.random.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// Ids of what carries no tag and no trace: they are never sent.
+    pub(crate) fn unsent_ids(&mut self) -> Ids {
+        let trace = u128::from(self.random.next_u64()) << 64 | u128::from(non_zero(&mut self.random).get());
+        Ids { trace, span: non_zero(&mut self.random).get() }
+    }
+
+    /// Whether a request could be tagged now. What was tagged before may not be added to without that.
+    pub(crate) fn may_send(&mut self, now_unix_s: u64) -> Result<(), NoToken> {
+        match &mut self.mode {
+            Mode::Plain => Ok(()),
+            Mode::Shadow(shadow) => shadow.current(now_unix_s).map(|_| ()),
+        }
     }
 
     /// Whether the answer acknowledges the tag; `None` when nothing is to be acknowledged.
@@ -189,21 +213,36 @@ impl Stamper {
 }
 
 impl Shadow {
-    fn put(&mut self, head: &mut Vec<u8>, own: Option<&[u8]>, now_unix_s: u64) -> Result<u64, NoToken> {
+    /// The token that holds now.
+    fn current(&mut self, now_unix_s: u64) -> Result<&Current, NoToken> {
         let version = self.tagging.token.version();
         if self.seen_version != Some(version) {
             let token = self.tagging.token.get();
             self.current = token.and_then(|(token, exp)| Current::new(token, exp, &self.run, &self.header));
             self.seen_version = Some(version);
         }
-        let current =
-            self.current.as_ref().filter(|current| now_unix_s < current.exp_unix_s).ok_or(NoToken)?;
+        self.current.as_ref().filter(|current| now_unix_s < current.exp_unix_s).ok_or(NoToken)
+    }
+
+    fn put(
+        &mut self,
+        form: Form,
+        head: &mut Vec<u8>,
+        own: Option<&[u8]>,
+        now_unix_s: u64,
+    ) -> Result<u64, NoToken> {
+        self.current(now_unix_s)?;
+        // Looked up again: the borrow of it must not hold the header's name.
+        let Some(current) = &self.current else { return Err(NoToken) };
         match own {
-            None => head.extend_from_slice(&current.lines),
+            None => head.extend_from_slice(match form {
+                Form::Lines => &current.lines,
+                Form::Block => &current.block,
+            }),
             Some(own) => {
                 let joined = baggage::with_token(own, &current.token).map_err(|_| NoToken)?;
-                put_field(head, baggage::HEADER, &joined);
-                put_field(head, &self.header, current.token.as_str().as_bytes());
+                form.put(head, baggage::HEADER, &joined, true);
+                form.put(head, &self.header, current.token.as_str().as_bytes(), true);
             }
         }
         Ok(current.exp_unix_s)
@@ -217,21 +256,29 @@ impl Current {
             tracing::error!("the token is of another run: nothing is sent");
             return None;
         }
-        let mut lines = Vec::new();
-        put_field(&mut lines, baggage::HEADER, &baggage::with_token(b"", &token).ok()?);
-        put_field(&mut lines, header, token.as_str().as_bytes());
-        Some(Self { token, exp_unix_s, lines })
-    }
-}
-
-fn put_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
-    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-        head.extend_from_slice(part);
+        let joined = baggage::with_token(b"", &token).ok()?;
+        let write = |form: Form| {
+            let mut out = Vec::new();
+            form.put(&mut out, baggage::HEADER, &joined, true);
+            form.put(&mut out, header, token.as_str().as_bytes(), true);
+            out
+        };
+        let (lines, block) = (write(Form::Lines), write(Form::Block));
+        Some(Self { token, exp_unix_s, lines, block })
     }
 }
 
 fn non_zero(random: &mut ChaCha8Rng) -> NonZeroU64 {
     NonZeroU64::new(random.next_u64()).unwrap_or(NonZeroU64::MAX)
+}
+
+/// Appends the field `traceparent`.
+fn put_traceparent(form: Form, head: &mut Vec<u8>, trace: u128, span: u64) {
+    let line = traceparent(trace, span);
+    match form {
+        Form::Lines => head.extend_from_slice(&line),
+        Form::Block => form.put(head, "traceparent", line.get(13..68).unwrap_or_default(), false),
+    }
 }
 
 /// The field `00-<trace>-<span>-01` (W3C Trace Context, version 00, sampled).

@@ -24,9 +24,9 @@ impl Address {
         let bad = |because: String| StartError::Target { target: target.name.clone(), because };
         let url = url::Url::parse(&target.base_url).map_err(|error| bad(error.to_string()))?;
         let tls = match url.scheme() {
-            "http" => false,
-            "https" => true,
-            other => return Err(bad(format!("`{other}` is not http or https"))),
+            "http" | "ws" => false,
+            "https" | "wss" => true,
+            other => return Err(bad(format!("`{other}` is not http, https, ws or wss"))),
         };
         if url.query().is_some() || url.fragment().is_some() {
             return Err(bad("a base URL has no query and no fragment".into()));
@@ -65,8 +65,7 @@ mod tests {
             request_timeout_ns: 1,
             max_connections: 1,
             exact_connections: false,
-            tls_ca: None,
-            tls_insecure: false,
+            ..Target::default()
         })
     }
 
@@ -75,6 +74,8 @@ mod tests {
         let plain = parse("http://shop.test:8080/api/v1/").unwrap();
         assert_eq!((plain.tls, plain.port, plain.path_prefix.as_str()), (false, 8080, "/api/v1"));
         assert_eq!(plain.host, "shop.test:8080");
+        let socket = parse("wss://feed.test/v1").unwrap();
+        assert_eq!((socket.tls, socket.port, socket.path_prefix.as_str()), (true, 443, "/v1"));
         let six = parse("https://[::1]").unwrap();
         assert_eq!((six.domain.as_str(), six.port, six.tls), ("::1", 443, true));
         assert_eq!((six.host.to_str().unwrap(), six.path_prefix.as_str()), ("[::1]", ""));

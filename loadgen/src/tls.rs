@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use peakdrill_drill_model::plan::Target;
+use peakdrill_drill_model::plan::{Protocol, Target};
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
@@ -14,22 +15,55 @@ use crate::error::StartError;
 
 /// Certificate authorities read from one file, at most.
 pub const CA_CERTIFICATES_MAX: usize = 10_000;
+/// Certificates of the client's own chain, at most.
+const CHAIN_CERTIFICATES_MAX: usize = 16;
 
-/// Sets up TLS for a target. Sessions are resumed across its connections.
+/// The name of HTTP/2 among what is agreed on in TLS (RFC 9113, 3.2).
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
+
+/// Sets up TLS for a target. Sessions are resumed across its connections unless the plan says otherwise.
 pub(crate) fn connector(target: &Target) -> Result<TlsConnector, StartError> {
     let bad = |because: String| StartError::Tls { target: target.name.clone(), because };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| bad(error.to_string()))?;
-    let mut config = if target.tls_insecure {
-        let verifier = Arc::new(Insecure(provider));
-        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+    let builder = if target.tls_insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Insecure(provider)))
     } else {
-        builder.with_root_certificates(roots(target.tls_ca.as_deref()).map_err(bad)?).with_no_client_auth()
+        builder.with_root_certificates(roots(target.tls_ca.as_deref()).map_err(bad)?)
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut config = match (&target.tls.cert, &target.tls.key) {
+        (Some(cert), Some(key)) => {
+            let (chain, secret) = identity(cert, key).map_err(bad)?;
+            let built = builder.with_client_auth_cert(chain, secret);
+            built.map_err(|error| bad(format!("{cert} and {key} do not fit together: {error}")))?
+        }
+        (None, None) => builder.with_no_client_auth(),
+        _ => return Err(bad("a client certificate needs its key, and a key its certificate".into())),
+    };
+    if !target.tls.resume {
+        config.resumption = Resumption::disabled();
+    }
+    config.alpn_protocols = vec![match target.protocol {
+        Protocol::Http1 => b"http/1.1".to_vec(),
+        Protocol::Http2 { .. } => ALPN_HTTP2.to_vec(),
+    }];
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// The client's certificates and its private key.
+fn identity(cert: &str, key: &str) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let chain = certificates(cert, CHAIN_CERTIFICATES_MAX)?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{key}: {error}"))?;
+    Ok((chain, secret))
+}
+
+fn certificates(path: &str, most: usize) -> Result<Vec<CertificateDer<'static>>, String> {
+    let bad = |error: rustls::pki_types::pem::Error| format!("{path}: {error}");
+    let read = CertificateDer::pem_file_iter(path).map_err(bad)?;
+    let found = read.take(most).collect::<Result<Vec<_>, _>>().map_err(bad)?;
+    if found.is_empty() { Err(format!("{path} holds no certificate")) } else { Ok(found) }
 }
 
 fn roots(ca_file: Option<&str>) -> Result<RootCertStore, String> {
@@ -37,15 +71,8 @@ fn roots(ca_file: Option<&str>) -> Result<RootCertStore, String> {
     let native = rustls_native_certs::load_native_certs();
     store.add_parsable_certificates(native.certs);
     if let Some(path) = ca_file {
-        let read = CertificateDer::pem_file_iter(path).map_err(|error| format!("{path}: {error}"))?;
-        let mut count = 0;
-        for certificate in read.take(CA_CERTIFICATES_MAX) {
-            let certificate = certificate.map_err(|error| format!("{path}: {error}"))?;
+        for certificate in certificates(path, CA_CERTIFICATES_MAX)? {
             store.add(certificate).map_err(|error| format!("{path}: {error}"))?;
-            count += 1;
-        }
-        if count == 0 {
-            return Err(format!("{path} holds no certificate"));
         }
     }
     if store.is_empty() {

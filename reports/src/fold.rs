@@ -26,6 +26,8 @@ pub(crate) struct Sums {
     pub(crate) errors: BTreeMap<ErrorClass, u64>,
     pub(crate) outcomes: BTreeMap<String, u64>,
     pub(crate) ack_missing: u64,
+    pub(crate) passed_over: u64,
+    pub(crate) dropped: u64,
     pub(crate) latency: Sparse,
     pub(crate) service: Sparse,
     pub(crate) lateness: Sparse,
@@ -47,6 +49,8 @@ impl Sums {
         self.missed = self.missed.saturating_add(other.missed);
         self.completed = self.completed.saturating_add(other.completed);
         self.ack_missing = self.ack_missing.saturating_add(other.ack_missing);
+        self.passed_over = self.passed_over.saturating_add(other.passed_over);
+        self.dropped = self.dropped.saturating_add(other.dropped);
         for (class, n) in &other.errors {
             let sum = self.errors.entry(*class).or_insert(0);
             *sum = sum.saturating_add(*n);
@@ -89,6 +93,8 @@ impl Sums {
             errors: frame.errors.clone(),
             outcomes: frame.outcomes.clone(),
             ack_missing: frame.ack_missing,
+            passed_over: frame.passed_over,
+            dropped: frame.dropped,
         };
         (sums, whole)
     }

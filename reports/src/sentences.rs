@@ -27,13 +27,22 @@ pub(crate) fn sign(judgement: Judgement, unicode: bool) -> &'static str {
     }
 }
 
-/// How many answers of a step were of each class that it counts apart from ok and fail.
-pub(crate) fn outcomes(step: &Step) -> String {
+/// Whether something of a step is counted apart.
+pub(crate) fn has_apart(step: &Step) -> bool {
+    !step.outcomes.is_empty() || step.passed_over > 0 || step.dropped > 0
+}
+
+/// How many answers of a step were of each class that it counts apart from ok and fail, and how many messages were no
+/// answers.
+pub(crate) fn apart(step: &Step) -> String {
     let class = |(name, n): (&String, &u64)| {
         let share = (step.completed > 0).then(|| *n as f64 / step.completed as f64);
         format!("{name} {} ({})", count(*n), percent(share))
     };
-    step.outcomes.iter().map(class).collect::<Vec<_>>().join(" · ")
+    let messages = [(step.passed_over, "passed over"), (step.dropped, "not seen by any step")];
+    let messages = messages.into_iter().filter(|(n, _)| *n > 0);
+    let messages = messages.map(|(n, what)| format!("{} {what}", plural(n, "message", "messages")));
+    step.outcomes.iter().map(class).chain(messages).collect::<Vec<_>>().join(" · ")
 }
 
 fn gates_of(verdict: &Verdict, judgement: Judgement) -> impl Iterator<Item = &GateResult> {

@@ -161,7 +161,8 @@ impl Stats for Window<'_> {
             Stat::AckMissing => {
                 // Without this no answer was looked at.
                 self.record.plan.shadow.as_ref()?.ack_require?;
-                let sums = self.requests(&steps);
+                let tagged = |step: &StepId| self.record.plan.is_tagged(*step);
+                let sums = self.requests(&steps.into_iter().filter(tagged).collect::<Vec<_>>());
                 share(sums.ack_missing, answers(sums.completed, &sums.errors))
             }
             Stat::Capacity => self.capacity(),

@@ -6,7 +6,7 @@ use peakdrill_drill_model::event::first_break;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, leaks, live_writes, tag_lost};
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{StepId, StepInfo};
+use peakdrill_drill_model::plan::{Plan, StepId, StepInfo};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{
     AnalysisState, AnalysisSummary, GateResult, Generator, Isolation, Judgement, Load, Step, VERDICT_VERSION,
@@ -114,7 +114,7 @@ fn trust(record: &Record, load: &Folded) -> Validity {
         ));
     }
     if let Some(ledger) = &record.ledger {
-        trust.invalid.extend(not_taken_in(ledger, load));
+        trust.invalid.extend(not_taken_in(&record.plan, ledger, load));
         let silent = |service: &String| {
             format!(
                 "the isolation ledger of \"{service}\" fell silent before the end: what it did last is not known"
@@ -139,9 +139,11 @@ fn proves_a_hop(class: ErrorClass) -> bool {
 
 /// Tagged requests that got an answer although no first hop counted them: somebody answered past the router, and
 /// nobody knows where those wrote.
-fn not_taken_in(ledger: &Ledger, load: &Folded) -> Option<String> {
-    let requests = load.select(|_, step| step.is_some());
-    let probes = ledger.sent?.saturating_sub(requests.sent);
+fn not_taken_in(plan: &Plan, ledger: &Ledger, load: &Folded) -> Option<String> {
+    let all = load.select(|_, step| step.is_some());
+    // A message goes over what a tagged request opened: no hop counts it.
+    let requests = load.select(|_, step| step.is_some_and(|step| plan.is_tagged(step)));
+    let probes = ledger.sent?.saturating_sub(all.sent);
     let doubtful: u64 =
         requests.errors.iter().filter(|(class, _)| !proves_a_hop(**class)).map(|(_, n)| *n).sum();
     // Those without acknowledgement are judged by the share of them that the plan allows.
@@ -247,6 +249,8 @@ fn steps(record: &Record, load: &Folded) -> Vec<Step> {
             completed: all.completed,
             errors: all.error_count(),
             outcomes: outcomes(info, &all.outcomes),
+            passed_over: all.passed_over,
+            dropped: all.dropped,
             latency_ms: measured.latency.quantiles().into(),
         }
     };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use peakdrill_drill_model::plan::{Arrivals, FeederOrder, OnExhausted, Plan};
+use peakdrill_drill_model::plan::{Arrivals, FeederOrder, OnExhausted, Plan, Protocol, Sharing, Target};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{format_duration, format_rate};
 
@@ -36,14 +36,7 @@ fn text(plan: &Plan, blocks: &[char; 9]) -> String {
     let most = if searches { "at most " } else { "" };
     let (name, seed) = (&plan.name, plan.load.seed);
     _ = writeln!(out, "{name}: {most}{duration}, {most}{} arrivals, seed {seed}", count(arrivals));
-    for target in &plan.targets {
-        let exact = if target.exact_connections { "exactly" } else { "at most" };
-        _ = writeln!(
-            out,
-            "  target {}: {}, {exact} {} connections",
-            target.name, target.base_url, target.max_connections
-        );
-    }
+    plan.targets.iter().for_each(|target| reach(&mut out, target));
     out.push('\n');
     curve(&mut out, plan, blocks);
     phases(&mut out, plan);
@@ -51,6 +44,45 @@ fn text(plan: &Plan, blocks: &[char; 9]) -> String {
     feeders(&mut out, plan);
     rules(&mut out, plan);
     out
+}
+
+fn reach(out: &mut String, target: &Target) {
+    let exact = if target.exact_connections { "exactly" } else { "at most" };
+    let rules = &target.connections;
+    let agent = if rules.max_is_per_agent { " an agent" } else { "" };
+    let (name, url, max) = (&target.name, &target.base_url, target.max_connections);
+    _ = write!(out, "  target {name}: {url}, {exact} {max} connections{agent}");
+    if let Protocol::Http2 { streams } = target.protocol {
+        _ = write!(out, ", HTTP/2 with at most {streams} streams on each");
+    }
+    if rules.per == Sharing::User {
+        out.push_str(", one for each journey in progress");
+    }
+    if let Some(lifetime) = rules.lifetime_ns {
+        _ = write!(out, ", renewed after about {}", format_duration(lifetime));
+    }
+    let local: u32 = rules.from.iter().fold(0, |sum, subnet| sum.saturating_add(subnet.size()));
+    if local > 0 {
+        let plural = if local == 1 { "" } else { "es" };
+        _ = write!(out, ", from {local} local address{plural}");
+    }
+    if let Some(refresh) = target.resolve.refresh_ns {
+        _ = write!(out, ", name looked up every {}", format_duration(refresh));
+    }
+    if let Some((first, rest)) = target.resolve.addresses.split_first() {
+        _ = write!(out, ", at {first}");
+        rest.iter().for_each(|address| _ = write!(out, " and {address}"));
+    }
+    if target.tls.cert.is_some() {
+        out.push_str(", with a client certificate");
+    }
+    if let Some(server_name) = &target.tls.server_name {
+        _ = write!(out, ", as {server_name}");
+    }
+    if !target.tls.resume {
+        out.push_str(", a full TLS handshake for each");
+    }
+    out.push('\n');
 }
 
 fn count(value: f64) -> String {
@@ -209,7 +241,8 @@ fn journeys(out: &mut String, plan: &Plan) {
         _ = writeln!(out, "  {} ({range} of arrivals)", journey.name);
         for (info, times) in plan.steps.iter().zip(&expected).filter(|(info, _)| info.journey == journey.name)
         {
-            _ = writeln!(out, "    {}: about {}", info.step, count(*times));
+            let unit = if info.message { " messages" } else { "" };
+            _ = writeln!(out, "    {}: about {}{unit}", info.step, count(*times));
         }
     }
     _ = writeln!(out, "  total: about {}", count(expected.iter().sum()));

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use peakdrill_drill_model::condition::Selectors;
 use peakdrill_drill_model::plan::{
-    Feeder, FeederOrder, Journey, Node, OnExhausted, Part, Phase, Plan, Request, StepInfo,
+    Feeder, FeederOrder, Journey, Loop, Node, OnExhausted, Part, Phase, Plan, Request, StepInfo, Target,
+    WS_PER_JOURNEY_MAX, Ws, WsAct,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::timeline::Timeline;
@@ -16,10 +17,14 @@ use crate::lower::base_url;
 /// What to do when a feeder has too few rows.
 pub(crate) const MORE_ROWS: &str = "add rows, lower the load, or say `on_exhausted: recycle`";
 
-/// Whether a URL points at this machine: `localhost`, 127.0.0.0/8 or ::1. A URL that cannot be read does not.
+/// Whether all load for a target stays on this machine: its addresses, or the host of its URL, are `localhost`,
+/// 127.0.0.0/8 or ::1. A URL that cannot be read does not.
 #[must_use]
-pub fn is_loopback_target(url: &str) -> bool {
-    let Ok(url) = base_url(url) else { return false };
+pub fn is_loopback_target(target: &Target) -> bool {
+    let Ok(url) = base_url(&target.base_url) else { return false };
+    if !target.resolve.addresses.is_empty() {
+        return target.resolve.addresses.iter().all(|address| address.ip().is_loopback());
+    }
     url.host == "localhost" || url.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -78,25 +83,55 @@ fn collect(request: &Request, used: &mut BTreeSet<u16>) {
     }
 }
 
-/// Calls `see` for each request with the expected number of times it runs in a journey.
+/// Calls `see` for each request with the expected number of times it runs in a journey. The opening of a WebSocket runs
+/// where that is not open already.
 pub(crate) fn walk(steps: &[Node], times: f64, see: &mut dyn FnMut(&Request, f64)) {
+    walk_on(steps, times, &mut [0.0; WS_PER_JOURNEY_MAX as usize], see);
+}
+
+/// The same from a place where each WebSocket is open with a probability.
+fn walk_on(steps: &[Node], times: f64, open: &mut Sockets, see: &mut dyn FnMut(&Request, f64)) {
     for step in steps {
         match step {
-            Node::Request(request) => see(request, times),
-            Node::Think { .. } | Node::ThinkLognormal { .. } => {}
-            Node::Loop(turns) => {
-                let mean = (f64::from(turns.min) + f64::from(turns.max)) / 2.0;
-                walk(&turns.steps, times * mean, see);
+            Node::Request(request) => {
+                let socket = match &request.ws {
+                    Some(Ws { connection, act: WsAct::Open }) => open.get_mut(usize::from(*connection)),
+                    _ => None,
+                };
+                let known = socket.map_or(0.0, |socket| std::mem::replace(socket, 1.0));
+                see(request, times * (1.0 - known));
             }
+            Node::Think { .. } | Node::ThinkLognormal { .. } => {}
+            Node::Loop(turns) => walk_turns(turns, times, open, see),
             Node::Choose(branches) => {
                 let sum: f64 = branches.iter().map(|branch| branch.weight).sum();
+                let mut after = [0.0; WS_PER_JOURNEY_MAX as usize];
                 for branch in branches {
-                    walk(&branch.steps, times * branch.weight / sum.max(f64::MIN_POSITIVE), see);
+                    let (share, mut here) = (branch.weight / sum.max(f64::MIN_POSITIVE), *open);
+                    walk_on(&branch.steps, times * share, &mut here, see);
+                    after.iter_mut().zip(here).for_each(|(after, here)| *after += share * here);
+                }
+                if !branches.is_empty() {
+                    *open = after;
                 }
             }
         }
     }
 }
+
+/// The first turn of a loop, and the others, in which what it opens is open.
+fn walk_turns(turns: &Loop, times: f64, open: &mut Sockets, see: &mut dyn FnMut(&Request, f64)) {
+    let mean = (f64::from(turns.min) + f64::from(turns.max)) / 2.0;
+    let none = if turns.min == 0 { 1.0 / (f64::from(turns.max) + 1.0) } else { 0.0 };
+    let mut here = *open;
+    walk_on(&turns.steps, times * (1.0 - none), &mut here, see);
+    let first = here;
+    walk_on(&turns.steps, times * (mean - (1.0 - none)).max(0.0), &mut here, see);
+    open.iter_mut().zip(first).for_each(|(open, first)| *open = none * *open + (1.0 - none) * first);
+}
+
+/// How likely each WebSocket of a journey is open.
+type Sockets = [f64; WS_PER_JOURNEY_MAX as usize];
 
 /// Requests that a journey is expected to send at the mix of a phase: where choices differ in their number, the mean.
 pub(crate) fn requests_per_journey(journeys: &[Journey], phase: &Phase) -> f64 {

@@ -8,6 +8,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("capacity-search", include_str!("../library/capacity-search.yaml")),
     ("replayed-evening-curve", include_str!("../library/replayed-evening-curve.yaml")),
     ("checkout-journey", include_str!("../library/checkout-journey.yaml")),
+    ("live-feed", include_str!("../library/live-feed.yaml")),
     ("production-template", include_str!("../library/production-template.yaml")),
 ];
 

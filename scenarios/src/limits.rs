@@ -69,12 +69,18 @@ pub const MAX_USERS: u32 = 100_000;
 pub const MAX_IN_FLIGHT: usize = 10_000_000;
 /// Most open connections to one target.
 pub const MAX_CONNECTIONS: usize = 1_000_000;
+/// Most exchanges that one connection carries at a time.
+pub const MAX_STREAMS: u32 = 10_000;
 /// Longest life of a token, in nanoseconds.
 pub const MAX_LEASE_NS: u64 = 60 * NS_PER_S;
 /// Shortest life of a token, in nanoseconds.
 pub const MIN_LEASE_NS: u64 = 5 * NS_PER_S;
 /// Most classes of answers of one step.
 pub const MAX_OUTCOMES: usize = 16;
+/// Most messages that one step waits for.
+pub const MAX_WS_COUNT: u32 = 10_000;
+/// Most subprotocols that the opening of a WebSocket offers.
+pub const MAX_SUBPROTOCOLS: usize = 8;
 /// Longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 100;
 /// Most gates, and most stop conditions.
@@ -93,6 +99,8 @@ pub(crate) const DEFAULT_CONNECT_NS: u64 = 3 * NS_PER_S;
 pub(crate) const DEFAULT_REQUEST_NS: u64 = 10 * NS_PER_S;
 /// Default limit of open connections to a target.
 pub(crate) const DEFAULT_CONNECTIONS: usize = 1_000;
+/// Default limit of exchanges that one connection carries at a time.
+pub(crate) const DEFAULT_STREAMS: u32 = 100;
 /// Default limit of journeys in flight.
 pub(crate) const DEFAULT_IN_FLIGHT: usize = 100_000;
 /// Default tolerance of a search for the capacity.

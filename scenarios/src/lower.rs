@@ -24,6 +24,7 @@ mod isolation;
 mod journeys;
 mod json_body;
 mod load;
+mod reach;
 mod records;
 mod request;
 mod safety;
@@ -31,6 +32,7 @@ mod shapes;
 mod targets;
 mod template;
 mod vars;
+mod ws;
 
 use flow::Fragment;
 use journeys::Journeys;

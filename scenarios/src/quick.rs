@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
-    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Request, StepInfo,
-    Target, Template,
+    Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Protocol, Request,
+    StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{NS_PER_MS, parse_duration, parse_rate};
@@ -37,6 +37,10 @@ pub struct QuickRun {
     pub duration: String,
     /// Exactly so many connections, opened before the start.
     pub connections: Option<usize>,
+    /// Speak HTTP/2.
+    pub http2: bool,
+    /// Exchanges that one connection carries at a time, at most; with `http2` alone.
+    pub streams: Option<u32>,
     /// Seed of everything random.
     pub seed: Option<u64>,
 }
@@ -63,6 +67,13 @@ pub fn quick(run: &QuickRun) -> Result<Plan, Vec<Diagnostic>> {
         let message = format!("`--connections` must be 1 to {}", limits::MAX_CONNECTIONS);
         flag(&mut found, E0403, message, "--connections");
     }
+    if run.streams.is_some_and(|count| count == 0 || count > limits::MAX_STREAMS) {
+        let message = format!("`--streams` must be 1 to {}", limits::MAX_STREAMS);
+        flag(&mut found, E0403, message, "--streams");
+    }
+    if run.streams.is_some() && !run.http2 {
+        flag(&mut found, E0319, "`--streams` has no meaning without `--http2`".to_owned(), "--streams");
+    }
     match (url, shape, found.is_empty()) {
         (Some((base, path)), Some(shape), true) => {
             Ok(plan(run, base, &path, method, headers, shape, arrivals))
@@ -87,8 +98,12 @@ fn plan(
         request_timeout_ns: limits::DEFAULT_REQUEST_NS,
         max_connections: run.connections.unwrap_or(limits::DEFAULT_CONNECTIONS),
         exact_connections: run.connections.is_some(),
-        tls_ca: None,
-        tls_insecure: false,
+        protocol: if run.http2 {
+            Protocol::Http2 { streams: run.streams.unwrap_or(limits::DEFAULT_STREAMS) }
+        } else {
+            Protocol::Http1
+        },
+        ..Target::default()
     };
     let request = Request {
         method,
@@ -143,6 +158,11 @@ fn url(run: &QuickRun, found: &mut Vec<Diagnostic>) -> Option<(String, String)> 
     let cut = text.find(['?', '#']).unwrap_or(text.len());
     if let Err(why) = base_url(&text[..cut]) {
         flag(found, E0404, format!("`--target`: {why}"), text);
+        return None;
+    }
+    if text.starts_with("ws") {
+        let message = "`--target`: flags describe HTTP requests; WebSockets need a scenario with `ws` steps";
+        flag(found, E0404, message.to_owned(), text);
         return None;
     }
     let Ok(url) = Url::parse(text) else {

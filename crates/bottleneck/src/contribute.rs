@@ -94,7 +94,10 @@ fn root_of_row(tree: &Tree<'_>, row: &RootRow) -> Root {
         pieces: if entered { path::under_row(tree, row) } else { Vec::new() },
         entered,
         parent_of_entry: row.span,
-        given_up: matches!(row.error, Some(ErrorClass::Timeout | ErrorClass::Cancelled | ErrorClass::Closed)),
+        given_up: matches!(
+            row.error,
+            Some(ErrorClass::Timeout | ErrorClass::Cancelled | ErrorClass::Closed | ErrorClass::Reset)
+        ),
     }
 }
 

@@ -21,6 +21,7 @@ Examples:
   peakdrill init > drill.yaml                      a commented scenario to start from
   peakdrill check drill.yaml                       every mistake at once, with its place and its fix
   peakdrill plan drill.yaml                        draws the load; sends nothing
+  peakdrill doctor drill.yaml                      whether this machine can generate that load
   peakdrill run drill.yaml                         preflight, load, live view, verdict
   peakdrill run --target http://127.0.0.1:8080/ --rate 500/s --for 30s";
 
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Runs a drill: preflight, load, live view, verdict.
     Run(Box<Run>),
+    /// Looks whether this machine can generate the load of a drill. Sends nothing.
+    Doctor(Doctor),
     /// Renders a drill record again, whole or torn.
     Report(Report),
     /// Names the bottleneck in traces that no drill made.
@@ -308,6 +311,12 @@ pub(crate) struct Run {
     /// Exactly so many connections, opened before the start.
     #[arg(long, value_name = "N", help_heading = "Without a scenario", requires = "target")]
     pub(crate) connections: Option<usize>,
+    /// Speak HTTP/2: by prior knowledge on http://, agreed on by ALPN on https://.
+    #[arg(long, help_heading = "Without a scenario", requires = "target")]
+    pub(crate) http2: bool,
+    /// Exchanges that one connection carries at a time, at most [default: 100].
+    #[arg(long, value_name = "N", help_heading = "Without a scenario", requires = "http2")]
+    pub(crate) streams: Option<u32>,
     /// The method [default: GET, or POST with -d].
     #[arg(
         short = 'X',
@@ -362,6 +371,29 @@ pub(crate) struct Run {
     pub(crate) shards: Option<u16>,
     #[command(flatten)]
     pub(crate) listen: Listen,
+}
+
+/// Looking at the machine.
+#[derive(Args)]
+#[command(
+    before_help = "Examples:\n  peakdrill doctor\n  peakdrill doctor drill.yaml --set peak=60000/s\n  peakdrill doctor drill.yaml --format json | jq '.findings[] | select(.level != \"ok\")'"
+)]
+pub(crate) struct Doctor {
+    /// The scenario whose load is to be generated; without one, what any large drill wants is looked at.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Overrides a variable of the scenario; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair, requires = "file")]
+    pub(crate) sets: Vec<(String, String)>,
+    /// Load threads of the run [default: one per core, at most 4].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) shards: Option<u16>,
+    /// How the run is to move its sockets.
+    #[arg(long, value_enum, default_value_t = Transport::Auto)]
+    pub(crate) transport: Transport,
+    /// Form of the findings on stdout.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 /// Where the drill listens.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use peakdrill_dashboard::Action;
+use peakdrill_drill_control::machine::raise_file_limit;
 use peakdrill_drill_control::{Command, ControlError, Finished, Hooks, Options, Stage};
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::plan::Plan;
@@ -50,6 +51,9 @@ impl Newest {
 
 /// Runs it to its verdict.
 pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failure> {
+    if let Err(error) = raise_file_limit() {
+        show::note(&format!("the limit of open files stays as it is: {error}\n"));
+    }
     let (commands, obey) = channel();
     signals::watch(commands.clone())
         .map_err(|error| Failure::new(Exit::Engine, format!("signals: {error}")))?;

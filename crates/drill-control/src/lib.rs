@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod hearers;
 pub mod live;
+pub mod machine;
 pub mod preflight;
 pub mod record;
 pub mod registry;

@@ -161,10 +161,11 @@ impl Board {
         (snapshot.intended, snapshot.sent, snapshot.missed) =
             (journeys.intended, journeys.sent, journeys.missed);
         (snapshot.completed, snapshot.errors) = (requests.completed, requests.error_count());
-        let acked = requests.completed.saturating_sub(requests.ack_missing);
+        let tagged = totals.of_phases(|_, step| step.is_some_and(|step| self.plan.is_tagged(step)));
+        let acked = tagged.completed.saturating_sub(tagged.ack_missing);
         let checked = self.plan.shadow.as_ref().is_some_and(|shadow| shadow.ack_require.is_some());
         snapshot.ack_share =
-            (checked && requests.completed > 0).then(|| acked as f64 / requests.completed as f64);
+            (checked && tagged.completed > 0).then(|| acked as f64 / tagged.completed as f64);
         snapshot.sent_rate = window.journeys().sent as f64 / window.seconds().max(0.25);
         let all = Selectors::default();
         if window.requests(&all).completed < FEW_SAMPLES {

@@ -40,6 +40,12 @@ pub struct Frame {
     pub outcomes: BTreeMap<String, u64>,
     /// Answers that should have acknowledged the tag and did not.
     pub ack_missing: u64,
+    /// Messages that came over a WebSocket and were not the answer that a step waited for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub passed_over: u64,
+    /// Messages that no step could see: more came while none waited than are kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
     /// Latency from the intended time. Base64 of HdrHistogram V2.
     pub latency: String,
     /// Service time: first byte sent to last byte received.
@@ -48,6 +54,10 @@ pub struct Frame {
     pub lateness: String,
     /// Wait for a connection, after the start.
     pub conn_wait: String,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// One second of one step while it is being counted: a [`Frame`] with open histograms.
@@ -67,6 +77,10 @@ pub struct Tally {
     pub outcomes: BTreeMap<String, u64>,
     /// See [`Frame::ack_missing`].
     pub ack_missing: u64,
+    /// See [`Frame::passed_over`].
+    pub passed_over: u64,
+    /// See [`Frame::dropped`].
+    pub dropped: u64,
     /// See [`Frame::latency`].
     pub latency: Histogram,
     /// See [`Frame::service`].
@@ -87,6 +101,8 @@ impl Tally {
         other.errors.iter().for_each(|(class, n)| *self.errors.entry(*class).or_insert(0) += n);
         other.outcomes.iter().for_each(|(name, n)| self.add_outcome(name, *n));
         self.ack_missing += other.ack_missing;
+        self.passed_over += other.passed_over;
+        self.dropped += other.dropped;
         self.latency.merge(&other.latency);
         self.service.merge(&other.service);
         self.lateness.merge(&other.lateness);
@@ -122,6 +138,8 @@ impl Tally {
             errors: self.errors.clone(),
             outcomes: self.outcomes.clone(),
             ack_missing: self.ack_missing,
+            passed_over: self.passed_over,
+            dropped: self.dropped,
             latency: self.latency.encode(),
             service: self.service.encode(),
             lateness: self.lateness.encode(),
@@ -142,6 +160,8 @@ impl Tally {
             errors: frame.errors.clone(),
             outcomes: frame.outcomes.clone(),
             ack_missing: frame.ack_missing,
+            passed_over: frame.passed_over,
+            dropped: frame.dropped,
             latency: Histogram::decode(&frame.latency)?,
             service: Histogram::decode(&frame.service)?,
             lateness: Histogram::decode(&frame.lateness)?,

@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod outcome;
 pub mod pass;
 pub mod plan;
+mod reach;
 pub mod search;
 pub mod shape;
 pub mod snapshot;

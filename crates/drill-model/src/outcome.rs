@@ -22,6 +22,8 @@ pub enum ErrorClass {
     Tls,
     /// The peer closed or reset before a full answer.
     Closed,
+    /// The peer gave up this exchange alone, with the connection going on (HTTP/2: `RST_STREAM`).
+    Reset,
     /// No full answer in time.
     Timeout,
     /// The answer is not HTTP.
@@ -42,6 +44,13 @@ pub enum ErrorClass {
     IsolationRefused,
     /// The run was stopped before the answer came.
     Cancelled,
+    /// The upgrade to WebSocket was answered, and not granted: another status than 101 below 400, or a head that does
+    /// not prove that the peer speaks the protocol.
+    WsRefused,
+    /// The peer closed the WebSocket, in form, before the answer came.
+    WsClosed,
+    /// More messages came than a step passes over, and none of them was the one it waits for.
+    WsUnmatched,
 }
 
 impl ErrorClass {
@@ -56,6 +65,7 @@ impl ErrorClass {
                 | Self::BodyShort
                 | Self::BodyTooLarge
                 | Self::IsolationRefused
+                | Self::WsRefused
         )
     }
 }
@@ -67,13 +77,14 @@ pub fn answers(completed: u64, errors: &BTreeMap<ErrorClass, u64>) -> u64 {
     completed.saturating_sub(without.fold(0, |sum, (_, n)| sum.saturating_add(*n)))
 }
 
-const NAMES: [(ErrorClass, &str); 15] = [
+const NAMES: [(ErrorClass, &str); 19] = [
     (ErrorClass::Dns, "dns"),
     (ErrorClass::ConnectRefused, "connect_refused"),
     (ErrorClass::ConnectTimeout, "connect_timeout"),
     (ErrorClass::Connect, "connect"),
     (ErrorClass::Tls, "tls"),
     (ErrorClass::Closed, "closed"),
+    (ErrorClass::Reset, "reset"),
     (ErrorClass::Timeout, "timeout"),
     (ErrorClass::Malformed, "malformed"),
     (ErrorClass::HeadTooLarge, "head_too_large"),
@@ -83,6 +94,9 @@ const NAMES: [(ErrorClass, &str); 15] = [
     (ErrorClass::ExtractFailed, "extract_failed"),
     (ErrorClass::IsolationRefused, "isolation_refused"),
     (ErrorClass::Cancelled, "cancelled"),
+    (ErrorClass::WsRefused, "ws_refused"),
+    (ErrorClass::WsClosed, "ws_closed"),
+    (ErrorClass::WsUnmatched, "ws_unmatched"),
 ];
 
 impl fmt::Display for ErrorClass {

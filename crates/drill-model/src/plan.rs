@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 pub use crate::journey::*;
+pub use crate::reach::*;
 use crate::shape::Shape;
 
 /// Version of `plan.json`.
@@ -82,6 +83,12 @@ impl Plan {
         names
     }
 
+    /// Whether requests of a step carry the tag and a trace: all but messages over a connection that was opened before.
+    #[must_use]
+    pub fn is_tagged(&self, step: StepId) -> bool {
+        self.steps.get(usize::from(step)).is_none_or(|info| !info.message)
+    }
+
     /// Total planned length, in nanoseconds; at most `u64::MAX`.
     #[must_use]
     pub fn duration_ns(&self) -> u64 {
@@ -92,7 +99,7 @@ impl Plan {
 }
 
 /// One target and how to connect to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Target {
     /// Its name in the file.
     pub name: String,
@@ -106,10 +113,36 @@ pub struct Target {
     pub max_connections: usize,
     /// Open all of `max_connections` before the start and keep exactly so many.
     pub exact_connections: bool,
+    /// How it is spoken to.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Path of a PEM file with further certificate authorities.
     pub tls_ca: Option<String>,
     /// Do not verify the server's certificate. Only by an explicit key, and reported.
     pub tls_insecure: bool,
+    /// Who the generator says it is in TLS, and who the server is to be.
+    #[serde(default)]
+    pub tls: TlsIdentity,
+    /// How connections are shared and renewed, and where they come from.
+    #[serde(default)]
+    pub connections: ConnectionRules,
+    /// Which addresses it has.
+    #[serde(default)]
+    pub resolve: ResolveRules,
+}
+
+/// What is spoken with a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1: a connection carries one exchange after the other.
+    #[default]
+    Http1,
+    /// HTTP/2: without TLS by prior knowledge, in TLS as agreed on by ALPN.
+    Http2 {
+        /// Exchanges that a connection carries at a time, at most; the peer may allow fewer.
+        streams: u32,
+    },
 }
 
 /// How requests are tagged.

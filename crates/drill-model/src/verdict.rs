@@ -148,8 +148,18 @@ pub struct Step {
     /// declares none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outcomes: BTreeMap<String, u64>,
+    /// Messages that came over a WebSocket and were not the answer that the step waited for. Left out without any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub passed_over: u64,
+    /// Messages that no step could see: more came while none waited than are kept. Left out without any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
     /// From the intended time.
     pub latency_ms: Millis,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// The generator itself.

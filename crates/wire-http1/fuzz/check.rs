@@ -14,7 +14,7 @@ struct Told {
 
 impl Sink for Told {
     fn head(&mut self, status: u16, fields: Fields<'_>) {
-        assert!((200..1000).contains(&status), "{status}");
+        assert!((200..1000).contains(&status) || status == 101, "{status}");
         self.heads.push((status, fields.as_bytes().to_vec()));
     }
 
@@ -38,6 +38,10 @@ fn decode(method: Method, input: &[u8], cuts: impl Iterator<Item = usize>) -> (T
                 assert!(used <= next - at);
                 return (told, Ok((at + used, reusable)));
             }
+            Ok(Progress::Switched { used }) => {
+                assert!(used <= next - at && method == Method::Upgrade);
+                return (told, Ok((at + used, false)));
+            }
             Ok(Progress::More) => at = next,
         }
         if at == input.len() {
@@ -54,8 +58,12 @@ pub(crate) fn response(data: &[u8]) {
     let Some((mode, input)) = data.split_first() else {
         return;
     };
-    let method = if mode & 1 == 0 { Method::Other } else { Method::Head };
-    let size = usize::from(mode >> 1) + 1;
+    let method = match mode {
+        0x80.. => Method::Upgrade,
+        mode if mode & 1 == 0 => Method::Other,
+        _ => Method::Head,
+    };
+    let size = usize::from(mode >> 1 & 0x3f) + 1;
     let (whole, whole_end) = decode(method, input, std::iter::once(input.len()));
     assert!(whole.heads.len() <= 1);
     if let Ok((used, _)) = whole_end {

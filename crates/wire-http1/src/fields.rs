@@ -15,7 +15,8 @@ pub struct Fields<'a> {
 pub struct NameLengths(u64);
 
 impl NameLengths {
-    pub(crate) fn add(&mut self, length: usize) {
+    /// There is a name of so many bytes.
+    pub fn add(&mut self, length: usize) {
         self.0 |= 1 << (length % 64);
     }
 

@@ -10,6 +10,8 @@ use crate::fields::NameLengths;
 pub enum Method {
     /// `HEAD`: no body, whatever the head says.
     Head,
+    /// A `GET` that asks to switch protocols: `101` is an answer to it.
+    Upgrade,
     /// All others.
     #[default]
     Other,

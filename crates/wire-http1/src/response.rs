@@ -6,7 +6,7 @@ use httparse::{Header, Status};
 
 use crate::chunked::Chunked;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{Fields, NameLengths};
 use crate::framing::{Framing, Length, Method, framing};
 
 /// Fields of one head, or of one trailer section, at most.
@@ -45,6 +45,11 @@ pub enum Progress {
         /// Whether another request may follow on the connection.
         reusable: bool,
     },
+    /// It agrees to switch protocols ([`Method::Upgrade`]): only its head was told.
+    Switched {
+        /// How many of the bytes belonged to it. What is behind them is of the other protocol.
+        used: usize,
+    },
 }
 
 /// Decodes the responses of one connection, one after the other.
@@ -69,6 +74,8 @@ enum State {
     Chunked(Chunked),
     /// So many bytes may still come.
     UntilClose(u64),
+    /// What comes is of another protocol.
+    Switched,
 }
 
 /// What one look at a head found.
@@ -81,6 +88,11 @@ enum Look {
         used: usize,
         status: u16,
         framing: Framing,
+    },
+    /// One that switches protocols, as was asked for.
+    Switched {
+        used: usize,
+        lengths: NameLengths,
     },
 }
 
@@ -123,6 +135,9 @@ impl ResponseDecoder {
                         return Ok(Progress::More);
                     }
                     let used = self.head(rest, sink)?;
+                    if matches!(self.state, State::Switched) {
+                        return Ok(Progress::Switched { used: at + used });
+                    }
                     (used, matches!(self.state, State::Bytes(0)))
                 }
                 State::Bytes(left) => {
@@ -138,6 +153,8 @@ impl ResponseDecoder {
                     sink.body(rest);
                     (rest.len(), false)
                 }
+                // Nobody feeds it any more.
+                State::Switched => return Ok(Progress::Switched { used: at }),
             };
             at += used;
             if whole {
@@ -160,6 +177,7 @@ impl ResponseDecoder {
             State::Head => Err(Error::HeadShort),
             State::Bytes(_) => Err(Error::BodyShort("within the body")),
             State::Chunked(chunked) => Err(Error::BodyShort(chunked.place())),
+            State::Switched => Ok(()),
         }
     }
 
@@ -228,6 +246,12 @@ impl ResponseDecoder {
                 };
                 Ok(used)
             }
+            Look::Switched { used, lengths } => {
+                let lines = lines(bytes.get(..used).unwrap_or(bytes));
+                sink.head(101, Fields::known(lines, lengths));
+                self.state = State::Switched;
+                Ok(used)
+            }
         }
     }
 }
@@ -261,6 +285,11 @@ fn look(method: Method, bytes: &[u8], limit: usize) -> Result<Look, Error> {
     too_long(used, limit)?;
     match head.code.unwrap_or(0) {
         0..100 => Err(Error::Framing("the status is no status")),
+        101 if method == Method::Upgrade => {
+            let mut lengths = NameLengths::default();
+            head.headers.iter().for_each(|header| lengths.add(header.name.len()));
+            Ok(Look::Switched { used, lengths })
+        }
         101 => Err(Error::Switched),
         102..200 | 100 => Ok(Look::Informational(used)),
         status => {

@@ -9,6 +9,7 @@ mod journey;
 mod measure;
 mod memory;
 mod nginx;
+mod oha;
 mod peer;
 mod program;
 mod search;
@@ -35,9 +36,9 @@ pub struct Options {
     /// Seconds of one run.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
-    /// Only these parts.
-    #[arg(long, value_delimiter = ',', default_value = "closed,open,grid,freeze,journey,search,memory")]
-    only: Vec<String>,
+    /// Only these parts; the page holds all of them, so with fewer it is printed and left as it is.
+    #[arg(value_name = "PART")]
+    parts: Vec<String>,
     /// Runs of the search for the capacity.
     #[arg(long, default_value_t = 10)]
     searches: usize,
@@ -51,6 +52,10 @@ pub struct Options {
 
 /// Connections of every contender.
 const CONNECTIONS: usize = 64;
+/// Connections over HTTP/2, and streams on each.
+const HTTP2: (usize, usize) = (16, 16);
+/// All parts, in the order of the page.
+const PARTS: [&str; 8] = ["closed", "open", "http2", "grid", "freeze", "journey", "search", "memory"];
 /// Requests a second of the open loop.
 const RATE: u64 = 10_000;
 const PAGE: &str = "loadgen/BENCHMARKS.md";
@@ -69,11 +74,16 @@ pub fn run(what: &What) -> Result<(), String> {
         "build the floor and the peer",
         cargo().args(["build", "--release", "-p", "peakdrill-loadgen"]).args(examples),
     )?;
+    let all = options.parts.is_empty();
+    let parts = if all { PARTS.map(str::to_owned).to_vec() } else { options.parts.clone() };
+    if parts.iter().any(|part| part == "http2") {
+        oha::install()?;
+    }
     let server = nginx::Nginx::start()?;
     let bin = target_dir()?.join("release");
     let scratch = std::env::temp_dir().join(format!("peakdrill-bench-{}", std::process::id()));
     let mut page = table::Page::new(options.rounds, options.seconds);
-    for part in &options.only {
+    for part in &parts {
         let (scratch, address) = (scratch.join(part), server.address());
         let Options { rounds: n, seconds, .. } = *options;
         match part.as_str() {
@@ -91,7 +101,7 @@ pub fn run(what: &What) -> Result<(), String> {
     }
     std::fs::remove_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
     println!("\n{}", page.text());
-    if options.dry {
+    if options.dry || !all {
         return Ok(());
     }
     let path = root().join(PAGE);
@@ -119,9 +129,11 @@ fn part_of(name: &str) -> Result<(Load, Vec<Client>), String> {
                 Client::Peakdrill { pacing: "precise" },
             ],
         )),
-        other => {
-            Err(format!("there is no part `{other}`: closed, open, grid, freeze, journey, search, memory"))
-        }
+        "http2" => Ok((
+            Load::Streams { connections: HTTP2.0, streams: HTTP2.1 },
+            vec![Client::Oha, Client::H2load, Client::Peakdrill { pacing: "auto" }],
+        )),
+        other => Err(format!("there is no part `{other}`: {}", PARTS.join(", "))),
     }
 }
 
@@ -154,7 +166,7 @@ fn rounds(
             let (Some(client), Some(runs)) = (clients.get(at), results.get_mut(at)) else { continue };
             let folder: PathBuf = scratch.join(format!("{round}-{at}"));
             std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-            let run = client.run(load, server.address(), options.seconds, bin, &folder)?;
+            let run = client.run(load, server.address_for(load), options.seconds, bin, &folder)?;
             eprintln!(
                 "round {} of {}: {:<22} {:>9} requests {:>7.2} µs each ({:.2} user)",
                 round + 1,

@@ -5,14 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::{Protocol, Sharing};
 use peakdrill_timebase::{MonoNs, NS_PER_MS};
+use rustc_hash::FxHashMap;
 
+use super::connection::Connection;
+use super::renew::{Lifetime, Renewal};
 use crate::dial::Dialer;
-use crate::driver::{Completion, NotSent, Submission};
+use crate::driver::{Completion, ExchangeId, NotSent, Submission};
 use crate::extract::Fault;
 
 /// Connections that one pool opens at the same time, at most.
 pub const CONNECTING_MAX: usize = 64;
+/// The same where each journey has a connection of its own, so that opening them is part of the load.
+pub const CONNECTING_USERS_MAX: usize = 4_096;
 /// Shortest time from one try to have a connection that must be there to the next, in milliseconds, where the first
 /// came to nothing: it failed, or it ended without an exchange.
 const REOPEN_PAUSE_MS: u64 = 100;
@@ -22,6 +28,64 @@ pub(crate) struct PoolConfig {
     pub(crate) dialer: Dialer,
     pub(crate) max_connections: usize,
     pub(crate) exact: bool,
+    pub(crate) protocol: Protocol,
+    pub(crate) sharing: Sharing,
+    pub(crate) lifetime: Option<Lifetime>,
+}
+
+/// A request that waits for a connection.
+pub(super) struct Waiting {
+    pub(super) since: MonoNs,
+    pub(super) job: Submission,
+    /// One is being opened for it alone.
+    called: bool,
+}
+
+impl Waiting {
+    pub(super) fn new(since: MonoNs, job: Submission) -> Self {
+        Self { since, job, called: false }
+    }
+}
+
+/// What a connection is opened for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Errand {
+    /// Whatever has waited longest when it is open, or to be there.
+    Anyone,
+    /// This request alone: how long opening takes is a part of its user's wait, and nobody else's.
+    One(ExchangeId),
+}
+
+/// Connections that can take another exchange.
+enum Roomy {
+    /// Whoever comes next takes the last one.
+    Shared(Vec<usize>),
+    /// By the session whose own each is.
+    Own(FxHashMap<u32, usize>),
+}
+
+impl Roomy {
+    fn new(sharing: Sharing) -> Self {
+        match sharing {
+            Sharing::Pool => Self::Shared(Vec::new()),
+            Sharing::User => Self::Own(FxHashMap::default()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Shared(keys) => keys.len(),
+            Self::Own(keys) => keys.len(),
+        }
+    }
+
+    fn remove(&mut self, key: usize, user: Option<u32>) {
+        match (self, user) {
+            (Self::Shared(keys), _) => keys.retain(|other| *other != key),
+            (Self::Own(keys), Some(user)) => _ = keys.remove(&user),
+            (Self::Own(_), None) => {}
+        }
+    }
 }
 
 /// The pool of one target. Connections are named by their keys.
@@ -29,10 +93,12 @@ pub(super) struct Pool {
     pub(super) dialer: Arc<Dialer>,
     max: usize,
     pub(super) exact: bool,
-    /// What waits for a connection, and since when.
-    pub(super) waiting: VecDeque<(MonoNs, Submission)>,
-    /// Those that can take another exchange; the one to be used next comes last.
-    roomy: Vec<usize>,
+    pub(super) protocol: Protocol,
+    /// What waits for a connection.
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Those that can take another exchange.
+    roomy: Roomy,
+    pub(super) renewal: Renewal,
     open: usize,
     connecting: usize,
     pub(super) opened: u64,
@@ -45,11 +111,13 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(config: PoolConfig) -> Self {
         Self {
+            renewal: Renewal::new(config.lifetime, &config.dialer.route),
             dialer: Arc::new(config.dialer),
             max: config.max_connections,
             exact: config.exact,
+            protocol: config.protocol,
             waiting: VecDeque::new(),
-            roomy: Vec::new(),
+            roomy: Roomy::new(config.sharing),
             open: 0,
             connecting: 0,
             opened: 0,
@@ -58,13 +126,50 @@ impl Pool {
         }
     }
 
-    /// Whether another connection is to be opened now; if so it counts as being opened.
-    pub(super) fn wants_another(&mut self, now: MonoNs) -> bool {
-        let room = self.open + self.connecting < self.max && self.connecting < CONNECTING_MAX;
-        let missing = self.exact && now >= self.reopen_at;
-        let wanted = room && (missing || self.connecting < self.waiting.len());
-        self.connecting += usize::from(wanted);
-        wanted
+    /// What another connection is to be opened for now, if one is; it counts as being opened then.
+    pub(super) fn wants_another(&mut self, now: MonoNs) -> Option<Errand> {
+        let own = self.is_per_user();
+        let at_once = if own { CONNECTING_USERS_MAX } else { CONNECTING_MAX };
+        if self.open + self.connecting >= self.max || self.connecting >= at_once {
+            return None;
+        }
+        let errand = if own {
+            let first = self.first_uncalled();
+            let waiting = self.waiting.get_mut(first)?;
+            waiting.called = true;
+            Errand::One(waiting.job.id)
+        } else {
+            let missing = self.exact && now >= self.reopen_at;
+            let coming = self.connecting.saturating_mul(self.room());
+            (missing || coming < self.waiting.len()).then_some(Errand::Anyone)?
+        };
+        self.connecting += 1;
+        Some(errand)
+    }
+
+    /// Where those begin that no connection is being opened for: they are called from the front, and come to the back.
+    fn first_uncalled(&self) -> usize {
+        self.waiting.partition_point(|waiting| waiting.called)
+    }
+
+    /// A request that nothing of was sent waits again: before the others, unless each has a connection of its own.
+    pub(super) fn put_off(&mut self, since: MonoNs, job: Submission) {
+        let waiting = Waiting::new(since, job);
+        if self.is_per_user() { self.waiting.push_back(waiting) } else { self.waiting.push_front(waiting) }
+    }
+
+    /// Takes a request out of those that wait.
+    pub(super) fn pick(&mut self, id: ExchangeId) -> Option<Waiting> {
+        let place = self.waiting.iter().position(|waiting| waiting.job.id == id)?;
+        self.waiting.remove(place)
+    }
+
+    /// Exchanges that a new connection takes.
+    fn room(&self) -> usize {
+        match self.protocol {
+            Protocol::Http1 => 1,
+            Protocol::Http2 { streams } => streams.max(1) as usize,
+        }
     }
 
     /// A connection was opened.
@@ -74,52 +179,84 @@ impl Pool {
         self.opened += 1;
     }
 
-    /// A connection could not be opened: the request that has waited longest ends with that.
-    pub(super) fn has_failed(&mut self, fault: Fault, at: MonoNs) -> Option<Completion> {
+    /// A connection could not be opened: the request that it was for, or that has waited longest, ends with that.
+    pub(super) fn has_failed(&mut self, errand: Errand, fault: Fault, at: MonoNs) -> Option<Completion> {
         self.connecting -= 1;
         if self.first_fault.is_none() {
             self.first_fault = Some(fault.clone());
         }
-        let Some((_, Submission { id, .. })) = self.waiting.pop_front() else {
+        let waiting = match errand {
+            Errand::Anyone => self.waiting.pop_front(),
+            Errand::One(id) => self.pick(id),
+        };
+        let Some(Waiting { job: Submission { id, .. }, .. }) = waiting else {
             self.reopen_at = at.plus(REOPEN_PAUSE_MS * NS_PER_MS);
             return None;
         };
         Some(Completion::Done { id, at, result: Err(fault) })
     }
 
+    /// A connection takes nothing more: another may be opened in its place.
+    pub(super) fn has_retired(&mut self) {
+        self.open -= 1;
+    }
+
     /// A connection has ended. One that must be there and ended without an exchange is not opened again at once: the
     /// peer may close all that come.
-    pub(super) fn has_closed(&mut self, key: usize, listed: bool, used: bool, opened_at: MonoNs) {
-        self.open -= 1;
-        if listed {
-            self.roomy.retain(|other| *other != key);
+    pub(super) fn has_closed(&mut self, key: usize, closed: &Connection) {
+        if closed.listed {
+            self.roomy.remove(key, closed.user);
         }
-        if !used {
-            self.reopen_at = self.reopen_at.max(opened_at.plus(REOPEN_PAUSE_MS * NS_PER_MS));
+        if !closed.used {
+            self.reopen_at = self.reopen_at.max(closed.opened_at.plus(REOPEN_PAUSE_MS * NS_PER_MS));
         }
     }
 
-    /// A connection has room.
-    pub(super) fn put(&mut self, key: usize) {
-        self.roomy.push(key);
+    /// Whether each journey has a connection of its own.
+    pub(super) fn is_per_user(&self) -> bool {
+        matches!(self.roomy, Roomy::Own(_))
     }
 
-    /// A connection that has room, and is not on the list any more.
-    pub(super) fn take(&mut self) -> Option<usize> {
-        self.roomy.pop()
+    /// A connection has room: that of a user, where each has one. Returns one that the user had before, and that is
+    /// nobody's now.
+    pub(super) fn put(&mut self, key: usize, user: Option<u32>) -> Option<usize> {
+        match (&mut self.roomy, user) {
+            (Roomy::Own(keys), Some(user)) => keys.insert(user, key).filter(|before| *before != key),
+            (Roomy::Own(_), None) => None,
+            (Roomy::Shared(keys), _) => {
+                keys.push(key);
+                None
+            }
+        }
+    }
+
+    /// A connection takes nothing more.
+    pub(super) fn unlist(&mut self, key: usize, user: Option<u32>) {
+        self.roomy.remove(key, user);
+    }
+
+    /// A connection that has room for this user, and is not on the list any more.
+    pub(super) fn take(&mut self, user: u32) -> Option<usize> {
+        match &mut self.roomy {
+            Roomy::Shared(keys) => keys.pop(),
+            Roomy::Own(keys) => keys.remove(&user),
+        }
     }
 
     /// Gives up what has waited for as long as opening a connection may take. While connections are open, they were
-    /// all busy: the request is given up unsent. While none is, the target cannot be reached.
+    /// all busy: the request is given up unsent. While none is, the target cannot be reached. One for which a connection
+    /// is being opened ends with that.
     pub(super) fn expire(&mut self, now: MonoNs) -> Option<Completion> {
         let limit = u64::try_from(self.dialer.timeout().as_nanos()).unwrap_or(u64::MAX);
-        let unreachable = self.open == 0 && self.connecting > 0;
-        let (_, first) = self.waiting.pop_front_if(|(since, _)| now.since(*since) >= limit)?;
+        let first = self.first_uncalled();
+        self.waiting.get(first).filter(|waiting| now.since(waiting.since) >= limit)?;
+        let first = self.waiting.remove(first)?.job;
+        let unreachable = !self.is_per_user() && self.open == 0 && self.connecting > 0;
         Some(if unreachable {
             let fault = Fault { class: ErrorClass::ConnectTimeout, detail: "no connection in time".into() };
             Completion::Done { id: first.id, at: now, result: Err(fault) }
         } else {
-            Completion::NotSent { id: first.id, at: now, why: NotSent::NoConnection }
+            first.not_sent(now, NotSent::NoConnection)
         })
     }
 

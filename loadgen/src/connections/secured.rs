@@ -1,6 +1,5 @@
 //! A connection in TLS, over a socket of the runtime: it is moved when its waker says so.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -12,9 +11,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::connection::Writing;
 use super::ready::Bell;
-use super::talk::{Talk, Turn};
+use super::talk::{Talk, Told, Turn};
 use crate::answer::Buffers;
-use crate::driver::Completion;
 
 /// Reads of one connection before others get their turn.
 const READS_PER_TURN_MAX: usize = 2;
@@ -79,15 +77,16 @@ impl Secured {
         talk: &mut Talk,
         writing: &mut Writing,
         room: &mut [u8],
-        buffers: &mut Buffers,
-        told: &mut VecDeque<Completion>,
+        told: &mut Told,
         clock: OsClock,
     ) -> Turn {
         self.bell.answer();
+        let mut freed = false;
         if *writing == Writing::UnderWay {
-            *writing = self.write_on(buffers);
+            *writing = self.write_on(&mut told.buffers);
+            freed = (talk.is_shared() || talk.has_out()) && *writing != Writing::UnderWay;
         }
-        let (mut freed, mut reads) = (false, 0);
+        let mut reads = 0;
         // The last exchange that has ended is followed by one more read: it makes the connection watched, and finds what
         // nobody asked for.
         while reads < READS_PER_TURN_MAX + usize::from(freed && talk.is_idle()) {

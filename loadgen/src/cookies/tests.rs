@@ -1,6 +1,8 @@
 use peakdrill_wire_http1::Fields;
 use proptest::prelude::*;
 
+use crate::form::Form;
+
 use super::{COOKIE_MAX_BYTES, COOKIES_MAX, COOKIES_MAX_BYTES, Jar, Origin};
 
 const NOW: i64 = 1_800_000_000;
@@ -8,10 +10,10 @@ const SHOP: Origin<'static> = Origin { target: 0, host: "shop.example.com", tls:
 
 /// The `cookie` field of a request to a path.
 fn sent(jar: &mut Jar, origin: Origin<'_>, path: &str, now: i64) -> String {
-    let mut wire = format!("GET {path} HTTP/1.1\r\n").into_bytes();
-    let head = wire.len();
-    jar.put(origin, now, &mut wire);
-    let line = String::from_utf8(wire[head..].to_vec()).unwrap();
+    let mut wire = Vec::new();
+    jar.note(path.as_bytes());
+    jar.put(origin, now, Form::Lines, &mut wire);
+    let line = String::from_utf8(wire).unwrap();
     line.strip_prefix("cookie: ").map_or(line.clone(), |rest| rest.trim_end_matches("\r\n").to_owned())
 }
 
@@ -130,9 +132,9 @@ proptest! {
         let mut jar = Jar::default();
         let head = [b"set-cookie: a", line.as_slice(), b"\r\n"].concat();
         jar.take(SHOP, Fields::new(&head), NOW).unwrap();
-        let mut wire = b"GET / HTTP/1.1\r\n".to_vec();
-        jar.put(SHOP, NOW, &mut wire);
-        let rest = &wire[16..];
+        let mut rest = Vec::new();
+        jar.note(b"/");
+        jar.put(SHOP, NOW, Form::Lines, &mut rest);
         prop_assert!(rest.is_empty() || rest.iter().filter(|c| **c == b'\n').count() == 1 && rest.ends_with(b"\r\n"));
     }
 }

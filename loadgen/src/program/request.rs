@@ -4,21 +4,35 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
-use peakdrill_drill_model::plan::{Part, Plan, Request, StepId};
+use peakdrill_drill_model::plan::{MessageKind, Part, Plan, Protocol, Request, StepId, Template, Ws, WsAct};
 use peakdrill_shadow_tag::baggage;
 use peakdrill_timebase::UnixNs;
 use peakdrill_wire_http1::{self as wire, put_decimal};
+use peakdrill_wire_ws::KEY_BYTES;
 
 use crate::cookies::{Jar, Origin};
 use crate::error::StartError;
 use crate::extract::Reader;
+use crate::form::Form;
 use crate::tagging::{Ids, NoToken, Stamper};
 use crate::target::Address;
 use crate::template::{Escape, Lets, Names, Text, Unfilled, Values};
 
+use super::head::{Head, Line, unfit};
+use super::websocket::{self, WsCode};
+
 /// Headers that belong to the connection or the message's frame, or to the tag: a plan may not set them.
-const RESERVED: [&str; 6] =
-    ["content-length", "transfer-encoding", "connection", "upgrade", "traceparent", "expect"];
+const RESERVED: [&str; 9] = [
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "traceparent",
+    "expect",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+];
 
 /// A request step, compiled.
 #[derive(Debug)]
@@ -36,11 +50,13 @@ pub(crate) struct RequestCode {
     extracted_names: Vec<String>,
     /// Computed before all else.
     values: Vec<Text>,
-    /// Request line and fields, all but baggage, tag, and the length of a body that is not fixed.
-    head: Text,
+    /// All but baggage, tag, and the length of a body that is not fixed.
+    head: Head,
     /// Baggage that the request has anyway.
     baggage: Option<Text>,
     body: Body,
+    /// What it does with a WebSocket of its journey.
+    pub(crate) ws: Option<WsCode>,
 }
 
 /// Room for what a request is made of.
@@ -63,6 +79,24 @@ enum Body {
     /// A file.
     Shared(Arc<Vec<u8>>),
     Dynamic(Text),
+}
+
+/// What a request that was written is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) ids: Ids,
+    /// The Unix second from which it must not be sent any more.
+    pub(crate) not_after_unix_s: u64,
+    /// Where its body begins.
+    pub(crate) head_bytes: usize,
+}
+
+/// A field of a request.
+struct Field {
+    name: HeaderName,
+    text: Text,
+    /// It holds something secret.
+    secret: bool,
 }
 
 /// Why a request could not be written.
@@ -102,31 +136,34 @@ impl RequestCode {
             computed.push(Text::compile(value, Escape::None, run, names));
             names.lets.push(name.clone());
         }
-        let mut head = Text::default();
-        head.literal(format!("{method} {}", address.path_prefix).as_bytes());
-        head.append(path(request, address, run, names)?);
-        head.literal(b" HTTP/1.1\r\n");
-        let fields = compile_fields(plan, request, address, run, names)?;
-        let mut baggage = None;
-        for (name, text) in fields {
-            if name == baggage::HEADER {
-                baggage = Some(text);
-                continue;
-            }
-            head.literal(format!("{name}: ").as_bytes());
-            head.append(text);
-            head.literal(b"\r\n");
+        let form = if spec.protocol == Protocol::Http1 { Form::Lines } else { Form::Block };
+        let ws = WsCode::compile(request, form, run, names)?;
+        // A message has no head: it goes over what a request opened.
+        let (mut head, baggage) = if request.is_message() {
+            (Head::Lines(Text::default()), None)
+        } else {
+            compile_head(plan, request, (&method, address, form), run, names)?
+        };
+        let opens = ws.as_ref().is_some_and(WsCode::opens);
+        if opens {
+            websocket::put_upgrade(&mut head);
         }
         let body = compile_body(request, run, names);
         if let Some(length) = body.fixed_length(&method) {
-            head.literal(format!("content-length: {length}\r\n").as_bytes());
+            let mut text = Text::default();
+            text.literal(length.to_string().as_bytes());
+            head.field("content-length", text, false);
         }
         Ok(Self {
             step: request.step,
             target,
             timeout_ns: request.timeout_ns.unwrap_or(spec.request_timeout_ns),
             reader: Reader::compile(request, names)?,
-            method: if method == Method::HEAD { wire::Method::Head } else { wire::Method::Other },
+            method: match method {
+                Method::HEAD => wire::Method::Head,
+                _ if opens => wire::Method::Upgrade,
+                _ => wire::Method::Other,
+            },
             is_safe: method == Method::GET || method == Method::HEAD,
             cookies: names.cookies.then(|| Home { host: address.domain.clone(), tls: address.tls }),
             extracted_names: Vec::new(),
@@ -134,6 +171,7 @@ impl RequestCode {
             head,
             baggage,
             body,
+            ws,
         })
     }
 
@@ -142,32 +180,68 @@ impl RequestCode {
         self.extracted_names = names.to_vec();
     }
 
+    /// How its fields are written.
+    #[cfg(test)]
+    pub(super) fn form(&self) -> Form {
+        self.head.form()
+    }
+
     /// Where its cookies belong; `None` when its journey keeps none.
     pub(crate) fn origin(&self) -> Option<Origin<'_>> {
         let target = self.target as u16;
         self.cookies.as_ref().map(|home| Origin { target, host: &home.host, tls: home.tls })
     }
 
-    /// Writes the whole request, tagged. Returns its ids, and the Unix second from which it must not be sent any more.
+    /// Writes the message, and the text that its answer is compared with.
+    pub(super) fn write_message(
+        &self,
+        values: &Values<'_>,
+        scratch: &mut Scratch,
+        payload: &mut Vec<u8>,
+        expected: Option<(&Text, &mut Vec<u8>)>,
+    ) -> Result<(), Unwritten> {
+        let Scratch { value, lets, .. } = scratch;
+        self.compute(values, value, lets)?;
+        let values = &Values { lets: &*lets, ..*values };
+        match &self.body {
+            Body::Fixed(body) => payload.extend_from_slice(body),
+            Body::Shared(file) => payload.extend_from_slice(file),
+            Body::Dynamic(text) => text.render(values, payload).map_err(|why| self.unfilled(why))?,
+        }
+        expected.map_or(Ok(()), |(text, out)| text.render(values, out)).map_err(|why| self.unfilled(why))
+    }
+
+    /// Computes the values that come before all else.
+    fn compute(&self, values: &Values<'_>, room: &mut Vec<u8>, lets: &mut Lets) -> Result<(), Unwritten> {
+        lets.clear();
+        for text in &self.values {
+            room.clear();
+            text.render(&Values { lets: &*lets, ..*values }, room).map_err(|why| self.unfilled(why))?;
+            lets.push(room);
+        }
+        Ok(())
+    }
+
+    /// Writes the whole request, tagged. `key` is that of the opening of a WebSocket.
     pub(crate) fn write(
         &self,
         (values, jar): (&Values<'_>, &mut Jar),
         stamper: &mut Stamper,
         wire: &mut Vec<u8>,
         scratch: &mut Scratch,
-    ) -> Result<(Ids, u64), Unwritten> {
-        let now_unix_s = UnixNs(values.now_ns).seconds();
+        key: Option<&[u8; KEY_BYTES]>,
+    ) -> Result<Written, Unwritten> {
+        let (now_unix_s, form) = (UnixNs(values.now_ns).seconds(), self.head.form());
         let Scratch { body: room, value, lets } = scratch;
-        lets.clear();
-        for text in &self.values {
-            value.clear();
-            text.render(&Values { lets: &*lets, ..*values }, value).map_err(|why| self.unfilled(why))?;
-            lets.push(value);
-        }
+        self.compute(values, value, lets)?;
         let values = &Values { lets: &*lets, ..*values };
         self.head.render(values, wire).map_err(|why| self.unfilled(why))?;
         if let Some(origin) = self.origin() {
-            jar.put(origin, now_unix_s, wire);
+            self.head.note(jar, values, wire).map_err(|why| self.unfilled(why))?;
+            jar.put(origin, now_unix_s, form, wire);
+        }
+        if let Some(key) = key {
+            form.put(wire, "sec-websocket-key", key, false);
         }
         let body = match &self.body {
             Body::Fixed(body) => body,
@@ -175,24 +249,26 @@ impl RequestCode {
             Body::Dynamic(text) => {
                 room.clear();
                 text.render(values, room).map_err(|why| self.unfilled(why))?;
-                wire.extend_from_slice(b"content-length: ");
-                put_decimal(wire, room.len() as u64);
-                wire.extend_from_slice(b"\r\n");
+                value.clear();
+                put_decimal(value, room.len() as u64);
+                form.put(wire, "content-length", value, false);
                 room
             }
         };
         let now_unix_s = now_unix_s.max(0).unsigned_abs();
         let stamped = match &self.baggage {
-            None => stamper.stamp(wire, None, now_unix_s)?,
+            None => stamper.stamp(form, wire, None, now_unix_s)?,
             Some(text) => {
                 let mut own = Vec::new();
                 text.render(values, &mut own).map_err(|why| self.unfilled(why))?;
-                stamper.stamp(wire, Some(&own), now_unix_s)?
+                stamper.stamp(form, wire, Some(&own), now_unix_s)?
             }
         };
-        wire.extend_from_slice(b"\r\n");
+        self.head.end(wire);
+        let head_bytes = wire.len();
         wire.extend_from_slice(body);
-        Ok(stamped)
+        let (ids, not_after_unix_s) = stamped;
+        Ok(Written { ids, not_after_unix_s, head_bytes })
     }
 
     fn unfilled(&self, why: Unfilled) -> Unwritten {
@@ -219,14 +295,39 @@ impl Body {
     }
 }
 
+/// The head that does not depend on the body, and the baggage.
+fn compile_head(
+    plan: &Plan,
+    request: &Request,
+    (method, address, form): (&Method, &Address, Form),
+    run: &str,
+    names: &mut Names,
+) -> Result<(Head, Option<Text>), StartError> {
+    let whole = path(request, address, run, names)?;
+    let (host, fields) = compile_fields(plan, request, address, form, run, names)?;
+    let line = Line { method: method.clone(), path: whole, tls: address.tls, host };
+    let mut head = Head::new(form, line);
+    let mut baggage = None;
+    for Field { name, text, secret } in fields {
+        if name == baggage::HEADER {
+            baggage = Some(text);
+        } else {
+            head.field(name.as_str(), text, secret);
+        }
+    }
+    Ok((head, baggage))
+}
+
 fn bad(what: &str, text: &str) -> StartError {
     StartError::Plan(format!("`{text}` is not {what}"))
 }
 
-/// The path behind the target's prefix. Whatever is inserted is percent-encoded, so one filling stands for all.
+/// The path, with the target's prefix. Whatever is inserted is percent-encoded, so one filling stands for all.
 fn path(request: &Request, address: &Address, run: &str, names: &mut Names) -> Result<Text, StartError> {
-    let path = Text::compile(&request.path, Escape::Percent, run, names);
-    let sample = [address.path_prefix.as_bytes(), &path.sample()].concat();
+    let mut path = Text::default();
+    path.literal(address.path_prefix.as_bytes());
+    path.append(Text::compile(&request.path, Escape::Percent, run, names));
+    let sample = path.sample();
     let is_path = sample.starts_with(b"/")
         && !sample.contains(&b'#')
         && Uri::from_maybe_shared(sample.clone()).is_ok_and(|uri| uri.authority().is_none());
@@ -237,10 +338,11 @@ fn compile_fields(
     plan: &Plan,
     request: &Request,
     address: &Address,
+    form: Form,
     run: &str,
     names: &mut Names,
-) -> Result<Vec<(HeaderName, Text)>, StartError> {
-    let mut fields = Vec::new();
+) -> Result<(Text, Vec<Field>), StartError> {
+    let (mut fields, mut host): (Vec<Field>, _) = (Vec::new(), None);
     let tag = plan.shadow.as_ref().map(|shadow| shadow.header.to_ascii_lowercase());
     for (name, template) in &request.headers {
         let unsendable = || StartError::Plan(format!("header `{name}` cannot be sent"));
@@ -248,29 +350,48 @@ fn compile_fields(
         if RESERVED.contains(&key.as_str()) || tag.as_deref() == Some(key.as_str()) {
             return Err(StartError::Plan(format!("header `{name}` is set by the engine alone")));
         }
-        if key == baggage::HEADER && fields.iter().any(|(known, _)| *known == key) {
+        if key == baggage::HEADER && fields.iter().any(|known| known.name == key) {
             return Err(StartError::Plan("header `baggage` is set twice: join the two by a comma".into()));
         }
         let text = Text::compile(template, Escape::Field, run, names);
-        HeaderValue::from_bytes(&text.sample()).map_err(|_| unsendable())?;
-        fields.push((key, text));
-    }
-    let agent = HeaderValue::from_static(concat!("peakdrill/", env!("CARGO_PKG_VERSION")));
-    let defaults =
-        [(HOST, address.host.clone()), (USER_AGENT, agent), (ACCEPT, HeaderValue::from_static("*/*"))];
-    for (name, value) in defaults {
-        if !fields.iter().any(|(known, _)| *known == name) {
-            let mut text = Text::default();
-            text.literal(value.as_bytes());
-            // The host belongs first (RFC 9110, 7.2).
-            let at = if name == HOST { 0 } else { fields.len() };
-            fields.insert(at, (name, text));
+        let sample = text.sample();
+        HeaderValue::from_bytes(&sample).map_err(|_| unsendable())?;
+        if let Some(why) = unfit(form, &key, &sample) {
+            return Err(StartError::Plan(format!("header `{name}` cannot be sent: {why}")));
+        }
+        if key == HOST && host.is_none() {
+            host = Some(text);
+        } else {
+            fields.push(Field { name: key, text, secret: holds_secret(template) });
         }
     }
-    Ok(fields)
+    let agent = HeaderValue::from_static(concat!("peakdrill/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in [(USER_AGENT, agent), (ACCEPT, HeaderValue::from_static("*/*"))] {
+        if !fields.iter().any(|known| known.name == name) {
+            fields.push(Field { name, text: literal(&value), secret: false });
+        }
+    }
+    Ok((host.unwrap_or_else(|| literal(&address.host)), fields))
+}
+
+fn literal(value: &HeaderValue) -> Text {
+    let mut text = Text::default();
+    text.literal(value.as_bytes());
+    text
+}
+
+/// Whether a secret is written into it, or may be.
+fn holds_secret(template: &Template) -> bool {
+    let mut found = false;
+    template.visit(&mut |part| found |= matches!(part, Part::Secret(_) | Part::Value(_)));
+    found
 }
 
 fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {
+    let message = match &request.ws {
+        Some(Ws { act: WsAct::Say { kind, .. }, .. }) => Some(*kind),
+        _ => None,
+    };
     let content_type =
         request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
     let content_type = content_type.map_or_else(Vec::new, |(_, value)| {
@@ -279,6 +400,8 @@ fn compile_body(request: &Request, run: &str, names: &mut Names) -> Body {
     let escape = match request.body.as_ref().map(|body| body.0.as_slice()) {
         // A body that was computed as a whole, to be signed, is sent as it is.
         Some([Part::Value(_)]) => Escape::None,
+        _ if message == Some(MessageKind::Json) => Escape::Json,
+        _ if message.is_some() => Escape::None,
         _ if is_json(&content_type) => Escape::Json,
         _ if is_form(&content_type) => Escape::Percent,
         _ => Escape::None,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
     Again, Arrivals, Branch, Extract, Guards, Isolation, Journey, Load, Loop, Node, Pacing, Part, Phase,
-    Plan, Request, Source, StepInfo, Target, Template,
+    Plan, Protocol, Request, Source, StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 
@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use peakdrill_drill_model::plan::{DataFile, DigestForm, TextTest, TimeForm};
 use peakdrill_timebase::MonoNs;
+use peakdrill_wire_http2::hpack::Decoder;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
@@ -18,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Op, Program, Scratch, Unwritten, is_json};
 use crate::cookies::Jar;
 use crate::error::StartError;
+use crate::form::Form;
 use crate::kept::EXTRACTED_MAX;
 use crate::secrets::Secrets;
 use crate::session::{Memory, Next, Session, prepare};
@@ -47,8 +49,7 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
             request_timeout_ns: 7,
             max_connections: 1,
             exact_connections: false,
-            tls_ca: None,
-            tls_insecure: false,
+            ..Target::default()
         }],
         shadow: None,
         isolation: Isolation::default(),
@@ -116,6 +117,8 @@ fn path_of(program: &Program, index: u64, answer: impl Fn(usize) -> &'static str
         started: false,
         current: None,
         birth: 0,
+        connections: 0,
+        opened_for: None,
     };
     let mut path = Vec::new();
     loop {
@@ -210,11 +213,67 @@ fn write(program: &Program, extracted: &[Option<String>]) -> Result<(String, Str
     };
     let mut stamper = Stamper::new(&Tagging::Plain, "r", ChaCha8Rng::from_seed([0; 32])).unwrap();
     let mut out = Vec::new();
-    code.write((&values, &mut Jar::default()), &mut stamper, &mut out, &mut Scratch::default())?;
-    let text = String::from_utf8(out).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let written =
+        code.write((&values, &mut Jar::default()), &mut stamper, &mut out, &mut Scratch::default(), None)?;
+    let body = String::from_utf8(out.split_off(written.head_bytes)).unwrap();
+    let head = match program.requests[0].form() {
+        Form::Lines => String::from_utf8(out).unwrap(),
+        Form::Block => lines(&out),
+    };
     let (head, _) = head.split_once("traceparent: 00-").unwrap();
-    Ok((head.to_owned(), body.to_owned()))
+    Ok((head.to_owned(), body))
+}
+
+/// The fields of a header block, as lines.
+fn lines(block: &[u8]) -> String {
+    let mut text = String::new();
+    let read = Decoder::new().decode(block, |name, value| {
+        text += &format!("{}: {}\r\n", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+    });
+    read.unwrap();
+    text
+}
+
+fn over_http2(request: Request) -> Plan {
+    let mut plan = plan(vec![Node::Request(Box::new(request))]);
+    plan.targets[0].protocol = Protocol::Http2 { streams: 1 };
+    plan
+}
+
+#[test]
+fn over_http2_a_request_is_a_header_block() {
+    let mut request = get(0, vec![Part::Literal("/a/".into()), Part::Extracted("id".into())]);
+    request.method = "POST".into();
+    request.headers = vec![
+        ("Host".into(), Template::literal("other.test")),
+        ("X-Of".into(), Template(vec![Part::Literal("n".into()), Part::Index])),
+        ("te".into(), Template::literal("trailers")),
+    ];
+    request.body = Some(Template(vec![Part::Literal("id=".into()), Part::Extracted("id".into())]));
+    let program = compile(&over_http2(request)).unwrap();
+    let (head, body) = write(&program, &[Some("a b".into())]).unwrap();
+    let agent = concat!("peakdrill/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        head,
+        format!(
+            ":method: POST\r\n:scheme: http\r\n:path: /api/a/a%20b\r\n:authority: other.test\r\nx-of: n12\r\n\
+             te: trailers\r\nuser-agent: {agent}\r\naccept: */*\r\ncontent-length: 6\r\n"
+        )
+    );
+    assert_eq!(body, "id=a b");
+    // Longer than a length of one byte says.
+    let long = "x".repeat(300);
+    assert!(write(&program, &[Some(long.clone())]).unwrap().0.contains(&format!("/a/{long}\r\n")));
+}
+
+#[test]
+fn what_http2_does_not_have_is_told() {
+    for (name, value) in [("keep-alive", "1"), ("proxy-connection", "x"), ("te", "gzip")] {
+        let mut request = get(0, vec![Part::Literal("/".into())]);
+        request.headers = vec![(name.into(), Template::literal(value))];
+        let told = compile(&over_http2(request)).unwrap_err().to_string();
+        assert!(told.contains("HTTP/2 has no such field"), "{told}");
+    }
 }
 
 #[test]

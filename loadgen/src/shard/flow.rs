@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS};
+use peakdrill_wire_ws::key_of;
 
 use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Parts, Shard, Timer, USER_PAUSE_MS, Users, Wake};
 use crate::arrivals::USERS_INDEX_BITS;
 use crate::driver::{Driver, ExchangeId, Submission};
 use crate::extract::Fault;
-use crate::program::Unwritten;
+use crate::program::{Unwritten, Written, WsCode};
 use crate::recorder::{End, Place};
 use crate::session::{Current, Exhausted, Next, Session, prepare};
 use crate::tagging::Ids;
@@ -201,6 +202,8 @@ impl<D: Driver> Shard<D> {
             started: false,
             current: None,
             birth: self.next_seq,
+            connections: 0,
+            opened_for: None,
         });
         self.advance(key, due.intended, now);
     }
@@ -217,6 +220,7 @@ impl<D: Driver> Shard<D> {
         match session.step(&self.parts.program) {
             Next::Request(request) => self.send(key, request, from, now),
             Next::Think(ns) => {
+                session.opened_for = None;
                 let wake = Wake::Session(key, session.birth);
                 self.timers.push(Reverse(Timer { at: from.plus(ns), wake }));
             }
@@ -238,21 +242,72 @@ impl<D: Driver> Shard<D> {
         let ids = Ids { trace: 0, span: 0 };
         let current = Current { id, request, step: code.step, ids, intended, submitted: now, sent: None };
         session.current = Some(current);
+        if code.is_message() {
+            return self.say(key, current, now);
+        }
         let mut wire = driver.buffer();
+        let nonce = code.ws.as_ref().map(|_| key_of(stamper.nonce()));
+        let owner = code.ws.as_ref().map(|ws| session.owner(key, ws.connection));
         let (values, jar) = session.values(program, clock.unix_of(now));
-        let written = code.write((&values, jar), stamper, &mut wire, &mut self.scratch);
-        let (ids, not_after_unix_s) = match written {
-            Ok(stamped) => stamped,
+        let written = code.write((&values, jar), stamper, &mut wire, &mut self.scratch, nonce.as_ref());
+        let Written { ids, not_after_unix_s, head_bytes } = match written {
+            Ok(written) => written,
             Err(why) => {
                 driver.recycle(wire);
                 return self.unwritten(id, now, why);
             }
         };
         let (target, method, keep_body) = (code.target, code.method, code.reader.needs_body());
-        let submitted = driver.submit(Submission { id, target, wire, method, keep_body, not_after_unix_s });
+        let opening = match (&code.ws, owner, &nonce) {
+            (Some(ws), Some(owner), Some(key)) => ws.opening(owner, key, not_after_unix_s),
+            _ => None,
+        };
+        let submission = Submission {
+            id,
+            target,
+            wire,
+            head_bytes,
+            method,
+            keep_body,
+            not_after_unix_s,
+            opening,
+            returned: 0,
+        };
+        let submitted = driver.submit(submission);
         session.current = Some(Current { ids, submitted: submitted.at, ..current });
         if submitted.sent {
             self.on_sent(id, submitted.at);
+        }
+    }
+
+    /// Sends a message over a connection of the journey, or waits for one. Where that was opened for it, it has waited
+    /// since its own start.
+    fn say(&mut self, key: usize, current: Current, now: MonoNs) {
+        let Parts { program, stamper, driver, clock, .. } = &mut self.parts;
+        let (Some(session), Some(code)) = (self.sessions.get_mut(key), program.requests.get(current.request))
+        else {
+            return;
+        };
+        let opened_for = session.opened_for.take();
+        let (intended, begun) = opened_for.unwrap_or((current.intended, now));
+        let ids = stamper.unsent_ids();
+        session.current = Some(Current { ids, intended, submitted: begun, ..current });
+        let unix = clock.unix_of(now);
+        let sends = code.ws.as_ref().is_some_and(WsCode::sends);
+        if sends && stamper.may_send(unix.seconds().max(0).unsigned_abs()).is_err() {
+            return self.unwritten(current.id, now, Unwritten::NoToken);
+        }
+        let owner = session.owner(key, code.ws.as_ref().map_or(0, |ws| ws.connection));
+        let payload = driver.buffer();
+        let (values, _) = session.values(program, unix);
+        match code.message((current.id, owner), &values, payload, &mut self.scratch) {
+            Ok(Some(message)) => {
+                let submitted = driver.say(message).at;
+                let submitted = if opened_for.is_some() { begun } else { submitted };
+                session.current = Some(Current { ids, intended, submitted, ..current });
+            }
+            Ok(None) => {}
+            Err(why) => self.unwritten(current.id, now, why),
         }
     }
 
@@ -283,6 +338,7 @@ impl<D: Driver> Shard<D> {
         let Some(session) = self.sessions.try_remove(key) else {
             return;
         };
+        self.parts.driver.leave(key as u32, session.birth, session.connections);
         let place = Place { intended: session.intended, phase: session.phase, step: None };
         if session.started {
             let latency_ns = at.since(session.intended);

@@ -11,10 +11,10 @@ use super::{COMPLETIONS_PER_FLUSH, COMPLETIONS_PER_TURN_MAX, Shard};
 use crate::answer::Answer;
 use crate::batch::Sample;
 use crate::cookies::TooMuch;
-use crate::driver::{Completion, Driver, ExchangeId, NotSent};
+use crate::driver::{Completion, Driver, ExchangeId, NotSent, Passed};
 use crate::extract::{Fault, Reply, Verdict};
 use crate::json::Found;
-use crate::program::Program;
+use crate::program::{Program, WsCode};
 use crate::recorder::{End, Place};
 use crate::sample;
 use crate::session::{Current, Session};
@@ -22,6 +22,9 @@ use crate::tagging::REFUSED_HEADER;
 
 /// What is said of a request that no connection was free for.
 const ALL_BUSY: &str = "all connections were busy for as long as opening one may take";
+
+/// The status of an answer that grants an upgrade.
+const SWITCHED: u16 = 101;
 
 /// A request that ended, for the books.
 struct Closing {
@@ -49,6 +52,7 @@ impl<D: Driver> Shard<D> {
                 None => return,
                 Some(Completion::Sent { id, at }) => self.on_sent(id, at),
                 Some(Completion::Done { id, at, result }) => self.done(id, at, result),
+                Some(Completion::Passed { id, passed }) => self.passed(id, passed),
                 Some(Completion::NotSent { id, at, why: NotSent::NoConnection }) => self.unserved(id, at),
                 Some(Completion::NotSent { id, at, why: NotSent::Expired | NotSent::Stopped }) => {
                     self.not_sent(id, at, ErrorClass::Cancelled);
@@ -79,6 +83,14 @@ impl<D: Driver> Shard<D> {
         }
     }
 
+    /// Counts messages that a step passed over.
+    fn passed(&mut self, id: ExchangeId, passed: Passed) {
+        if let Some((session, current)) = self.session_of(id) {
+            let place = Place { intended: current.intended, phase: session.phase, step: Some(current.step) };
+            self.recorder.passed(place, passed);
+        }
+    }
+
     /// Ends requests whose limit was over at `read_up_to`, the time up to which answers were read. They are found within
     /// a tick.
     pub(super) fn time_out(&mut self, read_up_to: MonoNs, now: MonoNs) {
@@ -99,8 +111,12 @@ impl<D: Driver> Shard<D> {
                     list.pop_front();
                 }
                 if open {
-                    self.parts.driver.cancel(id);
-                    let detail = "no full answer in time".to_owned();
+                    let passed = self.parts.driver.cancel(id);
+                    self.passed(id, passed);
+                    let detail = match passed.over {
+                        0 => "no full answer in time".to_owned(),
+                        over => format!("none of {over} messages that came in time was the answer"),
+                    };
                     self.done(id, now, Err(Fault { class: ErrorClass::Timeout, detail }));
                 }
             }
@@ -155,6 +171,7 @@ impl<D: Driver> Shard<D> {
         let (fault, answer) = match result {
             Err(failed) => (Some(failed), None),
             Ok(got) => {
+                opened(&self.parts.program, session, &current, got.status);
                 let now_unix_s = self.parts.clock.unix_of(at).seconds();
                 let judged = judge(&self.parts.program, session, &current, &got, &mut self.found, now_unix_s);
                 if let Ok(Verdict { outcome: Some(name), .. }) = judged {
@@ -165,7 +182,10 @@ impl<D: Driver> Shard<D> {
                 (judged.err(), Some(got))
             }
         };
-        let acked = answer.as_ref().and_then(|got| self.parts.stamper.acked(got.fields(), current.ids.trace));
+        let code = self.parts.program.requests.get(current.request);
+        let tagged = code.is_none_or(|code| !code.is_message());
+        let acked = answer.as_ref().filter(|_| tagged);
+        let acked = acked.and_then(|got| self.parts.stamper.acked(got.fields(), current.ids.trace));
         if current.sent.is_none() {
             self.mark_started(id.key as usize);
             let place = Place { intended: current.intended, phase, step: Some(current.step) };
@@ -254,6 +274,15 @@ impl<D: Driver> Shard<D> {
     }
 }
 
+/// A connection of the journey is open from now on, when this answer says so.
+pub(crate) fn opened(program: &Program, session: &mut Session, current: &Current, status: u16) {
+    let ws = program.requests.get(current.request).and_then(|code| code.ws.as_ref());
+    if let Some(ws) = ws.filter(|ws| ws.opens() && status == SWITCHED) {
+        session.connections |= 1 << ws.connection;
+        session.opened_for = Some((current.intended, current.submitted));
+    }
+}
+
 /// Whether an answer is an error; takes what its journey keeps of it. A refusal by the isolation layer is one whatever
 /// its status.
 pub(crate) fn judge<'p>(
@@ -264,13 +293,21 @@ pub(crate) fn judge<'p>(
     found: &mut Found,
     now_unix_s: i64,
 ) -> Result<Verdict<'p>, Fault> {
-    if let Some(why) = answer.fields().get(REFUSED_HEADER) {
+    let refused = answer.fields().get(REFUSED_HEADER).or_else(|| answer.trailers().get(REFUSED_HEADER));
+    if let Some(why) = refused {
         let detail = String::from_utf8_lossy(why).into_owned();
         return Err(Fault { class: ErrorClass::IsolationRefused, detail });
     }
     let Some(code) = program.requests.get(current.request) else {
         return Ok(Verdict::default());
     };
+    if code.ws.as_ref().is_some_and(WsCode::opens)
+        && (..400).contains(&answer.status)
+        && answer.status != SWITCHED
+    {
+        let detail = format!("the upgrade to WebSocket was answered with status {}", answer.status);
+        return Err(Fault { class: ErrorClass::WsRefused, detail });
+    }
     if let Some(origin) = code.origin() {
         let taken = session.memory.jar.take(origin, answer.fields(), now_unix_s);
         taken.map_err(|TooMuch(detail)| Fault { class: ErrorClass::ExtractFailed, detail })?;

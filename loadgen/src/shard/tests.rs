@@ -8,7 +8,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::arrivals::Schedule;
-use crate::driver::{Completion, Submission, Submitted};
+use crate::driver::{Completion, Passed, Submission, Submitted};
+use crate::message::Message;
 use crate::program::tests::{fixed, plan};
 use crate::tagging::Tagging;
 
@@ -41,7 +42,16 @@ impl Driver for Silent {
     fn has_next(&self) -> bool {
         false
     }
-    fn cancel(&mut self, _: ExchangeId) {}
+    fn cancel(&mut self, _: ExchangeId) -> Passed {
+        Passed::default()
+    }
+    fn say(&mut self, _: Message) -> Submitted {
+        Submitted { at: MonoNs(0), sent: false }
+    }
+    fn leave(&mut self, _: u32, _: u32, _: u8) {}
+    fn is_leaving(&self) -> bool {
+        false
+    }
     fn next(&mut self) -> Option<Completion> {
         None
     }

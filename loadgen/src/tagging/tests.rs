@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use peakdrill_shadow_tag::{MarkKey, SigningKey, Traceparent, ack};
 use peakdrill_wire_http1::Fields;
+
+use crate::form::Form;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -39,9 +41,9 @@ fn every_carrier_is_filled() {
     let text = token("r1");
     tagging.token.set(&text, u64::MAX);
     let (mut plain, mut joined) = (Vec::new(), Vec::new());
-    let (ids, exp) = stamper.stamp(&mut plain, None, 1_010).unwrap();
+    let (ids, exp) = stamper.stamp(Form::Lines, &mut plain, None, 1_010).unwrap();
     assert_eq!(exp, 1_060, "the token's own end counts");
-    let (other, _) = stamper.stamp(&mut joined, Some(b"a=1,peakdrill=live"), 1_010).unwrap();
+    let (other, _) = stamper.stamp(Form::Lines, &mut joined, Some(b"a=1,peakdrill=live"), 1_010).unwrap();
     assert_ne!(other.trace, ids.trace);
     for (head, ids, own) in [(&plain, ids, ""), (&joined, other, ",a=1")] {
         let [("baggage", baggage), ("x-peakdrill", header), ("traceparent", parent)] = fields(head)[..]
@@ -65,7 +67,7 @@ fn every_carrier_is_filled() {
 #[test]
 fn without_a_valid_token_nothing_is_sent() {
     let (tagging, mut stamper) = shadow();
-    let mut stamp = |now| stamper.stamp(&mut Vec::new(), None, now).map(|_| ());
+    let mut stamp = |now| stamper.stamp(Form::Lines, &mut Vec::new(), None, now).map(|_| ());
     assert_eq!(stamp(1_010), Err(NoToken));
     tagging.token.set(&token("r1"), 1_050);
     assert_eq!(stamp(1_049), Ok(()));
@@ -85,7 +87,7 @@ fn without_a_valid_token_nothing_is_sent() {
 fn plain_requests_carry_a_trace_and_their_own_baggage_alone() {
     let mut stamper = Stamper::new(&Tagging::Plain, "r1", ChaCha8Rng::seed_from_u64(1)).unwrap();
     let mut head = Vec::new();
-    let (ids, exp) = stamper.stamp(&mut head, Some(b"a=1"), 1).unwrap();
+    let (ids, exp) = stamper.stamp(Form::Lines, &mut head, Some(b"a=1"), 1).unwrap();
     let parent = format!("00-{:032x}-{:016x}-01", ids.trace, ids.span);
     assert_eq!(fields(&head), [("baggage", "a=1"), ("traceparent", parent.as_str())]);
     assert_eq!(exp, u64::MAX);

@@ -5,7 +5,7 @@ use peakdrill_drill_model::verdict::Judgement;
 
 use crate::markup::Page;
 use crate::numbers::{clock, count, millis, percent, plural};
-use crate::sentences::{outcomes, sign, word};
+use crate::sentences::{apart, has_apart, sign, word};
 use crate::text::markdown::gate_value;
 
 use super::head::tone;
@@ -131,8 +131,8 @@ pub(crate) fn steps(page: &mut Page, report: &Report<'_>) {
         "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">step</th><th scope=\"col\">journey</th>",
     );
     page.raw("<th scope=\"col\" class=\"n\">requests</th><th scope=\"col\" class=\"n\">errors</th>");
-    let apart = report.verdict.steps.iter().any(|step| !step.outcomes.is_empty());
-    if apart {
+    let has_apart = report.verdict.steps.iter().any(has_apart);
+    if has_apart {
         page.raw("<th scope=\"col\">counted apart</th>");
     }
     page.raw("<th scope=\"col\" class=\"n\">p50</th><th scope=\"col\" class=\"n\">p90</th>");
@@ -144,8 +144,8 @@ pub(crate) fn steps(page: &mut Page, report: &Report<'_>) {
             "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>",
             &[&step.step, &step.journey, &count(step.completed), &percent(errors)],
         );
-        if apart {
-            page.put("<td>{}</td>", &[&outcomes(step)]);
+        if has_apart {
+            page.put("<td>{}</td>", &[&apart(step)]);
         }
         for value in [step.latency_ms.p50, step.latency_ms.p90, step.latency_ms.p99, step.latency_ms.max] {
             page.put("<td class=\"n\">{}</td>", &[&millis(value)]);

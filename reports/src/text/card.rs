@@ -3,7 +3,7 @@
 use peakdrill_drill_model::verdict::{Judgement, Millis, Verdict};
 
 use crate::numbers::{count, length, millis};
-use crate::sentences::{bottleneck, headline, isolation, limiting, load, outcomes, sign, word};
+use crate::sentences::{apart, bottleneck, has_apart, headline, isolation, limiting, load, sign, word};
 
 /// Narrower terminals get lines of this width all the same.
 const WIDTH_MIN: usize = 40;
@@ -121,9 +121,9 @@ impl Card {
     }
 
     fn outcomes(&mut self, verdict: &Verdict) {
-        let declared = verdict.steps.iter().filter(|step| !step.outcomes.is_empty());
+        let declared = verdict.steps.iter().filter(|step| has_apart(step));
         let rows: Vec<_> =
-            declared.map(|step| (Tone::Plain, format!("{}: {}", step.step, outcomes(step)))).collect();
+            declared.map(|step| (Tone::Plain, format!("{}: {}", step.step, apart(step)))).collect();
         self.row("apart", &rows);
     }
 

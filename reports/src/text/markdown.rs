@@ -6,7 +6,7 @@ use peakdrill_drill_model::verdict::{GateResult, Millis, Verdict};
 use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
 use crate::sentences::{
-    bottleneck, headline, isolation, kind, limiting, load, outcomes, share, sign, standing,
+    apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing,
 };
 
 /// The summary is never longer than this: GitHub drops a whole job summary above 1 MiB.
@@ -115,8 +115,8 @@ fn steps(out: &mut Lines, verdict: &Verdict) {
         return;
     }
     out.line("\n<details><summary>Steps</summary>\n");
-    let apart = verdict.steps.iter().any(|step| !step.outcomes.is_empty());
-    let (head, rule) = if apart { (" apart |", "--|") } else { ("", "") };
+    let has_apart = verdict.steps.iter().any(has_apart);
+    let (head, rule) = if has_apart { (" apart |", "--|") } else { ("", "") };
     out.line(&format!(
         "| journey | step | requests | errors | p50 | p99 |{head}\n|--|--|--:|--:|--:|--:|{rule}"
     ));
@@ -130,7 +130,7 @@ fn steps(out: &mut Lines, verdict: &Verdict) {
             percent(errors),
             millis(step.latency_ms.p50),
             millis(step.latency_ms.p99),
-            if apart { format!(" {} |", md(&outcomes(step))) } else { String::new() }
+            if has_apart { format!(" {} |", md(&apart(step))) } else { String::new() }
         ));
     }
     out.line("\n</details>\n");

@@ -214,8 +214,7 @@ fn target() -> Target {
         request_timeout_ns: 10 * S,
         max_connections: 2_000,
         exact_connections: false,
-        tls_ca: None,
-        tls_insecure: false,
+        ..Target::default()
     }
 }
 

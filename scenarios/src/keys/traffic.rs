@@ -9,13 +9,17 @@ pub(crate) static TARGET: Block = Block {
         must(
             "base_url",
             Ty::Text,
-            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix.",
+            "`http://host[:port]` or `https://host[:port]`, with an optional path prefix; `ws://` or `wss://` for a target of `ws` steps alone.",
         ),
-        may("protocol", Ty::Choice(&["http1"]), "How to speak to it; `http2` and `grpc` are not built yet."),
+        may(
+            "protocol",
+            Ty::Choice(&["http1", "http2"]),
+            "How to speak to it; `http1` when not given. `http2` is prior knowledge on `http://` and agreed on (ALPN) on `https://`; `grpc` is not built yet.",
+        ),
         may("timeouts", Ty::Block(&TIMEOUTS), "Limits of time."),
         may("connections", Ty::Block(&CONNECTIONS), "How many connections."),
         may("tls", Ty::Block(&TLS), "Certificates."),
-        later("resolve", "Fresh name resolution during the run."),
+        may("resolve", Ty::Block(&RESOLVE), "Which addresses it has."),
         later("proto", "Protocol buffer definitions for gRPC."),
     ],
 };
@@ -34,9 +38,48 @@ pub(crate) static CONNECTIONS: Block = Block {
     what: "connections",
     fields: &[
         may("max", Ty::Whole, "Most open connections; 1000 when not given."),
+        may("max_per_agent", Ty::Whole, "The same for each agent, not split over them."),
         may("exact", Ty::Bool, "Open all of `max` before the start and keep exactly so many."),
-        later("max_per_agent", "A limit for each agent."),
-        later("lifetime", "Close connections after a time."),
+        may(
+            "streams",
+            Ty::Whole,
+            "With `protocol: http2`: most exchanges that one connection carries at a time; 100 when not given, and never more than the server allows.",
+        ),
+        may(
+            "per",
+            Ty::Choice(&SHARING),
+            "`pool` (default): journeys share connections. `user`: each journey in progress has one of its own, opened with its first request and closed at its end.",
+        ),
+        may(
+            "lifetime",
+            Ty::Duration,
+            "A connection that is older, give or take a tenth, is closed as soon as no request is on it.",
+        ),
+        may(
+            "from",
+            Ty::List(&Ty::Text),
+            "Local addresses that connections come from in turn: `10.0.0.2`, `10.0.0.0/28`. Each allows some 28,000 more connections to one address of the target.",
+        ),
+    ],
+};
+
+/// Who uses a connection.
+pub(crate) const SHARING: [&str; 2] = ["pool", "user"];
+
+pub(crate) static RESOLVE: Block = Block {
+    id: "resolve",
+    what: "resolve",
+    fields: &[
+        may(
+            "refresh",
+            Ty::Duration,
+            "Look the name up again so often: new connections go to all addresses in turn, those to addresses that are gone are closed.",
+        ),
+        may(
+            "addresses",
+            Ty::List(&Ty::Text),
+            "Addresses in place of those of the name, in turn: `10.0.0.2`, `10.0.0.2:8080`. Host header and certificate stay those of the name.",
+        ),
     ],
 };
 
@@ -45,6 +88,22 @@ pub(crate) static TLS: Block = Block {
     what: "tls",
     fields: &[
         may("ca", Ty::Text, "A PEM file with further certificate authorities."),
+        may(
+            "cert",
+            Ty::Text,
+            "A PEM file with the client's certificate, then those that lead to its authority.",
+        ),
+        may("key", Ty::Text, "A PEM file with the private key of `cert`; read at the start, never recorded."),
+        may(
+            "server_name",
+            Ty::Text,
+            "The name that the server is asked for and its certificate is held against; that of `base_url` when not given.",
+        ),
+        may(
+            "resume",
+            Ty::Bool,
+            "Take up the TLS session of an earlier connection; `true` when not given. With `false` every connection costs a full handshake, as those of new users do.",
+        ),
         may("insecure", Ty::Bool, "Do not verify the server's certificate; warned about and reported."),
     ],
 };
@@ -99,7 +158,108 @@ pub(crate) static STEP: Block = Block {
         may("choose", Ty::List(&Ty::Block(&BRANCH)), "One branch by weight."),
         may("loop", Ty::Block(&LOOP), "The same steps again and again."),
         may("use", Ty::Text, "The steps of a fragment."),
+        may(
+            "ws",
+            Ty::Block(&WS),
+            "A message over a WebSocket of the journey, and the answer to it; the first one opens it.",
+        ),
         later("grpc", "A gRPC call."),
+    ],
+};
+
+pub(crate) static WS: Block = Block {
+    id: "ws",
+    what: "a `ws` step",
+    fields: &[
+        must(
+            "path",
+            Ty::Template,
+            "Where the WebSocket is opened: path and query. Steps of a journey with the same target and path speak over the same one.",
+        ),
+        may("name", Ty::Text, "The step's name in results; the path template when not given."),
+        may("target", Ty::Text, "Which target; may be left out when there is only one."),
+        may(
+            "open",
+            Ty::Block(&WS_OPEN),
+            "How it is opened, at the first step that speaks over it; the opening is a step of its own in results.",
+        ),
+        may(
+            "let",
+            Ty::Map(&Ty::Template),
+            "Values computed before the message is written, in this order: `${sign}` in the message and in `open`.",
+        ),
+        may("send", Ty::Template, "The message, as text; without one, the step only waits."),
+        may("json", Ty::Json, "The message, written as YAML and sent as JSON."),
+        may(
+            "send_file",
+            Ty::Text,
+            "The message, binary: a file, sent as it is; relative to the scenario's folder, at most 16 MiB.",
+        ),
+        may(
+            "receive",
+            Ty::Either(&Ty::Choice(&["next", "none"]), &Ty::Block(&WS_RECEIVE)),
+            "What answers it: the `next` message, which is what is taken when not given, `none`, or one that is described.",
+        ),
+        may(
+            "extract",
+            Ty::Map(&Ty::Either(&Ty::Text, &Ty::Block(&WS_EXTRACT))),
+            "Values taken from the message that answers: a name and a JSON path each, or a regular expression.",
+        ),
+        may(
+            "check",
+            Ty::List(&Ty::Text),
+            "What the message that answers must be: `$.code in [0, 1]`, `body contains \"x\"`, `body size < 10KiB`.",
+        ),
+        may("outcome", Ty::Map(&Ty::Text), "Classes of answers besides ok and fail, counted apart."),
+        may("timeout", Ty::Duration, "How long the answer is waited for; the target's limit when not given."),
+    ],
+};
+
+pub(crate) static WS_OPEN: Block = Block {
+    id: "ws_open",
+    what: "`open`",
+    fields: &[
+        may("name", Ty::Text, "The name of the opening in results; `open PATH` when not given."),
+        may("headers", Ty::Map(&Ty::Template), "Headers of the request that opens it."),
+        may("basic", Ty::Block(&BASIC), "User and password of an `authorization: Basic …` header."),
+        may("bearer", Ty::Template, "The token of an `authorization: Bearer …` header."),
+        may("subprotocols", Ty::List(&Ty::Text), "Subprotocols that are offered; the server must take one."),
+        may(
+            "timeout",
+            Ty::Duration,
+            "How long the upgrade is waited for; the target's limit when not given.",
+        ),
+    ],
+};
+
+pub(crate) static WS_RECEIVE: Block = Block {
+    id: "ws_receive",
+    what: "`receive`",
+    fields: &[
+        may(
+            "until",
+            Ty::Text,
+            "What the message must be, as in `check`; others are passed over and counted.",
+        ),
+        may(
+            "count",
+            Ty::Whole,
+            "How many such messages are waited for: the last one is the answer; 1 when not given.",
+        ),
+    ],
+};
+
+pub(crate) static WS_EXTRACT: Block = Block {
+    id: "ws_extract",
+    what: "a value to extract from a message",
+    fields: &[
+        may(
+            "json",
+            Ty::Text,
+            "A JSON path: `$.data.token`. Strings are taken as they are, all else as JSON.",
+        ),
+        may("regex", Ty::Text, "A regular expression over the message: its first group, or the whole match."),
+        may("default", Ty::Text, "What is taken when it is not there; without it, that is an error."),
     ],
 };
 

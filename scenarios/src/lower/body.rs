@@ -44,10 +44,7 @@ pub(super) fn lower(
             content_type(env, headers, FORM_TYPE, kind, place);
             pairs(env, node, place, "`form`").map(Template)
         }
-        "body_file" => {
-            let path = env.ctx.text(node, "`body_file`")?;
-            Some(Template(vec![file(env, node, &path)?]))
-        }
+        "body_file" => file_at(env, node),
         "multipart" => multipart(env, node, place, headers),
         _ => env.scope.template(node, "`body`"),
     }
@@ -195,6 +192,12 @@ fn quotable(env: &Env<'_>, key: &Node, text: &str) -> bool {
         env.ctx.push(draft(E0413, key.span, message));
     }
     good
+}
+
+/// The file that a node names, as all that is sent.
+pub(super) fn file_at(env: &Env<'_>, node: &Node) -> Option<Template> {
+    let path = env.ctx.text(node, "the file")?;
+    Some(Template(vec![file(env, node, &path)?]))
 }
 
 /// A file whose bytes are sent: read once, however often it is named.

@@ -12,7 +12,7 @@ use crate::ctx::{Ctx, Draft, draft};
 use crate::limits;
 use crate::node::Node;
 
-type Read<T> = Result<T, Box<Draft>>;
+pub(super) type Read<T> = Result<T, Box<Draft>>;
 
 const OF_STATUS: &str = "`status == 200` (also !=, <, <=, >, >=) or `status in [200, 201]`";
 const OF_JSON: &str = "`$.code == 0` (also !=, <, <=, >, >=), `$.code in [0, 1]`, `$.id contains \"x\"`, \
@@ -20,6 +20,8 @@ const OF_JSON: &str = "`$.code == 0` (also !=, <, <=, >, >=), `$.code in [0, 1]`
 const OF_HEADER: &str = "`header NAME == \"x\"` (also !=), `header NAME contains \"x\"`, `header NAME matches /x/`, \
                          `header NAME present` or `header NAME absent`";
 const OF_BODY: &str = "`body contains \"x\"`, `body matches /x/` or `body size < 10KiB`";
+const OF_MESSAGE: &str =
+    "a JSON path (`$.ok == true`), `body contains \"x\"`, `body matches /x/` or `body size < 10KiB`";
 const OF_SIZE: &str = "`body size < 10KiB` (also ==, !=, <=, >, >=)";
 
 const OPS: [(&str, Op); 6] =
@@ -34,6 +36,34 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: &Node) -> Option<Check> {
             None
         }
     }
+}
+
+/// The same of a message, which has a body and nothing else.
+pub(super) fn of_message(ctx: &Ctx<'_>, node: &Node) -> Option<Check> {
+    let text = ctx.text(node, "a check")?;
+    match message(&text) {
+        Ok(check) => Some(check),
+        Err(found) => {
+            ctx.push(found.at(node.span));
+            None
+        }
+    }
+}
+
+/// Reads a check of a message.
+pub(super) fn message(text: &str) -> Read<Check> {
+    match read(text.trim())? {
+        Check::Status { .. } | Check::StatusIn(_) | Check::Header { .. } => {
+            Err(wrong(format!("a message has no status and no headers: `{text}`"), OF_MESSAGE))
+        }
+        check => Ok(check),
+    }
+}
+
+/// Splits `$.id == text` into the path and the text; `None` for all other checks.
+pub(super) fn compared(text: &str) -> Option<(&str, &str)> {
+    let (path, rest) = text.split_at_checked(path_end(text)?)?;
+    Some((path, rest.trim_start().strip_prefix("==")?.trim_start()))
 }
 
 /// Checks that a JSON path can be read.

@@ -74,6 +74,14 @@ impl Checked<'_> {
                 let message = format!("the host `{}` is not among the allowed hosts", target.host);
                 self.ctx.push(draft(E0604, target.span, message).label("guards.limits.hosts.allow"));
             }
+            // Where load really goes may be denied by its address as well.
+            for address in &target.plan.resolve.addresses {
+                let ip = address.ip().to_string();
+                if let Some(pattern) = deny.iter().find(|pattern| host_matches(pattern, &ip)) {
+                    let message = format!("the address `{ip}` is denied by `{pattern}`");
+                    self.ctx.push(draft(E0604, target.span, message).label("guards.limits.hosts.deny"));
+                }
+            }
         }
     }
 

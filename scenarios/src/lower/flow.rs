@@ -33,17 +33,21 @@ impl Env<'_> {
         }
         let before = self.scope.extracted.clone();
         let mut after: Option<BTreeSet<String>> = None;
+        let (open_before, mut open_after) = (self.open_sockets, None);
         let mut branches = Vec::new();
         for item in items {
             let Some(fields) = self.ctx.fields(item, item.span, &keys::BRANCH) else { continue };
             let weight = fields.get("weight").and_then(|node| weight(self.ctx, node));
             self.scope.extracted.clone_from(&before);
+            self.open_sockets = open_before;
             let place = fields.key_span("steps");
             let steps = fields.get("steps").map(|node| self.list(node, place)).unwrap_or_default();
             let here = std::mem::take(&mut self.scope.extracted);
             after = Some(after.map_or(here.clone(), |known| known.intersection(&here).cloned().collect()));
+            open_after = Some(open_after.map_or(self.open_sockets, |known| known & self.open_sockets));
             branches.push(Branch { weight: weight.unwrap_or(1.0), steps });
         }
+        self.open_sockets = open_after.unwrap_or(open_before);
         self.scope.extracted = after.unwrap_or(before);
         Some(Step::Choose(branches))
     }
@@ -51,13 +55,14 @@ impl Env<'_> {
     pub(super) fn turns(&mut self, node: &Node, key: Span) -> Option<Step> {
         let fields = self.ctx.fields(node, key, &keys::LOOP)?;
         let times = fields.get("times").and_then(|node| times(self.ctx, node));
-        let before = self.scope.extracted.clone();
+        let (before, open_before) = (self.scope.extracted.clone(), self.open_sockets);
         let place = fields.key_span("steps");
         let steps = fields.get("steps").map(|node| self.list(node, place)).unwrap_or_default();
         let again = fields.get("while").map(|node| self.again(node));
         let (min, max) = times?;
         if min == 0 {
             self.scope.extracted = before;
+            self.open_sockets = open_before;
         }
         let again = match again {
             Some(again) => Some(again?),

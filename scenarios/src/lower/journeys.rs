@@ -11,6 +11,7 @@ use super::feeders::Slot;
 use super::flow::{Fragment, think};
 use super::targets::Lowered;
 use super::template::Scope;
+use super::ws::{self, Socket};
 use super::{request, targets};
 use crate::codes::{E0318, E0701};
 use crate::ctx::{Ctx, draft};
@@ -49,6 +50,10 @@ pub(super) struct Env<'e> {
     pub(super) extracted: BTreeSet<String>,
     /// Whether the journey keeps cookies.
     pub(super) cookies: bool,
+    /// WebSockets met so far.
+    pub(super) sockets: Vec<Socket>,
+    /// Those that are open on every way to this step, a bit each.
+    pub(super) open_sockets: u8,
 }
 
 /// Reads the journeys of all files.
@@ -90,6 +95,8 @@ pub(super) fn lower(
             scope,
             extracted: BTreeSet::new(),
             cookies,
+            sockets: Vec::new(),
+            open_sockets: 0,
         };
         let steps = fields.get("steps").map(|node| env.list(node, fields.key_span("steps")));
         let Some(steps) = steps else { continue };
@@ -148,6 +155,7 @@ impl Env<'_> {
             "think" => think(self.ctx, value),
             "choose" => self.choose(value, key),
             "loop" => self.turns(value, key),
+            "ws" => return ws::lower(self, value, key),
             method => {
                 request::lower(self, method, value, key).map(|request| Step::Request(Box::new(request)))
             }
@@ -167,9 +175,17 @@ impl Env<'_> {
         let id = self.steps.len().min(usize::from(u16::MAX)) as u16;
         // Far above the limit nothing is kept: the journey is reported as too long.
         if self.steps.len() <= limits::MAX_STEPS {
-            self.steps.push(StepInfo { journey: self.journey.to_owned(), step: name, outcomes });
+            let journey = self.journey.to_owned();
+            self.steps.push(StepInfo { journey, step: name, outcomes, message: false });
         }
         id
+    }
+
+    /// Says of a step that it is a message.
+    pub(super) fn is_message(&mut self, step: u16) {
+        if let Some(info) = self.steps.get_mut(usize::from(step)) {
+            info.message = true;
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use super::journeys::Env;
 use super::vars::BUILT_IN;
 use super::{body, check};
 use crate::codes::{E0210, E0310, E0311, E0316, E0317, E0319, E0406, E0409, E0412, E0427, E0701, W0801};
-use crate::ctx::{Fields, draft, list_of, nearest};
-use crate::keys;
+use crate::ctx::{Ctx, Fields, draft, list_of, nearest};
+use crate::keys::{self, Block};
 use crate::limits;
 use crate::node::{Node, Span, Value};
 
-const TIMEOUT_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_MS..=3_600_000 * NS_PER_MS;
+pub(super) const TIMEOUT_RANGE_NS: std::ops::RangeInclusive<u64> = NS_PER_MS..=3_600_000 * NS_PER_MS;
 /// Headers that the load engine sets, or that would break the framing.
 const RESERVED: &[&str] = &[
     "content-length",
@@ -45,12 +45,27 @@ pub(super) fn lower(env: &mut Env<'_>, method: &str, value: &Node, key: Span) ->
     env.scope.values.clear();
     let timeout_ns =
         fields.get("timeout").and_then(|node| env.ctx.duration(node, "`timeout`", TIMEOUT_RANGE_NS));
-    let checks = checks(env, &fields);
-    let outcomes = outcomes(env, &fields);
+    let checks = checks(env, &fields, check::lower);
+    let outcomes = outcomes(env, &fields, check::lower);
     let step = name(env, &fields, path_node, &outcomes)?;
-    let extract = extract(env, &fields);
+    let extract = extract(env, &fields, &keys::EXTRACT);
     let (target, path) = (target?, path?);
-    Some(Request { step, target, method, values, path, headers, body, extract, checks, outcomes, timeout_ns })
+    over_http(env, target, key)?;
+    let ws = None;
+    Some(Request {
+        step,
+        target,
+        method,
+        values,
+        path,
+        headers,
+        body,
+        extract,
+        checks,
+        outcomes,
+        timeout_ns,
+        ws,
+    })
 }
 
 fn short(env: &mut Env<'_>, method: String, value: &Node, key: Span) -> Option<Request> {
@@ -62,10 +77,27 @@ fn short(env: &mut Env<'_>, method: String, value: &Node, key: Span) -> Option<R
     let target = target(env, None, key);
     let path = path(env, value);
     let step = env.register(value.scalar()?.text.clone(), value.span, Vec::new());
-    Some(Request { step, target: target?, method, path: path?, ..Request::default() })
+    let (target, path) = (target?, path?);
+    over_http(env, target, key)?;
+    Some(Request { step, target, method, path, ..Request::default() })
 }
 
-fn name(env: &mut Env<'_>, fields: &Fields<'_>, path: Option<&Node>, outcomes: &[Outcome]) -> Option<u16> {
+/// Refuses a request to a target that is there for WebSockets alone.
+fn over_http(env: &Env<'_>, target: u16, key: Span) -> Option<()> {
+    let target = &env.targets.get(usize::from(target))?.plan;
+    let Some(rest) = target.base_url.strip_prefix("ws") else { return Some(()) };
+    let message = format!("the target `{}` is there for `ws` steps alone", target.name);
+    let help = format!("give it the base_url `http{rest}`: `ws` steps work there as well");
+    env.ctx.push(draft(E0319, key, message).help(help));
+    None
+}
+
+pub(super) fn name(
+    env: &mut Env<'_>,
+    fields: &Fields<'_>,
+    path: Option<&Node>,
+    outcomes: &[Outcome],
+) -> Option<u16> {
     let outcomes = outcomes.iter().map(|outcome| outcome.name.clone()).collect();
     if let Some(node) = fields.get("name") {
         let name = env.ctx.text(node, "the step's name")?;
@@ -76,7 +108,7 @@ fn name(env: &mut Env<'_>, fields: &Fields<'_>, path: Option<&Node>, outcomes: &
     Some(env.register(path.scalar()?.text.clone(), path.span, outcomes))
 }
 
-fn target(env: &Env<'_>, node: Option<&Node>, key: Span) -> Option<u16> {
+pub(super) fn target(env: &Env<'_>, node: Option<&Node>, key: Span) -> Option<u16> {
     let names: Vec<&str> = env.targets.iter().map(|target| target.plan.name.as_str()).collect();
     let Some(node) = node else {
         return match names.len() {
@@ -104,7 +136,7 @@ fn target(env: &Env<'_>, node: Option<&Node>, key: Span) -> Option<u16> {
     found.map(|at| at as u16)
 }
 
-fn path(env: &mut Env<'_>, node: &Node) -> Option<Template> {
+pub(super) fn path(env: &mut Env<'_>, node: &Node) -> Option<Template> {
     let template = env.scope.template(node, "`path`")?;
     let starts = matches!(template.0.first(), Some(Part::Literal(text)) if text.starts_with('/'));
     if !starts {
@@ -131,7 +163,7 @@ fn path(env: &mut Env<'_>, node: &Node) -> Option<Template> {
     Some(template)
 }
 
-fn headers(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Header> {
+pub(super) fn headers(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Header> {
     let mut out: Vec<Header> = Vec::new();
     if let Some(node) = fields.get("headers") {
         for (name, key, value) in
@@ -217,7 +249,7 @@ fn header_value(env: &mut Env<'_>, node: &Node, name: &str, prefix: &str) -> Opt
 }
 
 /// Values of the step, each known to those after it.
-fn values(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<(String, Template)> {
+pub(super) fn values(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<(String, Template)> {
     env.scope.values.clear();
     let Some(node) = fields.get("let") else { return Vec::new() };
     let entries = env.ctx.mapping(node, fields.key_span("let"), "`let`").unwrap_or_default();
@@ -264,7 +296,8 @@ fn basic(env: &mut Env<'_>, fields: &Fields<'_>) -> Option<Template> {
     Some(Template(vec![Part::Literal("Basic ".to_owned()), Part::Base64(Template(parts))]))
 }
 
-fn extract(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Extract> {
+/// Values that are taken; `block` has the places where one may stand.
+pub(super) fn extract(env: &mut Env<'_>, fields: &Fields<'_>, block: &'static Block) -> Vec<Extract> {
     let Some(node) = fields.get("extract") else { return Vec::new() };
     let entries = env.ctx.mapping(node, fields.key_span("extract"), "`extract`").unwrap_or_default();
     let mut out = Vec::new();
@@ -284,7 +317,7 @@ fn extract(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Extract> {
             env.ctx
                 .push(draft(E0701, key.span, message).help("extract only what later steps send or ask for"));
         }
-        if let Some((from, default)) = source(env, key, value) {
+        if let Some((from, default)) = source(env, key, value, block) {
             out.push(Extract { name: name.to_owned(), from, default });
         }
     }
@@ -292,12 +325,17 @@ fn extract(env: &mut Env<'_>, fields: &Fields<'_>) -> Vec<Extract> {
 }
 
 /// Where a value stands, and what is taken when it does not.
-fn source(env: &Env<'_>, key: &Node, value: &Node) -> Option<(Source, Option<String>)> {
+fn source(
+    env: &Env<'_>,
+    key: &Node,
+    value: &Node,
+    block: &'static Block,
+) -> Option<(Source, Option<String>)> {
     let ctx = env.ctx;
     if !matches!(value.value, Value::Map(_)) {
         return Some((json_source(env, value)?, None));
     }
-    let fields = ctx.fields(value, key.span, &keys::EXTRACT)?;
+    let fields = ctx.fields(value, key.span, block)?;
     let default = fields.get("default").map(|node| ctx.text(node, "`default`"));
     let (json, regex, header) = (fields.get("json"), fields.get("regex"), fields.get("header"));
     let source = match (json, regex, header) {
@@ -318,7 +356,8 @@ fn source(env: &Env<'_>, key: &Node, value: &Node) -> Option<(Source, Option<Str
         }),
         _ => {
             let message = "a value is extracted from exactly one place";
-            let label = "expected one of `json`, `regex` and `header`";
+            let places: Vec<_> = block.usable().filter(|name| *name != "default").collect();
+            let label = format!("expected one {}", list_of(&places));
             ctx.push(draft(E0412, key.span, message).label(label));
             None
         }
@@ -340,7 +379,10 @@ fn json_source(env: &Env<'_>, node: &Node) -> Option<Source> {
     }
 }
 
-fn outcomes(env: &Env<'_>, fields: &Fields<'_>) -> Vec<Outcome> {
+/// How a check is read.
+pub(super) type ReadCheck = fn(&Ctx<'_>, &Node) -> Option<Check>;
+
+pub(super) fn outcomes(env: &Env<'_>, fields: &Fields<'_>, read: ReadCheck) -> Vec<Outcome> {
     let Some(node) = fields.get("outcome") else { return Vec::new() };
     let entries = env.ctx.mapping(node, fields.key_span("outcome"), "`outcome`").unwrap_or_default();
     if entries.len() > limits::MAX_OUTCOMES {
@@ -356,14 +398,14 @@ fn outcomes(env: &Env<'_>, fields: &Fields<'_>) -> Vec<Outcome> {
             env.ctx.push(draft(E0210, key.span, format!("every step has the class `{name}`")));
             continue;
         }
-        if let Some(when) = check::lower(env.ctx, value) {
+        if let Some(when) = read(env.ctx, value) {
             out.push(Outcome { name: name.to_owned(), when });
         }
     }
     out
 }
 
-fn checks(env: &Env<'_>, fields: &Fields<'_>) -> Vec<Check> {
+pub(super) fn checks(env: &Env<'_>, fields: &Fields<'_>, read: ReadCheck) -> Vec<Check> {
     let Some(node) = fields.get("check") else { return Vec::new() };
     if matches!(node.value, Value::Scalar(_)) && !node.is_null() {
         let found = draft(E0310, node.span, "`check` is a list");
@@ -371,5 +413,5 @@ fn checks(env: &Env<'_>, fields: &Fields<'_>) -> Vec<Check> {
         return Vec::new();
     }
     let items = env.ctx.items(node, fields.key_span("check"), "`check`").unwrap_or_default();
-    items.iter().filter_map(|item| check::lower(env.ctx, item)).collect()
+    items.iter().filter_map(|item| read(env.ctx, item)).collect()
 }

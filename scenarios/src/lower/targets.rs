@@ -1,10 +1,11 @@
 //! Targets.
 
-use peakdrill_drill_model::plan::Target;
+use peakdrill_drill_model::plan::{Protocol, Target};
 use peakdrill_timebase::NS_PER_MS;
 use url::Url;
 
-use crate::codes::{E0313, E0317, E0318, E0319, E0404, E0701, W0803};
+use super::reach;
+use crate::codes::{E0313, E0317, E0318, E0319, E0404, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -41,44 +42,50 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>) -> Vec<Lowered> {
 }
 
 fn one(ctx: &Ctx<'_>, name: &str, fields: &Fields<'_>) -> Lowered {
-    protocol(ctx, fields.get("protocol"));
     let url = fields.get("base_url").and_then(|node| checked_url(ctx, node));
     let (connect, request) = timeouts(ctx, fields);
-    let (max_connections, exact) = connections(ctx, fields);
-    let (tls_ca, tls_insecure) = tls(ctx, fields);
-    let (base_url, host) = url.unwrap_or_default();
-    Lowered {
-        plan: Target {
-            name: name.to_owned(),
-            base_url,
-            connect_timeout_ns: connect,
-            request_timeout_ns: request,
-            max_connections,
-            exact_connections: exact,
-            tls_ca,
-            tls_insecure,
-        },
-        host,
-        span: fields.get("base_url").map_or(fields.place, |node| node.span),
-    }
+    let mut plan = Target {
+        name: name.to_owned(),
+        connect_timeout_ns: connect,
+        request_timeout_ns: request,
+        max_connections: limits::DEFAULT_CONNECTIONS,
+        ..Target::default()
+    };
+    let known = url.as_ref();
+    let known = known.map(|url| reach::Url { host: &url.host, port: url.port, secure: url.secure });
+    let streams = reach::lower(ctx, fields, known.as_ref(), &mut plan);
+    plan.protocol = protocol(ctx, fields.get("protocol"), streams);
+    let (base_url, host) = url.map(|url| (url.base, url.host)).unwrap_or_default();
+    plan.base_url = base_url;
+    Lowered { plan, host, span: fields.get("base_url").map_or(fields.place, |node| node.span) }
 }
 
-fn protocol(ctx: &Ctx<'_>, node: Option<&Node>) {
-    let Some(node) = node else { return };
-    match ctx.text(node, "`protocol`").as_deref() {
-        Some(later @ ("http2" | "grpc")) => {
-            let message = format!("`protocol: {later}` is not built yet");
-            ctx.push(draft(E0313, node.span, message).label("not built yet").help("use `http1`"));
+fn protocol(ctx: &Ctx<'_>, node: Option<&Node>, streams: Option<(u32, Span)>) -> Protocol {
+    let text = node.and_then(|node| Some((node, ctx.text(node, "`protocol`")?)));
+    match text.as_ref().map(|(node, text)| (*node, text.as_ref())) {
+        Some((_, "http2")) => {
+            let streams = streams.map_or(limits::DEFAULT_STREAMS, |(streams, _)| streams);
+            return Protocol::Http2 { streams };
         }
-        Some(_) => _ = ctx.choice(node, "`protocol`", &["http1"]),
+        Some((node, "grpc")) => {
+            let draft = draft(E0313, node.span, "`protocol: grpc` is not built yet").label("not built yet");
+            ctx.push(draft.help("use `http1` or `http2`"));
+        }
+        Some((node, _)) => _ = ctx.choice(node, "`protocol`", &["http1", "http2"]),
         None => {}
     }
+    if let Some((_, span)) = streams {
+        let message =
+            "`streams` has no meaning without `protocol: http2`: over HTTP/1.1 a connection carries one";
+        ctx.push(draft(E0319, span, message));
+    }
+    Protocol::Http1
 }
 
-fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String)> {
+fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<BaseUrl> {
     let text = ctx.text(node, "`base_url`")?;
     match base_url(&text) {
-        Ok(url) => Some((url.base, url.host)),
+        Ok(url) => Some(url),
         Err(why) if why.ends_with("not built yet") => {
             ctx.push(draft(E0313, node.span, why).label("not built yet"));
             None
@@ -97,17 +104,22 @@ pub(crate) struct BaseUrl {
     pub(crate) base: String,
     /// The host alone, lower case, IPv6 without brackets.
     pub(crate) host: String,
+    /// As written, or the scheme's own.
+    pub(crate) port: u16,
+    /// Over TLS.
+    pub(crate) secure: bool,
 }
 
 /// Reads a target's URL.
 pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
-        Some("http" | "https") => {}
-        Some(later @ ("grpc" | "grpcs" | "ws" | "wss" | "h2c")) => {
+        Some("http" | "https" | "ws" | "wss") => {}
+        Some("h2c") => return Err("`h2c://` is written `http://`, with `protocol: http2`".to_owned()),
+        Some(later @ ("grpc" | "grpcs")) => {
             return Err(format!("the scheme `{later}://` is not built yet"));
         }
-        _ => return Err(format!("`{text}` is no http or https URL")),
+        _ => return Err(format!("`{text}` is no http, https, ws or wss URL")),
     }
     let url = Url::parse(text).map_err(|why| format!("`{text}` is no URL: {why}"))?;
     let Some(host) = url.host_str() else { return Err(format!("`{text}` has no host")) };
@@ -118,7 +130,9 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
         return Err("a target's URL has no query and no fragment".to_owned());
     }
     let host = host.trim_matches(['[', ']']).to_owned();
-    Ok(BaseUrl { base: url.as_str().trim_end_matches('/').to_owned(), host })
+    let port = url.port_or_known_default().unwrap_or_default();
+    let secure = url.scheme() == "https";
+    Ok(BaseUrl { base: url.as_str().trim_end_matches('/').to_owned(), host, port, secure })
 }
 
 fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
@@ -134,42 +148,6 @@ fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {
             .unwrap_or(default)
     };
     (read("connect", defaults.0), read("request", defaults.1))
-}
-
-fn connections(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (usize, bool) {
-    let default = (limits::DEFAULT_CONNECTIONS, false);
-    let Some(node) = fields.get("connections") else { return default };
-    let Some(fields) = ctx.fields(node, fields.key_span("connections"), &keys::CONNECTIONS) else {
-        return default;
-    };
-    let exact =
-        fields.get("exact").and_then(|node| ctx.boolean(node, "`connections.exact`")).unwrap_or(false);
-    let max = fields.get("max");
-    if exact && max.is_none() {
-        let message = "`exact: true` needs `max`: how many connections";
-        ctx.push(draft(E0319, fields.key_span("exact"), message));
-    }
-    let max = max.and_then(|node| ctx.whole(node, "`connections.max`", 1..=limits::MAX_CONNECTIONS));
-    (max.unwrap_or(default.0), exact)
-}
-
-fn tls(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (Option<String>, bool) {
-    let Some(node) = fields.get("tls") else { return (None, false) };
-    let Some(fields) = ctx.fields(node, fields.key_span("tls"), &keys::TLS) else { return (None, false) };
-    let ca = fields.get("ca").and_then(|node| ctx.text(node, "`tls.ca`")).map(|text| text.into_owned());
-    let insecure =
-        fields.get("insecure").and_then(|node| ctx.boolean(node, "`tls.insecure`")).unwrap_or(false);
-    if insecure {
-        let at = fields.key_span("insecure");
-        ctx.push(
-            draft(W0803, at, "the server's certificate is not verified")
-                .help("name its authority: `tls: { ca: ca.pem }`"),
-        );
-    }
-    if insecure && ca.is_some() {
-        ctx.push(draft(E0319, fields.key_span("ca"), "`ca` has no meaning beside `insecure: true`"));
-    }
-    (ca, insecure)
 }
 
 /// Reports a name that was used before in the same list.

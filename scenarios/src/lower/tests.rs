@@ -20,7 +20,7 @@ name: everything
 labels: { a: b }
 vars: { peak: 5/s }
 targets:
-  api: { base_url: "http://h", protocol: http1, timeouts: {}, connections: {}, tls: {} }
+  api: { base_url: "http://h", protocol: http1, timeouts: {}, connections: {}, tls: {}, resolve: { refresh: 1s } }
 shadow: { ack: {} }
 isolation:
   stores:
@@ -40,6 +40,7 @@ journeys:
       - delete: { path: /c }
       - patch: { path: /d }
       - think: 1s
+      - ws: { path: /w, open: {}, send: a, receive: { until: "$.a == 1" }, extract: { y: { json: $.y } } }
       - use: one
       - use: more
       - loop: { times: 1, steps: [ { get: /f } ] }

@@ -2,8 +2,9 @@
 
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
-    Again, Arrivals, Check, DigestForm, Extract, FeederOrder, Node, OnExhausted, Outcome, Part, Plan,
-    Request, Source, SqlMode, Template, TextTest, TimeForm,
+    Again, Arrivals, Check, DigestForm, Extract, FeederOrder, MessageKind, Node, OnExhausted, Outcome, Part,
+    Plan, Receive, Request, ResolveRules, Sharing, Source, SqlMode, Subnet, Target, Template, TextTest,
+    TimeForm, Until, Ws, WsAct,
 };
 use peakdrill_drill_model::shape::{Piece, Shape};
 use peakdrill_drill_model::timeline::Timeline;
@@ -330,12 +331,57 @@ fn hosts() {
     assert!(host_matches("API.example.com", "api.example.com."));
     assert!(host_matches("api.example.com.", "api.example.com"));
     assert!(host_matches("[::1]", "::1"));
+    let stays = |url: &str, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        let resolve = ResolveRules { addresses, ..ResolveRules::default() };
+        is_loopback_target(&Target { base_url: url.into(), resolve, ..Target::default() })
+    };
     for here in ["http://localhost:1", "http://127.8.0.1", "https://[::1]:8443/x"] {
-        assert!(is_loopback_target(here), "{here}");
+        assert!(stays(here, &[]), "{here}");
+        assert!(!stays(here, &["127.0.0.1:80", "10.0.0.1:80"]), "its addresses count");
     }
     for there in ["http://localhost.evil.org", "http://10.0.0.1", "http://0.0.0.0", "127.0.0.1", "http://h"] {
-        assert!(!is_loopback_target(there), "{there}");
+        assert!(!stays(there, &[]), "{there}");
     }
+    assert!(stays("http://shop.test", &["127.0.0.1:80", "[::1]:80"]));
+}
+
+#[test]
+fn how_a_target_is_reached() {
+    let drill = |target: &str| {
+        drill("      - get: /\n").replace(
+            "{ base_url: \"http://127.0.0.1:80/base/\" }",
+            &format!("{{ base_url: \"https://shop.test\", {target} }}"),
+        )
+    };
+    let bare = plan(&drill("timeouts: {}")).targets.remove(0);
+    assert_eq!((bare.connections, bare.resolve, bare.tls), Default::default());
+    let plan = plan(&drill(
+        "connections: { max_per_agent: 40, per: user, lifetime: 5m, from: [127.0.0.2, 10.0.0.0/30] }, \
+         resolve: { addresses: [10.0.0.1, \"[::1]:8443\"] }, \
+         tls: { ca: ca.pem, cert: me.pem, key: me.key, server_name: gw.test, resume: false }",
+    ));
+    let target = &plan.targets[0];
+    assert_eq!((target.max_connections, target.exact_connections), (40, false));
+    let rules = &target.connections;
+    assert_eq!((rules.per, rules.max_is_per_agent, rules.lifetime_ns), (Sharing::User, true, Some(300 * S)));
+    let from: Vec<String> = rules.from.iter().flat_map(Subnet::hosts).map(|ip| ip.to_string()).collect();
+    assert_eq!(from, ["127.0.0.2", "10.0.0.1", "10.0.0.2"]);
+    let addresses: Vec<String> = target.resolve.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.0.0.1:443", "[::1]:8443"]);
+    assert_eq!(target.tls.cert.as_deref(), Some("me.pem"));
+    assert_eq!(target.tls.key.as_deref(), Some("me.key"));
+    assert_eq!(target.tls.server_name.as_deref(), Some("gw.test"));
+    let said = describe(&plan);
+    for part in [
+        "at most 40 connections an agent, one for each journey in progress, renewed after about 5m",
+        "from 3 local addresses, at 10.0.0.1:443 and [::1]:8443, with a client certificate, as gw.test, a full TLS",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    let again = super::read("drill.yaml", &drill("resolve: { refresh: 10s }")).plan.unwrap();
+    assert_eq!(again.targets[0].resolve.refresh_ns, Some(10 * S));
+    assert!(describe(&again).contains("name looked up every 10s"));
 }
 
 #[test]
@@ -465,4 +511,52 @@ fn a_curve_in_steps_jumps() {
     let plan = plan_of(parse(&Input { name: "x", text, sets: &[], env: &|_| None, files: &files }));
     let wanted = [Piece::flat(2 * S, 10.0), Piece::flat(3 * S, 30.0)];
     assert_eq!(plan.load.phases[0].shape.pieces(), wanted);
+}
+
+#[test]
+fn messages_go_over_what_the_first_step_opens() {
+    let plan = plan(&drill(
+        "      - get: { path: /login, extract: { token: $.t } }\n      - ws: { name: sub, path: \"/feed?v=1\", open: { name: dial, bearer: \"${token}\", subprotocols: [a, b], timeout: 1s }, let: { id: \"${uuid}\" }, json: { id: \"${id}\" }, receive: { until: '$.id == \"x-${id}\"', count: 2 }, extract: { s: $.s }, timeout: 2s }\n      - ws: { name: wait, path: \"/feed?v=1\" }\n      - ws: { name: end, path: \"/feed?v=1\", send: bye, receive: none }\n",
+    ));
+    let names: Vec<_> = plan.steps.iter().map(|info| (info.step.as_str(), info.message)).collect();
+    assert_eq!(names, [("/login", false), ("dial", false), ("sub", true), ("wait", true), ("end", true)]);
+    let (open, sub, wait, end) = (request(&plan, 1), request(&plan, 2), request(&plan, 3), request(&plan, 4));
+    assert_eq!(plan.journeys[0].steps.len(), 5, "it is opened once");
+    assert_eq!((open.method.as_str(), open.timeout_ns, sub.timeout_ns), ("GET", Some(S), Some(2 * S)));
+    assert_eq!(open.ws, Some(Ws { connection: 0, act: WsAct::Open }));
+    let bearer = vec![Part::Literal("Bearer ".into()), Part::Extracted("token".into())];
+    let offered = ("sec-websocket-protocol".to_owned(), Template::literal("a, b"));
+    assert_eq!(open.headers, [("authorization".to_owned(), Template(bearer)), offered]);
+    assert_eq!(open.values, sub.values, "the opening may use what its step computes");
+    let value = Template(vec![Part::Literal("x-".into()), Part::Value("id".into())]);
+    let until = Some(Until::Same { path: "$.id".into(), value });
+    let said = |request: &Request| match &request.ws {
+        Some(Ws { connection: 0, act: WsAct::Say { kind, receive } }) => (*kind, receive.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said(sub), (MessageKind::Json, Some(Receive { until, count: 2 })));
+    assert_eq!(said(wait), (MessageKind::Text, Some(Receive { until: None, count: 1 })));
+    assert_eq!((wait.body.as_ref(), said(end)), (None, (MessageKind::Text, None)));
+    let fixed = super::read(
+        "drill.yaml",
+        &drill("      - ws: { path: /f, receive: { until: '$.op == \"ack\"' } }\n"),
+    );
+    let check = Check::Json { path: "$.op".into(), op: Op::Eq, value: "ack".into() };
+    let receive = Receive { until: Some(Until::Check(check)), count: 1 };
+    assert_eq!(said(request(&plan_of(fixed), 1)), (MessageKind::Text, Some(receive)));
+}
+
+#[test]
+fn a_connection_is_opened_where_it_may_not_be_open() {
+    let plan = plan(&drill(
+        "      - choose:\n          - weight: 1\n            steps: [ { ws: { name: a, path: /f } } ]\n          - weight: 3\n            steps: [ { get: /x } ]\n      - loop: { times: 3, steps: [ { ws: { name: b, path: /f } } ] }\n      - ws: { name: c, path: /f }\n",
+    ));
+    let mut opens = 0;
+    Node::requests(&plan.journeys[0].steps, &mut |request| opens += usize::from(!request.is_message()));
+    assert_eq!(opens, 3, "in the branch, in the loop, and the request");
+    let names: Vec<_> = plan.steps.iter().map(|info| info.step.as_str()).collect();
+    assert_eq!(names, ["open /f", "a", "/x", "b", "c"]);
+    let expected = expected_requests(&plan);
+    // A hundred journeys: each opens it once, a quarter of them in the branch.
+    assert_eq!(expected, [100.0, 25.0, 75.0, 300.0, 100.0]);
 }

@@ -1,6 +1,6 @@
 //! Runs without a file.
 
-use peakdrill_drill_model::plan::{Arrivals, Node, Part};
+use peakdrill_drill_model::plan::{Arrivals, Node, Part, Protocol};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_scenarios::{QuickRun, quick};
 
@@ -38,6 +38,18 @@ fn users_keep_exactly_their_connections() {
     assert_eq!(plan.targets[0].max_connections, 64);
     let Node::Request(request) = &plan.journeys[0].steps[0] else { panic!("no request") };
     assert_eq!(request.method, "POST");
+}
+
+#[test]
+fn http2_is_asked_for() {
+    let protocol =
+        |http2, streams| quick(&QuickRun { http2, streams, ..run() }).map(|plan| plan.targets[0].protocol);
+    assert_eq!(protocol(false, None), Ok(Protocol::Http1));
+    assert_eq!(protocol(true, None), Ok(Protocol::Http2 { streams: 100 }));
+    assert_eq!(protocol(true, Some(16)), Ok(Protocol::Http2 { streams: 16 }));
+    for (http2, streams) in [(true, 0), (true, 10_001), (false, 16)] {
+        assert!(protocol(http2, Some(streams)).is_err(), "{http2} {streams}");
+    }
 }
 
 #[test]

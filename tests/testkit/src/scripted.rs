@@ -108,6 +108,8 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// The other end of its connection.
+    pub peer: SocketAddr,
     /// When all of it was there.
     pub arrived: Instant,
     /// When its answer was handed to the system; `None`: not yet, or never.
@@ -134,6 +136,7 @@ struct Shared {
     script: Script,
     epoch: Instant,
     accepted: AtomicU64,
+    open: AtomicU64,
     requests: AtomicU64,
     log: Mutex<Vec<Seen>>,
     alarms: alarms::Alarms,
@@ -154,6 +157,7 @@ impl Server {
             script,
             epoch: Instant::now(),
             accepted: AtomicU64::new(0),
+            open: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             log: Mutex::default(),
             alarms: alarms::Alarms::start()?,
@@ -197,6 +201,12 @@ impl Server {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
+    /// Connections that are open now, as far as the server knows.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+
     /// Whole requests received so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
@@ -228,15 +238,17 @@ fn listen() -> io::Result<TcpListener> {
 async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     loop {
         // An error here is one connection that broke, or too many files for a moment.
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
         };
         shared.accepted.fetch_add(1, Ordering::SeqCst);
+        shared.open.fetch_add(1, Ordering::SeqCst);
         let _ = stream.set_nodelay(true);
         let shared = Arc::clone(shared);
         tokio::spawn(async move {
-            let _ = act::serve(stream, &shared).await;
+            let _ = act::serve(stream, peer, &shared).await;
+            shared.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }

@@ -3,6 +3,7 @@
 mod analyze;
 mod check;
 mod demo;
+mod doctor;
 mod init;
 mod keys;
 mod plan;
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Keys { what } => keys::run(&what),

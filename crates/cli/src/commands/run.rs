@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use peakdrill_drill_control::registry::RunsFile;
 use peakdrill_drill_control::{CollectorMode, Stage, StageSettings};
 use peakdrill_drill_model::exit::Exit;
-use peakdrill_drill_model::plan::Plan;
+use peakdrill_drill_model::plan::{Plan, Target};
 use peakdrill_scenarios::{QuickRun, is_loopback_target, quick, render_human};
 
 use super::Failure;
@@ -73,7 +73,7 @@ fn collector_mode(args: &Run, tagged: bool) -> CollectorMode {
 }
 
 /// Load threads: one per core, but leave a little for the control loop.
-fn shards(wanted: Option<u16>) -> usize {
+pub(super) fn shards(wanted: Option<u16>) -> usize {
     const MOST: usize = 4;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     wanted.map_or_else(|| cores().min(MOST), usize::from)
@@ -109,6 +109,8 @@ fn quick_plan(args: &Run) -> Result<Plan, Failure> {
         }),
         duration: duration.clone(),
         connections: args.connections,
+        http2: args.http2,
+        streams: args.streams,
         seed: args.seed,
     };
     quick(&quick_run).map_err(|found| Failure::new(Exit::Usage, render_human(&found, false)))
@@ -130,14 +132,19 @@ fn body(data: &str) -> Result<String, Failure> {
     }
 }
 
+/// Where a target's load goes.
+fn place(target: &Target) -> String {
+    let addresses: Vec<String> = target.resolve.addresses.iter().map(ToString::to_string).collect();
+    match addresses.as_slice() {
+        [] => target.base_url.clone(),
+        addresses => format!("{} at {}", target.base_url, addresses.join(" and ")),
+    }
+}
+
 /// A target that is not on this machine is somebody's: a person says yes, or `--yes` does.
 fn ask(args: &Run, plan: &Plan) -> Result<(), Failure> {
-    let away: Vec<&str> = plan
-        .targets
-        .iter()
-        .map(|target| target.base_url.as_str())
-        .filter(|url| !is_loopback_target(url))
-        .collect();
+    let away: Vec<String> =
+        plan.targets.iter().filter(|target| !is_loopback_target(target)).map(place).collect();
     if away.is_empty() || args.yes {
         return Ok(());
     }

@@ -20,7 +20,8 @@ use peakdrill_timebase::Clock;
 
 use crate::environment::machine;
 use crate::error::ControlError;
-use crate::preflight::{Findings, Preflight};
+use crate::machine::Need;
+use crate::preflight::{Findings, Machine, Preflight};
 use crate::record::RecordWriter;
 use crate::snapshot::Board;
 use crate::stage::Stage;
@@ -169,6 +170,10 @@ fn preflight(
         plan,
         tagging: &tagging,
         collector: stage.collector.as_ref(),
+        machine: Machine {
+            facts: crate::machine::read(&crate::machine::Roots::default()),
+            need: Need::of(plan, options.shards),
+        },
         run: &run,
         secret: &|name| options.secrets.get(name).cloned(),
         pulse: &pulse,

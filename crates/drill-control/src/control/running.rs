@@ -117,6 +117,7 @@ impl Running {
             tagging: lease.tagging(),
             transport: options.transport,
             secrets: peakdrill_loadgen::Secrets::new(options.secrets.clone()),
+            resolver: peakdrill_loadgen::Resolver::default(),
         };
         let (engine, batches) =
             peakdrill_loadgen::start(config).map_err(|error| ControlError::Engine(error.to_string()))?;
@@ -192,6 +193,9 @@ impl Running {
         let view = self.stage.collector.as_ref().map(peakdrill_collector::Collector::view);
         self.heard_at_end_ns = view.map(|view| view.ledger_heard_ns.clone()).unwrap_or_default();
         if let Some(report) = self.engine.take().map(Engine::join) {
+            let opened: u64 = report.shards.iter().map(|shard| shard.connections_opened).sum();
+            let data = json!({ "connections_opened": opened });
+            self.event(EventKind::Run, format!("{opened} connections were opened"), data)?;
             let lost = report.batches_lost();
             self.engine_failed =
                 report.failed.or_else(|| (lost > 0).then(|| format!("{lost} batches of counts were lost")));

@@ -21,8 +21,12 @@ struct SoFar<'a> {
 
 impl SoFar<'_> {
     fn requests(&self, select: &Selectors) -> Tally {
+        self.sum(select, |_| true)
+    }
+
+    fn sum(&self, select: &Selectors, wanted: impl Fn(u16) -> bool) -> Tally {
         let fits = |step: u16| {
-            self.plan.steps.get(usize::from(step)).is_some_and(|info| {
+            self.plan.steps.get(usize::from(step)).filter(|_| wanted(step)).is_some_and(|info| {
                 select.journey.as_ref().is_none_or(|wanted| *wanted == info.journey)
                     && select.step.as_ref().is_none_or(|wanted| *wanted == info.step)
             })
@@ -53,7 +57,7 @@ impl Stats for SoFar<'_> {
                 share(tally.missed, tally.intended)
             }
             Stat::AckMissing => {
-                let tally = self.requests(select);
+                let tally = self.sum(select, |step| self.plan.is_tagged(step));
                 share(tally.ack_missing, answers(tally.completed, &tally.errors))
             }
             Stat::Leaks => count(self.isolation.leaks),

@@ -1,6 +1,6 @@
 //! The trailing second, in ticks of 250 ms: what guards and screens look at.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
 use peakdrill_drill_model::frame::Tally;
@@ -39,6 +39,8 @@ pub struct IsolationNow {
 #[derive(Debug, Clone)]
 pub struct Window {
     steps: Vec<(String, String)>,
+    /// Steps whose requests carry no tag.
+    untagged: BTreeSet<StepId>,
     ticks: VecDeque<Tick>,
     ages: BTreeMap<StepId, Sparse>,
     in_flight: u64,
@@ -51,8 +53,10 @@ impl Window {
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let steps = plan.steps.iter().map(|info| (info.journey.clone(), info.step.clone())).collect();
+        let ids = 0..StepId::try_from(plan.steps.len()).unwrap_or(StepId::MAX);
         Self {
             steps,
+            untagged: ids.filter(|step| !plan.is_tagged(*step)).collect(),
             ticks: VecDeque::with_capacity(LONG_WINDOW_TICKS),
             ages: BTreeMap::new(),
             in_flight: 0,
@@ -120,12 +124,20 @@ impl Window {
     /// The merged tally of the selected steps.
     #[must_use]
     pub fn requests(&self, select: &Selectors) -> Tally {
+        self.sum(|step| self.selected(step, select))
+    }
+
+    /// The same without steps whose requests carry no tag.
+    #[must_use]
+    pub fn tagged(&self, select: &Selectors) -> Tally {
+        let tagged = |step: Option<StepId>| step.is_some_and(|step| !self.untagged.contains(&step));
+        self.sum(|step| tagged(step) && self.selected(step, select))
+    }
+
+    fn sum(&self, wanted: impl Fn(Option<StepId>) -> bool) -> Tally {
         let mut all = Tally::default();
         for tick in self.recent() {
-            tick.tallies
-                .iter()
-                .filter(|(step, _)| self.selected(**step, select))
-                .for_each(|(_, tally)| all.merge(tally));
+            tick.tallies.iter().filter(|(step, _)| wanted(**step)).for_each(|(_, tally)| all.merge(tally));
         }
         all
     }
@@ -191,7 +203,7 @@ impl Stats for Window {
                 share(tally.missed, tally.intended)
             }
             Stat::AckMissing => {
-                let tally = self.requests(select);
+                let tally = self.tagged(select);
                 share(tally.ack_missing, answers(tally.completed, &tally.errors))
             }
             Stat::Leaks => self.isolation.leaks.map(|n| Measured { value: n as f64, samples: 1 }),

@@ -18,6 +18,7 @@ use peakdrill_loadgen::{ProbeOptions, ProbeOutcome, Secrets, Tagging};
 use peakdrill_trace_model::Span;
 
 use crate::error::ControlError;
+use crate::machine::{Facts, Finding, Level, Need, examine_plan};
 
 /// How long spans of a probe are awaited: exporters hold them back for five seconds by default.
 const SPANS_WAIT: Duration = Duration::from_secs(8);
@@ -51,6 +52,15 @@ pub struct Findings {
     pub probes_sent: u64,
 }
 
+/// The machine that generates the load.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    /// What is known of it.
+    pub facts: Facts,
+    /// What the drill wants of it.
+    pub need: Need,
+}
+
 /// What preflight works with.
 pub struct Preflight<'a> {
     /// The drill.
@@ -59,6 +69,8 @@ pub struct Preflight<'a> {
     pub tagging: &'a Tagging,
     /// Receives the spans; `None`: hops cannot be looked at.
     pub collector: Option<&'a Collector>,
+    /// The machine that generates the load, and what the drill wants of it.
+    pub machine: Machine,
     /// The run's id, as the ledger has it.
     pub run: &'a str,
     /// Looks up a secret that `dsn` names, or that requests carry.
@@ -80,6 +92,8 @@ impl Preflight<'_> {
                 findings.problems.push(format!("requests carry the secret {name}, which is not set"));
             }
         }
+        (self.pulse)("looking at this machine")?;
+        machine(&examine_plan(&self.machine.facts, &self.machine.need), &mut findings);
         (self.pulse)("reaching the targets")?;
         for target in &self.plan.targets {
             reach(target, &mut findings);
@@ -134,6 +148,10 @@ impl Preflight<'_> {
         let tagged = self.tagged(journey, findings)?;
         for outcome in &tagged {
             let step = &self.plan.steps[usize::from(outcome.step)].step;
+            if !self.plan.is_tagged(outcome.step) {
+                message(step, outcome, findings);
+                continue;
+            }
             let twin = twins.iter().find(|twin| twin.step == outcome.step);
             (self.pulse)(&format!("following the tag of `{name}` / `{step}`"))?;
             if self.step(step, outcome, twin, findings) {
@@ -295,6 +313,18 @@ impl Preflight<'_> {
     }
 }
 
+/// A message over a connection that was opened before has no trace to follow: that it was answered is all there is.
+fn message(step: &str, outcome: &ProbeOutcome, findings: &mut Findings) {
+    match outcome.error {
+        Some(error) => findings
+            .problems
+            .push(format!("step `{step}`: the message of the probe failed: {error}: {}", outcome.detail)),
+        None => findings.passed.push(format!(
+            "the message of `{step}` is answered; it carries no trace, so the tag was followed on the opening alone"
+        )),
+    }
+}
+
 /// A trace of live traffic with the same entry. Where live traffic is thin it may take a moment.
 fn live_twin(collector: &Collector, entry: &Span) -> Option<Vec<Span>> {
     collector.wait_until(TWIN_WAIT, |collector| {
@@ -315,6 +345,17 @@ fn deepest_failure(spans: &[Span]) -> Option<String> {
     failed.max_by_key(|span| span.start_ns).map(|span| span.service.to_string())
 }
 
+/// In the words of `peakdrill doctor`.
+fn machine(found: &[Finding], findings: &mut Findings) {
+    for finding in found {
+        match finding.level {
+            Level::Ok => {}
+            Level::Warning => findings.warnings.push(finding.sentence()),
+            Level::Problem => findings.problems.push(finding.sentence()),
+        }
+    }
+}
+
 fn reach(target: &Target, findings: &mut Findings) {
     let found = url::Url::parse(&target.base_url).ok().and_then(|url| {
         Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
@@ -323,13 +364,16 @@ fn reach(target: &Target, findings: &mut Findings) {
         findings.problems.push(format!("target `{}`: `{}` is no URL", target.name, target.base_url));
         return;
     };
-    let addresses = match (host.as_str(), port).to_socket_addrs() {
-        Ok(addresses) => addresses.collect::<Vec<_>>(),
-        Err(error) => {
-            findings.problems.push(format!("target `{}`: `{host}` does not resolve: {error}", target.name));
-            return;
+    let mut addresses = target.resolve.addresses.clone();
+    if addresses.is_empty() {
+        match (host.as_str(), port).to_socket_addrs() {
+            Ok(found) => addresses.extend(found),
+            Err(error) => {
+                let text = format!("target `{}`: `{host}` does not resolve: {error}", target.name);
+                return findings.problems.push(text);
+            }
         }
-    };
+    }
     let mut last = String::from("no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT_WAIT) {

@@ -1,6 +1,6 @@
 //! The plan as it may be kept: what a request carries may be a credential, wherever it came from.
 
-use peakdrill_drill_model::plan::{Node, Part, Plan, Request, Template};
+use peakdrill_drill_model::plan::{Node, Part, Plan, Request, Template, Until, Ws, WsAct};
 
 /// Headers whose fixed values say how, not who.
 const PLAIN_HEADERS: [&str; 8] = [
@@ -41,6 +41,11 @@ fn request(request: &mut Request) {
     request.values.iter_mut().for_each(|(_, value)| hide(value));
     if let Some(body) = &mut request.body {
         hide(body);
+    }
+    if let Some(Ws { act: WsAct::Say { receive: Some(receive), .. }, .. }) = &mut request.ws
+        && let Some(Until::Same { value, .. }) = &mut receive.until
+    {
+        hide(value);
     }
     query(&mut request.path);
 }

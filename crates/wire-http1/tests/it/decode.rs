@@ -49,6 +49,17 @@ fn done(used: usize, reusable: bool) -> Result<Progress, Error> {
 }
 
 #[test]
+fn an_upgrade_ends_with_its_head() {
+    let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n";
+    let (got, end) = decode(Method::Upgrade, &format!("{head}\u{1}\u{2}"));
+    assert_eq!(got, told(101, "upgrade: websocket\r\n", ""));
+    assert_eq!(end, Ok(Progress::Switched { used: head.len() }));
+    let (got, end) = decode(Method::Upgrade, "HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\nno");
+    assert_eq!((got.status, got.body.as_str()), (403, "no"));
+    assert!(matches!(end, Ok(Progress::Done { reusable: true, .. })));
+}
+
+#[test]
 fn each_framing_is_read() {
     let head = "HTTP/1.1 200 OK\r\nA: b\r\ncontent-length: 2\r\n\r\n";
     let fields = "A: b\r\ncontent-length: 2\r\n";

@@ -45,7 +45,7 @@ fn ours(method: Method, parts: &[Vec<u8>]) -> Result<Found, String> {
     for part in parts {
         match decoder.feed(part, &mut found) {
             Ok(Progress::More) => {}
-            Ok(Progress::Done { .. }) => return Ok(found),
+            Ok(Progress::Done { .. } | Progress::Switched { .. }) => return Ok(found),
             Err(error) => return Err(error.to_string()),
         }
     }

@@ -15,12 +15,16 @@ pub enum Load {
     Closed { connections: usize },
     /// So many requests a second, evenly.
     Open { connections: usize, rate: u64 },
+    /// HTTP/2: each stream of each connection asks again as soon as it has its answer.
+    Streams { connections: usize, streams: usize },
 }
 
 impl Load {
     fn connections(self) -> usize {
         match self {
-            Self::Closed { connections } | Self::Open { connections, .. } => connections,
+            Self::Closed { connections }
+            | Self::Open { connections, .. }
+            | Self::Streams { connections, .. } => connections,
         }
     }
 }
@@ -29,6 +33,7 @@ impl Load {
 pub enum Client {
     Wrk,
     H2load,
+    Oha,
     /// The floor client; the quantum is its pacing in an open loop, 0 for nanoseconds.
     Floor {
         quantum_us: u64,
@@ -43,11 +48,13 @@ impl Client {
     pub fn name(self, load: &Load) -> String {
         match (self, load) {
             (Self::Wrk, _) => "wrk".into(),
+            (Self::H2load, Load::Streams { .. }) => "h2load".into(),
             (Self::H2load, _) => "h2load --h1".into(),
-            (Self::Floor { .. }, Load::Closed { .. }) => "floor, epoll".into(),
+            (Self::Oha, _) => "oha".into(),
+            (Self::Floor { .. }, Load::Closed { .. } | Load::Streams { .. }) => "floor, epoll".into(),
             (Self::Floor { quantum_us: 0 }, Load::Open { .. }) => "floor, ns timers".into(),
             (Self::Floor { quantum_us }, Load::Open { .. }) => format!("floor, {quantum_us} µs quantum"),
-            (Self::Peakdrill { .. }, Load::Closed { .. }) => "peakdrill run".into(),
+            (Self::Peakdrill { .. }, Load::Closed { .. } | Load::Streams { .. }) => "peakdrill run".into(),
             (Self::Peakdrill { pacing }, Load::Open { .. }) => format!("peakdrill run, {pacing}"),
         }
     }
@@ -76,6 +83,7 @@ impl Client {
         let program = match self {
             Self::Wrk => "wrk".into(),
             Self::H2load => "h2load".into(),
+            Self::Oha => super::oha::program()?,
             Self::Floor { .. } => bin.join("examples/floor"),
             Self::Peakdrill { .. } => bin.join("peakdrill"),
         };
@@ -86,6 +94,14 @@ impl Client {
             }
             (Self::H2load, Load::Closed { .. }) => {
                 command.args(["--h1", "-t1", "-c", &connections, "-D", &length, &url]);
+            }
+            (Self::H2load, Load::Streams { streams, .. }) => {
+                command.args(["-t1", "-c", &connections, "-m", &streams.to_string(), "-D", &length, &url]);
+            }
+            (Self::Oha, Load::Streams { streams, .. }) => {
+                let parallel = streams.to_string();
+                command.args(["--http2", "--no-tui", "-c", &connections, "-p", &parallel]);
+                command.args(["-z", &format!("{length}s"), &url]);
             }
             (Self::Floor { .. }, Load::Closed { .. }) => {
                 command.args([address, &connections, &length, "closed"]);
@@ -99,6 +115,13 @@ impl Client {
                 command.args(["--for", &format!("{seconds}s"), "--out"]).arg(folder.join("record"));
                 match load {
                     Load::Closed { connections } => command.args(["--users", &connections.to_string()]),
+                    Load::Streams { connections, streams } => command.args([
+                        "--http2",
+                        "--streams",
+                        &streams.to_string(),
+                        "--users",
+                        &(connections * streams).to_string(),
+                    ]),
                     Load::Open { rate, .. } => command.args([
                         "--rate",
                         &format!("{rate}/s"),
@@ -109,9 +132,7 @@ impl Client {
                     ]),
                 };
             }
-            (Self::Wrk | Self::H2load, Load::Open { .. }) => {
-                return Err(format!("{} has no open loop of this kind", self.name(load)));
-            }
+            _ => return Err(format!("{} has no load of this kind", self.name(load))),
         }
         // Without a gate a run is neither passed nor failed.
         let measured = measure(&mut command, &log, &[0, 81])?;
@@ -128,6 +149,7 @@ impl Client {
         match self {
             Self::Wrk => Ok((number_before(text, " requests in").ok_or_else(strange)?, None)),
             Self::H2load => Ok((number_before(text, " succeeded").ok_or_else(strange)?, None)),
+            Self::Oha => Ok((number_before(text, " responses").ok_or_else(strange)?, None)),
             Self::Floor { .. } => {
                 let told: Value = serde_json::from_str(text).map_err(|_| strange())?;
                 let us = |key: &str| told[key].as_f64().map(|ns| ns / 1e3);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use super::clients::Load;
 use super::measure::{SERVER_CORE, pinned};
 
 /// How long it may take to start.
@@ -18,22 +19,23 @@ pub struct Nginx {
     process: Child,
     folder: PathBuf,
     address: String,
+    /// Where it speaks HTTP/2.
+    http2_address: String,
 }
 
 impl Nginx {
     pub fn start() -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("peakdrill-nginx-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.map_err(|error| format!("no free port: {error}"))?.to_string();
+        let (address, http2_address) = free_addresses().map_err(|error| format!("no free port: {error}"))?;
         let path = folder.join("nginx.conf");
-        let config = config(&folder.display().to_string(), &address);
+        let config = config(&folder.display().to_string(), &address, &http2_address);
         fs::write(&path, config).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut command = pinned(SERVER_CORE, "nginx".as_ref());
         command.arg("-e").arg(folder.join("error.log")).arg("-c").arg(&path);
         command.stdin(Stdio::null());
         let process = command.spawn().map_err(|error| format!("nginx: {error}"))?;
-        let server = Self { process, folder, address };
+        let server = Self { process, folder, address, http2_address };
         // It tells nobody when it listens, and does not take over a socket that does (it crashes without its master).
         let started = Instant::now();
         while TcpStream::connect(server.address()).is_err() {
@@ -48,6 +50,13 @@ impl Nginx {
     pub fn address(&self) -> &str {
         &self.address
     }
+
+    pub fn address_for(&self, load: &Load) -> &str {
+        match load {
+            Load::Streams { .. } => &self.http2_address,
+            Load::Closed { .. } | Load::Open { .. } => &self.address,
+        }
+    }
 }
 
 impl Drop for Nginx {
@@ -59,13 +68,19 @@ impl Drop for Nginx {
     }
 }
 
-fn config(folder: &str, address: &str) -> String {
+/// Two free ports, both found before either is used.
+fn free_addresses() -> std::io::Result<(String, String)> {
+    let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    Ok((one.local_addr()?.to_string(), other.local_addr()?.to_string()))
+}
+
+fn config(folder: &str, address: &str, http2_address: &str) -> String {
     let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temp: String = kinds.iter().map(|kind| format!("  {kind}_temp_path {folder}/{kind};\n")).collect();
     format!(
         "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nevents {{ worker_connections 20000; }}\n\
          http {{\n  access_log off;\n  keepalive_requests 1000000000;\n  keepalive_timeout 1h;\n{temp}\
-         \x20 server {{\n    listen {address} backlog=8192;\n    location / {{ return 200 \"hello, peak\\n\"; }}\n\
+         \x20 server {{\n    listen {address} backlog=8192;\n    listen {http2_address} http2 backlog=8192;\n    location / {{ return 200 \"hello, peak\\n\"; }}\n\
          \x20   location /json {{ default_type application/json; return 200 '{JSON}'; }}\n  }}\n}}\n"
     )
 }

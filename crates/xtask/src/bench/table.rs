@@ -18,10 +18,11 @@ impl Page {
             "Written by `cargo xtask bench load`. Server (nginx, one worker, a body of 12 bytes) and client have a core\n\
              each, over loopback. {rounds} rounds; every client runs {seconds} s in each, in turn. Absolute times are this\n\
              machine's; what tells is the ratio within a round: its median over the rounds, and in brackets the smallest\n\
-             and the largest.\n\n- Machine: {}\n- Clients: {}; {}; peakdrill {}\n- Server: {}\n",
+             and the largest.\n\n- Machine: {}\n- Clients: {}; {}; {}; peakdrill {}\n- Server: {}\n",
             machine(),
             version("wrk", "-v"),
             version("h2load", "--version"),
+            super::oha::version(),
             env!("CARGO_PKG_VERSION"),
             version("nginx", "-v"),
         );
@@ -42,6 +43,12 @@ impl Page {
         let _ = match load {
             Load::Closed { connections } => {
                 write!(self.text, "\n## Closed loop, {connections} keep-alive connections\n\n")
+            }
+            Load::Streams { connections, streams } => {
+                write!(
+                    self.text,
+                    "\n## HTTP/2 in the clear, closed loop, {connections} connections with {streams} streams each\n\n"
+                )
             }
             Load::Open { connections, rate } => {
                 write!(self.text, "\n## Open loop, {rate} requests a second, {connections} connections\n\n")

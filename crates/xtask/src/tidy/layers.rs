@@ -12,7 +12,8 @@ const RUNTIME_CRATES: [&str; 9] =
     ["tokio", "hyper", "hyper-util", "reqwest", "axum", "tonic", "sqlx", "socket2", "tracing"];
 
 /// Libraries that only some crates may see.
-const EXCLUSIVE: [(&str, &[&str]); 7] = [
+const EXCLUSIVE: [(&str, &[&str]); 8] = [
+    ("tungstenite", &["tests/testkit"]),
     ("io-uring", &["crates/sockets"]),
     ("hdrhistogram", &["crates/latency"]),
     ("ratatui", &["crates/dashboard"]),

@@ -8,7 +8,8 @@ use super::{Finding, members};
 use crate::shell::root;
 
 /// Folders of layers L0 and L1.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
+    "crates/wire-ws",
     "crates/timebase",
     "crates/latency",
     "crates/shadow-tag",

@@ -1,6 +1,7 @@
 //! Plans made by hand, and runs of them.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -53,8 +54,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
             request_timeout_ns: 10 * S,
             max_connections: 64,
             exact_connections: false,
-            tls_ca: None,
-            tls_insecure: false,
+            ..Target::default()
         }],
         shadow: None,
         isolation: Isolation::default(),
@@ -178,5 +178,25 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
         std::thread::yield_now();
+    }
+}
+
+/// A peer that takes no connection: nobody accepts, the queue is full, and further ones hang.
+pub(crate) struct Deaf {
+    pub(crate) address: SocketAddr,
+    _socket: TcpListener,
+    _held: Vec<TcpStream>,
+}
+
+impl Deaf {
+    pub(crate) fn new() -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut held = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            held.push(stream);
+            assert!(held.len() < 10_000, "the queue has no end");
+        }
+        Self { address, _socket: socket, _held: held }
     }
 }

@@ -3,7 +3,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::outcome::ErrorClass;
@@ -11,7 +10,7 @@ use peakdrill_drill_model::plan::{Check, Extract, Part, Plan, Template};
 use peakdrill_loadgen::{REFUSED_HEADER, SampleKind, Transport};
 use peakdrill_testkit::scripted::{Reply, Script, Seen, Server};
 
-use crate::common::{MS, S, Told, get, hold, node, plan, run, run_over, transports};
+use crate::common::{Deaf, MS, S, Told, get, hold, node, plan, run, run_over, transports};
 
 /// Ten requests a second for one second; all of them end in this class.
 fn all_end_in(class: ErrorClass, plan: Plan) -> Told {
@@ -93,15 +92,8 @@ fn what_cannot_be_reached_has_its_own_class() {
 
 #[test]
 fn a_peer_that_takes_no_connection_is_a_connect_timeout() {
-    // Nobody accepts, and the queue is full: further connections hang.
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    let mut held = Vec::new();
-    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
-        held.push(stream);
-        assert!(held.len() < 10_000, "the queue has no end");
-    }
-    let mut plan = ten(&format!("http://{address}"));
+    let deaf = Deaf::new();
+    let mut plan = ten(&format!("http://{}", deaf.address));
     plan.targets[0].connect_timeout_ns = 300 * MS;
     all_end_in(ErrorClass::ConnectTimeout, plan);
 }

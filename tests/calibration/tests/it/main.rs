@@ -12,9 +12,18 @@ mod errors;
 mod flow;
 #[cfg(test)]
 mod freeze;
+mod http2;
+#[cfg(test)]
+mod http2_peers;
 #[cfg(test)]
 mod journeys;
+#[cfg(test)]
+mod reach;
 #[cfg(test)]
 mod secure;
 #[cfg(test)]
 mod tags;
+#[cfg(test)]
+mod websocket;
+#[cfg(test)]
+mod websocket_faults;

@@ -4,53 +4,132 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::{Plan, Sharing};
 use peakdrill_loadgen::{StartError, start};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-use crate::common::{S, config, get, hold, node, plan, run};
+use crate::common::{MS, S, config, get, hold, node, plan, run};
 
-const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
+/// The authority of the certificate.
+pub(crate) const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../fixtures/server.pem");
+const CLIENT_CA: &[u8] = include_bytes!("../../fixtures/client-ca.pem");
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/client.pem");
+const CLIENT_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/client.key");
 const KEY: &[u8] = include_bytes!("../../fixtures/server.key");
 
-/// Serves so many TLS connections, one after the other, each to its end.
-fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
+/// What a server sees and does.
+#[derive(Default)]
+struct Server {
+    /// Wants a certificate of this authority.
+    client_ca: Option<&'static [u8]>,
+    /// Ends a connection after each answer.
+    closes: bool,
+    /// Takes its time before a handshake.
+    pause: Duration,
+}
+
+/// What was seen of one connection.
+#[derive(Debug, Default)]
+struct Connection {
+    answered: usize,
+    resumed: bool,
+    name: Option<String>,
+    client: bool,
+}
+
+/// Of a server that wants a certificate of this authority, or none.
+pub(crate) fn server_config(client_ca: Option<&[u8]>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
     let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let config = Arc::new(config);
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(ca) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(ca).unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    builder.with_single_cert(vec![certificate], key).unwrap()
+}
+
+/// Serves so many WebSockets over TLS, one after the other, each to its end: answers each message with itself. Tells
+/// the numbers of messages and of close frames.
+pub(crate) fn serve_sockets(connections: usize) -> (SocketAddr, JoinHandle<(usize, usize)>) {
+    let config = Arc::new(server_config(None));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serving = std::thread::spawn(move || {
-        let mut answered = 0;
+        let (mut messages, mut closes) = (0, 0);
         for _ in 0..connections {
             let (tcp, _) = listener.accept().unwrap();
             tcp.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
-            let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), tcp);
-            let (mut buffer, mut head) = ([0; 4096], Vec::new());
-            while let Ok(read) = tls.read(&mut buffer)
-                && read > 0
-            {
-                head.extend_from_slice(&buffer[..read]);
-                if head.ends_with(b"\r\n\r\n") {
-                    head.clear();
-                    answered += 1;
-                    tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
-                    tls.flush().unwrap();
+            let tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), tcp);
+            let mut socket = tungstenite::accept(tls).unwrap();
+            while let Ok(message) = socket.read() {
+                closes += usize::from(message.is_close());
+                if message.is_text() {
+                    messages += 1;
+                    socket.send(message).unwrap();
                 }
             }
         }
-        answered
+        (messages, closes)
+    });
+    (address, serving)
+}
+
+/// Serves so many TLS connections, one after the other, each to its end; how many requests it has answered.
+fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
+    let (address, serving) = serve_as(Server::default(), connections);
+    let sum = move || serving.join().unwrap().iter().map(|connection| connection.answered).sum();
+    (address, std::thread::spawn(sum))
+}
+
+fn serve_as(server: Server, connections: usize) -> (SocketAddr, JoinHandle<Vec<Connection>>) {
+    let config = Arc::new(server_config(server.client_ca));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        for _ in 0..connections {
+            let (tcp, _) = listener.accept().unwrap();
+            tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), tcp);
+            std::thread::sleep(server.pause);
+            let (mut buffer, mut head, mut seen) = ([0; 4096], Vec::new(), Connection::default());
+            while let Ok(read) = tls.read(&mut buffer)
+                && read > 0
+            {
+                seen.resumed = tls.conn.handshake_kind() == Some(HandshakeKind::Resumed);
+                seen.name = tls.conn.server_name().map(str::to_owned);
+                seen.client = tls.conn.peer_certificates().is_some();
+                head.extend_from_slice(&buffer[..read]);
+                if head.ends_with(b"\r\n\r\n") {
+                    head.clear();
+                    seen.answered += 1;
+                    tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+                    tls.flush().unwrap();
+                    if server.closes {
+                        tls.conn.send_close_notify();
+                        let _ = tls.flush();
+                        break;
+                    }
+                }
+            }
+            all.push(seen);
+        }
+        all
     });
     (address, serving)
 }
@@ -82,4 +161,101 @@ fn a_missing_authority_file_is_told_at_once() {
     let mut plan = plan("https://127.0.0.1:1", hold(10.0, S), vec![node(get(0, "/"))]);
     plan.targets[0].tls_ca = Some("no/such/file.pem".into());
     assert!(matches!(start(config(plan)).map(drop), Err(StartError::Tls { .. })));
+}
+
+/// Ten requests in a second, one at a time.
+fn ten(address: SocketAddr) -> Plan {
+    let mut plan = plan(&format!("https://{address}"), hold(10.0, S), vec![node(get(0, "/"))]);
+    plan.targets[0].max_connections = 1;
+    plan.targets[0].tls_ca = Some(CA.into());
+    plan
+}
+
+#[test]
+fn a_session_is_taken_up_unless_every_connection_is_to_be_a_new_users() {
+    for (resume, expected) in [(true, 9), (false, 0)] {
+        let (address, serving) = serve_as(Server { closes: true, ..Server::default() }, 10);
+        let mut plan = ten(address);
+        plan.targets[0].tls.resume = resume;
+        let told = run(plan);
+        told.assert_sums();
+        assert_eq!(told.step(0).error_count(), 0, "{:?}", told.samples);
+        let seen = serving.join().unwrap();
+        assert_eq!(seen.iter().filter(|connection| connection.resumed).count(), expected, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_server_that_wants_to_know_its_client_gets_a_certificate() {
+    let wants = || Server { client_ca: Some(CLIENT_CA), ..Server::default() };
+    let (address, serving) = serve_as(wants(), 1);
+    let mut plan = ten(address);
+    plan.targets[0].tls.cert = Some(CLIENT.into());
+    plan.targets[0].tls.key = Some(CLIENT_KEY.into());
+    let told = run(plan);
+    told.assert_sums();
+    assert_eq!(told.step(0).error_count(), 0, "{:?}", told.samples);
+    let seen = serving.join().unwrap();
+    assert!(seen[0].client && seen[0].answered == 10, "{seen:?}");
+
+    // Without one the server ends the connection, of which the client hears only after its own part of the handshake.
+    let (address, serving) = serve_as(wants(), 10);
+    let told = run(ten(address));
+    told.assert_sums();
+    assert_eq!(told.step(0).error_count(), 10);
+    assert!(serving.join().unwrap().iter().all(|connection| connection.answered == 0));
+}
+
+#[test]
+fn a_server_is_asked_for_by_another_name_where_one_is_given() {
+    for (name, errors) in [("localhost", 0), ("other.test", 10)] {
+        let (address, serving) = serve_as(Server::default(), if errors > 0 { 10 } else { 1 });
+        let mut plan = ten(address);
+        plan.targets[0].tls.server_name = Some(name.into());
+        let told = run(plan);
+        told.assert_sums();
+        assert_eq!(told.step(0).error_count(), errors, "{name}: {:?}", told.samples);
+        let seen = serving.join().unwrap();
+        if errors == 0 {
+            assert_eq!(seen[0].name.as_deref(), Some(name));
+        }
+    }
+}
+
+#[test]
+fn the_handshake_of_a_journeys_own_connection_is_part_of_its_first_requests_latency() {
+    let (address, serving) = serve_as(Server { pause: Duration::from_millis(150), ..Server::default() }, 3);
+    let steps = vec![node(get(0, "/a")), node(get(1, "/b"))];
+    let mut plan = plan(&format!("https://{address}"), hold(3.0, S), steps);
+    plan.targets[0].connections.per = Sharing::User;
+    plan.targets[0].tls_ca = Some(CA.into());
+    let told = run(plan);
+    told.assert_sums();
+    assert_eq!(told.step(0).error_count() + told.step(1).error_count(), 0, "{:?}", told.samples);
+    assert!(told.step(0).latency.quantile(0.0).unwrap() >= 150 * MS);
+    assert!(told.step(0).conn_wait.quantile(0.0).unwrap() >= 150 * MS, "it is seen by itself");
+    assert!(told.step(0).service.quantile(0.5).unwrap() < 150 * MS, "the exchange is not charged with it");
+    assert!(told.step(1).latency.quantile(0.5).unwrap() < 150 * MS);
+    assert!(serving.join().unwrap().iter().all(|connection| connection.answered == 2));
+}
+
+#[test]
+fn a_broken_identity_is_told_with_its_file_at_once() {
+    let told = |cert: Option<&str>, key: Option<&str>| {
+        let mut plan = ten("127.0.0.1:1".parse().unwrap());
+        plan.targets[0].tls.cert = cert.map(str::to_owned);
+        plan.targets[0].tls.key = key.map(str::to_owned);
+        let error = start(config(plan)).map(drop).unwrap_err();
+        assert!(matches!(error, StartError::Tls { .. }), "{error}");
+        error.to_string()
+    };
+    let missing = told(Some("no/such.pem"), Some(CLIENT_KEY));
+    assert!(missing.contains("no/such.pem: "), "{missing}");
+    let missing = told(Some(CLIENT), Some("no/such.key"));
+    assert!(missing.contains("no/such.key: "), "{missing}");
+    let empty = told(Some(CLIENT_KEY), Some(CLIENT_KEY));
+    assert!(empty.contains("client.key holds no certificate"), "{empty}");
+    let other = told(Some(CA), Some(CLIENT_KEY));
+    assert!(other.contains("do not fit together"), "{other}");
+    assert!(told(Some(CLIENT), None).contains("needs its key"));
 }

@@ -7,6 +7,7 @@ use peakdrill_loadgen::{Config, ProbeOptions, Secrets, ShadowTagging, Tagging, T
 use peakdrill_shadow_tag::{MarkKey, SigningKey, Traceparent, VerifyingKeys, ack};
 use peakdrill_testkit::scripted::{Reply, Script, Seen, Server};
 use peakdrill_timebase::Clock as _;
+use tungstenite::handshake::server::{Request, Response};
 
 use crate::common::{RUN, S, Told, config, get, hold, node, plan, run_with};
 
@@ -14,17 +15,29 @@ fn key() -> SigningKey {
     SigningKey::from_seed("k1".parse().unwrap(), &[7; 32])
 }
 
-fn shadow(run: &str, now_unix_s: u64) -> Arc<ShadowTagging> {
-    let token = key().mint_lease("test".parse().unwrap(), run.parse().unwrap(), now_unix_s).unwrap();
-    let cell = TokenCell::new();
-    cell.set(token.as_str(), token.unverified().exp_unix_s);
-    Arc::new(ShadowTagging {
+pub(crate) fn shadow(run: &str, now_unix_s: u64) -> Arc<ShadowTagging> {
+    let tagging = ShadowTagging {
         mark: MarkKey::from_bytes([3; 16]),
-        token: cell,
+        token: TokenCell::new(),
         header: "x-peakdrill".into(),
         ack_header: ack::HEADER.into(),
         check_ack: true,
-    })
+    };
+    renew(&tagging, run, now_unix_s);
+    Arc::new(tagging)
+}
+
+/// Puts in a token that was minted at a time.
+pub(crate) fn renew(tagging: &ShadowTagging, run: &str, now_unix_s: u64) {
+    let token = key().mint_lease("test".parse().unwrap(), run.parse().unwrap(), now_unix_s).unwrap();
+    tagging.token.set(token.as_str(), token.unverified().exp_unix_s);
+}
+
+/// Acknowledges a request for a WebSocket.
+pub(crate) fn acknowledge(request: &Request, response: &mut Response) {
+    let parent = Traceparent::parse(request.headers()["traceparent"].as_bytes()).unwrap();
+    let value = ack::ack_value(parent.trace_id).as_str().parse().unwrap();
+    response.headers_mut().insert(ack::HEADER, value);
 }
 
 /// Acknowledges every request but each third.
@@ -49,7 +62,7 @@ fn run_shadow(
     run_with(Config { tagging: Tagging::Shadow(Arc::clone(tagging)), ..config(plan) }, during)
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     peakdrill_timebase::OsClock::new().unix().seconds() as u64
 }
 
@@ -95,8 +108,7 @@ fn a_token_taken_away_stops_sending_and_a_new_one_resumes() {
         match batches {
             1 => tagging.token.clear(),
             3 => {
-                let token = key().mint_lease("test".parse().unwrap(), RUN.parse().unwrap(), now()).unwrap();
-                tagging.token.set(token.as_str(), token.unverified().exp_unix_s);
+                renew(&tagging, RUN, now());
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! What is done on one connection.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,15 +17,14 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent
 const FILL: [u8; 16 * 1024] = [b'x'; 16 * 1024];
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddr, shared: &Shared) -> io::Result<()> {
     if matches!(shared.script, Script::Null) {
         return null(stream, shared).await;
     }
     let mut buffer = Vec::new();
     let mut chunk = vec![0; READ_BYTES];
     loop {
-        let number = shared.requests.load(Ordering::SeqCst);
-        let taken = parse::request(&buffer, number).map_err(io::Error::other)?;
+        let taken = parse::request(&buffer, peer).map_err(io::Error::other)?;
         let Some((seen, length)) = taken else {
             let read = stream.read(&mut chunk).await?;
             if read == 0 {

@@ -1,5 +1,6 @@
 //! Requests taken from bytes. As much of HTTP/1.1 as a load generator's test needs: no chunked requests.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Seen;
@@ -7,11 +8,12 @@ use super::Seen;
 /// Longest request that is taken, in bytes.
 pub(super) const REQUEST_MAX_BYTES: usize = 4 << 20;
 
-/// A request at the beginning of a buffer, and how many bytes it takes. `Ok(None)`: not all of it is there.
+/// A request of a peer at the beginning of a buffer, still without a number, and how many bytes it takes. `Ok(None)`:
+/// not all of it is there.
 ///
 /// # Errors
 /// With what is wrong.
-pub(super) fn request(buffer: &[u8], number: u64) -> Result<Option<(Seen, usize)>, &'static str> {
+pub(super) fn request(buffer: &[u8], peer: SocketAddr) -> Result<Option<(Seen, usize)>, &'static str> {
     let Some(end) = end_of_head(buffer) else {
         return if buffer.len() > REQUEST_MAX_BYTES { Err("the head is too long") } else { Ok(None) };
     };
@@ -38,7 +40,7 @@ pub(super) fn request(buffer: &[u8], number: u64) -> Result<Option<(Seen, usize)
     };
     let (method, path) = (method.to_owned(), path.to_owned());
     let (arrived, answered) = (Instant::now(), None);
-    let seen = Seen { number, method, path, headers, body: body.to_vec(), arrived, answered };
+    let seen = Seen { number: 0, method, path, headers, body: body.to_vec(), peer, arrived, answered };
     Ok(Some((seen, end + length)))
 }
 

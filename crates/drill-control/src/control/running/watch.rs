@@ -93,7 +93,7 @@ impl Running {
     /// The share of answers that lack the acknowledgement, when it is more than the plan allows.
     fn unacknowledged(&self) -> Option<f64> {
         let required = self.plan.shadow.as_ref()?.ack_require?;
-        let tally = self.window.requests(&Selectors::default());
+        let tally = self.window.tagged(&Selectors::default());
         let missing = share(tally.ack_missing, answers(tally.completed, &tally.errors))?.value;
         (missing > 1.0 - required).then_some(missing)
     }

@@ -1,0 +1,51 @@
+//! What the kernel can be asked for, and no safe interface asks it.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+/// Lets the kernel choose the port of a socket when it connects and not when it is bound to a local address: then the
+/// same port serves connections to different peers, instead of one alone.
+///
+/// # Errors
+/// The system's: Linux before 4.2 does not know it.
+pub fn bind_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let size = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the descriptor is borrowed and so open, and the option's value is an int that lives through the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            size,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What the kernel thinks of its own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockState {
+    /// Something, as an NTP client, keeps it to the world's time.
+    pub synchronised: bool,
+    /// How far it may be off, in microseconds.
+    pub error_us: u64,
+}
+
+/// Asks the kernel for the state of its clock; changes nothing.
+///
+/// # Errors
+/// The system's, where it does not allow the question.
+pub fn clock_state() -> io::Result<ClockState> {
+    // SAFETY: the structure is plain integers, for which zeroes are values; with no mode set the call only fills it.
+    let (state, clock) = unsafe {
+        let mut clock: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&raw mut clock), clock)
+    };
+    if state < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let synchronised = state != libc::TIME_ERROR && clock.status & libc::STA_UNSYNC == 0;
+    Ok(ClockState { synchronised, error_us: u64::try_from(clock.maxerror).unwrap_or(0) })
+}
