@@ -192,6 +192,18 @@ fn ordered(op: Op, order: Ordering) -> bool {
     }
 }
 
+/// Whether a node is what a text says: the same text, or as a number the same value. Whole numbers are ids, and have more
+/// digits than a float.
+pub(crate) fn is_said_by(found: &Found, seen: &Seen, text: &str) -> bool {
+    let same = |own: &str| {
+        let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
+        let whole = |text: &str| !text.contains(['.', 'e', 'E']);
+        let numbers = matches!(seen, Seen::Number(_)) && !(whole(own) && whole(text));
+        own == text || numbers && number(own).is_some_and(|own| number(text) == Some(own))
+    };
+    found.as_text(seen, same).unwrap_or(false)
+}
+
 /// Numbers compare as numbers, texts by their characters; all else is equal or is not.
 fn compares(found: &Found, seen: &Seen, op: Op, wanted: &Value) -> bool {
     let same = match (seen, wanted) {

@@ -474,7 +474,7 @@ fn what_an_instant_makes_too_long_is_told_at_the_start() {
     let rows = "feeder `users` has 10 rows, the plan needs about 12 (order: shuffle, on_exhausted: fail): \
         add rows, lower the load, or say `on_exhausted: recycle`";
     assert_eq!(at("fail", 6), AtStart { problems: vec![rows.to_owned()], warnings: vec![] });
-    let long = "the load lasts 61s, longer than the limit of 1m (guards.limits.duration)";
+    let long = "the load lasts 61s, longer than the limit of 60s (guards.limits.duration)";
     let found = at("stop_journey", 61);
     assert_eq!((found.problems, found.warnings.len()), (vec![long.to_owned()], 1));
     assert!(at("recycle", 60).warnings.is_empty());
@@ -482,7 +482,7 @@ fn what_an_instant_makes_too_long_is_told_at_the_start() {
     // The same words as of a load whose length is written.
     let found = read("x", &text("for: 61s", "fail")).diagnostics;
     let said = render_human(&found, false);
-    assert!(said.contains("the load lasts 61s, longer than the limit of 1m"), "{said}");
+    assert!(said.contains("the load lasts 61s, longer than the limit of 60s"), "{said}");
     assert!(said.contains("feeder `users` has 10 rows, the plan needs about 122 (order: shuffle"), "{said}");
     // And nothing is told twice.
     let fixed = plan(&text("for: 6s", "stop_journey"));

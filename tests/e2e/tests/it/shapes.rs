@@ -76,7 +76,7 @@ fn a_load_until_an_instant_is_measured_when_it_starts() {
     let run = output(peakdrill(folder.path()).args(["run", "drill.yaml", "--out", "rec"]).args(ALONE));
     expect_exit(&run, 80);
     let events = fs::read_to_string(folder.path().join("rec/events.jsonl")).unwrap();
-    assert!(events.contains("longer than the limit of 1m (guards.limits.duration)"), "{events}");
+    assert!(events.contains("longer than the limit of 60s (guards.limits.duration)"), "{events}");
     assert!(events.contains("feeder `users` has 2 rows, the plan needs about"), "{events}");
 }
 
