@@ -15,3 +15,4 @@ pub mod shape;
 pub mod snapshot;
 pub mod timeline;
 pub mod verdict;
+mod ws;

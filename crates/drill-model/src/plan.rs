@@ -11,6 +11,7 @@ use crate::condition::Condition;
 pub use crate::journey::*;
 pub use crate::reach::*;
 use crate::shape::Shape;
+pub use crate::ws::*;
 
 /// Version of `plan.json`.
 pub const PLAN_VERSION: u32 = 1;

@@ -31,7 +31,7 @@ journeys:
           receive: { until: '$.id == "${id}"' }
       - ws: { name: bye, path: "/v1/feed?n=${index}", send: bye, receive: none }
 load: { phases: [ { name: p, shape: { hold: { rate: 40/s, for: 1s } }, arrivals: even } ] }
-gates: [ "error_rate < 0.1%", "p99{step=ask} < 1s" ]
+gates: [ "error_rate < 0.1%", { assert: "p99{step=ask} < 1s", min_samples: 10 } ]
 "#;
 
 #[test]
