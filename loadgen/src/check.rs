@@ -230,16 +230,28 @@ fn ordered(op: Op, order: Ordering) -> bool {
     }
 }
 
+/// Whether a node is what a text says: the same text, or as a number the same value. Whole numbers are ids, and have more
+/// digits than a float.
+pub(crate) fn is_said_by(found: &Found, seen: &Seen, text: &str) -> bool {
+    let same = |own: &str| {
+        let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
+        let whole = |text: &str| !text.contains(['.', 'e', 'E']);
+        let numbers = matches!(seen, Seen::Number(_)) && !(whole(own) && whole(text));
+        own == text || numbers && number(own).is_some_and(|own| number(text) == Some(own))
+    };
+    found.as_text(seen, same).unwrap_or(false)
+}
+
 /// Numbers compare as numbers, texts by their characters; all else is equal or is not.
 fn compares(found: &Found, seen: &Seen, op: Op, wanted: &Value) -> bool {
     let same = match (seen, wanted) {
-        (Seen::Number(a), Value::Number(b)) => {
-            let whole = |n: &serde_json::Number| n.as_i64().map(i128::from).or(n.as_u64().map(i128::from));
-            return match (whole(a), whole(b), a.as_f64(), b.as_f64()) {
+        (Seen::Number(range), Value::Number(b)) => {
+            let a = found.chars(range);
+            let whole = b.as_i64().map(i128::from).or(b.as_u64().map(i128::from));
+            return match (a.parse().ok(), whole) {
                 // Ids have more digits than a float.
-                (Some(a), Some(b), ..) => ordered(op, a.cmp(&b)),
-                (_, _, Some(a), Some(b)) => op.holds(a, b),
-                _ => false,
+                (Some(a), Some(b)) => ordered(op, i128::cmp(&a, &b)),
+                _ => a.parse().is_ok_and(|a| b.as_f64().is_some_and(|b| op.holds(a, b))),
             };
         }
         (Seen::Text(range), Value::String(b)) => return ordered(op, found.chars(range).cmp(b.as_str())),

@@ -143,6 +143,12 @@ impl Jar {
         self.store(origin.target, secure, expires_unix_s, &path, name, value, now_unix_s)
     }
 
+    /// Expired cookies do not count: they will never be sent again.
+    fn forget_expired(&mut self, now_unix_s: i64) {
+        self.cookies.retain(|cookie| cookie.expires_unix_s > now_unix_s);
+        self.bytes = self.cookies.iter().map(|cookie| cookie.text.len()).sum();
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the attributes of a cookie")]
     fn store(
         &mut self,
@@ -154,6 +160,7 @@ impl Jar {
         value: &[u8],
         now_unix_s: i64,
     ) -> Result<(), TooMuch> {
+        self.forget_expired(now_unix_s);
         let same =
             |cookie: &Cookie| cookie.target == target && cookie.name() == name && cookie.path() == path;
         let known = self.cookies.iter().position(same);

@@ -1,37 +1,44 @@
 //! What stands at JSON paths: all paths of a step in one pass over the body.
 //!
 //! Simple paths (`$.a.b[0].c`) become a trie that a streaming parser is led along: what no path asks for is passed over,
-//! and nothing is built. Paths with filters, wildcards, slices, `..` or negative indices are left to the library, over a
-//! tree of the whole body.
+//! and nothing is built. Of paths with filters, wildcards, slices, `..` or negative indices, the library tells the first
+//! node, over a tree of the whole body; where it stands is a simple path. What is found is the text that was sent: a
+//! tree would make 10.0 of 10.00, and a float of an id with more than 64 bits.
 
 mod path;
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde::Deserialize as _;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Number, Value};
-use serde_json_path::JsonPath;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json_path::{JsonPath, NormalizedPath, PathElement};
 
 use crate::error::StartError;
 use path::{Key, simple};
+
+/// Deepest nesting in which is looked for something: that of the library.
+const DEPTH_MAX: usize = 128;
 
 /// The JSON paths of a step.
 #[derive(Debug, Default)]
 pub(crate) struct Paths {
     /// As they are written, by their number.
     texts: Vec<String>,
-    /// The simple ones; its first node is the root.
-    trie: Vec<TrieNode>,
+    /// The simple ones.
+    trie: Trie,
     complex: Vec<(usize, JsonPath)>,
 }
 
-#[derive(Debug, Default)]
+/// Simple paths; its first node is the root.
+#[derive(Debug, Clone, Default)]
+struct Trie(Vec<TrieNode>);
+
+#[derive(Debug, Clone, Default)]
 struct TrieNode {
-    /// The path that ends here.
-    path: Option<usize>,
+    /// The paths that end here.
+    paths: Vec<usize>,
     children: Vec<(Key, usize)>,
 }
 
@@ -47,10 +54,11 @@ pub(crate) struct Found {
 pub(crate) enum Seen {
     Null,
     Bool(bool),
-    Number(Number),
+    /// A number: as it was sent.
+    Number(Range<usize>),
     /// A string: its characters.
     Text(Range<usize>),
-    /// An array or an object: its JSON.
+    /// An array or an object: its JSON, as it was sent.
     Other(Range<usize>),
 }
 
@@ -69,38 +77,10 @@ impl Paths {
         let number = self.texts.len();
         self.texts.push(text.to_owned());
         match simple(text) {
-            Some(keys) => self.insert(keys, number),
+            Some(keys) => self.trie.insert(keys, number),
             None => self.complex.push((number, path)),
         }
         Ok(number)
-    }
-
-    fn insert(&mut self, keys: Vec<Key>, number: usize) {
-        if self.trie.is_empty() {
-            self.trie.push(TrieNode::default());
-        }
-        let mut at = 0;
-        for key in keys {
-            let next = self.trie.len();
-            let Some(node) = self.trie.get_mut(at) else { return };
-            at = match node.children.iter().find(|(known, _)| *known == key) {
-                Some((_, child)) => *child,
-                None => {
-                    node.children.push((key, next));
-                    self.trie.push(TrieNode::default());
-                    next
-                }
-            };
-        }
-        // Two spellings of one path: the other one is looked up in the tree of the library.
-        match self.trie.get_mut(at) {
-            Some(node) if node.path.is_none() => node.path = Some(number),
-            _ => {
-                if let Some(path) = self.texts.get(number).and_then(|text| JsonPath::parse(text).ok()) {
-                    self.complex.push((number, path));
-                }
-            }
-        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -117,21 +97,57 @@ impl Paths {
         found.text.clear();
         found.values.clear();
         found.values.resize(self.texts.len(), None);
+        let body = std::str::from_utf8(body).map_err(|_| NotJson)?;
         if self.complex.is_empty() {
-            let mut json = serde_json::Deserializer::from_slice(body);
-            let walk = Walk { trie: &self.trie, at: self.trie.first(), found };
-            return walk.deserialize(&mut json).and_then(|()| json.end()).map_err(|_| NotJson);
+            return self.trie.find(body, found);
         }
-        let tree: Value = serde_json::from_slice(body).map_err(|_| NotJson)?;
-        if let Some(root) = self.trie.first() {
-            found.walk_tree(&self.trie, root, &tree);
-        }
+        let tree: Value = serde_json::from_str(body).map_err(|_| NotJson)?;
+        let mut trie = self.trie.clone();
         for (number, path) in &self.complex {
-            if let Some(node) = path.query(&tree).first() {
-                found.put_tree(*number, node);
+            if let Some(node) = path.query_located(&tree).first() {
+                trie.insert(keys(node.location()), *number);
             }
         }
-        Ok(())
+        trie.find(body, found)
+    }
+}
+
+/// Where the library has found a node.
+fn keys(path: &NormalizedPath<'_>) -> Vec<Key> {
+    let key = |element: &PathElement<'_>| match *element {
+        PathElement::Name(name) => Key::Name(name.to_owned()),
+        PathElement::Index(index) => Key::Index(index),
+    };
+    path.iter().map(key).collect()
+}
+
+impl Trie {
+    fn insert(&mut self, keys: Vec<Key>, number: usize) {
+        if self.0.is_empty() {
+            self.0.push(TrieNode::default());
+        }
+        let mut at = 0;
+        for key in keys {
+            let next = self.0.len();
+            let Some(node) = self.0.get_mut(at) else { return };
+            at = match node.children.iter().find(|(known, _)| *known == key) {
+                Some((_, child)) => *child,
+                None => {
+                    node.children.push((key, next));
+                    self.0.push(TrieNode::default());
+                    next
+                }
+            };
+        }
+        if let Some(node) = self.0.get_mut(at) {
+            node.paths.push(number);
+        }
+    }
+
+    fn find(&self, body: &str, found: &mut Found) -> Result<(), NotJson> {
+        let mut json = serde_json::Deserializer::from_str(body);
+        let walk = Walk { trie: self, at: self.0.first(), depth: 0, found };
+        walk.deserialize(&mut json).and_then(|()| json.end()).map_err(|_| NotJson)
     }
 }
 
@@ -141,7 +157,7 @@ impl Found {
         self.values.get(number)?.as_ref()
     }
 
-    /// The characters of a string, or the JSON of an array or object.
+    /// The characters of a string, or the JSON of a number, array or object.
     pub(crate) fn chars(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or("")
     }
@@ -151,97 +167,67 @@ impl Found {
         Some(match seen {
             Seen::Null => return None,
             Seen::Bool(value) => see(if *value { "true" } else { "false" }),
-            Seen::Number(number) => {
-                let mut digits = Digits { bytes: [0; 40], len: 0 };
-                match write!(digits, "{number}") {
-                    Ok(()) => see(digits.text()),
-                    Err(_) => see(&number.to_string()),
-                }
-            }
-            Seen::Text(range) | Seen::Other(range) => see(self.chars(range)),
+            Seen::Number(range) | Seen::Text(range) | Seen::Other(range) => see(self.chars(range)),
         })
     }
 
-    fn put(&mut self, number: usize, seen: Seen) {
-        if let Some(slot) = self.values.get_mut(number) {
-            *slot = Some(seen);
-        }
-    }
-
-    fn put_text(&mut self, number: usize, text: &str) {
+    /// Puts what stands at a place: `raw`, its JSON without white space around it.
+    fn put(&mut self, at: &TrieNode, raw: &str) -> Result<(), serde_json::Error> {
         let start = self.text.len();
-        self.text.push_str(text);
-        self.put(number, Seen::Text(start..self.text.len()));
-    }
-
-    fn put_tree(&mut self, number: usize, node: &Value) {
-        match node {
-            Value::Null => self.put(number, Seen::Null),
-            Value::Bool(value) => self.put(number, Seen::Bool(*value)),
-            Value::Number(value) => self.put(number, Seen::Number(value.clone())),
-            Value::String(text) => self.put_text(number, text),
-            other => {
-                let start = self.text.len();
-                // Writing to a String cannot fail.
-                let _ = write!(self.text, "{other}");
-                self.put(number, Seen::Other(start..self.text.len()));
+        let seen = match raw.as_bytes().first() {
+            Some(b'n') => Seen::Null,
+            Some(first @ (b't' | b'f')) => Seen::Bool(*first == b't'),
+            Some(b'"') => {
+                self.push_string(raw)?;
+                Seen::Text(start..self.text.len())
+            }
+            Some(first) => {
+                self.text.push_str(raw);
+                let range = start..self.text.len();
+                if matches!(first, b'{' | b'[') { Seen::Other(range) } else { Seen::Number(range) }
+            }
+            // Not reached: there is no empty JSON.
+            None => return Ok(()),
+        };
+        for number in &at.paths {
+            if let Some(slot) = self.values.get_mut(*number) {
+                *slot = Some(seen.clone());
             }
         }
+        Ok(())
     }
 
-    fn walk_tree(&mut self, trie: &[TrieNode], at: &TrieNode, node: &Value) {
-        if let Some(number) = at.path {
-            self.put_tree(number, node);
+    /// The characters of a string, from its JSON.
+    fn push_string(&mut self, raw: &str) -> Result<(), serde_json::Error> {
+        let inside = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'));
+        match inside.filter(|inside| memchr::memchr(b'\\', inside.as_bytes()).is_none()) {
+            Some(plain) => self.text.push_str(plain),
+            None => self.text.push_str(&serde_json::from_str::<String>(raw)?),
         }
-        for (key, child) in &at.children {
-            let below = match key {
-                Key::Name(name) => node.as_object().and_then(|map| map.get(name.as_str())),
-                Key::Index(index) => node.as_array().and_then(|items| items.get(*index)),
-            };
-            if let (Some(below), Some(child)) = (below, trie.get(*child)) {
-                self.walk_tree(trie, child, below);
-            }
-        }
+        Ok(())
     }
 
     /// Forgets what stands below a place: its key has come again, and the last one counts.
-    fn forget(&mut self, trie: &[TrieNode], at: &TrieNode) {
-        if let Some(slot) = at.path.and_then(|number| self.values.get_mut(number)) {
-            *slot = None;
+    fn forget(&mut self, trie: &Trie, at: &TrieNode) {
+        for number in &at.paths {
+            if let Some(slot) = self.values.get_mut(*number) {
+                *slot = None;
+            }
         }
         for (_, child) in &at.children {
-            if let Some(child) = trie.get(*child) {
+            if let Some(child) = trie.0.get(*child) {
                 self.forget(trie, child);
             }
         }
     }
 }
 
-/// Room for a number's digits: the longest that JSON numbers are written with here has fewer.
-struct Digits {
-    bytes: [u8; 40],
-    len: usize,
-}
-
-impl Digits {
-    fn text(&self) -> &str {
-        self.bytes.get(..self.len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
-    }
-}
-
-impl std::fmt::Write for Digits {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let end = self.len + text.len();
-        self.bytes.get_mut(self.len..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
-    }
-}
-
 /// The parser at a place of the trie; `None`: nothing here is asked for.
 struct Walk<'a> {
-    trie: &'a [TrieNode],
+    trie: &'a Trie,
     at: Option<&'a TrieNode>,
+    /// Places above this one.
+    depth: usize,
     found: &'a mut Found,
 }
 
@@ -249,35 +235,34 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        match self.at {
-            None => json.deserialize_ignored_any(IgnoredAny).map(|_| ()),
-            Some(at) if at.path.is_some() && !at.children.is_empty() => {
-                let tree = Value::deserialize(json)?;
-                self.found.walk_tree(self.trie, at, &tree);
-                Ok(())
-            }
-            Some(_) => json.deserialize_any(self),
+        let Some(at) = self.at else { return json.deserialize_ignored_any(IgnoredAny).map(|_| ()) };
+        if at.paths.is_empty() {
+            return json.deserialize_any(self);
+        }
+        let raw = <&RawValue>::deserialize(json)?.get();
+        self.found.put(at, raw).map_err(D::Error::custom)?;
+        // What stands below it takes a pass of its own, in which the parser counts its depth anew.
+        match at.children.is_empty() {
+            true => Ok(()),
+            false if self.depth >= DEPTH_MAX => Err(D::Error::custom("nested too deep")),
+            false => serde_json::Deserializer::from_str(raw).deserialize_any(self).map_err(D::Error::custom),
         }
     }
 }
 
 impl Walk<'_> {
-    fn here(&mut self, seen: Seen) {
-        if let Some(number) = self.at.and_then(|at| at.path) {
-            self.found.put(number, seen);
-        }
-    }
-
     fn child(&self, wanted: impl Fn(&Key) -> bool) -> Option<usize> {
         let children = self.at.map_or(&[][..], |at| at.children.as_slice());
         children.iter().find(|(key, _)| wanted(key)).map(|(_, child)| *child)
     }
 
     fn below(&mut self, child: Option<usize>) -> Walk<'_> {
-        Walk { trie: self.trie, at: child.and_then(|child| self.trie.get(child)), found: self.found }
+        let at = child.and_then(|child| self.trie.0.get(child));
+        Walk { trie: self.trie, at, depth: self.depth + 1, found: self.found }
     }
 }
 
+/// What stands above places that are asked for. Where there is no such place, nothing is found.
 impl<'de> Visitor<'de> for Walk<'_> {
     type Value = ();
 
@@ -285,45 +270,31 @@ impl<'de> Visitor<'de> for Walk<'_> {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(mut self) -> Result<(), E> {
-        self.here(Seen::Null);
+    fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
 
-    fn visit_bool<E>(mut self, value: bool) -> Result<(), E> {
-        self.here(Seen::Bool(value));
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
         Ok(())
     }
 
-    fn visit_u64<E>(mut self, value: u64) -> Result<(), E> {
-        self.here(Seen::Number(value.into()));
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
         Ok(())
     }
 
-    fn visit_i64<E>(mut self, value: i64) -> Result<(), E> {
-        self.here(Seen::Number(value.into()));
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
         Ok(())
     }
 
-    fn visit_f64<E: serde::de::Error>(mut self, value: f64) -> Result<(), E> {
-        let number = Number::from_f64(value).ok_or_else(|| E::custom("not finite"))?;
-        self.here(Seen::Number(number));
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
         Ok(())
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        if let Some(number) = self.at.and_then(|at| at.path) {
-            self.found.put_text(number, text);
-        }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        if let Some(number) = self.at.and_then(|at| at.path) {
-            let tree = Value::deserialize(MapAccessDeserializer::new(map))?;
-            self.found.put_tree(number, &tree);
-            return Ok(());
-        }
         while let Some(child) = map.next_key_seed(Name(&self))? {
             let below = self.below(child);
             if let Some(at) = below.at {
@@ -335,11 +306,6 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        if let Some(number) = self.at.and_then(|at| at.path) {
-            let tree = Value::deserialize(SeqAccessDeserializer::new(items))?;
-            self.found.put_tree(number, &tree);
-            return Ok(());
-        }
         let mut index = 0_usize;
         loop {
             let child = self.child(|key| *key == Key::Index(index));

@@ -1,5 +1,7 @@
 //! What a journey keeps of its answers: the extracted values of a session, in one piece of memory.
 
+/// Most extracted values of one journey.
+pub(crate) const EXTRACTED_MAX: usize = 256;
 /// Longest extracted value, in bytes.
 pub const EXTRACTED_MAX_BYTES: usize = 64 * 1024;
 /// Bytes that may be out of use before the values are moved together.

@@ -6,7 +6,7 @@ use peakdrill_drill_model::plan::{Receive, Until as Wanted};
 use peakdrill_wire_ws::Kind;
 
 use crate::answer::Heads;
-use crate::check::{Subject, Test};
+use crate::check::{Subject, Test, is_said_by};
 use crate::driver::{ExchangeId, Owner};
 use crate::error::StartError;
 use crate::extract::Reply;
@@ -71,8 +71,9 @@ impl Until {
                 test.holds(&Subject { reply: &reply, json: json.then_some(&found) })
             }
             Rule::Same(path) => {
-                let same = |seen| found.as_text(seen, |text| text.as_bytes() == expected);
-                json && found.get(*path).and_then(same).unwrap_or(false)
+                let seen = found.get(*path).filter(|_| json);
+                seen.zip(std::str::from_utf8(expected).ok())
+                    .is_some_and(|(seen, expected)| is_said_by(&found, seen, expected))
             }
         }
     }
@@ -128,6 +129,17 @@ mod tests {
         assert_eq!(id.meets(br#"{"re":{"id":41}}"#), Met::Other);
         assert_eq!(id.meets(br#"{"re":{}}"#), Met::Other);
         assert_eq!(id.meets(br#"{"re":{"id":42}}"#), Met::Last);
+        for (sent, expected, wanted) in [
+            ("10.00", "10", Met::Last),
+            ("1e2", "100.0", Met::Last),
+            ("100000000000000000000001", "100000000000000000000002", Met::Other),
+            ("\"10.00\"", "10", Met::Other),
+            ("1e999", "inf", Met::Other),
+        ] {
+            let message = format!("{{\"re\":{{\"id\":{sent}}}}}");
+            let mut number = awaited(Some(same("$.re.id")), 1, expected);
+            assert_eq!(number.meets(message.as_bytes()), wanted, "{sent} {expected}");
+        }
         let mut text = awaited(Some(Wanted::Check(Check::BodySize { op: Op::Ge, bytes: 3 })), 1, "");
         assert_eq!((text.meets(b"ab"), text.meets(b"abc")), (Met::Other, Met::Last));
     }

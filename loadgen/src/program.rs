@@ -6,6 +6,7 @@ mod websocket;
 
 use std::sync::Arc;
 
+use peakdrill_drill_model::pass::Pass;
 use peakdrill_drill_model::plan::{Journey, Loop, Node, Plan};
 
 use crate::check::Text;
@@ -13,6 +14,7 @@ use crate::draw;
 use crate::error::StartError;
 use crate::feeder::Rows;
 use crate::grpc::Schemas;
+use crate::kept::EXTRACTED_MAX;
 use crate::secrets::Secrets;
 use crate::target::Address;
 use crate::template::Names;
@@ -23,6 +25,8 @@ pub(crate) use websocket::WsCode;
 pub const JOURNEY_NODES_MAX: usize = 10_000;
 /// Most turns of one loop.
 pub const LOOP_TURNS_MAX: u32 = 10_000;
+/// Most steps of one pass through a journey, all turns of its loops included.
+pub(crate) const PASS_STEPS_MAX: u64 = 200_000;
 
 /// A compiled plan.
 #[derive(Debug)]
@@ -109,6 +113,10 @@ impl Program {
         run: &str,
         secrets: &Secrets,
     ) -> Result<JourneyCode, StartError> {
+        let bad = |what: String| StartError::Plan(format!("journey `{}` {what}", journey.name));
+        if Pass::of(&journey.steps).steps > PASS_STEPS_MAX {
+            return Err(bad(format!("does more than {PASS_STEPS_MAX} steps with all turns of its loops")));
+        }
         let files = plan.files.iter().map(|file| Arc::clone(&file.content)).collect();
         let mut names = Names { secrets: secrets.clone(), files, ..Names::default() };
         let mut ops = Vec::new();
@@ -123,10 +131,10 @@ impl Program {
         websocket::settle(own)
             .map_err(|problem| StartError::Plan(format!("journey `{}`: {problem}", journey.name)))?;
         if names.feeders.iter().any(|k| usize::from(*k) >= self.feeders.len()) {
-            return Err(StartError::Plan(format!(
-                "journey `{}` uses a feeder that is not there",
-                journey.name
-            )));
+            return Err(bad("uses a feeder that is not there".into()));
+        }
+        if names.extracted.len() > EXTRACTED_MAX {
+            return Err(bad(format!("extracts more than {EXTRACTED_MAX} values")));
         }
         Ok(JourneyCode { ops, extracted: names.extracted.len(), loops: names.loops, feeders: names.feeders })
     }

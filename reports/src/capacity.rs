@@ -51,6 +51,8 @@ pub(crate) fn known(found: &CapacityFound) -> Option<Known> {
         Ended::Found => found.held_per_s.map(Known::At),
         Ended::BelowLow => found.failed_per_s.map(Known::Below),
         Ended::AtLeastHigh => found.held_per_s.map(Known::AtLeast),
+        // Why it ended so may be a fault of the drill, and the rates that held were judged by it, too.
+        Ended::Unmeasured => None,
         // What was never contradicted.
         Ended::OutOfProbes | Ended::OutOfTime | Ended::Stopped => found.low_per_s.map(Known::AtLeast),
     }

@@ -58,7 +58,9 @@ fn judge(gate: &Gate, window: &Window<'_>, valid: bool) -> Judged {
         );
     }
     let Some(found) = condition.evaluate(window).filter(|found| found.measured.value.is_finite()) else {
-        return (Judgement::Inconclusive, None, unmeasured(condition.stat).to_owned());
+        let searched = window.why_not_searched().filter(|_| condition.stat == Stat::Capacity);
+        let why = searched.unwrap_or_else(|| unmeasured(condition.stat).to_owned());
+        return (Judgement::Inconclusive, None, why);
     };
     let value = Some(in_written_unit(condition.stat, found.measured.value));
     let compared = compared(condition.stat, condition.op, &found);

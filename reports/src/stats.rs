@@ -4,6 +4,7 @@ use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
 use peakdrill_drill_model::ledger::{LedgerRow, decisions, leaks, tag_lost};
 use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::{Journey, Node, StepId};
+use peakdrill_drill_model::search::CapacityFound;
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
 use peakdrill_latency::Sparse;
@@ -74,15 +75,25 @@ impl Window<'_> {
         (ran > 0.0).then(|| Measured { value: sent as f64 / ran, samples: sent })
     }
 
-    /// What searches found, of the phases that are looked at or else of all: what was tried goes before what is
-    /// estimated. Of several the lowest; nothing when one of them knows nothing.
-    pub(crate) fn searched(&self) -> Option<Known> {
+    /// Searches of the phases that are looked at, or else all.
+    fn searches(&self) -> Vec<(u16, CapacityFound)> {
         let mut all = searches(self.record);
         if all.iter().any(|(phase, _)| self.phases.contains(phase)) {
             all.retain(|(phase, _)| self.phases.contains(phase));
         }
-        let known: Option<Vec<Known>> = all.iter().map(|(_, found)| known(found)).collect();
+        all
+    }
+
+    /// What searches found: what was tried goes before what is estimated. Of several the lowest; nothing when one of them
+    /// knows nothing.
+    pub(crate) fn searched(&self) -> Option<Known> {
+        let known: Option<Vec<Known>> = self.searches().iter().map(|(_, found)| known(found)).collect();
         known?.into_iter().min_by(|a, b| a.rate().total_cmp(&b.rate()))
+    }
+
+    /// Why a search knows nothing, in its words.
+    pub(crate) fn why_not_searched(&self) -> Option<String> {
+        self.searches().iter().find(|(_, found)| known(found).is_none()).map(|(_, found)| found.to_string())
     }
 
     /// Whether a search was planned.

@@ -3,11 +3,19 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use peakdrill_drill_model::condition::Selectors;
 use peakdrill_drill_model::plan::{
-    FeederOrder, Journey, Loop, Node, Part, Phase, Plan, Request, Target, WS_PER_JOURNEY_MAX, Ws, WsAct,
+    Feeder, FeederOrder, Journey, Loop, Node, OnExhausted, Part, Phase, Plan, Request, StepInfo, Target,
+    WS_PER_JOURNEY_MAX, Ws, WsAct,
 };
+use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::timeline::Timeline;
+use peakdrill_timebase::format_duration;
 
 use crate::lower::base_url;
+
+/// What to do when a feeder has too few rows.
+pub(crate) const MORE_ROWS: &str = "add rows, lower the load, or say `on_exhausted: recycle`";
 
 /// Whether all load for a target stays on this machine: its addresses, or the host of its URL, are `localhost`,
 /// 127.0.0.0/8 or ::1. A URL that cannot be read does not.
@@ -127,10 +135,28 @@ type Sockets = [f64; WS_PER_JOURNEY_MAX as usize];
 
 /// Requests that a journey is expected to send at the mix of a phase: where choices differ in their number, the mean.
 pub(crate) fn requests_per_journey(journeys: &[Journey], phase: &Phase) -> f64 {
+    requests_per_s((journeys, &[]), phase, &Selectors::default(), 1.0)
+}
+
+/// Requests a second that a phase is expected to send at a rate, of the journey and the step that are asked for.
+pub(crate) fn requests_per_s(
+    (journeys, steps): (&[Journey], &[StepInfo]),
+    phase: &Phase,
+    select: &Selectors,
+    rate: f64,
+) -> f64 {
     let mut sum = 0.0;
     for (at, journey) in journeys.iter().enumerate() {
+        if select.journey.as_ref().is_some_and(|wanted| *wanted != journey.name) {
+            continue;
+        }
         let share = phase.mix.as_ref().and_then(|mix| mix.get(at).copied()).unwrap_or(journey.share);
-        walk(&journey.steps, share, &mut |_, times| sum += times);
+        walk(&journey.steps, rate * share, &mut |request, times| {
+            let step = steps.get(usize::from(request.step)).map(|info| &info.step);
+            if select.step.is_none() || select.step.as_ref() == step {
+                sum += times;
+            }
+        });
     }
     sum
 }
@@ -162,4 +188,66 @@ pub fn feeder_rows(plan: &Plan) -> Vec<Option<u64>> {
         FeederOrder::Random | FeederOrder::Zipf(_) => None,
     };
     plan.feeders.iter().enumerate().map(one).collect()
+}
+
+/// What is said of a load that lasts longer than `guards.limits.duration`.
+pub(crate) fn too_long(plan: &Plan) -> Option<String> {
+    let total = plan.duration_ns();
+    let limit = plan.guards.limit_duration_ns.filter(|limit| total > *limit)?;
+    let (total, limit) = (format_duration(total), format_duration(limit));
+    Some(format!("the load lasts {total}, longer than the limit of {limit}"))
+}
+
+/// What is said of a feeder whose rows run out, and whether the run then ends as failed.
+pub(crate) fn too_few_rows(feeder: &Feeder, needed: u64) -> Option<(bool, String)> {
+    let order = match feeder.order {
+        FeederOrder::Sequential => "sequential",
+        FeederOrder::Shuffle => "shuffle",
+        FeederOrder::Random | FeederOrder::Zipf(_) => return None,
+    };
+    let (fail, then) = match feeder.on_exhausted {
+        OnExhausted::Recycle => return None,
+        OnExhausted::StopJourney => (false, "stop_journey"),
+        OnExhausted::Fail => (true, "fail"),
+    };
+    let message = format!(
+        "feeder `{}` has {} rows, the plan needs about {needed} (order: {order}, on_exhausted: {then})",
+        feeder.name, feeder.row_count
+    );
+    (needed > feeder.row_count as u64).then_some((fail, message))
+}
+
+/// What stands against the start of a run that could not be told before.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AtStart {
+    /// What forbids it.
+    pub problems: Vec<String>,
+    /// What its user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Checks what depends on the length of phases that last until an instant, when the start is known. Of a plan without
+/// one all was told when it was read.
+#[must_use]
+pub fn at_start(plan: &Plan, timeline: &Timeline) -> AtStart {
+    let mut plan = plan.clone();
+    let mut known_before = true;
+    for (phase, laid) in plan.load.phases.iter_mut().zip(timeline.phases()) {
+        if let Shape::HoldUntil { rate, .. } = phase.shape {
+            phase.shape = Shape::Hold { rate, for_ns: laid.end_ns - laid.start_ns };
+            known_before = false;
+        }
+    }
+    let mut found = AtStart::default();
+    if known_before {
+        return found;
+    }
+    found.problems.extend(too_long(&plan).map(|what| format!("{what} (guards.limits.duration)")));
+    let used = used_feeders(&plan);
+    for (at, feeder) in plan.feeders.iter().enumerate() {
+        let Some((fail, what)) = too_few_rows(feeder, rows_needed(&plan, at as u16, &used)) else { continue };
+        let list = if fail { &mut found.problems } else { &mut found.warnings };
+        list.push(format!("{what}: {MORE_ROWS}"));
+    }
+    found
 }

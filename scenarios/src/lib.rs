@@ -24,7 +24,7 @@ pub use codes::{Code, codes, explain};
 pub use condition::{ConditionError, Kind as ConditionKind, parse_condition};
 pub use describe::{describe, describe_ascii};
 pub use diag::{Diagnostic, Level, render_github, render_human, render_json};
-pub use feasible::{expected_requests, feeder_rows, host_matches, is_loopback_target};
+pub use feasible::{AtStart, at_start, expected_requests, feeder_rows, host_matches, is_loopback_target};
 pub use input::{Files, Input, NoFiles, Parsed};
 pub use library::{LIBRARY, LIBRARY_FILES, scaffold};
 pub use lower::parse;

@@ -22,6 +22,13 @@ pub const MAX_JOURNEYS: usize = 100;
 pub const MAX_JOURNEY_NODES: usize = 5_000;
 /// Most requests of one pass through a journey, all turns of its loops included.
 pub const MAX_JOURNEY_REQUESTS: u64 = 100_000;
+/// Most steps of one pass through a journey, all turns of its loops included: requests, pauses and choices.
+pub const MAX_PASS_STEPS: u64 = 200_000;
+/// Longest pauses of one pass through a journey together, in nanoseconds: what pauses longer than the longest drill never
+/// comes to its end. Of lognormal pauses the mean counts.
+pub const MAX_PASS_PAUSE_NS: u64 = MAX_DURATION_NS;
+/// Most values that the steps of one journey extract, by their names. Each may be 64 KiB long.
+pub const MAX_EXTRACTED: usize = 256;
 /// Most turns of a loop.
 pub const MAX_LOOP_TURNS: u32 = 10_000;
 /// Most fragments.
@@ -38,6 +45,8 @@ pub const MAX_TARGETS: usize = 100;
 pub const MAX_FEEDERS: usize = 100;
 /// Most rows of a feeder.
 pub const MAX_FEEDER_ROWS: usize = 2_000_000;
+/// Most objects of a data file that stand in one another.
+pub const MAX_JSON_DEPTH: usize = 128;
 /// Largest data file, in bytes.
 pub const MAX_DATA_FILE_BYTES: usize = 256 << 20;
 /// Largest file that a request sends, in bytes.

@@ -81,6 +81,23 @@ pub enum Stat {
     TagLost,
 }
 
+impl Stat {
+    /// Fewest samples that say anything of it: of a quantile so many that one lies beyond it, 100 for p99.
+    #[must_use]
+    pub fn min_samples(self) -> u64 {
+        match self {
+            Self::Latency(q) | Self::Service(q) if q < 1.0 => {
+                // What is 1000.0000000001 for want of digits is 1000.
+                (1.0 / (1.0 - q) * (1.0 - 1e-9)).ceil() as u64
+            }
+            Self::Latency(_) | Self::Service(_) | Self::ErrorRate | Self::ScheduleMiss | Self::AckMissing => {
+                1
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// What the value is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@ pub mod grpc;
 mod journey;
 pub mod ledger;
 pub mod outcome;
+pub mod pass;
 pub mod plan;
 mod reach;
 pub mod search;

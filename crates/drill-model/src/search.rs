@@ -2,7 +2,8 @@
 //!
 //! Bisection between a rate that held and one that failed, made robust against an unlucky probe: both ends of the last
 //! interval are tried again, until each has held (or failed) twice more often than not. A rate that held and failed
-//! alike is tried once more. What was once contradicted widens the interval that is reported.
+//! alike is tried once more. What was once contradicted widens the interval that is reported. A probe whose objective could
+//! not be measured says nothing, neither for nor against its rate: it is made again, and after some of them the search ends.
 
 use peakdrill_timebase::format_rate;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,8 @@ pub const PROBE_KEY: &str = "probe";
 pub const ENDED_KEY: &str = "search_ended";
 /// Probes of one rate after which the majority counts, however narrow.
 const TRIES_MAX: u32 = 5;
+/// Probes of one rate, one after the other, whose objective could not be measured, after which the search gives up.
+pub const UNMEASURED_MAX: u32 = 3;
 /// Probes beyond the halvings of the interval and their confirmation.
 const PROBES_SPARE: u32 = 10;
 
@@ -28,7 +31,7 @@ pub struct Range {
 }
 
 impl Range {
-    /// Most probes of a search: three for each halving of the range, and some.
+    /// Most probes of a search that are judged: three for each halving of the range, and some.
     #[must_use]
     pub fn probes_max(&self) -> u32 {
         let steps = ((self.high - self.low) / (self.low * self.tolerance)).max(1.0);
@@ -49,8 +52,8 @@ pub struct Probe {
     pub from_ns: u64,
     /// When it was judged.
     pub to_ns: u64,
-    /// Whether the objective held.
-    pub held: bool,
+    /// Whether the objective held; `None`: it could not be measured, from too few answers.
+    pub held: Option<bool>,
     /// Why, in words.
     pub because: String,
 }
@@ -67,6 +70,8 @@ pub enum Ended {
     BelowLow,
     /// Probes contradicted each other until there were no more.
     OutOfProbes,
+    /// At some rate the objective could not be measured, however often it was tried.
+    Unmeasured,
     /// Its time was over.
     OutOfTime,
     /// The run was stopped.
@@ -93,6 +98,9 @@ pub struct CapacityFound {
     pub probes: u32,
     /// Of these, those that the majority at their rate contradicts.
     pub contradicted: u32,
+    /// Probes besides these whose objective could not be measured.
+    #[serde(default)]
+    pub unmeasured: u32,
     /// The probes, in order.
     pub tried: Vec<Probe>,
 }
@@ -131,18 +139,27 @@ pub struct Search {
     range: Range,
     /// Ascending by rate.
     tried: Vec<Tried>,
+    /// That were judged.
     probes: u32,
+    /// The rate that could not be judged, and how often that was so since one was.
+    blind: Option<(f64, u32)>,
 }
 
 impl Search {
     /// A search that has not begun.
     #[must_use]
     pub fn new(range: Range) -> Self {
-        Self { range, tried: Vec::new(), probes: 0 }
+        Self { range, tried: Vec::new(), probes: 0, blind: None }
     }
 
-    /// Takes the result of a probe.
-    pub fn tell(&mut self, rate: f64, held: bool) {
+    /// Takes the result of a probe; `None`: it could not be judged.
+    pub fn tell(&mut self, rate: f64, held: Option<bool>) {
+        let Some(held) = held else {
+            let before = self.blind.map_or(0, |(_, times)| times);
+            self.blind = Some((rate, before + 1));
+            return;
+        };
+        self.blind = None;
         self.probes += 1;
         let at = self.tried.partition_point(|tried| tried.rate < rate);
         if self.tried.get(at).is_none_or(|tried| tried.rate != rate) {
@@ -173,6 +190,11 @@ impl Search {
     #[must_use]
     pub fn next(&self) -> Next {
         let Range { low, high, tolerance } = self.range;
+        match self.blind {
+            Some((_, UNMEASURED_MAX..)) => return Next::Done(Ended::Unmeasured),
+            Some((rate, _)) => return Next::Probe(rate),
+            None => {}
+        }
         if self.of(low).is_none() {
             return Next::Probe(low);
         }
@@ -229,6 +251,7 @@ impl Search {
             high_per_s: self.tried.iter().map(|tried| tried.rate).find(|rate| above(*rate)),
             probes: self.probes,
             contradicted: self.tried.iter().map(|tried| tried.held.min(tried.failed)).sum(),
+            unmeasured: tried.iter().map(|probe| u32::from(probe.held.is_none())).sum(),
             tried,
         }
     }
@@ -248,6 +271,13 @@ impl std::fmt::Display for CapacityFound {
                     "capacity not certain: {held} held, {failed} failed, but probes contradict each other"
                 )?;
             }
+            Ended::Unmeasured => {
+                let last = self.tried.last();
+                let at = rate(last.map(|probe| probe.rate));
+                let why = last.map_or("", |probe| &probe.because);
+                write!(f, "capacity not known: at {at} the objective could not be measured: {why}; ")?;
+                write!(f, "{held} held, {failed} failed")?;
+            }
             Ended::OutOfTime => write!(f, "search out of time: {held} held, {failed} failed")?,
             Ended::Stopped => write!(f, "search stopped: {held} held, {failed} failed")?,
         }
@@ -255,6 +285,9 @@ impl std::fmt::Display for CapacityFound {
         if self.contradicted > 0 {
             let (low, high) = (rate(self.low_per_s), rate(self.high_per_s));
             write!(f, ", {} contradicted: certain is only {low} to {high}", self.contradicted)?;
+        }
+        if self.unmeasured > 0 {
+            write!(f, ", {} not measured", self.unmeasured)?;
         }
         f.write_str(")")
     }
@@ -283,7 +316,7 @@ mod tests {
                 Next::Probe(rate) => {
                     assert!(rate >= range.low && rate <= range.high);
                     let held = holds(search.probes, rate);
-                    search.tell(rate, held);
+                    search.tell(rate, Some(held));
                 }
                 Next::Done(ended) => return (search, ended),
             }
@@ -298,6 +331,39 @@ mod tests {
         assert_eq!((ended, low.probes, low.held_per_s()), (Ended::BelowLow, 2, None));
         let (high, ended) = search(RANGE, |_, _| true);
         assert_eq!((ended, high.probes, high.failed_per_s()), (Ended::AtLeastHigh, 3, None));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_tried_again_and_given_up() {
+        let mut search = Search::new(RANGE);
+        search.tell(100.0, Some(true));
+        // A rate that is measured at last is judged as if nothing had been.
+        for _ in 1..UNMEASURED_MAX {
+            search.tell(1000.0, None);
+            assert_eq!(search.next(), Next::Probe(1000.0));
+        }
+        search.tell(1000.0, Some(false));
+        assert_eq!(search.next(), Next::Probe(550.0));
+        let because = "p99 < 1s (from 3 samples of the 100 it needs)".to_owned();
+        let probe = |(k, (rate, held)): (usize, (f64, Option<bool>))| Probe {
+            number: k as u32 + 1,
+            phase: 0,
+            rate,
+            from_ns: 0,
+            to_ns: 1,
+            held,
+            because: because.clone(),
+        };
+        let told = [(100.0, Some(true)), (1000.0, None), (1000.0, Some(false)), (550.0, None), (550.0, None)];
+        let mut told = told.to_vec();
+        told.push((550.0, None));
+        told[3..].iter().for_each(|(rate, held)| search.tell(*rate, *held));
+        assert_eq!(search.next(), Next::Done(Ended::Unmeasured));
+        let tried: Vec<Probe> = told.into_iter().enumerate().map(probe).collect();
+        let found = capacity("p".into(), RANGE, tried, Some(Ended::Unmeasured));
+        assert_eq!((found.probes, found.unmeasured, found.contradicted), (2, 4, 0));
+        assert_eq!((found.held_per_s, found.failed_per_s), (Some(100.0), Some(1000.0)));
+        assert!(found.to_string().contains("from 3 samples of the 100 it needs"), "{found}");
     }
 
     #[test]

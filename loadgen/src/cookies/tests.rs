@@ -107,6 +107,25 @@ fn a_jar_has_limits() {
     assert_eq!(taken, COOKIES_MAX_BYTES / COOKIE_MAX_BYTES - 1, "all of them together are bounded");
 }
 
+#[test]
+fn expired_cookies_do_not_count() {
+    let mut jar = Jar::default();
+    let mut set = |line: String, now_unix_s| {
+        jar.take(SHOP, Fields::new(format!("set-cookie: {line}\r\n").as_bytes()), now_unix_s)
+    };
+    (0..COOKIES_MAX).for_each(|k| set(format!("k{k}=1; Max-Age={}", 5 + k % 2), NOW).unwrap());
+    assert!(set("more=1".into(), NOW + 4).is_err());
+    set("more=1".into(), NOW + 5).unwrap();
+    let long = "x".repeat(COOKIE_MAX_BYTES - 10);
+    let many = |at| (0..9).take_while(|k| set(format!("l{k}={long}; Max-Age=1"), at).is_ok()).count();
+    assert_eq!(
+        [NOW + 6, NOW + 7].map(many),
+        [COOKIES_MAX_BYTES / COOKIE_MAX_BYTES; 2],
+        "bytes do not count either"
+    );
+    assert_eq!(sent(&mut jar, SHOP, "/", NOW + 8), "more=1");
+}
+
 proptest! {
     #[test]
     fn nothing_is_smuggled(line in prop::collection::vec(any::<u8>(), 0..60)) {

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
-    Again, Arrivals, Branch, Guards, Isolation, Journey, Load, Loop, Node, Pacing, Part, Phase, Plan,
-    Protocol, Request, StepInfo, Target, Template,
+    Again, Arrivals, Branch, Extract, Guards, Isolation, Journey, Load, Loop, Node, Pacing, Part, Phase,
+    Plan, Protocol, Request, Source, StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 
@@ -20,6 +20,7 @@ use super::{Op, Program, Scratch, Unwritten, is_json};
 use crate::cookies::Jar;
 use crate::error::StartError;
 use crate::form::Form;
+use crate::kept::EXTRACTED_MAX;
 use crate::secrets::Secrets;
 use crate::session::{Memory, Next, Session, prepare};
 use crate::tagging::{Stamper, Tagging};
@@ -150,6 +151,26 @@ fn loops_have_their_turns() {
     assert_eq!(most.max(), Some(3));
     let nothing = plan(vec![turns(5, 4, None, vec![])]);
     assert!(compile(&nothing).is_err());
+}
+
+#[test]
+fn passes_and_extracted_values_have_limits() {
+    let turns = |max, steps| Node::Loop(Loop { min: 0, max, again: None, steps });
+    let idle = |times| plan(vec![turns(10_000, vec![turns(times, vec![])])]);
+    assert!(compile(&idle(20)).is_ok());
+    let why = compile(&idle(21)).unwrap_err().to_string();
+    assert!(why.contains("more than 200000 steps"), "{why}");
+    let values = |count: usize| {
+        let source = Source::Header("x".into());
+        let extract = |k| Extract { name: format!("v{k}"), from: source.clone(), default: None };
+        plan(vec![Node::Request(Box::new(Request {
+            extract: (0..count).map(extract).collect(),
+            ..get(0, vec![Part::Literal("/".into())])
+        }))])
+    };
+    assert!(compile(&values(EXTRACTED_MAX)).is_ok());
+    let why = compile(&values(EXTRACTED_MAX + 1)).unwrap_err().to_string();
+    assert!(why.contains("extracts more than 256 values"), "{why}");
 }
 
 #[test]

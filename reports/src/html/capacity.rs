@@ -64,7 +64,11 @@ fn drawing(page: &mut Page, found: &CapacityFound) {
 }
 
 fn bar(page: &mut Page, probe: &Probe, (from, to): (f64, f64), y: f64) {
-    let (class, sign) = if probe.held { ("s1", "✓") } else { ("bad", "✗") };
+    let (class, sign) = match probe.held {
+        Some(true) => ("s1", "✓"),
+        Some(false) => ("bad", "✗"),
+        None => ("unsure", "?"),
+    };
     let at = pct(y);
     page.put(
         "<line class=\"line {}\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"><title>{}</title></line>",
@@ -81,7 +85,11 @@ fn table(page: &mut Page, found: &CapacityFound) {
     page.raw("<th scope=\"col\" class=\"n\">rate</th><th scope=\"col\" class=\"n\">from</th><th scope=\"col\" class=\"n\">to</th>");
     page.raw("<th scope=\"col\">came out</th><th scope=\"col\">because</th></tr></thead>\n<tbody>\n");
     for probe in &found.tried {
-        let out = if probe.held { "✓ held" } else { "✗ failed" };
+        let out = match probe.held {
+            Some(true) => "✓ held",
+            Some(false) => "✗ failed",
+            None => "? not measured",
+        };
         page.put(
             "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>",
             &[

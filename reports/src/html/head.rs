@@ -131,6 +131,7 @@ fn capacity_tile(report: &Report<'_>) -> (String, String) {
             Ended::BelowLow => {
                 (format!("< {}", rate(found.failed_per_s)), "the lowest rate failed".to_owned())
             }
+            Ended::Unmeasured => ("–".to_owned(), "the objective could not be measured".to_owned()),
             _ => (format!("≥ {}", rate(found.low_per_s)), "held; the limit is not certain".to_owned()),
         };
         return (value, note);

@@ -9,7 +9,7 @@ use peakdrill_drill_model::plan::Gate;
 use peakdrill_drill_model::search::{Ended, Probe, Range};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement, Millis};
-use peakdrill_reports::{Counts, Record, exit, html, junit, validity, verdict};
+use peakdrill_reports::{Counts, Record, card, exit, html, junit, validity, verdict};
 
 use crate::synthetic::{calm, condition, partial, record};
 
@@ -360,11 +360,16 @@ fn an_acknowledgement_that_nobody_asked_for_is_not_measured() {
 
 /// Makes the second phase a search from 100/s to 200/s whose probes came out so.
 fn searched(record: &mut Record, probes: &[(f64, bool)], ended: Option<Ended>) {
+    let probes: Vec<_> = probes.iter().map(|(rate, held)| (*rate, Some(*held))).collect();
+    tried(record, &probes, ended);
+}
+
+fn tried(record: &mut Record, probes: &[(f64, Option<bool>)], ended: Option<Ended>) {
     let range = Range { low: 100.0, high: 200.0, tolerance: 0.1 };
     let (settle_ns, probe_ns, within_ns) = (1_000_000_000, 4_000_000_000, 50_000_000_000);
     record.plan.load.phases[1].shape = Shape::Search { range, settle_ns, probe_ns, within_ns };
     let mut chain = Chain::default();
-    let tell = |(index, (rate, held)): (usize, &(f64, bool))| {
+    let tell = |(index, (rate, held)): (usize, &(f64, Option<bool>))| {
         let from_ns = 10_000_000_000 + index as u64 * 5_000_000_000;
         let to_ns = from_ns + 5_000_000_000;
         let because = "p99 < 300ms".to_owned();
@@ -376,6 +381,25 @@ fn searched(record: &mut Record, probes: &[(f64, bool)], ended: Option<Ended>) {
     data.extend(ended.map(|ended| serde_json::json!({ "search_ended": { "phase": 1, "ended": ended } })));
     let event = |data| chain.next(1, 1, EventKind::Phase, "probe".to_owned(), data);
     record.events = data.into_iter().map(event).collect();
+}
+
+#[test]
+fn a_search_that_could_not_measure_knows_no_capacity() {
+    let mut record = calm();
+    let probes = [(100.0, Some(true)), (200.0, None), (200.0, None), (200.0, None)];
+    tried(&mut record, &probes, Some(Ended::Unmeasured));
+    only_gate(&mut record, "capacity", Stat::Capacity, Op::Ge, 50.0);
+    let verdict = verdict(&record);
+    let said = &verdict.load.capacity[0];
+    assert_eq!((said.ended, said.probes, said.unmeasured), (Ended::Unmeasured, 1, 3));
+    let (gate, why) = (&verdict.gates[0], said.to_string());
+    assert!(why.contains("200/s the objective could not be measured: p99 < 300ms"), "{why}");
+    assert_eq!((gate.verdict, gate.because.as_str()), (Judgement::Inconclusive, why.as_str()));
+    let told = serde_json::to_value(&verdict).unwrap();
+    assert_eq!(told["load"]["capacity"][0]["tried"][1]["held"], serde_json::Value::Null);
+    assert!(card(&verdict, 400, false, true, None).contains("could not be measured"));
+    let html = html(&record, &verdict);
+    assert!(html.contains("? not measured") && html.contains("the objective could not be measured"));
 }
 
 #[test]

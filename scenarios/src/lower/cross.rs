@@ -1,7 +1,7 @@
 //! What only the whole file shows: production's rules, limits, rows of feeders, things not used.
 
-use peakdrill_drill_model::plan::{FeederOrder, Node as Step, OnExhausted, Plan};
-use peakdrill_timebase::{format_duration, format_rate};
+use peakdrill_drill_model::plan::{Node as Step, Plan};
+use peakdrill_timebase::format_rate;
 
 use super::feeders::Slot;
 use super::flow::Fragment;
@@ -9,7 +9,7 @@ use super::journeys::Journeys;
 use super::targets::Lowered;
 use crate::codes::{E0406, E0420, E0601, E0602, E0603, E0604, E0606, E0701, W0802, W0806};
 use crate::ctx::{Ctx, Fields, draft};
-use crate::feasible::{host_matches, rows_needed};
+use crate::feasible::{MORE_ROWS, host_matches, rows_needed, too_few_rows, too_long};
 use crate::limits;
 
 /// Everything that was lowered, and where it stands.
@@ -93,10 +93,7 @@ impl Checked<'_> {
                 format!("the load peaks at {}, above the limit of {}", format_rate(peak), format_rate(limit));
             self.ctx.push(draft(E0606, place, message).label("guards.limits.rate"));
         }
-        let total = plan.duration_ns();
-        if let Some(limit) = plan.guards.limit_duration_ns.filter(|limit| total > *limit) {
-            let (total, limit) = (format_duration(total), format_duration(limit));
-            let message = format!("the load lasts {total}, longer than the limit of {limit}");
+        if let Some(message) = too_long(plan) {
             self.ctx.push(draft(E0606, place, message).label("guards.limits.duration"));
         }
         if peak > limits::MAX_RATE_PER_S {
@@ -108,23 +105,13 @@ impl Checked<'_> {
     fn rows(&self, plan: &Plan) {
         for (at, slot) in self.feeders.iter().enumerate() {
             let feeder = &slot.feeder;
-            let runs_out = matches!(feeder.order, FeederOrder::Sequential | FeederOrder::Shuffle)
-                && feeder.on_exhausted != OnExhausted::Recycle;
             let needed = rows_needed(plan, at as u16, &self.journeys.feeders);
-            if !slot.read || !slot.ordered || !runs_out || needed <= feeder.row_count as u64 {
+            let Some((fail, message)) = too_few_rows(feeder, needed).filter(|_| slot.read && slot.ordered)
+            else {
                 continue;
-            }
-            let fail = feeder.on_exhausted == OnExhausted::Fail;
-            let (order, then) = (
-                if feeder.order == FeederOrder::Shuffle { "shuffle" } else { "sequential" },
-                if fail { "fail" } else { "stop_journey" },
-            );
-            let message = format!(
-                "feeder `{}` has {} rows, the plan needs about {needed} (order: {order}, on_exhausted: {then})",
-                feeder.name, feeder.row_count
-            );
+            };
             let found = draft(if fail { E0420 } else { W0802 }, slot.span, message);
-            self.ctx.push(found.help("add rows, lower the load, or say `on_exhausted: recycle`"));
+            self.ctx.push(found.help(MORE_ROWS));
         }
     }
 

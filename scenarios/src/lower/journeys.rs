@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use peakdrill_drill_model::pass::Pass;
 use peakdrill_drill_model::plan::{Journey, Node as Step, StepInfo};
+use peakdrill_timebase::format_duration;
 
 use super::Entry;
 use super::feeders::Slot;
@@ -44,6 +46,8 @@ pub(super) struct Env<'e> {
     /// Steps read so far.
     pub(super) nodes: usize,
     pub(super) scope: Scope<'e>,
+    /// Names of all values that its steps extract.
+    pub(super) extracted: BTreeSet<String>,
     /// Whether the journey keeps cookies.
     pub(super) cookies: bool,
     /// WebSockets met so far.
@@ -89,6 +93,7 @@ pub(super) fn lower(
             used_fragments: &mut out.used_fragments,
             nodes: 0,
             scope,
+            extracted: BTreeSet::new(),
             cookies,
             sockets: Vec::new(),
             open_sockets: 0,
@@ -100,11 +105,8 @@ pub(super) fn lower(
             ctx.push(draft(E0701, key.span, format!("more than {} request steps", limits::MAX_STEPS)));
             return out;
         }
-        if nodes > limits::MAX_JOURNEY_NODES || requests(&steps) > limits::MAX_JOURNEY_REQUESTS {
-            let (nodes, requests) = (limits::MAX_JOURNEY_NODES, limits::MAX_JOURNEY_REQUESTS);
-            let message =
-                format!("the journey has more than {nodes} steps, or sends more than {requests} requests");
-            ctx.push(draft(E0701, key.span, message));
+        if let Some(what) = too_long(nodes, &Pass::of(&steps)) {
+            ctx.push(draft(E0701, key.span, format!("the journey {what}")));
         }
         out.plans.push(Journey { name: (*name).to_owned(), share: 0.0, cookies, steps });
         out.spans.push(key.span);
@@ -113,14 +115,21 @@ pub(super) fn lower(
     out
 }
 
-/// Most requests of one pass.
-fn requests(steps: &[Step]) -> u64 {
-    let one = |step: &Step| match step {
-        Step::Request(_) => 1,
-        Step::Loop(turns) => requests(&turns.steps).saturating_mul(u64::from(turns.max)),
-        other => other.below().map(requests).max().unwrap_or(0),
-    };
-    steps.iter().fold(0, |sum, step| sum.saturating_add(one(step)))
+/// What of a journey is beyond the limits.
+fn too_long(nodes: usize, pass: &Pass) -> Option<String> {
+    let all = "with all turns of its loops";
+    if nodes > limits::MAX_JOURNEY_NODES {
+        Some(format!("has more than {} steps", limits::MAX_JOURNEY_NODES))
+    } else if pass.requests > limits::MAX_JOURNEY_REQUESTS {
+        Some(format!("sends more than {} requests {all}", limits::MAX_JOURNEY_REQUESTS))
+    } else if pass.steps > limits::MAX_PASS_STEPS {
+        Some(format!("does more than {} steps {all}", limits::MAX_PASS_STEPS))
+    } else if pass.pause_ns > limits::MAX_PASS_PAUSE_NS {
+        let limit = format_duration(limits::MAX_PASS_PAUSE_NS);
+        Some(format!("may pause for more than {limit} {all}, longer than any drill"))
+    } else {
+        None
+    }
 }
 
 impl Env<'_> {

@@ -4,14 +4,15 @@ use peakdrill_drill_model::condition::Condition;
 use peakdrill_drill_model::plan::{Arrivals, Load, Pacing, Phase};
 
 use peakdrill_drill_model::shape::Shape;
+use peakdrill_timebase::NS_PER_S;
 
 use super::gates::{self, Names};
 use super::journeys::Journeys;
 use super::{shapes, targets};
-use crate::codes::{E0311, E0316, E0318, E0319, E0701, E0702, W0805};
+use crate::codes::{E0311, E0316, E0318, E0319, E0506, E0701, E0702, W0805};
 use crate::condition::Kind;
 use crate::ctx::{Ctx, Fields, draft, nearest};
-use crate::feasible::requests_per_journey;
+use crate::feasible::{requests_per_journey, requests_per_s};
 use crate::keys;
 use crate::limits;
 use crate::node::{Node, Span};
@@ -55,7 +56,8 @@ pub(super) fn lower(
         load.max_in_flight = max;
     }
     if let Some(node) = fields.get("phases") {
-        let reading = Reading { ctx, spacing: load.arrivals, journeys, names, in_requests };
+        let reading =
+            Reading { ctx, spacing: load.arrivals, journeys, names, in_requests, broken: ctx.has_errors() };
         load.phases = reading.phases(node, fields.key_span("phases"));
     }
     never_run(ctx, journeys, &load);
@@ -86,6 +88,8 @@ struct Reading<'r> {
     names: &'r Names,
     /// Rates count requests.
     in_requests: bool,
+    /// Something before the phases was reported, maybe a step.
+    broken: bool,
 }
 
 impl Reading<'_> {
@@ -154,6 +158,7 @@ impl Reading<'_> {
         if self.in_requests && phase.shape.is_open() {
             self.count_requests(&mut phase, fields);
         }
+        self.probes_are_long_enough(&phase, fields);
         Some(phase)
     }
 
@@ -181,6 +186,35 @@ impl Reading<'_> {
             _ => None,
         };
         wrong.into_iter().for_each(|found| self.ctx.push(found));
+    }
+
+    /// A probe at the lowest rate is expected to get as many answers as each condition needs.
+    fn probes_are_long_enough(&self, phase: &Phase, fields: &Fields<'_>) {
+        let Shape::Search { range, probe_ns, .. } = phase.shape else { return };
+        // Broken steps were reported where they stand.
+        if self.journeys.plans.is_empty() || self.broken {
+            return;
+        }
+        let of = (self.journeys.plans.as_slice(), self.journeys.steps.as_slice());
+        for condition in &phase.objective {
+            let needed = condition.stat.min_samples();
+            let per_s = requests_per_s(of, phase, &condition.select, range.low);
+            let expected = (per_s * probe_ns as f64 / NS_PER_S as f64).round();
+            if expected >= needed as f64 {
+                continue;
+            }
+            let message = format!(
+                "`{}` needs {needed} answers in every probe, one at `low` gets about {expected}",
+                condition.text
+            );
+            let found = draft(E0506, fields.key_span("objective"), message);
+            self.ctx.push(if expected > 0.0 {
+                let probe_s = (needed as f64 / per_s).ceil();
+                found.help(format!("write `probe: {probe_s}s`, raise `low`, or ask for a lower quantile"))
+            } else {
+                found.help("ask of a journey or a step that this phase runs")
+            });
+        }
     }
 
     fn conditions(&self, fields: &Fields<'_>, key: &str, kind: Kind) -> Vec<Condition> {

@@ -1,6 +1,9 @@
 //! Records of data files: JSON lines, and what a CSV reader would pass over in silence.
 
-use serde_json::Value;
+use std::collections::HashSet;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::feeders::Table;
 use crate::limits;
@@ -74,18 +77,19 @@ pub(super) fn check_quotes(text: &str, comment: Option<u8>) -> Result<(), Broken
 }
 
 /// Reads JSON lines: an object each, all with the same members. Members of objects inside are columns of their own,
-/// named by their way (`address.city`); arrays are their JSON, null is empty.
+/// named by their way (`address.city`); null is empty, and all but texts is the JSON that stands there: 10.00 stays that.
 pub(super) fn json_lines(text: &str) -> Result<Table, Broken> {
     let mut table = Table::default();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let number = at + 1;
         let wrong = |what: String| Broken(number, what);
-        let value: Value = serde_json::from_str(line).map_err(|error| wrong(format!("not JSON: {error}")))?;
-        let Value::Object(members) = value else {
+        let value: &RawValue =
+            serde_json::from_str(line).map_err(|error| wrong(format!("not JSON: {error}")))?;
+        if !value.get().starts_with('{') {
             return Err(wrong("not an object: write `{\"name\": value}` on every line".to_owned()));
-        };
+        }
         let mut cells = Vec::new();
-        flatten("", members, &mut cells);
+        flatten("", value.get(), 0, &mut cells).map_err(wrong)?;
         if table.columns.is_empty() {
             table.columns = cells.iter().map(|(name, _)| name.clone()).collect();
             if table.columns.is_empty() {
@@ -94,9 +98,8 @@ pub(super) fn json_lines(text: &str) -> Result<Table, Broken> {
             if table.columns.len() > usize::from(u16::MAX) {
                 return Err(wrong("too many members".to_owned()));
             }
-            let twice =
-                table.columns.iter().enumerate().find(|(at, name)| table.columns[..*at].contains(name));
-            if let Some((_, name)) = twice {
+            let mut names = HashSet::with_capacity(table.columns.len());
+            if let Some(name) = table.columns.iter().find(|name| !names.insert(name.as_str())) {
                 return Err(wrong(format!("two members have the name `{name}`")));
             }
         }
@@ -111,16 +114,55 @@ pub(super) fn json_lines(text: &str) -> Result<Table, Broken> {
     Ok(table)
 }
 
-fn flatten(prefix: &str, members: serde_json::Map<String, Value>, out: &mut Vec<(String, String)>) {
-    for (name, value) in members {
-        let name = format!("{prefix}{name}");
-        match value {
-            Value::Object(inner) if !inner.is_empty() => flatten(&format!("{name}."), inner, out),
-            Value::String(text) => out.push((name, text)),
-            Value::Null => out.push((name, String::new())),
-            other => out.push((name, other.to_string())),
-        }
+/// Members of an object, in their order, as they are written.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Visitor<'de> for Members<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
     }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(member) = map.next_entry()? {
+            self.0.push(member);
+        }
+        Ok(self)
+    }
+}
+
+/// Adds the cells of an object, which stands in so many others.
+fn flatten(prefix: &str, object: &str, depth: usize, out: &mut Vec<(String, String)>) -> Result<(), String> {
+    if depth == limits::MAX_JSON_DEPTH {
+        return Err(format!("objects are nested more than {} deep", limits::MAX_JSON_DEPTH));
+    }
+    let not_json = |error: serde_json::Error| format!("not JSON: {error}");
+    let mut json = serde_json::Deserializer::from_str(object);
+    let Members(members) = json.deserialize_map(Members(Vec::new())).map_err(not_json)?;
+    let mut names = HashSet::with_capacity(members.len());
+    if let Some((twice, _)) = members.iter().find(|(name, _)| !names.insert(name.as_str())) {
+        return Err(format!("two members have the name `{prefix}{twice}`"));
+    }
+    for (name, value) in &members {
+        let (name, text) = (format!("{prefix}{name}"), value.get());
+        let cell = match text.as_bytes().first() {
+            Some(b'{') => {
+                let before = out.len();
+                flatten(&format!("{name}."), text, depth + 1, out)?;
+                // An empty one is a column, too.
+                if out.len() > before {
+                    continue;
+                }
+                text.to_owned()
+            }
+            Some(b'"') => serde_json::from_str(text).map_err(not_json)?,
+            Some(b'n') => String::new(),
+            _ => text.to_owned(),
+        };
+        out.push((name, cell));
+    }
+    Ok(())
 }
 
 /// The cells in the order of the columns.
@@ -179,12 +221,26 @@ mod tests {
             ("{\"a\":1}\n{\"b\":1}\n", 2),
             ("{\"a\":1}\n{\"a\":1,\"b\":1}\n", 2),
             ("{\"a.b\":1,\"a\":{\"b\":2}}\n", 1),
+            ("{\"a\":1}\n{\"a\":1,\"a\":1}\n", 2),
+            ("{\"a\":\"\\ud800\"}\n", 1),
         ] {
             assert_eq!(json_lines(broken).err().map(|Broken(line, _)| line), Some(line), "{broken}");
         }
+        let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+        assert_eq!(json_lines(&deep).err().map(|Broken(line, _)| line), Some(1));
         assert_eq!(utf8(b"a\n\xff\n").err().map(|Broken(line, _)| line), Some(2));
         assert!(utf8(b"\xff\xfea\0").is_err());
         assert_eq!(utf8(b"\xef\xbb\xbfa").ok(), Some("a"));
+    }
+
+    #[test]
+    fn cells_are_the_text_that_is_written() {
+        let text = r#"{"price":10.00,"id": 100000000000000000000001 ,"n":1E2,"of":[1.50, {}],"in":{ },"s":"\u00e91.0"}"#;
+        let table = json_lines(text).unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!(
+            table.rows,
+            [["10.00", "100000000000000000000001", "1E2", "[1.50, {}]", "{ }", "\u{e9}1.0"]]
+        );
     }
 
     proptest! {

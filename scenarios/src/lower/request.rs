@@ -329,6 +329,11 @@ pub(super) fn extract(env: &mut Env<'_>, fields: &Fields<'_>, of: Answers) -> Ve
         }
         // Known from here on even when its path is broken: one finding is enough.
         env.scope.extracted.insert(name.to_owned());
+        if env.extracted.insert(name.to_owned()) && env.extracted.len() == limits::MAX_EXTRACTED + 1 {
+            let message = format!("more than {} extracted values of one journey", limits::MAX_EXTRACTED);
+            env.ctx
+                .push(draft(E0701, key.span, message).help("extract only what later steps send or ask for"));
+        }
         if let Some((from, default)) = source(env, key, value, of) {
             out.push(Extract { name: name.to_owned(), from, default });
         }

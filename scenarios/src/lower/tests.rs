@@ -57,7 +57,7 @@ load:
     - { name: d, shape: { steps: { from: 1/s, by: 1/s, every: 1s, max: 2/s } } }
     - { name: e, shape: { curve: { csv: x.csv, time: s, value: v } } }
     - { name: f, shape: { users: { count: 1, for: 1s } } }
-    - { name: k, shape: { search: { low: 1/s, high: 2/s, settle: 1s, probe: 1s } }, objective: [ "p99 < 1s" ] }
+    - { name: k, shape: { search: { low: 100/s, high: 200/s, settle: 1s, probe: 1s } }, objective: [ "p99 < 1s" ] }
     - { name: g, shape: { pause: 1s } }
     - { name: h, shape: { tank: "const(1,1)" } }
     - { name: i, shape: { jmeter: "pause(1 s)" } }

@@ -7,9 +7,10 @@ use peakdrill_drill_model::plan::{
     TimeForm, Until, Ws, WsAct,
 };
 use peakdrill_drill_model::shape::{Piece, Shape};
+use peakdrill_drill_model::timeline::Timeline;
 use peakdrill_scenarios::{
-    Input, Parsed, describe, expected_requests, feeder_rows, host_matches, is_loopback_target, parse,
-    render_human,
+    AtStart, Input, Parsed, at_start, describe, expected_requests, feeder_rows, host_matches,
+    is_loopback_target, parse, render_human,
 };
 
 use super::{Folder, here, library, read};
@@ -451,6 +452,41 @@ fn an_instant_is_kept_as_one() {
     assert_eq!(plan.load.phases[0].shape, Shape::HoldUntil { rate: 5.0, until_unix_ns: until });
     let said = describe(&plan);
     assert!(said.contains("p: hold 5/s until 2026-11-10T16:00:00Z, poisson"), "{said}");
+}
+
+#[test]
+fn what_an_instant_makes_too_long_is_told_at_the_start() {
+    let text = |shape: &str, then: &str| {
+        let load =
+            format!("load: {{ phases: [ {{ name: p, shape: {{ hold: {{ rate: 2/s, {shape} }} }} }} ] }}");
+        drill("      - get: \"/${users.uid}\"\n")
+            .replace("load: { phases: [ { name: p, shape: { hold: { rate: 10/s, for: 10s } } } ] }", &load)
+            .replace(", scope: shared", "")
+            .replace("order: zipf(1.1)", &format!("order: shuffle, on_exhausted: {then}"))
+            + "guards: { limits: { duration: 1m } }\n"
+    };
+    let until = 1_794_326_400 * S as i64;
+    let at = |then: &str, seconds: i64| {
+        let plan = plan(&text("until: \"2026-11-11T00:00:00+08:00\"", then));
+        at_start(&plan, &Timeline::new(&plan.load, until - seconds * S as i64).unwrap())
+    };
+    assert_eq!(at("stop_journey", 5), AtStart::default());
+    let rows = "feeder `users` has 10 rows, the plan needs about 12 (order: shuffle, on_exhausted: fail): \
+        add rows, lower the load, or say `on_exhausted: recycle`";
+    assert_eq!(at("fail", 6), AtStart { problems: vec![rows.to_owned()], warnings: vec![] });
+    let long = "the load lasts 61s, longer than the limit of 60s (guards.limits.duration)";
+    let found = at("stop_journey", 61);
+    assert_eq!((found.problems, found.warnings.len()), (vec![long.to_owned()], 1));
+    assert!(at("recycle", 60).warnings.is_empty());
+
+    // The same words as of a load whose length is written.
+    let found = read("x", &text("for: 61s", "fail")).diagnostics;
+    let said = render_human(&found, false);
+    assert!(said.contains("the load lasts 61s, longer than the limit of 60s"), "{said}");
+    assert!(said.contains("feeder `users` has 10 rows, the plan needs about 122 (order: shuffle"), "{said}");
+    // And nothing is told twice.
+    let fixed = plan(&text("for: 6s", "stop_journey"));
+    assert_eq!(at_start(&fixed, &Timeline::planned(&fixed.load)), AtStart::default());
 }
 
 #[test]

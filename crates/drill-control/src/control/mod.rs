@@ -15,6 +15,7 @@ use peakdrill_drill_model::snapshot::Snapshot;
 use peakdrill_drill_model::timeline::Timeline;
 use peakdrill_drill_model::verdict::Verdict;
 use peakdrill_reports::{ENVIRONMENT_VERSION, Environment};
+use peakdrill_scenarios::at_start;
 use peakdrill_timebase::Clock;
 
 use crate::environment::machine;
@@ -181,9 +182,14 @@ fn preflight(
     // Asked for while the last check ran.
     pulse("preflight is done")?;
     let now = || stage.clock.unix().0;
-    // What ends at an instant must not be over before it begins.
-    if let Err(error) = Timeline::new(&plan.load, now()) {
-        findings.problems.push(error.to_string());
+    // What ends at an instant must not be over before it begins; and how long it lasts is known only now.
+    match Timeline::new(&plan.load, now()) {
+        Ok(timeline) => {
+            let found = at_start(plan, &timeline);
+            findings.problems.extend(found.problems);
+            findings.warnings.extend(found.warnings);
+        }
+        Err(error) => findings.problems.push(error.to_string()),
     }
     if let Some(why) = &stage.collector_off {
         let text = format!("no spans are received: {why}");

@@ -200,17 +200,12 @@ impl SearchRun {
         (self.settle_ns + self.probe_ns).clamp(low, high)
     }
 
-    /// Whether the probe held, and why; `None` while that is open.
-    fn verdict(&self, seen: &Seen<'_>) -> Option<(bool, String)> {
+    /// Whether the probe held (`None`: too little was measured), and why; `None` while that is open.
+    fn verdict(&self, seen: &Seen<'_>) -> Option<(Option<bool>, String)> {
         let over = seen.to_ns >= self.since_ns + self.settle_ns + self.probe_ns;
         let silent = seen.t_ns >= self.since_ns + self.settle_ns + self.probe_ns + TOLD_LATE_NS;
         if over || silent {
-            let stats = Answered(&self.window);
-            let found: Vec<_> = self.objective.iter().map(|one| (one, one.evaluate(&stats))).collect();
-            let held = found.iter().all(|(_, found)| found.is_some_and(|found| found.holds));
-            let told = found.iter().filter(|(_, found)| held || !found.is_some_and(|found| found.holds));
-            let text: Vec<String> = told.map(|(one, found)| said(one, found.as_ref())).collect();
-            return Some((held, text.join(", ")));
+            return Some(self.judge());
         }
         if self.judged_ns < EARLY_AFTER_NS {
             return None;
@@ -218,7 +213,24 @@ impl SearchRun {
         let share = (self.judged_ns as f64 / self.probe_ns as f64).min(1.0);
         let lost = self.objective.iter().find(|one| self.hopeless(one, seen, share))?;
         let found = lost.evaluate(&Answered(&self.window));
-        Some((false, format!("{}, ended early", said(lost, found.as_ref()))))
+        Some((Some(false), format!("{}, ended early", said(lost, found.as_ref()))))
+    }
+
+    /// A probe that is over: one condition that does not hold is enough to fail, and all must be measured to hold.
+    fn judge(&self) -> (Option<bool>, String) {
+        let stats = Answered(&self.window);
+        let found: Vec<_> = self.objective.iter().map(|one| (one, one.evaluate(&stats))).collect();
+        let holds = |(one, found): &(&Condition, Option<Evaluated>)| {
+            found.filter(|found| found.measured.samples >= one.stat.min_samples()).map(|found| found.holds)
+        };
+        let held = match () {
+            () if found.iter().any(|one| holds(one) == Some(false)) => Some(false),
+            () if found.iter().any(|one| holds(one).is_none()) => None,
+            () => Some(true),
+        };
+        let told = found.iter().filter(|one| holds(one) == held);
+        let text: Vec<String> = told.map(|(one, found)| said(one, found.as_ref())).collect();
+        (held, text.join(", "))
     }
 
     /// Whether a condition can hardly hold any more, were the rest of the window without fault. `share` is judged.
@@ -264,8 +276,8 @@ impl SearchRun {
         }
     }
 
-    fn end_probe(&mut self, seen: &Seen<'_>, held: bool, because: String) {
-        if held {
+    fn end_probe(&mut self, seen: &Seen<'_>, held: Option<bool>, because: String) {
+        if held == Some(true) {
             let p90 = self.window.measure(Stat::Latency(0.9), &Selectors::default());
             self.reference_ns = p90.map(|p90| p90.value).or(self.reference_ns);
         }
@@ -279,10 +291,14 @@ impl SearchRun {
             held,
             because,
         };
-        let how = if held { "held" } else { "failed" };
+        let how = match held {
+            Some(true) => "held",
+            Some(false) => "failed",
+            None => "could not be judged",
+        };
         let text = format!("probe {} at {} {how}: {}", probe.number, format_rate(probe.rate), probe.because);
         self.probes.push(probe.clone());
-        self.decide(seen, text, Some(probe), !held);
+        self.decide(seen, text, Some(probe), held == Some(false));
     }
 
     fn decide(&mut self, seen: &Seen<'_>, text: String, probe: Option<Probe>, failed: bool) {
@@ -311,10 +327,13 @@ fn whole_ms(ns: u64) -> u64 {
 }
 
 fn said(condition: &Condition, found: Option<&Evaluated>) -> String {
-    match found {
-        Some(found) => format!("{} ({})", condition.text, written(condition, found)),
-        None => format!("{} (nothing was measured)", condition.text),
+    let text = &condition.text;
+    let Some(found) = found else { return format!("{text} (nothing was measured)") };
+    let (samples, least) = (found.measured.samples, condition.stat.min_samples());
+    if samples < least {
+        return format!("{text} (from {samples} samples of the {least} it needs)");
     }
+    format!("{text} ({})", written(condition, found))
 }
 
 /// Requests that took longer than a limit.

@@ -58,6 +58,28 @@ fn a_phase_ends_by_its_condition_and_the_next_begins() {
     assert_eq!(fs::read(record.join("report.html")).unwrap(), html, "the same record gives the same report");
 }
 
+#[test]
+fn a_load_until_an_instant_is_measured_when_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Script::Delay(Duration::ZERO)).unwrap();
+    let until = jiff::Timestamp::now() + Duration::from_secs(600);
+    let drill = format!(
+        "version: 1\nname: until\ntargets: {{ api: {{ base_url: \"{}\" }} }}\n\
+         feeders: {{ users: {{ csv: users.csv, on_exhausted: fail }} }}\n\
+         journeys: {{ home: {{ steps: [ {{ get: \"/${{users.id}}\" }} ] }} }}\n\
+         load: {{ phases: [ {{ name: p, shape: {{ hold: {{ rate: 10/s, until: \"{until}\" }} }} }} ] }}\n\
+         guards: {{ limits: {{ duration: 1m }} }}\n",
+        server.url()
+    );
+    fs::write(folder.path().join("drill.yaml"), drill).unwrap();
+    fs::write(folder.path().join("users.csv"), "id\n1\n2\n").unwrap();
+    let run = output(peakdrill(folder.path()).args(["run", "drill.yaml", "--out", "rec"]).args(ALONE));
+    expect_exit(&run, 80);
+    let events = fs::read_to_string(folder.path().join("rec/events.jsonl")).unwrap();
+    assert!(events.contains("longer than the limit of 60s (guards.limits.duration)"), "{events}");
+    assert!(events.contains("feeder `users` has 2 rows, the plan needs about"), "{events}");
+}
+
 /// Workers of the server that is searched.
 const WORKERS: usize = 4;
 

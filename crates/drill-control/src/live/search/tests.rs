@@ -211,7 +211,38 @@ fn a_probe_without_hope_ends_early() {
     let plan = search_plan(200.0, 1000.0);
     let (found, _) = search(&plan, &mut Target::new(4, 4.0 / 400.0 * 1e9, 0.0, 0.0, 1));
     let high = &found.tried[1];
-    assert_eq!((high.rate, high.held), (1000.0, false));
+    assert_eq!((high.rate, high.held), (1000.0, Some(false)));
     assert!(high.because.contains("ended early"), "{}", high.because);
     assert!(high.to_ns - high.from_ns < 4 * S, "{high:?}");
+}
+
+#[test]
+fn a_probe_with_too_few_answers_is_made_again_and_given_up() {
+    // 5 s at 10/s are 50 answers: too few for p99.
+    let slow = search_plan(10.0, 1000.0);
+    let target = || Target::new(4, 4.0 / 400.0 * 1e9, 0.0, 0.0, 1);
+    let (found, _) = search(&slow, &mut target());
+    assert_eq!((found.ended, found.probes, found.unmeasured), (Ended::Unmeasured, 0, 3));
+    assert!(found.tried.iter().all(|probe| probe.held.is_none() && probe.rate == 10.0), "{found}");
+    assert_eq!(found.tried[0].because, "p99 < 100ms (from 50 samples of the 100 it needs)");
+
+    // What fails by what can be measured has failed: a target that answers next to nothing.
+    let (below, _) = search(&slow, &mut Target::new(1, 2e9, 0.0, 0.0, 1));
+    assert_eq!((below.ended, below.unmeasured), (Ended::BelowLow, 0));
+
+    // One that needs no more answers than there are holds.
+    let mut median = slow;
+    median.load.phases[0].objective[1].stat = Stat::Latency(0.5);
+    let (found, _) = search(&median, &mut target());
+    assert_eq!((found.ended, found.unmeasured), (Ended::Found, 0));
+}
+
+#[test]
+fn a_target_that_answers_nothing_at_all_cannot_be_judged_by_its_errors() {
+    let mut plan = search_plan(200.0, 1000.0);
+    plan.load.phases[0].objective =
+        vec![condition("error_rate < 1%", Stat::ErrorRate, Op::Lt, Limit::Value(0.01))];
+    let (found, _) = search(&plan, &mut Target::new(1, 1e15, 0.0, 0.0, 1));
+    assert_eq!((found.ended, found.unmeasured), (Ended::Unmeasured, 3));
+    assert_eq!(found.tried[0].because, "error_rate < 1% (nothing was measured)");
 }
