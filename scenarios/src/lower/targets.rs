@@ -6,7 +6,7 @@ use peakdrill_wire_grpc::Schema;
 use url::Url;
 
 use super::{proto, reach};
-use crate::codes::{E0311, E0313, E0317, E0318, E0319, E0404, E0701};
+use crate::codes::{E0311, E0317, E0318, E0319, E0404, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -106,10 +106,6 @@ fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<BaseUrl> {
     let text = ctx.text(node, "`base_url`")?;
     match base_url(&text) {
         Ok(url) => Some(url),
-        Err(why) if why.ends_with("not built yet") => {
-            ctx.push(draft(E0313, node.span, why).label("not built yet"));
-            None
-        }
         Err(why) => {
             ctx.push(
                 draft(E0404, node.span, why)
