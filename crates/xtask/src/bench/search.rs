@@ -17,7 +17,7 @@ fn scenario(address: &str) -> String {
          targets: {{ t: {{ base_url: \"http://{address}\", connections: {{ max: 512 }} }} }}\n\
          journeys: {{ j: {{ steps: [ {{ get: / }} ] }} }}\n\
          load:\n  arrivals: even\n  phases:\n    - name: search\n\
-         \x20     shape: {{ search: {{ low: 100/s, high: 2000/s, settle: 2s, probe: 8s, tolerance: 2% }} }}\n\
+         \x20     shape: {{ search: {{ low: 100/s, high: 2000/s, settle: 2s, probe: 4s, tolerance: 2% }} }}\n\
          \x20     objective: [ \"rate >= 99% of intended\", \"p99 < 100ms\", \"error_rate < 0.1%\" ]\n"
     )
 }
