@@ -328,6 +328,7 @@ impl RequestCode {
                 let name = self.extracted_names.get(usize::from(slot)).map_or("?", String::as_str);
                 format!("`{name}` has not been extracted")
             }
+            Unfilled::Hole(hole) => format!("nothing belongs to the hole {hole} of the message"),
             Unfilled::Unfit => "a value is not fit for a header: it holds a control character".into(),
         })
     }

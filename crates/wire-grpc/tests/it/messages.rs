@@ -1,6 +1,6 @@
 //! Single messages, good and bad.
 
-use peakdrill_wire_grpc::{MethodError, Schema};
+use peakdrill_wire_grpc::{MethodError, Part, Schema};
 use serde_json::json;
 
 use crate::types::{descriptor_set, fill, method, parts, written};
@@ -146,6 +146,29 @@ fn marks_of_holes_cannot_be_forged() {
     let text = text.replacen("<0>", "(0)", 1);
     let json = written(UNARY, &text, &["v"]).unwrap();
     assert_eq!(json, json!({"text": "\u{e000}(0)\u{e000}", "one": "\u{e001}v"}));
+}
+
+#[test]
+fn text_beside_a_hole_is_never_taken_for_one() {
+    let cases = [
+        (r#"{"text":"<0><3"}"#, "v<3"),
+        (r#"{"text":"<1<0>"}"#, "<1v"),
+        (r#"{"text":"1<0>2<0>3"}"#, "1v2w3"),
+        (r#"{"text":"<0><0>"}"#, "vw"),
+    ];
+    for (text, expected) in cases {
+        let mut pieces = Vec::new();
+        for (at, piece) in text.split("<0>").enumerate() {
+            pieces.extend((at > 0).then_some(Part::Hole));
+            pieces.push(Part::Literal(piece));
+        }
+        let template = method(UNARY).request(&pieces).unwrap();
+        let (mut body, mut json) = (Vec::new(), Vec::new());
+        template.render_frame(&mut fill(&["v", "w"]), &mut body).unwrap();
+        method(UNARY).answer_json(&body, &mut json).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(json["text"], expected, "{text}");
+    }
 }
 
 #[test]
