@@ -1,5 +1,7 @@
 //! Why the engine does not start.
 
+use crate::secrets::Secrets;
+
 /// Why the engine, or a probe, does not start. Nothing has been sent then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,5 +60,13 @@ pub enum StartError {
 impl StartError {
     pub(crate) fn os(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Os { what, source }
+    }
+
+    /// Without the secrets that what was compiled holds: an error may show a piece of it.
+    pub(crate) fn hide(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Plan(text) => Self::Plan(secrets.hide(text)),
+            other => other,
+        }
     }
 }

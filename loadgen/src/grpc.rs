@@ -108,4 +108,4 @@ pub(crate) fn read(method: &Method, answer: &Answer, called: Called, wanted: boo
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

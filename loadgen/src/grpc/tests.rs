@@ -15,7 +15,7 @@ use crate::template::{Lets, Names, Values};
 
 /// `service test.Echo { rpc Call(M) returns (M); rpc Many(M) returns (stream M); }` with
 /// `message M { int64 id = 1; string text = 2; }`, as a compiler writes it.
-fn descriptors() -> Vec<u8> {
+pub(crate) fn descriptors() -> Vec<u8> {
     let bytes = |field: u8, content: &[u8]| {
         let (low, high) = (content.len() as u8 & 0x7f, (content.len() >> 7) as u8);
         let length = if high > 0 { vec![low | 0x80, high] } else { vec![low] };

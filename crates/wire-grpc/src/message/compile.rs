@@ -13,7 +13,8 @@ const PROBLEMS_MAX: usize = 50;
 pub(crate) fn compile(of: &MessageDescriptor, parts: &[Part<'_>]) -> Result<Template, Vec<Problem>> {
     let Some(mark) = mark(parts) else {
         let message = "the message has every private character of Unicode: none is left to mark holes with";
-        let problem = Problem { path: Vec::new(), at_key: false, message: message.to_owned(), known: Vec::new() };
+        let problem =
+            Problem { path: Vec::new(), at_key: false, message: message.to_owned(), known: Vec::new() };
         return Err(vec![problem]);
     };
     let mut text = String::new();
