@@ -2,7 +2,7 @@
 
 use crate::secrets::Secrets;
 
-/// Why the engine, or a probe, does not start. Nothing has been sent then.
+/// Why the engine, or a probe, does not start. Nothing has been sent then, but questions for message types.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -40,6 +40,16 @@ pub enum StartError {
         target: String,
         /// What is wrong.
         because: String,
+    },
+    /// The isolation layer refused the question for message types.
+    #[error(
+        "target `{target}`: asked for its message types by reflection, the isolation layer refused: {why}"
+    )]
+    Isolation {
+        /// Its name.
+        target: String,
+        /// The code of the refusal.
+        why: String,
     },
     /// The start time was over before everything was ready.
     #[error("not ready until {late_ms} ms after the start time: start later")]

@@ -12,8 +12,8 @@ use crate::answer::Answer;
 use crate::error::StartError;
 use crate::extract::{Called, Fault};
 pub(crate) use message::Message;
-pub use reflect::REFLECTION_TIMEOUT_MS;
-pub(crate) use reflect::ask;
+pub(crate) use reflect::schemas;
+pub use reflect::{Asked, REFLECTION_TIMEOUT_MS, Types, types};
 
 /// Message types per target, where they are known.
 pub(crate) type Schemas = Vec<Option<Schema>>;

@@ -18,7 +18,7 @@ use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
-use crate::grpc::{self, Schemas};
+use crate::grpc::{self, Schemas, Types};
 use crate::json::Found;
 use crate::message::Message;
 use crate::program::{Op, Program, Scratch, Unwritten, Written};
@@ -43,6 +43,9 @@ pub struct ProbeOptions {
     pub index: u64,
     /// Values of the secrets that requests carry.
     pub secrets: Secrets,
+    /// The message types of this plan's targets, from [`types`](crate::types); without them servers that have to tell
+    /// theirs are asked first.
+    pub types: Option<Types>,
 }
 
 /// What became of one request of a probe.
@@ -77,15 +80,14 @@ pub fn probe(
     tagging: &Tagging,
     options: &ProbeOptions,
 ) -> Result<Vec<ProbeOutcome>, StartError> {
+    let known = options.types.as_ref();
+    let schemas = grpc::schemas(known, plan, &options.run, tagging, &Resolver::default())?;
     let run = || -> Result<Vec<ProbeOutcome>, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(StartError::os("a runtime"))?;
-        runtime.block_on(async {
-            let schemas = grpc::ask(plan, &options.run, tagging, &Resolver::default()).await?;
-            Probe::new(plan, journey, tagging, options, schemas)?.run().await
-        })
+        runtime.block_on(async { Probe::new(plan, journey, tagging, options, schemas)?.run().await })
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("pd-probe".into()).spawn_scoped(scope, run);

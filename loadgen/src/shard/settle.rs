@@ -19,7 +19,7 @@ use crate::program::{Program, WsCode};
 use crate::recorder::{End, Place};
 use crate::sample;
 use crate::session::{Current, Session};
-use crate::tagging::REFUSED_HEADER;
+use crate::tagging::refusal;
 
 /// What is said of a request that no connection was free for.
 const ALL_BUSY: &str = "all connections were busy for as long as opening one may take";
@@ -294,9 +294,8 @@ pub(crate) fn judge<'p>(
     found: &mut Found,
     now_unix_s: i64,
 ) -> Result<Verdict<'p>, Fault> {
-    if let Some(why) = answer.heads().get(REFUSED_HEADER) {
-        let detail = String::from_utf8_lossy(why).into_owned();
-        return Err(Fault { class: ErrorClass::IsolationRefused, detail });
+    if let Some(refused) = refusal(answer.heads()) {
+        return Err(refused);
     }
     let Some(code) = program.requests.get(current.request) else {
         return Ok(Verdict::default());
