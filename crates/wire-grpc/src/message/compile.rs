@@ -269,7 +269,6 @@ impl Writer {
         }
         match json {
             Json::String(text) => self.text(name, scalar, tag, implicit, text),
-            Json::Number(number) => self.text(name, scalar, tag, implicit, &whole(number, scalar)),
             other => self.text(name, scalar, tag, implicit, &other.to_string()),
         }
     }
@@ -326,17 +325,6 @@ fn is_null_a_value(field: &FieldDescriptor) -> bool {
         Kind::Message(of) => of.full_name() == "google.protobuf.Value",
         Kind::Enum(of) => of.full_name() == "google.protobuf.NullValue",
         _ => false,
-    }
-}
-
-/// A number's text: of `1e3` for a whole number, `1000`.
-fn whole(number: &serde_json::Number, scalar: &Scalar) -> String {
-    let float = matches!(scalar, Scalar::Float | Scalar::Double);
-    match number.as_f64() {
-        Some(value) if number.is_f64() && !float && value.fract() == 0.0 && value.abs() < 1e18 => {
-            format!("{value:.0}")
-        }
-        _ => number.to_string(),
     }
 }
 

@@ -51,6 +51,16 @@ fn values_of_every_kind_come_from_holes() {
 }
 
 #[test]
+fn whole_numbers_and_numbers_that_are_none_may_be_written_in_other_ways() {
+    let text = r#"{"i32":"<0>","u64":"<1>","sf64":1e3,"colour":"<2>","real":"<3>","wide":"-Infinity"}"#;
+    let expected = json!({
+        "i32": 10, "u64": "18446744073709551615", "sf64": "1000", "colour": "RED", "real": "NaN", "wide": "-Infinity",
+    });
+    let values = ["10.00", "18446744073709551615.0", "1e0", "NaN"];
+    assert_eq!(written(UNARY, text, &values).unwrap(), expected);
+}
+
+#[test]
 fn a_message_inside_of_messages_may_have_any_length() {
     let long = "x".repeat(300);
     let text = r#"{"below":{"below":{"text":"<0>","words":["<0>"]}}}"#;
@@ -135,6 +145,8 @@ fn what_does_not_fit_is_told_with_its_place() {
 fn a_value_that_does_not_fit_is_told_when_it_comes() {
     let one = |text: &str, value: &str| written(UNARY, text, &[value]).unwrap_err();
     assert_eq!(one(r#"{"i32":"<0>"}"#, "1.5"), "all.v1.All.i32 is not a whole number of 32 bits");
+    assert_eq!(one(r#"{"real":"<0>"}"#, "1e39"), "all.v1.All.real is not a number");
+    assert_eq!(one(r#"{"wide":"<0>"}"#, "1e400"), "all.v1.All.wide is not a number");
     assert_eq!(one(r#"{"colour":"<0>"}"#, "GREEN"), "all.v1.All.colour is not a name or number of the enum");
     assert_eq!(one(r#"{"at":"<0>"}"#, "noon"), "all.v1.All.at is not a time such as 2026-11-11T00:00:00Z");
     assert_eq!(written(UNARY, r#"{"text":"<0>"}"#, &[]).unwrap_err(), "no value for 0");
