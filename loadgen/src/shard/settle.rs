@@ -312,13 +312,13 @@ pub(crate) fn judge<'p>(
         taken.map_err(|TooMuch(detail)| Fault { class: ErrorClass::ExtractFailed, detail })?;
     }
     let mut reply =
-        Reply { status: answer.status, heads: answer.heads(), body: answer.content(), called: None };
+        Reply { status: answer.status, heads: answer.heads(), body: answer.content(), ..Reply::default() };
     let Some(method) = &code.grpc else {
         return code.reader.read(&reply, &mut session.memory.kept, found);
     };
     let called = grpc::called(answer)?;
-    let json = grpc::read(method, answer, called, code.reader.needs_body())?;
-    (reply.called, reply.body) = (Some(called), &json);
+    let messages = grpc::read(method, answer, called, code.reader.needs_body())?;
+    (reply.called, reply.body, reply.why_no_json) = (Some(called), &messages.json, &messages.why_none);
     code.reader.read(&reply, &mut session.memory.kept, found).map_err(|fault| match fault.class {
         ErrorClass::Grpc(status) => Fault { detail: grpc::status_text(answer, status), ..fault },
         _ => fault,

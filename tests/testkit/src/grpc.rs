@@ -392,6 +392,8 @@ fn odd(path: &str) -> http::Response<Body> {
         "/all.v1.Odd/Cut" => (b"\0\0\0\0\x05\x08", ok),
         "/all.v1.Odd/Compressed" => (b"\x01\0\0\0\0", ok),
         "/all.v1.Odd/Undecodable" => (b"\0\0\0\0\x01\x08", ok),
+        // An `Any` of a type that nobody knows, which is well-formed.
+        "/all.v1.Odd/Strange" => (b"\0\0\0\0\x0c\xf2\x03\x09\x0a\x07x/no.No", ok),
         "/all.v1.Odd/Twice" => (b"\0\0\0\0\0\0\0\0\0\0", ok),
         "/all.v1.Odd/Refused" => (b"\0\0\0\0\0", Some(("x-peakdrill-refused", "no rule"))),
         _ => {

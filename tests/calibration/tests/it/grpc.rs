@@ -226,6 +226,24 @@ fn answers_that_are_none_have_classes_of_their_own() {
 }
 
 #[test]
+fn an_answer_that_has_no_json_fails_only_where_json_is_needed() {
+    let server = Server::start(Reflection::None).unwrap();
+    let strange = call(0, "all.v1.Odd/Strange", vec![text("{}")]);
+    let given = Check::JsonText { path: "$.text".into(), test: TextTest::Is("x".into()) };
+    let class = Outcome { name: "given".into(), when: given.clone() };
+    let looked = Request { outcomes: vec![class], checks: vec![status(Op::Eq, 0)], ..strange.clone() };
+    let (errors, told) = ends(&server, looked);
+    assert!(errors.is_empty() && told.step(0).outcomes.is_empty(), "{:?}", told.samples.first());
+    let (errors, told) = ends(&server, Request { checks: vec![given], ..strange });
+    assert_eq!(errors, [(ErrorClass::CheckFailed, 20)].into());
+    let detail = &told.samples[0].detail;
+    assert!(
+        detail.starts_with("a `all.v1.All` cannot be written as JSON") && detail.contains("no.No"),
+        "{detail}"
+    );
+}
+
+#[test]
 fn a_limit_is_told_and_kept() {
     let server = Server::start(Reflection::None).unwrap();
     let slow = Request { timeout_ns: Some(100 * MS), ..unary(0, r#"{"text":"wait 3000"}"#) };
