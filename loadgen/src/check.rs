@@ -151,7 +151,7 @@ impl Test {
                     op.text()
                 )
             }
-            _ if self.is_of_json() && of.json.is_none() => "the body is not JSON".to_owned(),
+            _ if self.is_of_json() && of.json.is_none() => of.why_no_json().to_owned(),
             Self::Json { path, op, value } => at(*path, format!("is not {} {value}", op.text())),
             Self::JsonIn { path, values } => at(*path, format!("is not in {}", Value::from(values.clone()))),
             Self::JsonText { path, test: Text::Absent } => at(*path, Text::Absent.why_not()),
@@ -172,6 +172,11 @@ impl<'a> Subject<'a> {
     /// A number of a gRPC call, for a person.
     fn called(&self, of: impl Fn(Called) -> u64) -> String {
         self.reply.called.map_or_else(|| "not known".to_owned(), |called| of(called).to_string())
+    }
+
+    /// Why there is no JSON, for a person.
+    pub(crate) fn why_no_json(&self) -> &'a str {
+        Some(self.reply.why_no_json).filter(|why| !why.is_empty()).unwrap_or("the body is not JSON")
     }
 
     fn seen(&self, path: usize) -> Option<(&'a Found, &'a Seen)> {

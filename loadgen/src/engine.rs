@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use peakdrill_drill_model::plan::{FeederOrder, MessageTypes, OnExhausted, Plan, Target};
+use peakdrill_drill_model::plan::{FeederOrder, OnExhausted, Plan, Target};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::timeline::{Change, Timeline};
 use peakdrill_sockets::Sockets;
@@ -22,7 +22,7 @@ use crate::control::{CHANGES_MAX, Control};
 use crate::dial::{Dialer, Resolver, Route};
 use crate::draw::chain;
 use crate::error::StartError;
-use crate::grpc::{self, Schemas};
+use crate::grpc::{self, Types};
 use crate::program::Program;
 use crate::secrets::Secrets;
 use crate::shard::{Parts, Shard, ShardReport};
@@ -72,6 +72,9 @@ pub struct Config {
     pub secrets: Secrets,
     /// Turns names of targets into addresses.
     pub resolver: Resolver,
+    /// The message types of this plan's targets, from [`types`](crate::types); without them servers that have to tell
+    /// theirs are asked at the start.
+    pub types: Option<Types>,
 }
 
 impl Config {
@@ -80,7 +83,7 @@ impl Config {
     pub fn new(plan: Arc<Plan>, run: &str, clock: OsClock, start_at: MonoNs) -> Self {
         let (run, tagging, transport) = (run.to_owned(), Tagging::Plain, Transport::Auto);
         let (secrets, resolver) = (Secrets::default(), Resolver::default());
-        Self { plan, run, shards: 1, clock, start_at, tagging, transport, secrets, resolver }
+        Self { plan, run, shards: 1, clock, start_at, tagging, transport, secrets, resolver, types: None }
     }
 }
 
@@ -277,7 +280,8 @@ fn first_error(engine: &mut Engine) -> StartError {
 fn prepare(config: Config) -> Result<Launch, StartError> {
     let plan = &config.plan;
     check(plan)?;
-    let schemas = schemas(&config)?;
+    let Config { run, tagging, resolver, types, .. } = &config;
+    let schemas = grpc::schemas(types.as_ref(), plan, run, tagging, resolver)?;
     let program = Arc::new(Program::compile(plan, &config.run, &config.secrets, schemas)?);
     let connectors = plan.targets.iter().zip(&program.addresses);
     let connectors = connectors.map(|(target, address)| address.tls.then(|| crate::tls::connector(target)));
@@ -304,24 +308,6 @@ fn routes(config: &Config, program: &Program) -> Result<Vec<Arc<Route>>, StartEr
     targets
         .map(|(target, address)| Route::new(target, address, config.resolver.clone(), config.clock))
         .collect()
-}
-
-/// The message types of all targets. Servers that have to tell theirs are asked from a thread of its own: this may be
-/// called inside of a runtime.
-fn schemas(config: &Config) -> Result<Schemas, StartError> {
-    if !config.plan.targets.iter().any(|target| target.types == Some(MessageTypes::Reflection)) {
-        return grpc::of_files(&config.plan);
-    }
-    let ask = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(StartError::os("a runtime"))?;
-        runtime.block_on(grpc::ask(&config.plan, &config.run, &config.tagging, &config.resolver))
-    };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("pd-types".into()).spawn_scoped(scope, ask);
-        let thread = thread.map_err(StartError::os("a thread"))?;
-        thread.join().unwrap_or_else(|_| Err(StartError::Plan("asking for message types broke down".into())))
-    })
 }
 
 fn check(plan: &Plan) -> Result<(), StartError> {

@@ -1,6 +1,8 @@
 //! Why the engine does not start.
 
-/// Why the engine, or a probe, does not start. Nothing has been sent then.
+use crate::secrets::Secrets;
+
+/// Why the engine, or a probe, does not start. Nothing has been sent then, but questions for message types.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -39,6 +41,16 @@ pub enum StartError {
         /// What is wrong.
         because: String,
     },
+    /// The isolation layer refused the question for message types.
+    #[error(
+        "target `{target}`: asked for its message types by reflection, the isolation layer refused: {why}"
+    )]
+    Isolation {
+        /// Its name.
+        target: String,
+        /// The code of the refusal.
+        why: String,
+    },
     /// The start time was over before everything was ready.
     #[error("not ready until {late_ms} ms after the start time: start later")]
     Late {
@@ -58,5 +70,13 @@ pub enum StartError {
 impl StartError {
     pub(crate) fn os(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Os { what, source }
+    }
+
+    /// Without the secrets that what was compiled holds: an error may show a piece of it.
+    pub(crate) fn hide(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Plan(text) => Self::Plan(secrets.hide(text)),
+            other => other,
+        }
     }
 }

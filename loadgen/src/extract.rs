@@ -37,7 +37,7 @@ enum Whence {
 }
 
 /// An answer, as far as a step may ask for it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
     pub(crate) heads: Heads<'a>,
@@ -45,6 +45,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) body: &'a [u8],
     /// What came of a gRPC call.
     pub(crate) called: Option<Called>,
+    /// Why its messages have no JSON; empty where nothing is known of that.
+    pub(crate) why_no_json: &'a str,
 }
 
 /// What came of a gRPC call.
@@ -187,7 +189,7 @@ impl Reader {
 
     fn nothing(&self, extract: &Extract, of: &Subject<'_>) -> String {
         match &extract.from {
-            Whence::Json(_) if of.json.is_none() => "the body is not JSON".to_owned(),
+            Whence::Json(_) if of.json.is_none() => of.why_no_json().to_owned(),
             Whence::Json(path) => format!("nothing at {}", self.paths.text(*path)),
             Whence::Regex(regex) => format!("the body does not match /{regex}/"),
             Whence::Header(name) => format!("there is no header {name}"),

@@ -6,14 +6,14 @@ mod reflect;
 use peakdrill_drill_model::grpc::name_of;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{MessageTypes, Plan};
-use peakdrill_wire_grpc::{FrameError, Method, Schema, message_text, of_http_status};
+use peakdrill_wire_grpc::{FrameError, Method, Schema, Undecodable, message_text, of_http_status};
 
 use crate::answer::Answer;
 use crate::error::StartError;
 use crate::extract::{Called, Fault};
 pub(crate) use message::Message;
-pub use reflect::REFLECTION_TIMEOUT_MS;
-pub(crate) use reflect::ask;
+pub(crate) use reflect::schemas;
+pub use reflect::{Asked, REFLECTION_TIMEOUT_MS, Types, types};
 
 /// Message types per target, where they are known.
 pub(crate) type Schemas = Vec<Option<Schema>>;
@@ -92,20 +92,51 @@ pub(crate) fn status_text(answer: &Answer, status: u16) -> String {
     }
 }
 
+/// The messages of an answer, as far as somebody looks at them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Messages {
+    /// Their JSON.
+    pub(crate) json: Vec<u8>,
+    /// Why there is none; empty where there is, or where nobody looks.
+    pub(crate) why_none: String,
+}
+
 /// The messages of an answer as JSON, where somebody looks at them; else it is only seen how many there are.
-pub(crate) fn read(method: &Method, answer: &Answer, called: Called, wanted: bool) -> Result<Vec<u8>, Fault> {
-    let mut json = Vec::new();
-    if called.status != 0 {
-        return Ok(json);
+pub(crate) fn read(
+    method: &Method,
+    answer: &Answer,
+    called: Called,
+    wanted: bool,
+) -> Result<Messages, Fault> {
+    let Called { status, messages: count } = called;
+    let mut messages = Messages::default();
+    if status != 0 {
+        if wanted {
+            let none = if count == 0 { "has no message" } else { "its messages are not looked at" };
+            messages.why_none = format!("the call ended with {} and {none}", status_text(answer, status));
+        }
+        return Ok(messages);
     }
-    let malformed = |detail| Fault { class: ErrorClass::GrpcMalformed, detail };
-    if wanted {
-        method.answer_json(answer.content(), &mut json).map_err(|error| malformed(error.to_string()))?;
-    } else if !method.is_server_streaming() && called.messages != 1 {
-        return Err(malformed(format!("a unary call was answered by {} messages", called.messages)));
+    let fault = |class, detail| Fault { class, detail };
+    if !wanted {
+        if !method.is_server_streaming() && count != 1 {
+            let detail = format!("a unary call was answered by {count} messages");
+            return Err(fault(ErrorClass::GrpcMalformed, detail));
+        }
+        return Ok(messages);
     }
-    Ok(json)
+    match method.answer_json(answer.content(), &mut messages.json) {
+        Ok(()) => {}
+        Err(error @ Undecodable::NoJson { .. }) => {
+            messages = Messages { json: Vec::new(), why_none: error.to_string() };
+        }
+        Err(error @ Undecodable::TooLarge) => {
+            return Err(fault(ErrorClass::BodyTooLarge, error.to_string()));
+        }
+        Err(error) => return Err(fault(ErrorClass::GrpcMalformed, error.to_string())),
+    }
+    Ok(messages)
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

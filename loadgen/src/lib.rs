@@ -50,7 +50,7 @@ pub use engine::{
 };
 pub use error::StartError;
 pub use feeder::FEEDER_ROWS_MAX;
-pub use grpc::REFLECTION_TIMEOUT_MS;
+pub use grpc::{Asked, REFLECTION_TIMEOUT_MS, Types, types};
 pub use kept::EXTRACTED_MAX_BYTES;
 pub use pacer::{ECONOMY_QUANTUM_NS, LEAD_MAX_NS, POLLING_MAX_SHARE, ROOM_SHARE};
 pub use probe::{ProbeOptions, ProbeOutcome, probe};

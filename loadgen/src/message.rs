@@ -5,7 +5,6 @@ use std::sync::Arc;
 use peakdrill_drill_model::plan::{Receive, Until as Wanted};
 use peakdrill_wire_ws::Kind;
 
-use crate::answer::Heads;
 use crate::check::{Subject, Test, is_said_by};
 use crate::driver::{ExchangeId, Owner};
 use crate::error::StartError;
@@ -67,7 +66,7 @@ impl Until {
         let json = !self.paths.is_empty() && self.paths.find(payload, &mut found).is_ok();
         match &self.rule {
             Rule::Test(test) => {
-                let reply = Reply { status: 0, heads: Heads::default(), body: payload, called: None };
+                let reply = Reply { body: payload, ..Reply::default() };
                 test.holds(&Subject { reply: &reply, json: json.then_some(&found) })
             }
             Rule::Same(path) => {

@@ -18,7 +18,7 @@ use crate::driver::{Completion, Driver as _, ExchangeId, Submission};
 use crate::engine::os_random;
 use crate::error::StartError;
 use crate::extract::Fault;
-use crate::grpc::{self, Schemas};
+use crate::grpc::{self, Schemas, Types};
 use crate::json::Found;
 use crate::message::Message;
 use crate::program::{Op, Program, Scratch, Unwritten, Written};
@@ -43,6 +43,9 @@ pub struct ProbeOptions {
     pub index: u64,
     /// Values of the secrets that requests carry.
     pub secrets: Secrets,
+    /// The message types of this plan's targets, from [`types`](crate::types); without them servers that have to tell
+    /// theirs are asked first.
+    pub types: Option<Types>,
 }
 
 /// What became of one request of a probe.
@@ -77,15 +80,14 @@ pub fn probe(
     tagging: &Tagging,
     options: &ProbeOptions,
 ) -> Result<Vec<ProbeOutcome>, StartError> {
+    let known = options.types.as_ref();
+    let schemas = grpc::schemas(known, plan, &options.run, tagging, &Resolver::default())?;
     let run = || -> Result<Vec<ProbeOutcome>, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(StartError::os("a runtime"))?;
-        runtime.block_on(async {
-            let schemas = grpc::ask(plan, &options.run, tagging, &Resolver::default()).await?;
-            Probe::new(plan, journey, tagging, options, schemas)?.run().await
-        })
+        runtime.block_on(async { Probe::new(plan, journey, tagging, options, schemas)?.run().await })
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("pd-probe".into()).spawn_scoped(scope, run);
@@ -192,7 +194,7 @@ impl<'a> Probe<'a> {
         let begun = self.clock.mono();
         let (job, ids) = match self.prepare(index, id, begun) {
             Ok(prepared) => prepared,
-            Err(fault) => return Some(outcome(step, Ids { trace: 0, span: 0 }, &fault)),
+            Err(fault) => return Some(self.unanswered(step, Ids { trace: 0, span: 0 }, &fault)),
         };
         let result = match tokio::time::timeout(limit, exchange(&mut self.driver, id, job)).await {
             Ok(result) => result,
@@ -204,7 +206,7 @@ impl<'a> Probe<'a> {
         let elapsed_ns = self.clock.mono().since(begun);
         let answer = match result {
             Ok(answer) => answer,
-            Err(fault) => return Some(ProbeOutcome { elapsed_ns, ..outcome(step, ids, &fault) }),
+            Err(fault) => return Some(ProbeOutcome { elapsed_ns, ..self.unanswered(step, ids, &fault) }),
         };
         let current =
             Current { id, request: index, step, ids, intended: begun, submitted: begun, sent: Some(begun) };
@@ -218,13 +220,29 @@ impl<'a> Probe<'a> {
             span: ids.span,
             status: answer.status,
             error: fault.as_ref().map(|fault| fault.class),
-            detail: self
-                .program
-                .secrets
-                .hide(fault.map(|fault| sample::detail(&fault.detail)).unwrap_or_default()),
+            detail: fault.map(|fault| self.detail(&fault)).unwrap_or_default(),
             acked: self.stamper.acked(answer.heads(), ids.trace).filter(|_| ids.trace != 0),
             elapsed_ns,
         })
+    }
+
+    /// What is told of a fault. Also one without an answer may hold what was to be sent.
+    fn detail(&self, fault: &Fault) -> String {
+        self.program.secrets.hide(sample::detail(&fault.detail))
+    }
+
+    /// A request without an answer.
+    fn unanswered(&self, step: StepId, ids: Ids, fault: &Fault) -> ProbeOutcome {
+        ProbeOutcome {
+            step,
+            trace: ids.trace,
+            span: ids.span,
+            status: 0,
+            error: Some(fault.class),
+            detail: self.detail(fault),
+            acked: None,
+            elapsed_ns: 0,
+        }
     }
 
     fn prepare(&mut self, index: usize, id: ExchangeId, now: MonoNs) -> Result<(Job, Ids), Fault> {
@@ -316,18 +334,4 @@ pub(crate) async fn exchange(driver: &mut Connections, id: ExchangeId, job: Job)
 pub(crate) enum Job {
     Request(Submission),
     Message(Message),
-}
-
-/// A request without an answer.
-fn outcome(step: StepId, ids: Ids, fault: &Fault) -> ProbeOutcome {
-    ProbeOutcome {
-        step,
-        trace: ids.trace,
-        span: ids.span,
-        status: 0,
-        error: Some(fault.class),
-        detail: sample::detail(&fault.detail),
-        acked: None,
-        elapsed_ns: 0,
-    }
 }

@@ -100,7 +100,8 @@ impl Program {
             mixes: mixes(plan)?,
         };
         for journey in &plan.journeys {
-            let code = program.compile_journey(plan, journey, run, secrets)?;
+            let code = program.compile_journey(plan, journey, run, secrets);
+            let code = code.map_err(|error| error.hide(secrets))?;
             program.journeys.push(code);
         }
         Ok(program)

@@ -5,17 +5,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::header::HeaderName;
+use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_shadow_tag::{MarkKey, Token, TraceId, ack, baggage};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::answer::Heads;
 use crate::error::StartError;
+use crate::extract::Fault;
 use crate::form::Form;
 use crate::template::hex;
 
 /// The response header by which the isolation layer says that it refused an operation.
 pub const REFUSED_HEADER: &str = "x-peakdrill-refused";
+
+/// That the isolation layer refused, whatever else the answer says.
+pub(crate) fn refusal(answer: Heads<'_>) -> Option<Fault> {
+    let detail = String::from_utf8_lossy(answer.get(REFUSED_HEADER)?).into_owned();
+    Some(Fault { class: ErrorClass::IsolationRefused, detail })
+}
 
 /// How requests are tagged.
 #[derive(Debug, Clone)]

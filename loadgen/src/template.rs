@@ -149,6 +149,8 @@ pub(crate) enum Unfilled {
     Missing(u16),
     /// A value is not fit for a header field.
     Unfit,
+    /// A message has a hole that nothing belongs to.
+    Hole(usize),
 }
 
 /// Length of a UUID in text form.

@@ -7,7 +7,7 @@ mod reflection;
 mod schema;
 mod status;
 
-pub use answer::Undecodable;
+pub use answer::{ANSWER_JSON_MAX_BYTES, Undecodable};
 pub use frames::{FRAME_HEAD_BYTES, FrameError, Frames, MESSAGE_MAX_BYTES, put_frame};
 pub use message::{DEPTH_MAX, Part, Problem, Template, Unrendered};
 pub use reflection::{

@@ -15,7 +15,7 @@ fn read_by(request: &Request, status: u16, body: &str) -> Read {
     let (mut kept, mut found) = (Kept::default(), Found::default());
     kept.reset(names.extracted.len());
     let heads = Heads { fields: Fields::new(HEAD), ..Heads::default() };
-    let reply = Reply { status, heads, body: body.as_bytes(), called: None };
+    let reply = Reply { status, heads, body: body.as_bytes(), ..Reply::default() };
     let verdict = reader.read(&reply, &mut kept, &mut found).map_err(|fault| {
         assert!(!fault.detail.is_empty());
         fault.class

@@ -49,7 +49,7 @@ impl Message {
     pub(crate) fn render(&self, values: &Values<'_>, out: &mut Vec<u8>) -> Result<(), Unrendered<Unfilled>> {
         let mut fill = |hole: usize, out: &mut Vec<u8>| match self.holes.get(hole) {
             Some(text) => text.render(values, out),
-            None => Ok(()),
+            None => Err(Unfilled::Hole(hole)),
         };
         self.template.render_frame(&mut fill, out)
     }

@@ -8,6 +8,7 @@ use peakdrill_drill_model::plan::{MessageTypes, Node, Plan, Request, Template};
 use peakdrill_sockets::{Kind, Sockets};
 use peakdrill_timebase::{Clock as _, OsClock};
 use peakdrill_wire_grpc::{Collector, Schema, Wanted, reflection_body};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Schemas, called, of_files, status_text};
 use crate::connections::Connections;
@@ -20,25 +21,69 @@ use crate::extract::Fault;
 use crate::kept::Kept;
 use crate::probe::{Job, exchange, single};
 use crate::program::{RequestCode, Scratch, Unwritten, Written};
-use crate::tagging::{Stamper, Tagging};
+use crate::tagging::{Stamper, Tagging, refusal};
 use crate::target::Address;
 use crate::template::{Lets, Names, Values};
 
-/// How long a server may take for each answer about its types, in milliseconds.
+/// How long it may take to ask all servers for their message types, in milliseconds.
 pub const REFLECTION_TIMEOUT_MS: u64 = 10_000;
 
 /// The service, and its name before it was final.
 const SERVICES: [&str; 2] =
     ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
-/// The message types of all targets: those that the plan carries, and those that servers are asked for. Nothing is asked
-/// when the plan needs no server to tell.
-pub(crate) async fn ask(
+/// The message types of a plan's targets, to be handed to all that runs this plan, so that no server is asked twice.
+#[derive(Debug, Clone)]
+pub struct Types(Schemas);
+
+/// What came of asking for message types.
+#[derive(Debug)]
+pub struct Asked {
+    /// The message types, or why they are not known: after an error nothing more was sent.
+    pub types: Result<Types, StartError>,
+    /// Requests that were sent to ask.
+    pub sent: u64,
+}
+
+/// The message types of all targets: those that the plan carries, and those that servers are asked for, tagged as any
+/// request. Nothing is asked when the plan needs no server to tell. Blocks; it runs on a thread of its own.
+pub fn types(plan: &Plan, run: &str, tagging: &Tagging, resolver: &Resolver) -> Asked {
+    let mut sent = 0;
+    if !plan.targets.iter().any(|target| target.types == Some(MessageTypes::Reflection)) {
+        return Asked { types: of_files(plan).map(Types), sent };
+    }
+    let asking = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(StartError::os("a runtime"))?.block_on(ask(plan, run, tagging, resolver, &mut sent))
+    };
+    let types = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("pd-types".into()).spawn_scoped(scope, asking);
+        let thread = thread.map_err(StartError::os("a thread"))?;
+        thread.join().unwrap_or_else(|_| Err(StartError::Plan("asking for message types broke down".into())))
+    });
+    Asked { types: types.map(Types), sent }
+}
+
+/// The message types that are known, or else what servers tell.
+pub(crate) fn schemas(
+    known: Option<&Types>,
     plan: &Plan,
     run: &str,
     tagging: &Tagging,
     resolver: &Resolver,
 ) -> Result<Schemas, StartError> {
+    let types = known.cloned().map_or_else(|| types(plan, run, tagging, resolver).types, Ok);
+    types.map(|Types(schemas)| schemas)
+}
+
+async fn ask(
+    plan: &Plan,
+    run: &str,
+    tagging: &Tagging,
+    resolver: &Resolver,
+    sent: &mut u64,
+) -> Result<Schemas, StartError> {
+    let deadline = Instant::now() + Duration::from_millis(REFLECTION_TIMEOUT_MS);
     let mut schemas = of_files(plan)?;
     for (at, (target, slot)) in plan.targets.iter().zip(&mut schemas).enumerate() {
         if target.types != Some(MessageTypes::Reflection) {
@@ -48,9 +93,10 @@ pub(crate) async fn ask(
         if services.is_empty() {
             continue;
         }
-        let wrong = |because: String| StartError::Types { target: target.name.clone(), because };
-        let mut asker = Asker::new(plan, at, (run, tagging), resolver.clone())?;
-        *slot = Some(asker.collect(services).await.map_err(wrong)?);
+        let mut asker = Asker::new(plan, at, (run, tagging), resolver.clone(), deadline)?;
+        let told = asker.collect(services).await;
+        *sent += u64::from(asker.seq);
+        *slot = Some(told?);
     }
     Ok(schemas)
 }
@@ -69,11 +115,16 @@ fn services(plan: &Plan, target: usize) -> BTreeSet<String> {
 
 /// One connection to a server that is asked.
 struct Asker {
+    /// The target's name.
+    target: String,
+    /// When it must have told all.
+    deadline: Instant,
     clock: OsClock,
     driver: Connections,
     stamper: Stamper,
     /// A request to each of [`SERVICES`].
     codes: Vec<RequestCode>,
+    /// Calls so far.
     seq: u32,
 }
 
@@ -83,6 +134,7 @@ impl Asker {
         at: usize,
         (run, tagging): (&str, &Tagging),
         resolver: Resolver,
+        deadline: Instant,
     ) -> Result<Self, StartError> {
         let addresses = plan.targets.iter().map(Address::parse).collect::<Result<Vec<_>, _>>()?;
         let (Some(target), Some(address)) = (plan.targets.get(at), addresses.get(at)) else {
@@ -104,26 +156,40 @@ impl Asker {
             RequestCode::compile(plan, &request, (&addresses, None), run, &mut Names::default())
         };
         let codes = SERVICES.iter().map(code).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { clock, driver, stamper: Stamper::new(tagging, run, os_random()?)?, codes, seq: 0 })
+        let (target, stamper) = (target.name.clone(), Stamper::new(tagging, run, os_random()?)?);
+        Ok(Self { target, deadline, clock, driver, stamper, codes, seq: 0 })
     }
 
     /// Asks until everything is there; a server that does not know the service is asked by its older name.
-    async fn collect(&mut self, services: BTreeSet<String>) -> Result<Schema, String> {
+    async fn collect(&mut self, services: BTreeSet<String>) -> Result<Schema, StartError> {
         let mut collector = Collector::new(services);
         loop {
             let wanted = collector.wanted();
             if wanted.is_empty() {
-                return collector.finish().map_err(|error| error.to_string());
+                return collector.finish().map_err(|error| self.untold(error.to_string()));
             }
             let body = match self.call(&wanted).await {
                 Err(fault) if fault.class == ErrorClass::Grpc(UNIMPLEMENTED) && self.codes.len() > 1 => {
                     self.codes.remove(0);
                     continue;
                 }
-                answer => answer.map_err(|fault| format!("it was asked by reflection: {}", fault.detail))?,
+                answer => answer.map_err(|fault| self.failed(fault))?,
             };
-            collector.take(&wanted, &body).map_err(|error| error.to_string())?;
+            collector.take(&wanted, &body).map_err(|error| self.untold(error.to_string()))?;
         }
+    }
+
+    fn failed(&self, fault: Fault) -> StartError {
+        match fault.class {
+            ErrorClass::IsolationRefused => {
+                StartError::Isolation { target: self.target.clone(), why: fault.detail }
+            }
+            _ => self.untold(format!("it was asked by reflection: {}", fault.detail)),
+        }
+    }
+
+    fn untold(&self, because: String) -> StartError {
+        StartError::Types { target: self.target.clone(), because }
     }
 
     async fn call(&mut self, wanted: &[Wanted]) -> Result<Vec<u8>, Fault> {
@@ -165,13 +231,15 @@ impl Asker {
             opening,
             returned: 0,
         };
-        let limit = Duration::from_millis(REFLECTION_TIMEOUT_MS);
-        let answer =
-            tokio::time::timeout(limit, exchange(&mut self.driver, id, Job::Request(submission))).await;
-        let answer = answer.unwrap_or_else(|_| {
+        let exchanged = exchange(&mut self.driver, id, Job::Request(submission));
+        let answer = timeout_at(self.deadline, exchanged).await.unwrap_or_else(|_| {
             self.driver.cancel(id);
-            Err(fault(ErrorClass::Timeout, "no full answer in time".into()))
+            let limit = REFLECTION_TIMEOUT_MS / 1_000;
+            Err(fault(ErrorClass::Timeout, format!("not all was told within {limit} s")))
         })?;
+        if let Some(refused) = refusal(answer.heads()) {
+            return Err(refused);
+        }
         match called(&answer)?.status {
             0 => Ok(answer.content().to_vec()),
             status => Err(fault(ErrorClass::Grpc(status), status_text(&answer, status))),

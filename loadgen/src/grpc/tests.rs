@@ -1,7 +1,7 @@
 use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{Check, Extract, Part, Template};
 use peakdrill_drill_model::plan::{Outcome, Request};
-use peakdrill_wire_grpc::{Frames, put_frame};
+use peakdrill_wire_grpc::{ANSWER_JSON_MAX_BYTES, Frames, put_frame};
 use peakdrill_wire_http1::{Fields, Sink as _};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::template::{Lets, Names, Values};
 
 /// `service test.Echo { rpc Call(M) returns (M); rpc Many(M) returns (stream M); }` with
 /// `message M { int64 id = 1; string text = 2; }`, as a compiler writes it.
-fn descriptors() -> Vec<u8> {
+pub(crate) fn descriptors() -> Vec<u8> {
     let bytes = |field: u8, content: &[u8]| {
         let (low, high) = (content.len() as u8 & 0x7f, (content.len() >> 7) as u8);
         let length = if high > 0 { vec![low | 0x80, high] } else { vec![low] };
@@ -109,8 +109,9 @@ fn a_status_is_told_with_its_text() {
 fn messages_are_decoded_where_somebody_looks() {
     let two = answer(200, "", &framed(&[b"\x08\x05", b""]), OK);
     let of = |name: &str, wanted| read(&method(name), &two, called(&two).unwrap(), wanted);
-    assert_eq!(of("test.Echo/Many", false), Ok(Vec::new()));
-    let list = of("test.Echo/Many", true).unwrap();
+    assert_eq!(of("test.Echo/Many", false), Ok(Messages::default()));
+    let Messages { json: list, why_none } = of("test.Echo/Many", true).unwrap();
+    assert_eq!(why_none, "");
     assert_eq!(list, br#"[{"id":5,"text":""},{"id":0,"text":""}]"#);
     for wanted in [false, true] {
         let fault = of("test.Echo/Call", wanted).unwrap_err();
@@ -122,6 +123,38 @@ fn messages_are_decoded_where_somebody_looks() {
     let broken = answer(200, "", &framed(&[b"\x08"]), OK);
     let fault = read(&method("test.Echo/Call"), &broken, called(&broken).unwrap(), true).unwrap_err();
     assert_eq!(fault.class, ErrorClass::GrpcMalformed);
+    let one = br#"{"id":0,"text":""},"#.len();
+    let many = answer(200, "", &framed(&[b""]).repeat(ANSWER_JSON_MAX_BYTES / one + 1), OK);
+    let fault = read(&method("test.Echo/Many"), &many, called(&many).unwrap(), true).unwrap_err();
+    assert_eq!(fault.class, ErrorClass::BodyTooLarge);
+}
+
+#[test]
+fn a_status_that_is_accepted_has_no_message_to_look_at() {
+    let why = |head: &str, messages| {
+        let answer = answer(200, head, b"", "");
+        let called = Called { status: 5, messages };
+        let read = read(&method("test.Echo/Call"), &answer, called, true).unwrap();
+        let checks = vec![
+            Check::GrpcStatusIn(vec![0, 5]),
+            Check::Json { path: "$.id".into(), op: Op::Eq, value: json!(1) },
+        ];
+        let request = Request { checks, ..Request::default() };
+        let reader = Reader::compile(&request, &mut Names::default()).unwrap();
+        let reply = Reply {
+            status: 200,
+            heads: answer.heads(),
+            body: &read.json,
+            called: Some(called),
+            why_no_json: &read.why_none,
+        };
+        let fault = reader.read(&reply, &mut Kept::default(), &mut Found::default()).unwrap_err();
+        assert_eq!(fault.class, ErrorClass::CheckFailed);
+        fault.detail
+    };
+    let gone = "grpc-status: 5\r\ngrpc-message: gone\r\n";
+    assert_eq!(why(gone, 0), "the call ended with grpc status 5 NOT_FOUND: gone and has no message");
+    assert!(why(gone, 2).ends_with("and its messages are not looked at"));
 }
 
 /// What a step with these checks makes of a call.
@@ -130,7 +163,8 @@ fn judged(request: &Request, called: Called, body: &[u8]) -> Result<(Option<Stri
     let reader = Reader::compile(request, &mut names).unwrap();
     let mut kept = Kept::default();
     kept.reset(names.extracted.len());
-    let reply = Reply { status: 200, heads: Default::default(), body, called: Some(called) };
+    let reply =
+        Reply { status: 200, heads: Default::default(), body, called: Some(called), ..Reply::default() };
     let verdict = reader.read(&reply, &mut kept, &mut Found::default()).map_err(|fault| fault.class);
     verdict.map(|Verdict { outcome, ends }| (outcome.map(str::to_owned), ends))
 }

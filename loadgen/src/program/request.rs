@@ -328,6 +328,7 @@ impl RequestCode {
                 let name = self.extracted_names.get(usize::from(slot)).map_or("?", String::as_str);
                 format!("`{name}` has not been extracted")
             }
+            Unfilled::Hole(hole) => format!("nothing belongs to the hole {hole} of the message"),
             Unfilled::Unfit => "a value is not fit for a header: it holds a control character".into(),
         })
     }
@@ -440,14 +441,12 @@ fn holds_secret(template: &Template) -> bool {
 /// Fields that a request has when its step does not set them.
 fn defaults(plan: &Plan, request: &Request) -> Vec<(HeaderName, HeaderValue)> {
     let agent = HeaderValue::from_static(concat!("peakdrill/", env!("CARGO_PKG_VERSION")));
-    let mut out = vec![(USER_AGENT, agent)];
     if request.grpc.is_none() {
-        out.push((ACCEPT, HeaderValue::from_static("*/*")));
-        return out;
+        return vec![(USER_AGENT, agent), (ACCEPT, HeaderValue::from_static("*/*"))];
     }
     let limit = plan.targets.get(usize::from(request.target)).map_or(0, |target| target.request_timeout_ns);
     let timeout = grpc::timeout_header(request.timeout_ns.unwrap_or(limit));
-    out.push((TE, HeaderValue::from_static("trailers")));
+    let mut out = vec![(USER_AGENT, agent), (TE, HeaderValue::from_static("trailers"))];
     out.push((CONTENT_TYPE, HeaderValue::from_static("application/grpc")));
     out.extend(HeaderValue::from_str(&timeout).map(|value| (HeaderName::from_static("grpc-timeout"), value)));
     out

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
-    Again, Arrivals, Branch, Extract, Guards, Isolation, Journey, Load, Loop, Node, Pacing, Part, Phase,
-    Plan, Protocol, Request, Source, StepInfo, Target, Template,
+    Again, Arrivals, Branch, DescriptorSet, Extract, Guards, Isolation, Journey, Load, Loop, MessageTypes,
+    Node, Pacing, Part, Phase, Plan, Protocol, Request, Source, StepInfo, Target, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 
@@ -360,6 +360,28 @@ fn values_are_computed_before_the_request_is_written() {
     assert_eq!((again.0, again.1), (head, body), "the same of the same journey");
     request.headers = vec![("x".into(), Template(vec![Part::Secret("NONE".into())]))];
     assert!(compile(&plan(vec![Node::Request(Box::new(request))])).is_err());
+}
+
+#[test]
+fn a_secret_is_not_shown_by_what_it_does_not_fit() {
+    let secret = |field: &str| {
+        let parts = vec![
+            Part::Literal(format!("{{\"{field}\":\"a ")),
+            Part::Secret("KEY".into()),
+            Part::Literal("\"}".into()),
+        ];
+        let mut request = get(0, vec![Part::Literal("/test.Echo/Call".into())]);
+        (request.method, request.grpc) = ("POST".into(), Some("test.Echo/Call".into()));
+        request.body = Some(Template(parts));
+        let mut plan = plan(vec![Node::Request(Box::new(request))]);
+        let content = std::sync::Arc::new(crate::grpc::tests::descriptors());
+        plan.targets[0].types =
+            Some(MessageTypes::Files(DescriptorSet { content, ..DescriptorSet::default() }));
+        compile(&plan)
+    };
+    assert!(secret("text").is_ok());
+    let error = secret("id").unwrap_err().to_string();
+    assert!(error.ends_with("takes a whole number of 64 bits, not `a [redacted]`"), "{error}");
 }
 
 #[test]

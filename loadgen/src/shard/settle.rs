@@ -19,7 +19,7 @@ use crate::program::{Program, WsCode};
 use crate::recorder::{End, Place};
 use crate::sample;
 use crate::session::{Current, Session};
-use crate::tagging::REFUSED_HEADER;
+use crate::tagging::refusal;
 
 /// What is said of a request that no connection was free for.
 const ALL_BUSY: &str = "all connections were busy for as long as opening one may take";
@@ -294,9 +294,8 @@ pub(crate) fn judge<'p>(
     found: &mut Found,
     now_unix_s: i64,
 ) -> Result<Verdict<'p>, Fault> {
-    if let Some(why) = answer.heads().get(REFUSED_HEADER) {
-        let detail = String::from_utf8_lossy(why).into_owned();
-        return Err(Fault { class: ErrorClass::IsolationRefused, detail });
+    if let Some(refused) = refusal(answer.heads()) {
+        return Err(refused);
     }
     let Some(code) = program.requests.get(current.request) else {
         return Ok(Verdict::default());
@@ -313,13 +312,13 @@ pub(crate) fn judge<'p>(
         taken.map_err(|TooMuch(detail)| Fault { class: ErrorClass::ExtractFailed, detail })?;
     }
     let mut reply =
-        Reply { status: answer.status, heads: answer.heads(), body: answer.content(), called: None };
+        Reply { status: answer.status, heads: answer.heads(), body: answer.content(), ..Reply::default() };
     let Some(method) = &code.grpc else {
         return code.reader.read(&reply, &mut session.memory.kept, found);
     };
     let called = grpc::called(answer)?;
-    let json = grpc::read(method, answer, called, code.reader.needs_body())?;
-    (reply.called, reply.body) = (Some(called), &json);
+    let messages = grpc::read(method, answer, called, code.reader.needs_body())?;
+    (reply.called, reply.body, reply.why_no_json) = (Some(called), &messages.json, &messages.why_none);
     code.reader.read(&reply, &mut session.memory.kept, found).map_err(|fault| match fault.class {
         ErrorClass::Grpc(status) => Fault { detail: grpc::status_text(answer, status), ..fault },
         _ => fault,

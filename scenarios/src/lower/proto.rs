@@ -41,9 +41,17 @@ pub(super) fn compile(ctx: &Ctx<'_>, node: &Node, place: Span) -> Option<Compile
     let last = items.last()?;
     let (names, sources) = (gathered.names, gathered.sources);
     let name_of = |path: &String| names.get(path).cloned().unwrap_or_else(|| path.clone());
-    let by_name = sources.into_iter().map(|(path, source)| (name_of(&path), source)).collect();
+    let sources = match by_name(sources, name_of) {
+        Ok(sources) => sources,
+        Err([one, other, name]) => {
+            let message = format!("`{one}` and `{other}` are both imported as `{name}`");
+            let help = "protobuf takes these for one file: import each by a name of its own";
+            ctx.push(draft(E0430, last.span, message).help(help));
+            return None;
+        }
+    };
     let mut resolver = ChainFileResolver::new();
-    resolver.add(Sources(by_name));
+    resolver.add(Sources(sources));
     resolver.add(GoogleFileResolver::new());
     let mut compiler = Compiler::with_file_resolver(resolver);
     compiler.include_imports(true);
@@ -64,6 +72,22 @@ pub(super) fn compile(ctx: &Ctx<'_>, node: &Node, place: Span) -> Option<Compile
             None
         }
     }
+}
+
+/// Sources by the names by which they are imported; two files with one name are an error: their paths, and the name.
+fn by_name(
+    sources: BTreeMap<String, String>,
+    name_of: impl Fn(&String) -> String,
+) -> Result<BTreeMap<String, String>, [String; 3]> {
+    let (mut out, mut paths) = (BTreeMap::new(), BTreeMap::new());
+    for (path, source) in sources {
+        let name = name_of(&path);
+        if let Some(one) = paths.insert(name.clone(), path.clone()) {
+            return Err([one, path, name]);
+        }
+        out.insert(name, source);
+    }
+    Ok(out)
 }
 
 /// The compiler's own words begin with file, line and column.

@@ -118,6 +118,11 @@ fn findings_name_the_place_in_a_proto_file_and_what_could_be_meant() {
     assert!(file("syntax").contains("proto/syntax.proto:3:14: expected"), "{}", file("syntax"));
     assert!(file("lost").contains("`proto/lost.proto` imports `nowhere.proto`, which is not there"));
     assert!(file("round").contains("import"), "{}", file("round"));
+    let twice = "base_url: \"grpc://x:1\", proto: [proto/twice/a/asked.proto, proto/twice/b/asked.proto]";
+    let text = shown(twice, "      - grpc: { method: a.B/C }\n");
+    let both =
+        "`proto/twice/a/kinds.proto` and `proto/twice/b/kinds.proto` are both imported as `kinds.proto`";
+    assert!(text.contains("E0430") && text.contains(both), "{text}");
     let call = |step: &str| shown(FILES, step);
     let text = call("      - grpc: { method: risk.v1.Risk/Scor }\n");
     assert!(

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub enum Reflection {
     V1,
     /// `grpc.reflection.v1alpha`.
     V1Alpha,
+    /// `grpc.reflection.v1`, refused so many times by a hop that does not know the run yet. These calls are kept too.
+    Late(usize),
     /// None.
     None,
 }
@@ -145,11 +148,14 @@ async fn serve(
 ) -> Result<(), Failure> {
     let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
     let told = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(&set);
-    let odd = Odd(echo.log.clone());
+    let (odd, log) = (Odd(echo.log.clone()), echo.log.clone());
     let router = tonic::transport::Server::builder().add_service(echo).add_service(odd);
     let router = match reflection {
         Reflection::V1 => router.add_service(told().build_v1()?),
         Reflection::V1Alpha => router.add_service(told().build_v1alpha()?),
+        Reflection::Late(times) => {
+            router.add_service(Late { told: told().build_v1()?, left: Arc::new(times.into()), log })
+        }
         Reflection::None => router,
     };
     // The wait for connections to end would be the clients': they are cut.
@@ -312,6 +318,44 @@ impl Decoder for Plain {
     }
 }
 
+/// A service behind a hop that refuses some requests before it knows the run.
+#[derive(Debug, Clone)]
+struct Late<S> {
+    told: S,
+    left: Arc<AtomicUsize>,
+    log: Log,
+}
+
+impl<S: NamedService> NamedService for Late<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> tower::Service<http::Request<Body>> for Late<S>
+where
+    S: tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Answer<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.told.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        self.log.put(request.uri().path(), request.headers().clone(), Vec::new());
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_err() {
+            return Box::pin(self.told.call(request));
+        }
+        let mut refused = http::Response::new(Body::empty());
+        *refused.status_mut() = http::StatusCode::FORBIDDEN;
+        refused.headers_mut().insert("x-peakdrill-refused", HeaderValue::from_static("run_unknown"));
+        Box::pin(std::future::ready(Ok(refused)))
+    }
+}
+
 /// Answers that are none.
 #[derive(Debug, Clone)]
 struct Odd(Log);
@@ -348,6 +392,8 @@ fn odd(path: &str) -> http::Response<Body> {
         "/all.v1.Odd/Cut" => (b"\0\0\0\0\x05\x08", ok),
         "/all.v1.Odd/Compressed" => (b"\x01\0\0\0\0", ok),
         "/all.v1.Odd/Undecodable" => (b"\0\0\0\0\x01\x08", ok),
+        // An `Any` of a type that nobody knows, which is well-formed.
+        "/all.v1.Odd/Strange" => (b"\0\0\0\0\x0c\xf2\x03\x09\x0a\x07x/no.No", ok),
         "/all.v1.Odd/Twice" => (b"\0\0\0\0\0\0\0\0\0\0", ok),
         "/all.v1.Odd/Refused" => (b"\0\0\0\0\0", Some(("x-peakdrill-refused", "no rule"))),
         _ => {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use peakdrill_drill_model::event::EventKind;
-use peakdrill_drill_model::plan::{MessageTypes, Plan, StepId};
+use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_drill_model::snapshot::RunState;
 use peakdrill_drill_model::timeline::Timeline;
 use peakdrill_latency::Sparse;
@@ -38,8 +38,6 @@ use crate::stage::Stage;
 const START_DELAY_NS: u64 = 300_000_000;
 /// Further time for each hundred connections that must be open before the start.
 const START_DELAY_A_HUNDRED_NS: u64 = 200_000_000;
-/// Further time for each server that is asked for its message types.
-const START_DELAY_ASKED_NS: u64 = 2_000_000_000;
 /// How often the loop looks at the clock when nothing comes.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -120,6 +118,7 @@ impl Running {
             transport: options.transport,
             secrets: peakdrill_loadgen::Secrets::new(options.secrets.clone()),
             resolver: peakdrill_loadgen::Resolver::default(),
+            types: findings.types.clone(),
         };
         let (engine, batches) =
             peakdrill_loadgen::start(config).map_err(|error| ControlError::Engine(error.to_string()))?;
@@ -458,7 +457,5 @@ fn detail(sample: &peakdrill_loadgen::Sample) -> String {
 fn start_delay(plan: &Plan) -> u64 {
     let exact = plan.targets.iter().filter(|target| target.exact_connections);
     let hundreds: u64 = exact.map(|target| target.max_connections.div_ceil(100) as u64).sum();
-    let asked =
-        plan.targets.iter().filter(|target| target.types == Some(MessageTypes::Reflection)).count() as u64;
-    START_DELAY_NS + hundreds * START_DELAY_A_HUNDRED_NS + asked * START_DELAY_ASKED_NS
+    START_DELAY_NS + hundreds * START_DELAY_A_HUNDRED_NS
 }

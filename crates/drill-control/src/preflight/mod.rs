@@ -13,8 +13,8 @@ use std::time::Duration;
 use peakdrill_collector::Collector;
 use peakdrill_drill_model::ledger::Outcome;
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::{Plan, SqlStore, Target};
-use peakdrill_loadgen::{ProbeOptions, ProbeOutcome, Secrets, Tagging};
+use peakdrill_drill_model::plan::{MessageTypes, Plan, SqlStore, Target};
+use peakdrill_loadgen::{ProbeOptions, ProbeOutcome, Resolver, Secrets, StartError, Tagging, Types};
 use peakdrill_trace_model::Span;
 
 use crate::error::ControlError;
@@ -28,10 +28,15 @@ const LATE_SPANS_WAIT: Duration = Duration::from_millis(1_500);
 const TWIN_WAIT: Duration = Duration::from_secs(3);
 /// How long a hop may take to learn of the run.
 const RUN_KNOWN_WAIT: Duration = Duration::from_secs(8);
+/// Between two requests to a hop that does not know the run yet.
+const RUN_KNOWN_PAUSE: Duration = Duration::from_millis(250);
 /// How long a target may take to accept a connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 /// How long one probe may take.
 const PROBE_WAIT: Duration = Duration::from_secs(10);
+
+/// How a hop refuses a run that it does not know.
+const RUN_UNKNOWN: &str = "run_unknown";
 
 /// What preflight found.
 #[derive(Debug, Default)]
@@ -48,8 +53,10 @@ pub struct Findings {
     pub entry_services: std::collections::BTreeSet<String>,
     /// Whether a step enters by a service that sends no spans: what first hops took in is then not known.
     pub unknown_entry: bool,
-    /// Tagged requests that were sent.
+    /// Tagged requests that were sent, questions for message types included.
     pub probes_sent: u64,
+    /// The message types of the targets, for the load: no server is asked twice.
+    pub types: Option<Types>,
 }
 
 /// The machine that generates the load.
@@ -98,6 +105,9 @@ impl Preflight<'_> {
         for target in &self.plan.targets {
             reach(target, &mut findings);
         }
+        if findings.problems.is_empty() {
+            self.types(&mut findings)?;
+        }
         if self.plan.shadow.is_none() || !findings.problems.is_empty() {
             return Ok(findings);
         }
@@ -109,6 +119,38 @@ impl Preflight<'_> {
         (self.pulse)("asking the services' ledgers")?;
         self.services(&mut findings);
         Ok(findings)
+    }
+
+    /// The message types, once for all that follows. Servers are asked with the tag: a hop that does not know the run
+    /// yet is asked again for a while.
+    fn types(&self, findings: &mut Findings) -> Result<(), ControlError> {
+        let deadline = std::time::Instant::now() + RUN_KNOWN_WAIT;
+        let asks = self.plan.targets.iter().any(|target| target.types == Some(MessageTypes::Reflection));
+        loop {
+            if asks {
+                (self.pulse)("asking servers for their message types")?;
+            }
+            let asked = peakdrill_loadgen::types(self.plan, self.run, self.tagging, &Resolver::default());
+            findings.probes_sent += asked.sent;
+            match asked.types {
+                Ok(types) => {
+                    findings.types = Some(types);
+                    if asks {
+                        findings.passed.push("servers told their message types".into());
+                    }
+                    return Ok(());
+                }
+                Err(error) if is_run_unknown(&error) && std::time::Instant::now() < deadline => {
+                    // The last was refused by a hop that counts it for no run.
+                    findings.probes_sent = findings.probes_sent.saturating_sub(1);
+                }
+                Err(error) => {
+                    findings.problems.push(error.to_string());
+                    return Ok(());
+                }
+            }
+            std::thread::sleep(RUN_KNOWN_PAUSE);
+        }
     }
 
     fn stores(&self, findings: &mut Findings) {
@@ -143,8 +185,9 @@ impl Preflight<'_> {
     fn journey(&self, journey: usize, findings: &mut Findings) -> Result<(), ControlError> {
         let name = &self.plan.journeys[journey].name;
         (self.pulse)(&format!("probing journey `{name}`"))?;
-        let twins = peakdrill_loadgen::probe(self.plan, journey, &Tagging::Plain, &self.options(true, 0))
-            .map_err(|error| ControlError::Engine(error.to_string()))?;
+        let twins =
+            peakdrill_loadgen::probe(self.plan, journey, &Tagging::Plain, &self.options(true, 0, findings))
+                .map_err(|error| ControlError::Engine(error.to_string()))?;
         let tagged = self.tagged(journey, findings)?;
         for outcome in &tagged {
             let step = &self.plan.steps[usize::from(outcome.step)].step;
@@ -167,9 +210,13 @@ impl Preflight<'_> {
         let deadline = std::time::Instant::now() + RUN_KNOWN_WAIT;
         for attempt in 0.. {
             (self.pulse)("probing with the tag")?;
-            let outcomes =
-                peakdrill_loadgen::probe(self.plan, journey, self.tagging, &self.options(false, attempt))
-                    .map_err(|error| ControlError::Engine(error.to_string()))?;
+            let outcomes = peakdrill_loadgen::probe(
+                self.plan,
+                journey,
+                self.tagging,
+                &self.options(false, attempt, findings),
+            )
+            .map_err(|error| ControlError::Engine(error.to_string()))?;
             // A hop that does not know the run yet counts it for no run.
             let sent = outcomes.iter().filter(|outcome| outcome.trace != 0 && !not_known_yet(outcome));
             findings.probes_sent += sent.count() as u64;
@@ -177,17 +224,18 @@ impl Preflight<'_> {
             if !unknown || std::time::Instant::now() >= deadline {
                 return Ok(outcomes);
             }
-            std::thread::sleep(Duration::from_millis(250));
+            std::thread::sleep(RUN_KNOWN_PAUSE);
         }
         Ok(Vec::new())
     }
 
-    fn options(&self, safe_methods_only: bool, index: u64) -> ProbeOptions {
+    fn options(&self, safe_methods_only: bool, index: u64, findings: &Findings) -> ProbeOptions {
         let timeout_ns = u64::try_from(PROBE_WAIT.as_nanos()).unwrap_or(u64::MAX);
         let names = self.plan.request_secrets().into_iter();
         let values = names.filter_map(|name| Some((name.to_owned(), (self.secret)(name)?))).collect();
         let secrets = Secrets::new(values);
-        ProbeOptions { run: self.run.to_owned(), timeout_ns, safe_methods_only, index, secrets }
+        let (run, types) = (self.run.to_owned(), findings.types.clone());
+        ProbeOptions { run, timeout_ns, safe_methods_only, index, secrets, types }
     }
 
     /// Follows the tag of one probe. Whether it was proven to go all the way.
@@ -334,7 +382,12 @@ fn live_twin(collector: &Collector, entry: &Span) -> Option<Vec<Span>> {
 
 /// A hop that has not read the new table of runs yet.
 fn not_known_yet(outcome: &ProbeOutcome) -> bool {
-    outcome.error == Some(ErrorClass::IsolationRefused) && outcome.detail.contains("run_unknown")
+    outcome.error == Some(ErrorClass::IsolationRefused) && outcome.detail.contains(RUN_UNKNOWN)
+}
+
+/// The same of a server that was asked for its message types.
+fn is_run_unknown(error: &StartError) -> bool {
+    matches!(error, StartError::Isolation { why, .. } if why.contains(RUN_UNKNOWN))
 }
 
 /// The deepest service whose span failed, or that refused: a 4xx is no error of a server, but of this probe.
@@ -386,3 +439,6 @@ fn reach(target: &Target, findings: &mut Findings) {
     }
     findings.problems.push(format!("target `{}` is not reachable: {last}", target.name));
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,14 +11,19 @@ const PROBLEMS_MAX: usize = 50;
 
 /// Compiles a message.
 pub(crate) fn compile(of: &MessageDescriptor, parts: &[Part<'_>]) -> Result<Template, Vec<Problem>> {
-    let mark = mark(parts);
+    let Some(mark) = mark(parts) else {
+        let message = "the message has every private character of Unicode: none is left to mark holes with";
+        let problem =
+            Problem { path: Vec::new(), at_key: false, message: message.to_owned(), known: Vec::new() };
+        return Err(vec![problem]);
+    };
     let mut text = String::new();
     let mut holes = 0_usize;
     for part in parts {
         match part {
             Part::Literal(literal) => text.push_str(literal),
             Part::Hole => {
-                text.extend([mark, '<']);
+                text.push(mark);
                 text.push_str(&holes.to_string());
                 text.push(mark);
                 holes += 1;
@@ -33,8 +38,8 @@ pub(crate) fn compile(of: &MessageDescriptor, parts: &[Part<'_>]) -> Result<Temp
     if writer.problems.is_empty() { Ok(Template(writer.ops)) } else { Err(writer.problems) }
 }
 
-/// A character that no literal holds, to mark holes with: there are more private ones than a text can have.
-fn mark(parts: &[Part<'_>]) -> char {
+/// A private character that no literal holds, to mark holes with.
+fn mark(parts: &[Part<'_>]) -> Option<char> {
     let used =
         |mark: &char| parts.iter().any(|part| matches!(part, Part::Literal(text) if text.contains(*mark)));
     // A mark may also be written as an escape, which is no mark before the text is read.
@@ -44,7 +49,7 @@ fn mark(parts: &[Part<'_>]) -> char {
             .iter()
             .any(|part| matches!(part, Part::Literal(text) if text.to_ascii_lowercase().contains(&digits)))
     };
-    ('\u{e000}'..='\u{f8ff}').find(|mark| !used(mark) && !escaped(mark)).unwrap_or('\u{e000}')
+    ('\u{e000}'..='\u{f8ff}').find(|mark| !used(mark) && !escaped(mark))
 }
 
 /// Writes operations along a tree of JSON.
@@ -264,7 +269,6 @@ impl Writer {
         }
         match json {
             Json::String(text) => self.text(name, scalar, tag, implicit, text),
-            Json::Number(number) => self.text(name, scalar, tag, implicit, &whole(number, scalar)),
             other => self.text(name, scalar, tag, implicit, &other.to_string()),
         }
     }
@@ -301,12 +305,13 @@ impl Writer {
         }
     }
 
-    /// A text taken apart at its holes.
+    /// A text taken apart at its holes. Marks come in pairs, so every second part is the number of a hole, and all
+    /// others are text, whatever they look like.
     pub(super) fn bits(&self, text: &str) -> Vec<Bit> {
         let mut out = Vec::new();
-        for part in text.split(self.mark) {
-            match part.strip_prefix('<').and_then(|hole| hole.parse().ok()) {
-                Some(hole) if text.contains(self.mark) => out.push(Bit::Hole(hole)),
+        for (at, part) in text.split(self.mark).enumerate() {
+            match part.parse() {
+                Ok(hole) if at % 2 == 1 => out.push(Bit::Hole(hole)),
                 _ if part.is_empty() => {}
                 _ => out.push(Bit::Text(part.to_owned())),
             }
@@ -320,17 +325,6 @@ fn is_null_a_value(field: &FieldDescriptor) -> bool {
         Kind::Message(of) => of.full_name() == "google.protobuf.Value",
         Kind::Enum(of) => of.full_name() == "google.protobuf.NullValue",
         _ => false,
-    }
-}
-
-/// A number's text: of `1e3` for a whole number, `1000`.
-fn whole(number: &serde_json::Number, scalar: &Scalar) -> String {
-    let float = matches!(scalar, Scalar::Float | Scalar::Double);
-    match number.as_f64() {
-        Some(value) if number.is_f64() && !float && value.fract() == 0.0 && value.abs() < 1e18 => {
-            format!("{value:.0}")
-        }
-        _ => number.to_string(),
     }
 }
 

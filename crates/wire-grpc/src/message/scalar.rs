@@ -1,6 +1,7 @@
 //! Values of single fields: text in, wire format out.
 
 use std::fmt;
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -17,6 +18,9 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
+
+/// Most digits of a whole number of 64 bits.
+const DIGITS_MAX: usize = 20;
 
 /// The type of a value.
 #[derive(Clone, PartialEq)]
@@ -127,23 +131,23 @@ impl Scalar {
     pub(super) fn put(&self, text: &str, out: &mut Vec<u8>) -> Option<bool> {
         let zig_zag = |number: i64| (number << 1 ^ number >> 63) as u64;
         Some(match self {
-            Self::Int32 => put_number(i64::from(text.parse::<i32>().ok()?) as u64, out),
-            Self::Int64 => put_number(text.parse::<i64>().ok()? as u64, out),
-            Self::Uint32 => put_number(u64::from(text.parse::<u32>().ok()?), out),
-            Self::Uint64 => put_number(text.parse::<u64>().ok()?, out),
-            Self::Sint32 => put_number(zig_zag(i64::from(text.parse::<i32>().ok()?)), out),
-            Self::Sint64 => put_number(zig_zag(text.parse::<i64>().ok()?), out),
-            Self::Fixed32 => put_bytes(&text.parse::<u32>().ok()?.to_le_bytes(), out),
-            Self::Fixed64 => put_bytes(&text.parse::<u64>().ok()?.to_le_bytes(), out),
-            Self::Sfixed32 => put_bytes(&text.parse::<i32>().ok()?.to_le_bytes(), out),
-            Self::Sfixed64 => put_bytes(&text.parse::<i64>().ok()?.to_le_bytes(), out),
+            Self::Int32 => put_number(i64::from(integer::<i32>(text)?) as u64, out),
+            Self::Int64 => put_number(integer::<i64>(text)? as u64, out),
+            Self::Uint32 => put_number(u64::from(integer::<u32>(text)?), out),
+            Self::Uint64 => put_number(integer::<u64>(text)?, out),
+            Self::Sint32 => put_number(zig_zag(i64::from(integer::<i32>(text)?)), out),
+            Self::Sint64 => put_number(zig_zag(integer::<i64>(text)?), out),
+            Self::Fixed32 => put_bytes(&integer::<u32>(text)?.to_le_bytes(), out),
+            Self::Fixed64 => put_bytes(&integer::<u64>(text)?.to_le_bytes(), out),
+            Self::Sfixed32 => put_bytes(&integer::<i32>(text)?.to_le_bytes(), out),
+            Self::Sfixed64 => put_bytes(&integer::<i64>(text)?.to_le_bytes(), out),
             Self::Float => {
-                let value = text.parse::<f32>().ok()?;
+                let value = real(text, f32::is_finite)?;
                 put_bytes(&value.to_le_bytes(), out);
                 value == 0.0
             }
             Self::Double => {
-                let value = text.parse::<f64>().ok()?;
+                let value = real(text, f64::is_finite)?;
                 put_bytes(&value.to_le_bytes(), out);
                 value == 0.0
             }
@@ -152,7 +156,7 @@ impl Scalar {
             Self::Bytes => put_delimited(&base64(text)?, out),
             Self::Enum(of) => {
                 let named = of.get_value_by_name(text).map(|value| value.number());
-                let number = named.or_else(|| text.parse::<i32>().ok())?;
+                let number = named.or_else(|| integer::<i32>(text))?;
                 put_number(i64::from(number) as u64, out);
                 number == of.default_value().number()
             }
@@ -166,6 +170,39 @@ impl Scalar {
             }
         })
     }
+}
+
+/// A whole number, also one that is written with a point or an exponent.
+fn integer<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok().or_else(|| whole(text)?.parse().ok())
+}
+
+/// The digits of a whole number that is written with a point or an exponent, exactly: of `10.00` and `1e1`, `10`. `None`
+/// when it is not whole, has more digits than any type, or is no number.
+fn whole(text: &str) -> Option<String> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (sign, number) = mantissa.strip_prefix('-').map_or(("", mantissa), |number| ("-", number));
+    let (before, behind) = number.split_once('.').unwrap_or((number, "0"));
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+    if !is_digits(before) || !is_digits(behind) {
+        return None;
+    }
+    let digits = format!("{before}{behind}");
+    let places = i64::from(exponent.parse::<i32>().ok()?) - i64::try_from(behind.len()).ok()?;
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return Some("0".to_owned());
+    }
+    let kept = significant.trim_end_matches('0');
+    let zeros = i64::try_from(significant.len() - kept.len()).ok()? + places;
+    let zeros = usize::try_from(zeros).ok().filter(|zeros| kept.len() + zeros <= DIGITS_MAX)?;
+    Some(format!("{sign}{kept}{:0<zeros$}", ""))
+}
+
+/// A floating-point number. One that is too large for its type is none; those that are not finite have names.
+fn real<T: FromStr + Copy>(text: &str, is_finite: impl Fn(T) -> bool) -> Option<T> {
+    let named = matches!(text, "NaN" | "Infinity" | "-Infinity");
+    text.parse().ok().filter(|value| named || is_finite(*value))
 }
 
 fn put_number(number: u64, out: &mut Vec<u8>) -> bool {
@@ -187,4 +224,52 @@ fn put_delimited(bytes: &[u8], out: &mut Vec<u8>) -> bool {
 fn base64(text: &str) -> Option<Vec<u8>> {
     let url = text.contains(['-', '_']);
     if url { URL_SAFE.decode(text).ok() } else { STANDARD.decode(text).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_may_have_a_point_or_an_exponent() {
+        let cases = [
+            ("10.00", Some("10")),
+            ("1e3", Some("1000")),
+            ("-1.50E+1", Some("-15")),
+            ("1200e-2", Some("12")),
+            ("-0.0", Some("0")),
+            ("0e99999", Some("0")),
+            ("9007199254740993.0", Some("9007199254740993")),
+            ("18446744073709551615.0", Some("18446744073709551615")),
+            ("1e19", Some("10000000000000000000")),
+            ("1e20", None),
+            ("1e2147483648", None),
+            ("9007199254740993.5", None),
+            ("1e-1", None),
+            ("1.", None),
+            (".5", None),
+            ("e3", None),
+            ("1e", None),
+            ("- 1.0", None),
+            ("1.0.0", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(whole(text).as_deref(), expected, "{text}");
+        }
+        assert_eq!((integer::<i32>("1e9"), integer::<i32>("1e10")), (Some(1_000_000_000), None));
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_float_is_not_infinite() {
+        let float = |text: &str| real(text, f32::is_finite);
+        assert_eq!(
+            (float("1.5"), float("1e39"), float("-1e39"), float("inf")),
+            (Some(1.5), None, None, None)
+        );
+        assert_eq!((float("Infinity"), float("-Infinity")), (Some(f32::INFINITY), Some(f32::NEG_INFINITY)));
+        assert!(float("NaN").is_some_and(f32::is_nan) && float("nan").is_none());
+        let double = |text: &str| real(text, f64::is_finite);
+        assert_eq!((double("1e39"), double("1e400"), double("x")), (Some(1e39), None, None));
+    }
 }

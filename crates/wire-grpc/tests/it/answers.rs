@@ -1,6 +1,6 @@
 //! Answers as JSON.
 
-use peakdrill_wire_grpc::{FrameError, Undecodable, put_frame};
+use peakdrill_wire_grpc::{ANSWER_JSON_MAX_BYTES, FrameError, Undecodable, put_frame};
 use serde_json::{Value as Json, json};
 
 use crate::types::{fill, method, parts};
@@ -51,8 +51,31 @@ fn what_is_no_answer_is_an_error() {
     let mut broken = Vec::new();
     put_frame(&[0x72, 0x7f, 1], &mut broken);
     assert!(matches!(json("all.v1.Echo/Unary", &broken), Err(Undecodable::Message { .. })));
+}
+
+#[test]
+fn what_has_no_json_is_no_broken_message() {
     let mut unknown = Vec::new();
     put_frame(b"\xf2\x03\x09\x0a\x07x/no.No", &mut unknown);
-    let error = json("all.v1.Echo/Unary", &unknown).unwrap_err().to_string();
-    assert!(error.starts_with("a message is no `all.v1.All`") && error.contains("no.No"), "{error}");
+    for name in ["all.v1.Echo/Unary", "all.v1.Echo/Many"] {
+        let error = json(name, &unknown).unwrap_err();
+        assert!(matches!(&error, Undecodable::NoJson { name, .. } if name == "all.v1.All"), "{error}");
+        assert!(error.to_string().contains("no.No"), "{error}");
+    }
+    let mut broken = unknown.clone();
+    put_frame(&[0x72, 0x7f, 1], &mut broken);
+    assert!(matches!(json("all.v1.Echo/Many", &broken), Err(Undecodable::Message { .. })));
+    assert_eq!(json("all.v1.Echo/Unary", &[&unknown[..], &unknown].concat()), Err(Undecodable::Count(2)));
+}
+
+#[test]
+fn small_messages_that_become_large_are_not_decoded_to_the_end() {
+    let one = framed(&["{}"]);
+    let mut out = Vec::new();
+    method("all.v1.Echo/Many").answer_json(&one, &mut out).unwrap();
+    let over = one.repeat(ANSWER_JSON_MAX_BYTES / (out.len() - 2) + 1);
+    let mut out = Vec::new();
+    let error = method("all.v1.Echo/Many").answer_json(&over, &mut out);
+    assert_eq!(error, Err(Undecodable::TooLarge));
+    assert!(out.len() <= ANSWER_JSON_MAX_BYTES);
 }

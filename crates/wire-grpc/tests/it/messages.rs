@@ -1,6 +1,6 @@
 //! Single messages, good and bad.
 
-use peakdrill_wire_grpc::{MethodError, Schema};
+use peakdrill_wire_grpc::{MethodError, Part, Schema};
 use serde_json::json;
 
 use crate::types::{descriptor_set, fill, method, parts, written};
@@ -47,6 +47,16 @@ fn values_of_every_kind_come_from_holes() {
         "children": {"-4": {"i32": 5}}, "at": "2026-11-11T00:00:00.500Z", "lasting": "1.500s", "boxedI64": "77",
         "free": {"a": ["in", 1.0, null, true, {"b": "side"}]}, "anyValue": "whole", "two": "12",
     });
+    assert_eq!(written(UNARY, text, &values).unwrap(), expected);
+}
+
+#[test]
+fn whole_numbers_and_numbers_that_are_none_may_be_written_in_other_ways() {
+    let text = r#"{"i32":"<0>","u64":"<1>","sf64":1e3,"colour":"<2>","real":"<3>","wide":"-Infinity"}"#;
+    let expected = json!({
+        "i32": 10, "u64": "18446744073709551615", "sf64": "1000", "colour": "RED", "real": "NaN", "wide": "-Infinity",
+    });
+    let values = ["10.00", "18446744073709551615.0", "1e0", "NaN"];
     assert_eq!(written(UNARY, text, &values).unwrap(), expected);
 }
 
@@ -135,6 +145,8 @@ fn what_does_not_fit_is_told_with_its_place() {
 fn a_value_that_does_not_fit_is_told_when_it_comes() {
     let one = |text: &str, value: &str| written(UNARY, text, &[value]).unwrap_err();
     assert_eq!(one(r#"{"i32":"<0>"}"#, "1.5"), "all.v1.All.i32 is not a whole number of 32 bits");
+    assert_eq!(one(r#"{"real":"<0>"}"#, "1e39"), "all.v1.All.real is not a number");
+    assert_eq!(one(r#"{"wide":"<0>"}"#, "1e400"), "all.v1.All.wide is not a number");
     assert_eq!(one(r#"{"colour":"<0>"}"#, "GREEN"), "all.v1.All.colour is not a name or number of the enum");
     assert_eq!(one(r#"{"at":"<0>"}"#, "noon"), "all.v1.All.at is not a time such as 2026-11-11T00:00:00Z");
     assert_eq!(written(UNARY, r#"{"text":"<0>"}"#, &[]).unwrap_err(), "no value for 0");
@@ -146,6 +158,29 @@ fn marks_of_holes_cannot_be_forged() {
     let text = text.replacen("<0>", "(0)", 1);
     let json = written(UNARY, &text, &["v"]).unwrap();
     assert_eq!(json, json!({"text": "\u{e000}(0)\u{e000}", "one": "\u{e001}v"}));
+}
+
+#[test]
+fn text_beside_a_hole_is_never_taken_for_one() {
+    let cases = [
+        (r#"{"text":"<0><3"}"#, "v<3"),
+        (r#"{"text":"<1<0>"}"#, "<1v"),
+        (r#"{"text":"1<0>2<0>3"}"#, "1v2w3"),
+        (r#"{"text":"<0><0>"}"#, "vw"),
+    ];
+    for (text, expected) in cases {
+        let mut pieces = Vec::new();
+        for (at, piece) in text.split("<0>").enumerate() {
+            pieces.extend((at > 0).then_some(Part::Hole));
+            pieces.push(Part::Literal(piece));
+        }
+        let template = method(UNARY).request(&pieces).unwrap();
+        let (mut body, mut json) = (Vec::new(), Vec::new());
+        template.render_frame(&mut fill(&["v", "w"]), &mut body).unwrap();
+        method(UNARY).answer_json(&body, &mut json).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(json["text"], expected, "{text}");
+    }
 }
 
 #[test]

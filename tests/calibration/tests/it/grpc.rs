@@ -9,7 +9,7 @@ use peakdrill_drill_model::plan::{
     Check, DescriptorSet, Extract, MessageTypes, Outcome, Part, Plan, Protocol, Request, Source, Template,
     TextTest,
 };
-use peakdrill_loadgen::{Config, ProbeOptions, Secrets, StartError, Tagging, probe, start};
+use peakdrill_loadgen::{Config, ProbeOptions, Resolver, Secrets, StartError, Tagging, probe, start, types};
 use peakdrill_shadow_tag::Traceparent;
 use peakdrill_testkit::grpc::{Reflection, Server, descriptor_set};
 use serde_json::json;
@@ -226,6 +226,24 @@ fn answers_that_are_none_have_classes_of_their_own() {
 }
 
 #[test]
+fn an_answer_that_has_no_json_fails_only_where_json_is_needed() {
+    let server = Server::start(Reflection::None).unwrap();
+    let strange = call(0, "all.v1.Odd/Strange", vec![text("{}")]);
+    let given = Check::JsonText { path: "$.text".into(), test: TextTest::Is("x".into()) };
+    let class = Outcome { name: "given".into(), when: given.clone() };
+    let looked = Request { outcomes: vec![class], checks: vec![status(Op::Eq, 0)], ..strange.clone() };
+    let (errors, told) = ends(&server, looked);
+    assert!(errors.is_empty() && told.step(0).outcomes.is_empty(), "{:?}", told.samples.first());
+    let (errors, told) = ends(&server, Request { checks: vec![given], ..strange });
+    assert_eq!(errors, [(ErrorClass::CheckFailed, 20)].into());
+    let detail = &told.samples[0].detail;
+    assert!(
+        detail.starts_with("a `all.v1.All` cannot be written as JSON") && detail.contains("no.No"),
+        "{detail}"
+    );
+}
+
+#[test]
 fn a_limit_is_told_and_kept() {
     let server = Server::start(Reflection::None).unwrap();
     let slow = Request { timeout_ns: Some(100 * MS), ..unary(0, r#"{"text":"wait 3000"}"#) };
@@ -271,6 +289,30 @@ fn a_server_is_asked_for_its_types() {
 }
 
 #[test]
+fn questions_for_types_are_tagged_counted_and_asked_once() {
+    let server = Server::start(Reflection::Late(1)).unwrap();
+    let plan = calls(&server, MessageTypes::Reflection, 200 * MS, vec![unary(0, "{}")]);
+    let tagging = Tagging::Shadow(shadow(RUN, now()));
+    let ask = || types(&plan, RUN, &tagging, &Resolver::default());
+    let refused = ask();
+    let error = refused.types.unwrap_err();
+    assert!(matches!(&error, StartError::Isolation { why, .. } if why == "run_unknown"), "{error}");
+    assert_eq!((refused.sent, server.calls().len()), (1, 1));
+    let told = ask();
+    assert!(told.sent > 1, "a file, and what it imports");
+    assert_eq!(server.calls().len() as u64, refused.sent + told.sent);
+    assert!(server.calls().iter().all(|call| call.get("x-peakdrill").is_some()));
+    let types = Some(told.types.unwrap());
+    let load =
+        run_with(Config { tagging: tagging.clone(), types: types.clone(), ..config(plan.clone()) }, |_| {});
+    assert_eq!((load.step(0).completed, load.step(0).errors.len()), (20, 0));
+    let (run, secrets) = (RUN.to_owned(), Secrets::default());
+    let options = ProbeOptions { run, timeout_ns: S, safe_methods_only: false, index: 0, secrets, types };
+    assert_eq!(probe(&plan, 0, &tagging, &options).unwrap()[0].error, None);
+    assert_eq!(server.calls().len() as u64, refused.sent + told.sent + 20 + 1, "nothing was asked again");
+}
+
+#[test]
 fn shadow_calls_carry_the_tag_and_probes_ask_what_is_safe() {
     let server = Server::start(Reflection::V1).unwrap();
     let both = vec![
@@ -287,7 +329,8 @@ fn shadow_calls_carry_the_tag_and_probes_ask_what_is_safe() {
         assert_eq!(call.get("baggage"), Some(format!("peakdrill={token}").as_str()));
     }
     let (run, secrets) = (RUN.to_owned(), Secrets::default());
-    let options = ProbeOptions { run, timeout_ns: S, safe_methods_only: true, index: 0, secrets };
+    let options =
+        ProbeOptions { run, timeout_ns: S, safe_methods_only: true, index: 0, secrets, types: None };
     let outcomes = probe(&plan, 0, &tagging, &options).unwrap();
     let seen: Vec<_> = outcomes.iter().map(|o| (o.step, o.status, o.error, o.acked)).collect();
     // The file promises that `Many` has no side effects.

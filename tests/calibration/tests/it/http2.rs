@@ -235,6 +235,7 @@ fn journeys_go_on_over_http2() {
         safe_methods_only: true,
         index: 0,
         secrets: Secrets::default(),
+        types: None,
     };
     let outcomes = probe(&plan, 0, &Tagging::Plain, &options).unwrap();
     let statuses: Vec<_> = outcomes.iter().map(|outcome| (outcome.status, outcome.error)).collect();

@@ -145,7 +145,8 @@ fn a_probe_walks_every_branch() {
     let server = shop();
     let plan = checkout(&server.url());
     let (run, secrets) = (RUN.to_owned(), Secrets::default());
-    let options = ProbeOptions { run, timeout_ns: S, safe_methods_only: false, index: 7, secrets };
+    let options =
+        ProbeOptions { run, timeout_ns: S, safe_methods_only: false, index: 7, secrets, types: None };
     let outcomes = probe(&plan, 0, &Tagging::Plain, &options).unwrap();
     let seen: Vec<_> = outcomes.iter().map(|o| (o.step, o.status, o.error)).collect();
     assert_eq!(seen, [(0, 201, None), (1, 200, None), (2, 200, None)]);

@@ -135,7 +135,8 @@ fn a_probe_tells_whether_the_tag_arrived() {
     let plan =
         plan(&server.url(), hold(1.0, S), vec![node(get(0, "/")), node(get(1, "/")), node(get(2, "/"))]);
     let (run, secrets) = (RUN.to_owned(), Secrets::default());
-    let options = ProbeOptions { run, timeout_ns: S, safe_methods_only: true, index: 0, secrets };
+    let options =
+        ProbeOptions { run, timeout_ns: S, safe_methods_only: true, index: 0, secrets, types: None };
     let tagging = Tagging::Shadow(shadow(RUN, now()));
     let acked: Vec<_> = probe(&plan, 0, &tagging, &options).unwrap().iter().map(|o| o.acked).collect();
     assert_eq!(acked, [Some(true), Some(true), Some(false)]);

@@ -290,6 +290,7 @@ fn a_probe_opens_says_and_takes_leave() {
         safe_methods_only,
         index: 0,
         secrets: Secrets::default(),
+        types: None,
     };
     let outcomes = probe(&drill, 0, &Tagging::Plain, &options(false)).unwrap();
     let seen: Vec<_> = outcomes.iter().map(|o| (o.step, o.status, o.error, o.trace != 0)).collect();
