@@ -165,6 +165,8 @@ impl WebSocket {
         if let (Some(_), Some(fault)) = (&payload, &self.ears.over) {
             return told.push_back(Completion::Done { id, at, result: Err(fault.clone()) });
         }
+        // What is queued here is handed over: a peer that does not read may hold it up, and its time runs meanwhile.
+        told.push_back(Completion::Sent { id, at });
         if let Some((kind, payload)) = payload {
             self.ears.pass_over_kept();
             let mut frame = Vec::with_capacity(payload.len() + FRAME_HEAD_MAX_BYTES);
@@ -178,7 +180,6 @@ impl WebSocket {
             }
             return;
         }
-        told.push_back(Completion::Sent { id, at });
         match wanted {
             Some(awaited) => {
                 self.ears.waiting = Some(Waiting { id, awaited, answer, bytes: 0 });
@@ -226,9 +227,8 @@ impl WebSocket {
 
     /// What was taken out was handed to the socket.
     pub(super) fn handed(&mut self, at: MonoNs, told: &mut VecDeque<Completion>) {
-        if let Some((id, _, answer)) = self.unsent.take_if(|(_, frame, _)| frame.is_empty()) {
-            told.push_back(Completion::Sent { id, at });
-            told.extend(answer.map(|answer| Completion::Done { id, at, result: Ok(answer) }));
+        if let Some((id, _, Some(answer))) = self.unsent.take_if(|(_, frame, _)| frame.is_empty()) {
+            told.push_back(Completion::Done { id, at, result: Ok(answer) });
         }
     }
 }
