@@ -161,10 +161,7 @@ impl Connections {
                     pool.has_opened();
                     self.add((place, errand), dialed, talk);
                 }
-                Err(fault) => {
-                    let completion = pool.has_failed(errand, fault, self.clock.mono());
-                    self.told.completions.extend(completion);
-                }
+                Err(fault) => pool.has_failed(errand, &fault, self.clock.mono(), &mut self.told.completions),
             }
             self.open_more(place);
         }
@@ -175,24 +172,24 @@ impl Connections {
         let Some(pool) = self.pools.get(place) else { return };
         let life = Life { opened_at, until: pool.renewal.until(pool.opened, opened_at), peer };
         let key = entry.key();
-        match stream {
+        let open = match stream {
             Stream::Tls(stream) => {
                 let secured = Secured::new(*stream, self.ready.bell(key));
                 entry.insert(Connection::new(place, talk, Some(Box::new(secured)), life));
                 self.secured += 1;
                 // Its first turn makes it watched.
-                if self.turn_of(key) {
-                    self.employ(key, errand);
-                }
+                self.turn_of(key)
             }
             Stream::Plain(stream) => {
                 entry.insert(Connection::new(place, talk, None, life));
-                match stream.into_std().and_then(|socket| self.sockets.add(key, socket)) {
-                    Ok(()) => self.employ(key, errand),
-                    Err(_) => self.close(key),
+                let added = stream.into_std().and_then(|socket| self.sockets.add(key, socket)).is_ok();
+                if !added {
+                    self.close(key);
                 }
+                added
             }
-        }
+        };
+        if open { self.employ(key, errand) } else { self.lost(place, errand) }
     }
 
     /// The turn of one connection in TLS; whether it is still there.

@@ -70,6 +70,10 @@ impl Uring {
         let Some(at) = self.places.get_mut(key).and_then(Option::take) else { return };
         if let Some(slot) = self.slots.get_mut(at) {
             slot.removed = true;
+            if slot.sending {
+                // What was said last is to leave before that.
+                self.ring.flush();
+            }
             // Closing would wait for the receive that is armed, and this ends it.
             let _ = slot.stream.shutdown(Shutdown::Both);
         }

@@ -195,6 +195,7 @@ impl<S: Sink> Connection<S> {
         let result = self.take_in(input);
         if let Err(error) = result {
             self.over = true;
+            self.recall();
             let code = match error {
                 Error::Protocol(code, _) => code,
                 _ => Code::ENHANCE_YOUR_CALM,

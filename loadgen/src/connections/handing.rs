@@ -30,7 +30,7 @@ impl Connections {
         if let Some(connection) = self.connections.try_remove(key) {
             let place = connection.pool;
             match connection.secured {
-                Some(_) => self.secured -= 1,
+                Some(_) => self.has_unsecured(),
                 None => self.sockets.remove(key),
             }
             if let Some(pool) = self.pools.get_mut(place) {
@@ -46,9 +46,21 @@ impl Connections {
         }
     }
 
+    /// One connection in TLS less. Without any, nobody asks for turns any more.
+    fn has_unsecured(&mut self) {
+        self.secured -= 1;
+        if self.secured == 0 {
+            self.turns.clear();
+            self.ready.clear();
+        }
+    }
+
     /// What a talk has to say before its connection is closed: why.
     fn farewell(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        if let Talk::Http2(talk) = &mut connection.talk {
+            talk.withhold();
+        }
         if connection.talk.has_out() && connection.writing == Writing::Done {
             let clock = self.clock;
             let bytes = connection.talk.take_out(|| now(clock), self.owned.random(), &mut self.told);
@@ -68,10 +80,16 @@ impl Connections {
                 return;
             };
             if !connection.has_room() {
-                return self.retire(key);
+                let ends =
+                    connection.is_closing() && connection.talk.is_idle() && !connection.talk.is_owned();
+                return if ends { self.close(key) } else { self.retire(key) };
             }
             let Some(pool) = self.pools.get_mut(connection.pool) else { return };
             let shared = !pool.is_per_user();
+            if !shared && connection.user.is_none() {
+                // It was opened for somebody who has not got it yet.
+                return;
+            }
             let Some(Waiting { since, job, .. }) = pool.waiting.pop_front_if(|_| shared) else {
                 connection.listed = true;
                 if let Some(before) = pool.put(key, connection.user) {
@@ -160,12 +178,23 @@ impl Connections {
 
     /// Hands what talks have to send to their sockets, together for each connection.
     pub(super) fn send_out(&mut self) {
+        if self.unsent.is_empty() {
+            return;
+        }
+        let at = self.clock.mono();
+        let now_unix_s = self.clock.unix_of(at).seconds().max(0).unsigned_abs();
         while let Some(key) = self.unsent.pop() {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.unsent = false;
             if let Talk::WebSocket(socket) = &mut connection.talk {
                 self.owned.meet(key, socket);
             }
+            if let Talk::Http2(talk) = &mut connection.talk
+                && talk.recall_expired(now_unix_s, at, &mut self.told)
+            {
+                self.send_back();
+            }
+            let Some(connection) = self.connections.get_mut(key) else { continue };
             // What is under way goes first; when it is sent, the rest is looked at.
             if connection.writing != Writing::Done || !connection.talk.has_out() {
                 continue;
@@ -227,6 +256,12 @@ impl Connections {
     pub(super) fn send_back(&mut self) {
         while let Some(job) = self.told.back.pop() {
             let (at, place, user) = (self.clock.mono(), job.target, job.id.key);
+            // A journey's own connection that did not take it makes place for another.
+            if let Some(pool) = self.pools.get_mut(place).filter(|pool| pool.is_per_user())
+                && let Some(key) = pool.take(user)
+            {
+                self.leave_behind(key);
+            }
             self.put_off(at, job);
             // One that has room takes it now; else one is opened, or gets room. For a journey one is opened anyway.
             while self.pools.get(place).is_some_and(|pool| !pool.is_per_user() && !pool.waiting.is_empty())
@@ -262,7 +297,8 @@ impl Connections {
             Talk::Http1(_) => self.close(key),
             Talk::Http2(talk) => {
                 talk.cancel(id, &mut self.told.buffers);
-                self.free(key);
+                // A journey may be over with that, and its connection is not to outlive it.
+                if connection.user.is_some() { self.close(key) } else { self.free(key) }
             }
         }
         Passed::default()

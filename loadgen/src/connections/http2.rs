@@ -22,6 +22,8 @@ pub(super) struct Http2 {
     connection: wire::Connection<Exchange>,
     /// Memory for what is sent next.
     spare: Vec<u8>,
+    /// The Unix second from which what began since the last hand-over must not be sent.
+    not_after_unix_s: u64,
 }
 
 /// One exchange: its answer, and what is needed to send it over another connection.
@@ -54,7 +56,7 @@ impl Http2 {
     /// At the beginning of a connection that carries so many exchanges at a time, at most.
     pub(super) fn new(streams: u32) -> Self {
         let limits = Limits { head_bytes: HEAD_MAX_BYTES, body_bytes: BODY_MAX_BYTES, streams };
-        Self { connection: wire::Connection::new(limits), spare: Vec::new() }
+        Self { connection: wire::Connection::new(limits), spare: Vec::new(), not_after_unix_s: u64::MAX }
     }
 
     /// Whether the peer has begun as a server of HTTP/2.
@@ -87,7 +89,25 @@ impl Http2 {
         self.connection.has_out()
     }
 
+    /// Takes requests back whose token has run out before they were handed over, and what began beside them. Whether
+    /// there were any.
+    pub(super) fn recall_expired(&mut self, now_unix_s: u64, at: MonoNs, told: &mut Told) -> bool {
+        let expired = self.not_after_unix_s <= now_unix_s;
+        if expired {
+            self.not_after_unix_s = u64::MAX;
+            self.connection.recall();
+            self.tell(at, told, None);
+        }
+        expired
+    }
+
+    /// No request leaves any more: what is left to be sent says why the connection ends.
+    pub(super) fn withhold(&mut self) {
+        self.connection.withhold();
+    }
+
     pub(super) fn take_out(&mut self) -> Vec<u8> {
+        self.not_after_unix_s = u64::MAX;
         self.connection.take_out(std::mem::take(&mut self.spare))
     }
 
@@ -106,6 +126,7 @@ impl Http2 {
         let Submission { id, target, wire, head_bytes, method, wanted, not_after_unix_s, returned, .. } = job;
         let exchange = Exchange { id, answer, target, wanted, not_after_unix_s, returned };
         let request = Request { bytes: wire, head_bytes, method };
+        self.not_after_unix_s = self.not_after_unix_s.min(not_after_unix_s);
         self.connection
             .open(request, exchange)
             .map_err(|(request, exchange)| exchange.into_job(request, returned))
@@ -188,5 +209,49 @@ fn class(error: Error) -> ErrorClass {
         Error::HeadTooLarge(_) => ErrorClass::HeadTooLarge,
         Error::BodyTooLarge(_) => ErrorClass::BodyTooLarge,
         Error::Malformed(_) | Error::Protocol(..) => ErrorClass::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peakdrill_wire_http1::Method;
+
+    use super::*;
+
+    /// What a server says first, and nothing else.
+    const GREETING: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    fn job(seq: u32, not_after_unix_s: u64) -> Submission {
+        Submission {
+            id: ExchangeId { key: 0, seq },
+            target: 0,
+            wire: vec![0x82],
+            head_bytes: 1,
+            method: Method::Other,
+            wanted: Wanted::default(),
+            not_after_unix_s,
+            opening: None,
+            returned: 0,
+        }
+    }
+
+    /// What waits to be handed over while the peer reads nothing does not leave when its token has run out meanwhile.
+    #[test]
+    fn a_token_that_runs_out_before_the_hand_over_is_not_sent() {
+        let (mut talk, mut told) = (Http2::new(10), Told::default());
+        talk.greet(&GREETING).unwrap();
+        let _ = talk.take_out();
+        for (seq, not_after) in [(1, 20), (2, 10)] {
+            talk.begin(job(seq, not_after), Answer::new(Vec::new(), Wanted::default())).unwrap();
+        }
+        assert!(!talk.recall_expired(9, MonoNs(0), &mut told));
+        assert!(talk.recall_expired(10, MonoNs(0), &mut told));
+        let back: Vec<_> = told.back.iter().map(|job| (job.id.seq, job.not_after_unix_s)).collect();
+        assert_eq!(back, [(1, 20), (2, 10)]);
+        assert!(!talk.has_out() && talk.is_idle());
+        // What has left is not asked any more.
+        talk.begin(job(3, 10), Answer::new(Vec::new(), Wanted::default())).unwrap();
+        assert!(!talk.take_out().is_empty());
+        assert!(!talk.recall_expired(11, MonoNs(0), &mut told));
     }
 }

@@ -1,7 +1,12 @@
 //! Connections of a journey's own: opened for one request, used by its journey alone, closed when that is over.
 
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_timebase::Clock as _;
+
 use super::Connections;
 use super::pool::{Errand, Waiting};
+use crate::driver::Completion;
+use crate::extract::Fault;
 
 impl Connections {
     /// A connection is open, for whoever comes or for one request. When that does not wait any more, the connection was
@@ -14,7 +19,19 @@ impl Connections {
         connection.user = Some(id.key);
         if self.serve(key, since, job) {
             self.free(key);
+        } else {
+            // It cannot take even its first request.
+            self.close(key);
         }
+    }
+
+    /// A connection has ended before it could take anything: so does the request that it was opened for.
+    pub(super) fn lost(&mut self, place: usize, errand: Errand) {
+        let Errand::One(id) = errand else { return };
+        let Some(Waiting { .. }) = self.pools.get_mut(place).and_then(|pool| pool.pick(id)) else { return };
+        let detail = "the peer closed the connection before the request".to_owned();
+        let result = Err(Fault { class: ErrorClass::Closed, detail });
+        self.told.completions.push_back(Completion::Done { id, at: self.clock.mono(), result });
     }
 
     /// A journey is over: closes what was its own. None of its requests is under way any more.

@@ -82,7 +82,8 @@ impl Roomy {
     fn remove(&mut self, key: usize, user: Option<u32>) {
         match (self, user) {
             (Self::Shared(keys), _) => keys.retain(|other| *other != key),
-            (Self::Own(keys), Some(user)) => _ = keys.remove(&user),
+            (Self::Own(keys), Some(user)) if keys.get(&user) == Some(&key) => _ = keys.remove(&user),
+            (Self::Own(_), Some(_)) => {}
             (Self::Own(_), None) => {}
         }
     }
@@ -179,21 +180,29 @@ impl Pool {
         self.opened += 1;
     }
 
-    /// A connection could not be opened: the request that it was for, or that has waited longest, ends with that.
-    pub(super) fn has_failed(&mut self, errand: Errand, fault: Fault, at: MonoNs) -> Option<Completion> {
+    /// A connection could not be opened: the request that it was for, or as many as it would have taken of those that have
+    /// waited longest, end with that.
+    pub(super) fn has_failed(
+        &mut self,
+        errand: Errand,
+        fault: &Fault,
+        at: MonoNs,
+        told: &mut VecDeque<Completion>,
+    ) {
         self.connecting -= 1;
-        if self.first_fault.is_none() {
-            self.first_fault = Some(fault.clone());
+        self.first_fault.get_or_insert_with(|| fault.clone());
+        let before = told.len();
+        for _ in 0..self.room() {
+            let waiting = match errand {
+                Errand::Anyone => self.waiting.pop_front(),
+                Errand::One(id) => self.pick(id),
+            };
+            let Some(Waiting { job: Submission { id, .. }, .. }) = waiting else { break };
+            told.push_back(Completion::Done { id, at, result: Err(fault.clone()) });
         }
-        let waiting = match errand {
-            Errand::Anyone => self.waiting.pop_front(),
-            Errand::One(id) => self.pick(id),
-        };
-        let Some(Waiting { job: Submission { id, .. }, .. }) = waiting else {
+        if told.len() == before {
             self.reopen_at = at.plus(REOPEN_PAUSE_MS * NS_PER_MS);
-            return None;
-        };
-        Some(Completion::Done { id, at, result: Err(fault) })
+        }
     }
 
     /// A connection takes nothing more: another may be opened in its place.
@@ -248,8 +257,9 @@ impl Pool {
     /// is being opened ends with that.
     pub(super) fn expire(&mut self, now: MonoNs) -> Option<Completion> {
         let limit = u64::try_from(self.dialer.timeout().as_nanos()).unwrap_or(u64::MAX);
-        let first = self.first_uncalled();
-        self.waiting.get(first).filter(|waiting| now.since(waiting.since) >= limit)?;
+        // Not only the first: one that came back stands before those that have waited longer.
+        let over = |waiting: &Waiting| !waiting.called && now.since(waiting.since) >= limit;
+        let first = self.waiting.iter().position(over)?;
         let first = self.waiting.remove(first)?.job;
         let unreachable = !self.is_per_user() && self.open == 0 && self.connecting > 0;
         Some(if unreachable {

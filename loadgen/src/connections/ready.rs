@@ -36,6 +36,11 @@ impl Ready {
         self.list().keys.is_empty()
     }
 
+    /// Forgets all of them.
+    pub(super) fn clear(&self) {
+        self.list().keys.clear();
+    }
+
     /// Exchanges the list for an empty one. This task is woken when something comes onto that.
     pub(super) fn collect(&self, waker: &Waker, keys: &mut Vec<usize>) {
         keys.clear();

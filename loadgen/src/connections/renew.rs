@@ -64,7 +64,8 @@ impl Connections {
         if gone == renewal.gone && renewal.lifetime.is_none() {
             return;
         }
-        let route = (gone != renewal.gone).then(|| Arc::clone(&renewal.route));
+        let follows = gone != renewal.gone && renewal.route.is_followed();
+        let route = follows.then(|| Arc::clone(&renewal.route));
         renewal.gone = gone;
         let mut over = Vec::new();
         let renewed = |known: &Connection| known.pool == place && !known.talk.is_owned();

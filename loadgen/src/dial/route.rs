@@ -99,6 +99,12 @@ impl Route {
         self.gone.load(Ordering::Acquire)
     }
 
+    /// Whether connections to addresses that are gone are closed: a name that is only looked up to open connections may
+    /// answer with others each time.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.refresh_ns.is_some()
+    }
+
     /// Whether an address is one of the target's now.
     pub(crate) fn leads_to(&self, peer: SocketAddr) -> bool {
         self.book().holds(peer)

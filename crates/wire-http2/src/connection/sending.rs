@@ -3,7 +3,7 @@
 use super::streams::Stream;
 use super::{Connection, Ended, How, Request, STREAM_LAST};
 use crate::error::{Code, Error};
-use crate::frame::{Header, PAYLOAD_MAX_BYTES, flag, kind, put_number};
+use crate::frame::{HEADER_BYTES, Header, PAYLOAD_MAX_BYTES, PREFACE, flag, kind, put_number};
 use crate::sink::Sink;
 
 /// Bytes that may wait to be handed over before no exchange begins and no body goes on. What the protocol itself has to
@@ -73,11 +73,43 @@ impl<S: Sink> Connection<S> {
         self.unprocessed_from(self.handed_from, Error::Closed);
     }
 
-    /// Gives up an exchange, of which nothing is told any more.
+    /// Takes back what was not taken out: requests that began since then end as unprocessed, and nothing of them leaves.
+    pub fn recall(&mut self) {
+        self.unprocessed_from(self.out_from, Error::Closed);
+    }
+
+    /// Takes requests out of what is to be sent, and leaves what says why the connection ends.
+    pub fn withhold(&mut self) {
+        self.forget_frames(|kind, _| matches!(kind, kind::HEADERS | kind::CONTINUATION | kind::DATA));
+    }
+
+    /// Drops frames that were not taken out.
+    fn forget_frames(&mut self, drops: impl Fn(u8, u32) -> bool) {
+        let mut at = if self.out.starts_with(PREFACE) { PREFACE.len() } else { 0 };
+        while let Some(header) = self.out.get(at..).and_then(Header::read) {
+            let end = at + HEADER_BYTES + header.length;
+            if !drops(header.kind, header.stream) {
+                at = end;
+                continue;
+            }
+            if header.kind == kind::DATA {
+                self.send_window += header.length as i64;
+            }
+            // It may have said that our table is empty; saying so again does no harm.
+            self.forget |= header.kind == kind::HEADERS;
+            self.out.drain(at..end.min(self.out.len()));
+        }
+    }
+
+    /// Gives up an exchange, of which nothing is told any more. What was not taken out of it does not leave.
     pub fn cancel(&mut self, is_it: impl Fn(&S) -> bool) -> Option<Ended<S>> {
         let id = self.streams.iter().find(|stream| is_it(&stream.sink))?.id;
         let stream = self.streams.remove(id)?;
-        put_number(&mut self.out, kind::RST_STREAM, id, Code::CANCEL.0);
+        if id >= self.out_from {
+            self.forget_frames(|_, stream| stream == id);
+        } else {
+            put_number(&mut self.out, kind::RST_STREAM, id, Code::CANCEL.0);
+        }
         Some(stream.into_ended(How::Unprocessed))
     }
 
@@ -89,6 +121,8 @@ impl<S: Sink> Connection<S> {
                 self.ended.push_back(stream.into_ended(how));
             }
         }
+        let unsent = first.max(self.out_from);
+        self.forget_frames(|_, stream| stream >= unsent);
     }
 
     /// Sends on with bodies, a frame of each in turn, as far as windows and room allow.

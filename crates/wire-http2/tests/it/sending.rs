@@ -5,8 +5,8 @@ use peakdrill_wire_http2::{CONNECTION_WINDOW_BYTES, Connection, How, Limits, OUT
 
 use crate::check::{Told, request};
 use crate::peer::{
-    END_HEADERS, END_STREAM, LAST_HEAD, LIMITS, begin, connection, data, ended, frame, frames, head, number,
-    settings,
+    END_HEADERS, END_STREAM, LAST_HEAD, LIMITS, begin, connection, data, ended, frame, frames, go_away, head,
+    number, settings,
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -181,4 +181,56 @@ fn what_did_not_leave_is_unprocessed() {
     // The first left before, and may have been answered.
     connection.receive(&head(LAST_HEAD, 1, &[(":status", "200")])).unwrap();
     assert_eq!(ended(&mut connection), [(0, How::Answered)]);
+}
+
+/// What was not taken out is taken back whole: nothing of it leaves, its windows are given back, and what comes next is
+/// as if it had never been.
+#[test]
+fn what_is_taken_back_does_not_leave() {
+    let mut connection = connection(1);
+    connection.receive(&frame(6, 0, 0, b"12345678")).unwrap();
+    begin(&mut connection, 1, Method::Other, 30_000);
+    begin(&mut connection, 2, Method::Other, 0);
+    connection.recall();
+    assert_eq!(ended(&mut connection), [(1, How::Unprocessed), (2, How::Unprocessed)]);
+    assert_eq!(frames(&connection.take_out(Vec::new())), [(6, 1, 0, b"12345678".to_vec())]);
+    assert_eq!(connection.under_way(), 1, "what had left goes on");
+    // The whole first window is there.
+    begin(&mut connection, 3, Method::Other, 65_535);
+    assert_eq!(bodies(&connection.take_out(Vec::new())).0, 65_535);
+    connection.receive(&head(LAST_HEAD, 1, &[(":status", "200")])).unwrap();
+    assert_eq!(ended(&mut connection), [(0, How::Answered)]);
+}
+
+#[test]
+fn what_is_given_up_before_it_left_does_not_leave() {
+    let mut connection = connection(0);
+    begin(&mut connection, 0, Method::Other, 10);
+    begin(&mut connection, 1, Method::Other, 10);
+    assert!(connection.cancel(|told| told.number == 0).is_some());
+    let sent: Vec<_> = frames(&connection.take_out(Vec::new())).into_iter().map(|f| (f.0, f.2)).collect();
+    assert_eq!(sent, [(1, 3), (0, 3)]);
+    assert!(connection.cancel(|told| told.number == 1).is_some());
+    assert_eq!(frames(&connection.take_out(Vec::new())), [(3, 0, 3, vec![0, 0, 0, 8])]);
+}
+
+#[test]
+fn a_peer_that_goes_away_gets_nothing_that_it_will_not_look_at() {
+    let mut connection = connection(1);
+    begin(&mut connection, 1, Method::Other, 10);
+    connection.receive(&go_away(1, 0)).unwrap();
+    assert_eq!(ended(&mut connection), [(1, How::Unprocessed)]);
+    assert!(frames(&connection.take_out(Vec::new())).is_empty());
+}
+
+/// A connection that is given up still says why, and sends no request any more.
+#[test]
+fn last_words_hold_no_request() {
+    let mut connection = connection(0);
+    begin(&mut connection, 0, Method::Other, 10);
+    assert!(connection.receive(&frame(5, 0, 1, b"")).is_err());
+    assert_eq!(ended(&mut connection), [(0, How::Unprocessed)]);
+    connection.withhold();
+    let sent: Vec<_> = frames(&connection.take_out(Vec::new())).into_iter().map(|f| f.0).collect();
+    assert_eq!(sent, [7]);
 }
