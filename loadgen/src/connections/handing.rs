@@ -62,8 +62,7 @@ impl Connections {
             talk.withhold();
         }
         if connection.talk.has_out() && connection.writing == Writing::Done {
-            let clock = self.clock;
-            let bytes = connection.talk.take_out(|| now(clock), self.owned.random(), &mut self.told);
+            let bytes = connection.talk.take_out(now(self.clock), self.owned.random(), &mut self.told);
             if !bytes.is_empty() {
                 // Of one that has ended nobody hears.
                 let _ = self.transmit(key, bytes);
@@ -181,8 +180,7 @@ impl Connections {
         if self.unsent.is_empty() {
             return;
         }
-        let at = self.clock.mono();
-        let now_unix_s = self.clock.unix_of(at).seconds().max(0).unsigned_abs();
+        let (at, now_unix_s) = now(self.clock);
         while let Some(key) = self.unsent.pop() {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.unsent = false;
@@ -199,8 +197,7 @@ impl Connections {
             if connection.writing != Writing::Done || !connection.talk.has_out() {
                 continue;
             }
-            let clock = self.clock;
-            let bytes = connection.talk.take_out(|| now(clock), self.owned.random(), &mut self.told);
+            let bytes = connection.talk.take_out((at, now_unix_s), self.owned.random(), &mut self.told);
             if bytes.is_empty() && connection.talk.is_owned() {
                 continue;
             }

@@ -107,11 +107,11 @@ impl Talk {
         }
     }
 
-    /// What is to be sent; masks are drawn from `random`. `now` is asked, with the Unix second, where something may have
-    /// run out meanwhile; then there may be nothing.
+    /// What is to be sent at this time and Unix second; masks are drawn from `random`. What has run out meanwhile is not,
+    /// so that there may be nothing.
     pub(super) fn take_out(
         &mut self,
-        now: impl FnOnce() -> (MonoNs, u64),
+        now: (MonoNs, u64),
         random: &mut ChaCha8Rng,
         told: &mut Told,
     ) -> Vec<u8> {
@@ -119,7 +119,7 @@ impl Talk {
             Self::Http1(_) => Vec::new(),
             Self::Http2(talk) => talk.take_out(),
             Self::WebSocket(talk) => {
-                talk.take_out(now(), || random.next_u32().to_ne_bytes(), &mut told.completions)
+                talk.take_out(now, || random.next_u32().to_ne_bytes(), &mut told.completions)
             }
         }
     }
