@@ -431,6 +431,11 @@ impl Driver for Connections {
         for waiting in self.pools.iter_mut().flat_map(|pool| pool.waiting.drain(..)) {
             self.told.completions.push_back(waiting.job.not_sent(at, NotSent::Stopped));
         }
+        for (_, Connection { talk, .. }) in &mut self.connections {
+            if let Talk::WebSocket(socket) = talk {
+                socket.withdraw(at, &mut self.told.completions);
+            }
+        }
     }
 
     fn abort(&mut self) {

@@ -166,7 +166,7 @@ pub(crate) trait Driver {
     fn has_next(&self) -> bool;
     /// Gives up what has waited too long, and does what was put off.
     fn tick(&mut self, now: MonoNs);
-    /// Gives up everything that waits for a connection.
+    /// Gives up everything that waits for a connection, and messages that are not written yet.
     fn withdraw(&mut self, now: MonoNs);
     /// Drops every connection; no completion comes any more.
     fn abort(&mut self);

@@ -62,8 +62,15 @@ fn identity(cert: &str, key: &str) -> Result<(Vec<CertificateDer<'static>>, Priv
 fn certificates(path: &str, most: usize) -> Result<Vec<CertificateDer<'static>>, String> {
     let bad = |error: rustls::pki_types::pem::Error| format!("{path}: {error}");
     let read = CertificateDer::pem_file_iter(path).map_err(bad)?;
-    let found = read.take(most).collect::<Result<Vec<_>, _>>().map_err(bad)?;
-    if found.is_empty() { Err(format!("{path} holds no certificate")) } else { Ok(found) }
+    let found = read.take(most + 1).collect::<Result<Vec<_>, _>>().map_err(bad)?;
+    match found.len() {
+        0 => Err(format!("{path} holds no certificate")),
+        // Without the rest of them a peer would be refused, or refuse, for a reason that nobody could see.
+        held if held > most => Err(format!(
+            "{path} holds more than {most} certificates, the most that are taken: leave some out"
+        )),
+        _ => Ok(found),
+    }
 }
 
 fn roots(ca_file: Option<&str>) -> Result<RootCertStore, String> {
@@ -117,5 +124,29 @@ impl ServerCertVerifier for Insecure {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_taken_all_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("many.pem");
+        let path = path.to_str().unwrap();
+        let held = |count: usize| {
+            std::fs::write(
+                path,
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".repeat(count),
+            )
+            .unwrap();
+            certificates(path, 2).map(|found| found.len())
+        };
+        assert_eq!(held(2), Ok(2));
+        assert!(held(0).unwrap_err().ends_with("holds no certificate"));
+        let error = held(3).unwrap_err();
+        assert!(error.contains("holds more than 2 certificates") && error.starts_with(path), "{error}");
     }
 }

@@ -106,8 +106,8 @@ impl Plan {
 pub struct Target {
     /// Its name in the file.
     pub name: String,
-    /// `http://host:port` or `https://…`, with an optional path prefix, without a trailing slash; of a gRPC target
-    /// `grpc://host:port` or `grpcs://…`.
+    /// `http://host:port` or `https://…`, or of a target of `ws` steps alone `ws://host:port` or `wss://…`, with an
+    /// optional path prefix, without a trailing slash; of a gRPC target `grpc://host:port` or `grpcs://…`.
     pub base_url: String,
     /// Limit for opening a connection, TLS included.
     pub connect_timeout_ns: u64,

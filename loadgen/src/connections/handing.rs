@@ -1,7 +1,7 @@
 //! Handing requests to connections, and bytes to sockets.
 
 use peakdrill_sockets::Handed;
-use peakdrill_timebase::{Clock as _, MonoNs};
+use peakdrill_timebase::{Clock as _, MonoNs, OsClock};
 
 use super::Connections;
 use super::connection::Writing;
@@ -16,6 +16,12 @@ pub(super) enum Back {
     Expired(Submission, MonoNs),
     /// The connection has ended, or has no room: another one may take it.
     Closed(Submission),
+}
+
+/// The time, and its Unix second.
+pub(super) fn now(clock: OsClock) -> (MonoNs, u64) {
+    let at = clock.mono();
+    (at, clock.unix_of(at).seconds().max(0).unsigned_abs())
 }
 
 impl Connections {
@@ -56,9 +62,11 @@ impl Connections {
             talk.withhold();
         }
         if connection.talk.has_out() && connection.writing == Writing::Done {
-            let bytes = connection.talk.take_out(self.owned.random());
-            // Of one that has ended nobody hears.
-            let _ = self.transmit(key, bytes);
+            let bytes = connection.talk.take_out(now(self.clock), self.owned.random(), &mut self.told);
+            if !bytes.is_empty() {
+                // Of one that has ended nobody hears.
+                let _ = self.transmit(key, bytes);
+            }
         }
     }
 
@@ -123,7 +131,8 @@ impl Connections {
     /// Lets the pool open another connection in place of one that ends with what is under way on it.
     pub(super) fn retire(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if connection.retired || !connection.is_closing() {
+        // One that is somebody's own counts until it is closed: it stays open for as long as its journey does.
+        if connection.retired || !connection.is_closing() || connection.talk.is_owned() {
             return;
         }
         connection.retired = true;
@@ -139,8 +148,8 @@ impl Connections {
         let Some(connection) = self.connections.get_mut(key) else {
             return Err(Back::Closed(job));
         };
-        let at = self.clock.mono();
-        if job.not_after_unix_s <= self.clock.unix_of(at).seconds().max(0).unsigned_abs() {
+        let (at, now_unix_s) = now(self.clock);
+        if job.not_after_unix_s <= now_unix_s {
             return Err(Back::Expired(job, at));
         }
         connection.used = true;
@@ -171,8 +180,7 @@ impl Connections {
         if self.unsent.is_empty() {
             return;
         }
-        let at = self.clock.mono();
-        let now_unix_s = self.clock.unix_of(at).seconds().max(0).unsigned_abs();
+        let (at, now_unix_s) = now(self.clock);
         while let Some(key) = self.unsent.pop() {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.unsent = false;
@@ -189,7 +197,10 @@ impl Connections {
             if connection.writing != Writing::Done || !connection.talk.has_out() {
                 continue;
             }
-            let bytes = connection.talk.take_out(self.owned.random());
+            let bytes = connection.talk.take_out((at, now_unix_s), self.owned.random(), &mut self.told);
+            if bytes.is_empty() && connection.talk.is_owned() {
+                continue;
+            }
             if let Err(bytes) = self.transmit(key, bytes) {
                 self.told.buffers.give(bytes);
                 if let Some(connection) = self.connections.get_mut(key) {
@@ -199,7 +210,7 @@ impl Connections {
                 self.send_back();
                 self.retire(key);
             } else if let Some(connection) = self.connections.get_mut(key) {
-                connection.talk.handed(self.clock.mono(), &mut self.told);
+                connection.talk.handed(connection.writing, self.clock.mono(), &mut self.told);
                 if connection.writing == Writing::Done {
                     // A long body goes on, and there may be room again.
                     self.free(key);

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::Connections;
 use super::connection::Connection;
+use super::handing::now;
 use super::talk::Talk;
 use super::websocket::WebSocket;
 use crate::answer::{Answer, Wanted};
@@ -87,8 +88,8 @@ impl Connections {
             // One that was opened just now becomes known by that.
             self.send_out();
         }
-        let at = self.clock.mono();
-        let now = (at, self.clock.unix_of(at).seconds().max(0).unsigned_abs());
+        let now = now(self.clock);
+        let at = now.0;
         let (owner, id) = (message.owner, message.id);
         let answer = Answer::new(self.told.buffers.take(), Wanted { body: message.keep_body, frames: false });
         let mask = self.owned.random.next_u32().to_ne_bytes();

@@ -107,19 +107,27 @@ impl Talk {
         }
     }
 
-    /// What is to be sent; masks are drawn from `random`.
-    pub(super) fn take_out(&mut self, random: &mut ChaCha8Rng) -> Vec<u8> {
+    /// What is to be sent at this time and Unix second; masks are drawn from `random`. What has run out meanwhile is not,
+    /// so that there may be nothing.
+    pub(super) fn take_out(
+        &mut self,
+        now: (MonoNs, u64),
+        random: &mut ChaCha8Rng,
+        told: &mut Told,
+    ) -> Vec<u8> {
         match self {
             Self::Http1(_) => Vec::new(),
             Self::Http2(talk) => talk.take_out(),
-            Self::WebSocket(talk) => talk.take_out(|| random.next_u32().to_ne_bytes()),
+            Self::WebSocket(talk) => {
+                talk.take_out(now, || random.next_u32().to_ne_bytes(), &mut told.completions)
+            }
         }
     }
 
-    /// What was taken out last was handed to the socket.
-    pub(super) fn handed(&mut self, at: MonoNs, told: &mut Told) {
+    /// What was taken out last was handed to the socket; how far it is.
+    pub(super) fn handed(&mut self, writing: Writing, at: MonoNs, told: &mut Told) {
         if let Self::WebSocket(talk) = self {
-            talk.handed(at, &mut told.completions);
+            talk.handed(writing, at, &mut told.completions);
         }
     }
 

@@ -10,6 +10,7 @@ use peakdrill_wire_ws::{
     Close, Decoder, Error, GOING_AWAY, Kind, NORMAL, Sink, put_close, put_message, put_pong,
 };
 
+use super::connection::Writing;
 use super::talk::Turn;
 use crate::answer::Answer;
 use crate::driver::{Completion, ExchangeId, NotSent, Opening, Owner, Passed};
@@ -62,7 +63,8 @@ struct Waiting {
     id: ExchangeId,
     awaited: Awaited,
     answer: Answer,
-    /// Bytes of what was passed over.
+    /// Messages that it has passed over itself, and their bytes.
+    over: u32,
     bytes: u64,
 }
 
@@ -71,6 +73,12 @@ struct Hearing<'a> {
     ears: &'a mut Ears,
     at: MonoNs,
     told: &'a mut VecDeque<Completion>,
+}
+
+impl Waiting {
+    fn new(id: ExchangeId, awaited: Awaited, answer: Answer) -> Self {
+        Self { id, awaited, answer, over: 0, bytes: 0 }
+    }
 }
 
 impl WebSocket {
@@ -118,9 +126,10 @@ impl WebSocket {
         let mut hearing = Hearing { ears, at, told };
         if let Err(error) = decoder.feed(bytes, &mut hearing) {
             ears.end(fault(error), at, told);
+            self.end_unsent(at, told);
             return Turn { freed: false, open: false };
         }
-        self.give_up_unsent(at, told);
+        self.end_unsent(at, told);
         // A peer that closes gets an answer to that when the connection is closed, unless it has answered itself.
         if self.leaving && self.ears.over.is_some() {
             self.ears.goodbye = None;
@@ -137,16 +146,32 @@ impl WebSocket {
         let detail = broken.map_or("the connection ended without a close frame".into(), ToString::to_string);
         let fault = Fault { class: ErrorClass::Closed, detail };
         self.ears.end(fault, at, told);
-        self.give_up_unsent(at, told);
+        self.end_unsent(at, told);
         Turn { freed: false, open: false }
     }
 
-    /// What was to end when it is written will not be, once it is over.
-    fn give_up_unsent(&mut self, at: MonoNs, told: &mut VecDeque<Completion>) {
-        let Some(fault) = &self.ears.over else { return };
-        if let Some((id, _, Some(_))) = self.unsent.take() {
-            told.push_back(Completion::Done { id, at, result: Err(fault.clone()) });
+    /// What was to be written will not be, once it is over.
+    fn end_unsent(&mut self, at: MonoNs, told: &mut VecDeque<Completion>) {
+        if let Some(fault) = self.ears.over.clone() {
+            self.give_up_unsent(fault, at, told);
         }
+    }
+
+    /// What is not written yet never will be: its step ends with that, unless it has ended already.
+    fn give_up_unsent(&mut self, fault: Fault, at: MonoNs, told: &mut VecDeque<Completion>) {
+        let Some((id, _, answer)) = self.unsent.take() else { return };
+        let waited = self.ears.waiting.take_if(|waiting| waiting.id == id).is_some();
+        if waited {
+            self.ears.tell_passed(id, told);
+        }
+        if waited || answer.is_some() {
+            told.push_back(Completion::Done { id, at, result: Err(fault) });
+        }
+    }
+
+    /// The load was stopped: what is not written yet is not to be.
+    pub(super) fn withdraw(&mut self, at: MonoNs, told: &mut VecDeque<Completion>) {
+        self.give_up_unsent(cancelled("the load was stopped before it could be written"), at, told);
     }
 
     /// A step sends a message or waits for one. `answer` is where its answer goes.
@@ -165,6 +190,8 @@ impl WebSocket {
         if let (Some(_), Some(fault)) = (&payload, &self.ears.over) {
             return told.push_back(Completion::Done { id, at, result: Err(fault.clone()) });
         }
+        // What is queued here is handed over: a peer that does not read may hold it up, and its time runs meanwhile.
+        told.push_back(Completion::Sent { id, at });
         if let Some((kind, payload)) = payload {
             self.ears.pass_over_kept();
             let mut frame = Vec::with_capacity(payload.len() + FRAME_HEAD_MAX_BYTES);
@@ -172,16 +199,15 @@ impl WebSocket {
             match wanted {
                 Some(awaited) => {
                     self.unsent = Some((id, frame, None));
-                    self.ears.waiting = Some(Waiting { id, awaited, answer, bytes: 0 });
+                    self.ears.waiting = Some(Waiting::new(id, awaited, answer));
                 }
                 None => self.unsent = Some((id, frame, Some(answer))),
             }
             return;
         }
-        told.push_back(Completion::Sent { id, at });
         match wanted {
             Some(awaited) => {
-                self.ears.waiting = Some(Waiting { id, awaited, answer, bytes: 0 });
+                self.ears.waiting = Some(Waiting::new(id, awaited, answer));
                 self.ears.look_through_kept(at, told);
             }
             None => told.push_back(Completion::Done { id, at, result: Ok(answer) }),
@@ -211,8 +237,16 @@ impl WebSocket {
         unsent || self.ears.ping.is_some() || self.ears.goodbye.is_some() || !self.known
     }
 
-    /// What is to be written; `mask` gives a mask for each frame.
-    pub(super) fn take_out(&mut self, mut mask: impl FnMut() -> [u8; 4]) -> Vec<u8> {
+    /// What is to be written; `mask` gives a mask for each frame. Of a message whose token has run out nothing is.
+    pub(super) fn take_out(
+        &mut self,
+        (at, now_unix_s): (MonoNs, u64),
+        mut mask: impl FnMut() -> [u8; 4],
+        told: &mut VecDeque<Completion>,
+    ) -> Vec<u8> {
+        if now_unix_s >= self.not_after_unix_s {
+            self.give_up_unsent(cancelled("its token ran out before it could be written"), at, told);
+        }
         let frame = self.unsent.as_mut().map(|(_, frame, _)| std::mem::take(frame));
         let mut out = frame.unwrap_or_default();
         if let Some(payload) = self.ears.ping.take() {
@@ -224,11 +258,12 @@ impl WebSocket {
         out
     }
 
-    /// What was taken out was handed to the socket.
-    pub(super) fn handed(&mut self, at: MonoNs, told: &mut VecDeque<Completion>) {
-        if let Some((id, _, answer)) = self.unsent.take_if(|(_, frame, _)| frame.is_empty()) {
-            told.push_back(Completion::Sent { id, at });
-            told.extend(answer.map(|answer| Completion::Done { id, at, result: Ok(answer) }));
+    /// What was taken out was handed to the socket; how far it is. A message without an answer ends with that.
+    pub(super) fn handed(&mut self, writing: Writing, at: MonoNs, told: &mut VecDeque<Completion>) {
+        if let Some((id, _, Some(answer))) = self.unsent.take_if(|(_, frame, _)| frame.is_empty()) {
+            let failed = || Fault { class: ErrorClass::Closed, detail: "it could not be written".into() };
+            let result = if writing == Writing::Failed { Err(failed()) } else { Ok(answer) };
+            told.push_back(Completion::Done { id, at, result });
         }
     }
 }
@@ -291,14 +326,15 @@ impl Ears {
             Met::One => self.waiting = Some(waiting),
             Met::Other => {
                 self.passed.over = self.passed.over.saturating_add(1);
+                waiting.over += 1;
                 waiting.bytes += payload.len() as u64;
-                if self.passed.over <= WS_PASSED_MAX && waiting.bytes <= WS_PASSED_MAX_BYTES {
+                if waiting.over <= WS_PASSED_MAX && waiting.bytes <= WS_PASSED_MAX_BYTES {
                     self.waiting = Some(waiting);
                     return;
                 }
                 let detail = format!(
                     "none of {} messages ({} bytes) was the one that is waited for",
-                    self.passed.over, waiting.bytes
+                    waiting.over, waiting.bytes
                 );
                 let fault = Fault { class: ErrorClass::WsUnmatched, detail };
                 self.tell_passed(waiting.id, told);
@@ -339,6 +375,10 @@ impl Sink for Hearing<'_> {
         self.ears.end(Fault { class: ErrorClass::WsClosed, detail }, self.at, self.told);
         self.ears.goodbye = Some(close.code.unwrap_or(GOING_AWAY));
     }
+}
+
+fn cancelled(because: &str) -> Fault {
+    Fault { class: ErrorClass::Cancelled, detail: because.to_owned() }
 }
 
 fn fault(error: Error) -> Fault {

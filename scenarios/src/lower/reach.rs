@@ -50,8 +50,9 @@ pub(super) fn lower(
     }
     if let Some(inner) = block("tls", &keys::TLS) {
         if !inner.is_empty() && url.is_some_and(|url| !url.secure) {
-            let message = "`tls` has no meaning for an `http://` target";
-            ctx.push(draft(E0319, fields.key_span("tls"), message).help("write `https://` in `base_url`"));
+            let message = "`tls` has no meaning for a target that is not reached over TLS";
+            let help = "write `https://`, `wss://` or `grpcs://` in `base_url`";
+            ctx.push(draft(E0319, fields.key_span("tls"), message).help(help));
         }
         tls(ctx, &inner, target);
     }

@@ -107,10 +107,10 @@ fn checked_url(ctx: &Ctx<'_>, node: &Node) -> Option<BaseUrl> {
     match base_url(&text) {
         Ok(url) => Some(url),
         Err(why) => {
-            ctx.push(
-                draft(E0404, node.span, why)
-                    .help("write `http://host:port` or `https://host:port`, or `grpc://host:port` for gRPC"),
-            );
+            ctx.push(draft(E0404, node.span, why).help(
+                "write `http://host:port` or `https://host:port`, `ws://` or `wss://` for a target of `ws` \
+                           steps alone, or `grpc://` or `grpcs://` for gRPC",
+            ));
             None
         }
     }
@@ -157,7 +157,7 @@ pub(crate) fn base_url(text: &str) -> Result<BaseUrl, String> {
     let base = url.as_str().trim_end_matches('/');
     let base = if is_grpc { base.replacen("http", "grpc", 1) } else { base.to_owned() };
     let port = url.port_or_known_default().unwrap_or_default();
-    Ok(BaseUrl { base, host, is_grpc, port, secure: url.scheme() == "https" })
+    Ok(BaseUrl { base, host, is_grpc, port, secure: matches!(url.scheme(), "https" | "wss") })
 }
 
 fn timeouts(ctx: &Ctx<'_>, fields: &Fields<'_>) -> (u64, u64) {

@@ -385,6 +385,19 @@ fn how_a_target_is_reached() {
 }
 
 #[test]
+fn certificates_are_for_targets_over_tls() {
+    for (scheme, fits) in
+        [("http", false), ("ws", false), ("grpc", false), ("https", true), ("wss", true), ("grpcs", true)]
+    {
+        let target = format!("{{ base_url: \"{scheme}://shop.test\", tls: {{ resume: false }} }}");
+        let text = drill("      - get: /\n").replace("{ base_url: \"http://127.0.0.1:80/base/\" }", &target);
+        let found = super::read("drill.yaml", &text).diagnostics;
+        let refused = found.iter().any(|found| found.message.starts_with("`tls` has no meaning"));
+        assert_eq!(refused, !fits, "{scheme}: {}", render_human(&found, false));
+    }
+}
+
+#[test]
 fn too_much_is_refused() {
     let steps: String = (0..1_001).map(|at| format!("      - get: /{at}\n")).collect();
     let found = read("x", &drill(&steps)).diagnostics;

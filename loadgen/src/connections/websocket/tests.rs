@@ -45,10 +45,18 @@ impl Bench {
 
     /// A step that sends `text`, or only waits.
     fn say(&mut self, text: Option<&str>, until: Option<Arc<Until>>, now_unix_s: u64) -> ExchangeId {
+        self.begin(text, Some(Awaited { until, expected: Vec::new(), left: 1 }), now_unix_s)
+    }
+
+    /// A step that sends `text`, and waits for nothing.
+    fn only_say(&mut self, text: &str) {
+        self.begin(Some(text), None, 0);
+    }
+
+    fn begin(&mut self, text: Option<&str>, wanted: Option<Awaited>, now_unix_s: u64) -> ExchangeId {
         self.seq += 1;
         let id = ExchangeId { key: 1, seq: self.seq };
         let payload = text.map(|text| (Kind::Text, text.as_bytes().to_vec()));
-        let wanted = Some(Awaited { until, expected: Vec::new(), left: 1 });
         let message = Message { id, owner: OWNER, payload, wanted, keep_body: true };
         let answer = Answer::new(Vec::new(), crate::answer::Wanted { body: true, frames: false });
         self.socket.say(message, answer, (AT, now_unix_s), [0; 4], &mut self.told);
@@ -61,8 +69,12 @@ impl Bench {
     }
 
     fn written(&mut self) -> Vec<u8> {
-        let out = self.socket.take_out(|| [0; 4]);
-        self.socket.handed(AT, &mut self.told);
+        self.written_at(0, Writing::Done)
+    }
+
+    fn written_at(&mut self, now_unix_s: u64, writing: Writing) -> Vec<u8> {
+        let out = self.socket.take_out((AT, now_unix_s), || [0; 4], &mut self.told);
+        self.socket.handed(writing, AT, &mut self.told);
         out
     }
 
@@ -129,6 +141,82 @@ fn a_step_passes_over_so_many_and_no_more() {
     let passed = WS_PASSED_MAX + 1;
     let told = ["sent 1".to_owned(), format!("passed 1 {passed} 0"), "failed 1 ws_unmatched".to_owned()];
     assert_eq!(bench.told(), told);
+}
+
+#[test]
+fn what_was_passed_over_in_a_pause_is_not_held_against_the_step_behind_it() {
+    let mut bench = Bench::new(false);
+    (0..WS_PASSED_MAX).for_each(|_| _ = bench.hear(&["tick"]));
+    bench.say(Some("sub"), until("ack"), 0);
+    bench.written();
+    bench.hear(&["tick", r#"{"op":"ack"}"#]);
+    let passed = format!("passed 1 {} 0", WS_PASSED_MAX + 1);
+    assert_eq!(bench.told(), ["sent 1".to_owned(), passed, r#"done 1 {"op":"ack"}"#.to_owned()]);
+}
+
+#[test]
+fn the_time_of_a_message_runs_from_when_it_is_said() {
+    let mut bench = Bench::new(false);
+    bench.only_say("a");
+    assert_eq!(bench.told(), ["sent 1"]);
+    bench.written();
+    assert_eq!(bench.told(), ["done 1 "]);
+}
+
+#[test]
+fn what_waited_to_be_written_is_not_when_the_token_has_run_out_or_the_load_was_stopped() {
+    type End = fn(&mut Bench);
+    let ends: [End; 2] = [
+        |bench| bench.socket.withdraw(AT, &mut bench.told),
+        |bench| _ = bench.socket.received(b"\x89\x01p", AT, &mut bench.told),
+    ];
+    for (end, out) in ends.into_iter().zip([&b""[..], b"\x8a\x81\0\0\0\0p"]) {
+        for answered in [false, true] {
+            let mut bench = Bench::new(false);
+            if answered {
+                bench.say(Some("late"), None, 99);
+            } else {
+                bench.only_say("late");
+            }
+            end(&mut bench);
+            assert_eq!(bench.written_at(100, Writing::Done), out, "pongs go out all the same");
+            assert_eq!(bench.told(), ["sent 1", "failed 1 cancelled"]);
+            assert!(bench.socket.is_idle());
+        }
+    }
+}
+
+#[test]
+fn a_message_that_was_written_stays_so_when_the_load_is_stopped() {
+    let mut bench = Bench::new(false);
+    bench.say(Some("a"), None, 99);
+    bench.written();
+    bench.socket.withdraw(AT, &mut bench.told);
+    bench.hear(&["b"]);
+    assert_eq!(bench.told(), ["sent 1", "done 1 b"]);
+}
+
+#[test]
+fn a_message_that_cannot_be_written_has_failed() {
+    let mut bench = Bench::new(false);
+    bench.only_say("a");
+    bench.written_at(0, Writing::Failed);
+    assert_eq!(bench.told(), ["sent 1", "failed 1 closed"]);
+}
+
+#[test]
+fn behind_a_broken_frame_nothing_is_written() {
+    for answered in [false, true] {
+        let mut bench = Bench::new(false);
+        if answered {
+            bench.say(Some("a"), None, 0);
+        } else {
+            bench.only_say("a");
+        }
+        bench.socket.received(b"\xff\x00", AT, &mut bench.told);
+        assert!(bench.written().is_empty());
+        assert_eq!(bench.told(), ["sent 1", "failed 1 malformed"]);
+    }
 }
 
 #[test]

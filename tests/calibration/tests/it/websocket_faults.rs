@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Check, Plan, TextTest};
@@ -17,6 +17,9 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use crate::common::{MS, S, Told, hold, node, run_over, transports};
 use crate::secure;
 use crate::websocket::{drill, next, open, say};
+
+/// More than the system keeps for a peer that reads nothing, in bytes.
+const UNREAD_BYTES: usize = 12 << 20;
 
 /// Ten journeys, of which all end in this class, at this step.
 fn all_end(class: ErrorClass, step: u16, plan: &Plan) -> Told {
@@ -70,6 +73,22 @@ fn each_way_to_end_a_connection_has_its_class() {
     let told = answered_by(ErrorClass::Timeout, |_| {});
     let latency = told.step(1).latency.quantile(1.0).unwrap();
     assert!((300 * MS..600 * MS).contains(&latency), "{latency}");
+}
+
+#[test]
+fn a_message_that_a_peer_leaves_no_room_for_has_a_time_limit() {
+    let (over, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(waits);
+    // It reads nothing until the test is over.
+    let server = Server::start(move |_| _ = waits.lock().map(|waits| waits.recv())).unwrap();
+    let large = "x".repeat(UNREAD_BYTES);
+    let steps = vec![open(0, "/"), node(say(1, Some(&large), None)), node(say(2, Some("b"), None))];
+    let mut plan = drill(&server.url(), 10.0, steps);
+    plan.targets[0].request_timeout_ns = 300 * MS;
+    plan.load.phases[0].shape = hold(50.0, S / 5);
+    let told = all_end(ErrorClass::Timeout, 2, &plan);
+    assert_eq!((told.step(1).error_count(), told.step(2).missed, told.journeys.missed), (0, 0, 0));
+    drop(over);
 }
 
 #[test]

@@ -96,12 +96,13 @@ fn what_does_not_fit_is_said_by_the_doctor_and_by_the_run_in_the_same_words() {
     expect_exit(&doctor, 80);
     let value: Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let files = value["findings"].as_array().unwrap().iter().find(|one| one["topic"] == "files").unwrap();
-    assert_eq!((&files["level"], &files["fix"]), (&"problem".into(), &"ulimit -n 1024".into()), "{files}");
+    let fix = files["fix"].as_str().unwrap();
+    assert!(files["level"] == "problem" && fix.starts_with("ulimit -n 1024 "), "{files}");
     let run = format!("run drill.yaml --shards 1 --out rec {}", ALONE.join(" "));
     let run = output(&mut limited(folder.path(), "ulimit -n 500", &run));
     expect_exit(&run, 80);
     let text = String::from_utf8(run.stderr).unwrap();
-    assert!(text.contains(said) && text.contains("`ulimit -n 1024`"), "{text}");
+    assert!(text.contains(said) && text.contains(&format!("`{fix}`")), "{text}");
     assert_eq!(server.requests(), 0);
     assert_eq!(json(&folder.path().join("rec/verdict.json"))["verdict"], "inconclusive");
 }

@@ -40,18 +40,48 @@ pub(super) fn files(facts: &Facts, need: &Need) -> Option<Finding> {
     } else {
         (Level::Ok, if any { format!("up to {wanted}") } else { format!("at least {FILES_FEW}") }, 0)
     };
-    Some(
-        Finding::new("files", level, found, expected).fix(format!("ulimit -n {}", least.next_power_of_two())),
-    )
+    let limit = least.next_power_of_two();
+    // A process may not raise its own hard limit.
+    Some(Finding::new("files", level, found, expected).fix(format!(
+        "ulimit -n {limit}   # as root; to stay: * hard nofile {limit} in /etc/security/limits.conf, or LimitNOFILE={limit} in \
+         its systemd unit"
+    )))
 }
 
-/// Ports that the connections to one target hold at a time: those that are open, and those that were closed.
-fn ports_held(target: &TargetNeed, reuse: u8) -> f64 {
-    let wait_s = if reuse == 1 || reuse == 2 && target.local { REUSE_S } else { TIME_WAIT_S };
-    target.new_per_s.map_or(target.connections as f64, |rate| {
-        // Each is open for a while, too: at most as many as may be at a time.
-        rate * wait_s + (target.connections as f64).min(rate)
-    })
+/// Targets that share ports, and what they hold of them.
+struct Held<'n> {
+    /// One of them.
+    target: &'n TargetNeed,
+    names: Vec<&'n str>,
+    /// Ports that are held at a time for certain: of connections that are open, and that were closed.
+    sure: f64,
+    /// The same with all connections that may be.
+    most: f64,
+    new_per_s: f64,
+    reused: bool,
+}
+
+impl<'n> Held<'n> {
+    fn of(target: &'n TargetNeed, reuse: u8) -> Self {
+        let reused = reuse == 1 || reuse == 2 && target.local;
+        let wait_s = if reused { REUSE_S } else { TIME_WAIT_S };
+        let (connections, new_per_s) = (target.connections as f64, target.opened_per_s());
+        let own = target.new_per_s.unwrap_or(0.0) * wait_s + target.own_open.min(connections);
+        let open = match target.new_per_s {
+            Some(_) if !target.exact => connections.min(target.own_open + target.shared as f64),
+            _ => connections,
+        };
+        let most = new_per_s * wait_s + open;
+        let sure = if target.exact { most } else { own };
+        Self { target, names: vec![&target.name], sure, most, new_per_s, reused }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.names.extend(other.names);
+        self.sure += other.sure;
+        self.most += other.most;
+        self.new_per_s += other.new_per_s;
+    }
 }
 
 pub(super) fn ports(facts: &Facts, need: &Need) -> Vec<Finding> {
@@ -64,32 +94,41 @@ pub(super) fn ports(facts: &Facts, need: &Need) -> Vec<Finding> {
     }
     // Where nothing is known, ports are taken to be kept.
     let reuse = facts.ports.reuse.unwrap_or(0);
-    need.targets.iter().map(|target| ports_of(target, range, reuse)).collect()
+    let mut ways: Vec<Held<'_>> = Vec::new();
+    for held in need.targets.iter().map(|target| Held::of(target, reuse)) {
+        match ways.iter_mut().find(|known| known.target.way == held.target.way) {
+            Some(known) => known.add(held),
+            None => ways.push(held),
+        }
+    }
+    ways.iter().map(|held| ports_of(held, range)).collect()
 }
 
 const WIDEN: &str = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"";
 /// Ports from 1024 to 65535.
 const WIDEST: u64 = 64_512;
 
-fn ports_of(target: &TargetNeed, range: u64, reuse: u8) -> Finding {
+fn ports_of(held: &Held<'_>, range: u64) -> Finding {
+    let Held { target, sure, most, new_per_s, .. } = *held;
     let ways = target.from * target.to;
-    let (room, held) = (range.saturating_mul(ways), ports_held(target, reuse));
-    let certain = target.exact || target.new_per_s.is_some();
-    let level = match held / room as f64 {
-        share if share > 1.0 && certain => Level::Problem,
-        share if share > SHORT_SHARE => Level::Warning,
+    let room = range.saturating_mul(ways);
+    let level = match (sure / room as f64, most / room as f64) {
+        (sure, _) if sure > 1.0 => Level::Problem,
+        (_, most) if most > SHORT_SHARE => Level::Warning,
         _ => Level::Ok,
     };
     let (from, to) = (of(target.from, "local address"), of(target.to, "address"));
-    let found = format!("target `{}`: {room} ports, from {from} to {to}", target.name);
-    let most = if certain { "" } else { "up to " };
-    let expected = match target.new_per_s {
-        Some(rate) => {
-            format!("{held:.0}, for {rate:.0} new connections a second whose ports are kept for a while")
-        }
-        None => format!("{most}{held:.0}, one for each connection"),
+    let targets = if held.names.len() == 1 { "target" } else { "targets" };
+    let found = format!("{targets} `{}`: {room} ports, from {from} to {to}", held.names.join("`, `"));
+    let up_to = if sure < most { "up to " } else { "" };
+    let expected = if new_per_s > 0.0 {
+        format!(
+            "{up_to}{most:.0}, for {new_per_s:.0} new connections a second whose ports are kept for a while"
+        )
+    } else {
+        format!("{up_to}{most:.0}, one for each connection")
     };
-    Finding::new("ports", level, found, expected).fix(mend(target, held, ways, reuse))
+    Finding::new("ports", level, found, expected).fix(mend(held, ways))
 }
 
 fn of(count: u64, what: &str) -> String {
@@ -97,14 +136,14 @@ fn of(count: u64, what: &str) -> String {
 }
 
 /// What helps: ports that are used again, then a wider range, then more local addresses.
-fn mend(target: &TargetNeed, held: f64, ways: u64, reuse: u8) -> String {
-    if target.new_per_s.is_some() && reuse != 1 && !(reuse == 2 && target.local) {
+fn mend(held: &Held<'_>, ways: u64) -> String {
+    if held.new_per_s > 0.0 && !held.reused {
         return "sysctl -w net.ipv4.tcp_tw_reuse=1".to_owned();
     }
-    if held <= SHORT_SHARE * WIDEST.saturating_mul(ways) as f64 {
+    if held.most <= SHORT_SHARE * WIDEST.saturating_mul(ways) as f64 {
         return WIDEN.to_owned();
     }
-    let addresses = (held / (SHORT_SHARE * WIDEST as f64 * target.to as f64)).ceil();
+    let addresses = (held.most / (SHORT_SHARE * WIDEST as f64 * held.target.to as f64)).ceil();
     format!(
         "{WIDEN}   # and in the drill: connections: {{ from: [...] }} with {addresses:.0} local addresses"
     )
@@ -113,8 +152,7 @@ fn mend(target: &TargetNeed, held: f64, ways: u64, reuse: u8) -> String {
 pub(super) fn tracked(facts: &Facts, need: &Need) -> Option<Finding> {
     let (used, max) = facts.network.conntrack?;
     // An entry stays for about two minutes after its connection has ended.
-    let ended: f64 =
-        need.targets.iter().filter_map(|target| target.new_per_s).sum::<f64>() * 2.0 * TIME_WAIT_S;
+    let ended: f64 = need.targets.iter().map(TargetNeed::opened_per_s).sum::<f64>() * 2.0 * TIME_WAIT_S;
     let open: u64 = need.targets.iter().map(|target| target.connections).sum();
     let certain: u64 =
         need.targets.iter().filter(|target| target.exact).map(|target| target.connections).sum();

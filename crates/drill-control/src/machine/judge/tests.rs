@@ -43,7 +43,7 @@ type Case = (&'static str, fn(&mut Facts), fn(&mut TargetNeed), Level, &'static 
 const SAME: fn(&mut Facts) = |_| {};
 const USUAL: fn(&mut TargetNeed) = |_| {};
 
-const CASES: [Case; 32] = [
+const CASES: [Case; 36] = [
     ("files", SAME, USUAL, Level::Ok, ""),
     (
         "files",
@@ -78,6 +78,16 @@ const CASES: [Case; 32] = [
     ),
     ("ports", |f| f.ports.reuse = Some(1), |t| t.new_per_s = Some(1_000.0), Level::Ok, ""),
     ("ports", SAME, |t| (t.new_per_s, t.local) = (Some(1_000.0), true), Level::Ok, ""),
+    ("ports", SAME, |t| (t.new_per_s, t.own_open) = (Some(450.0), 900.0), Level::Warning, "tcp_tw_reuse=1"),
+    (
+        "ports",
+        |f| f.ports.reuse = Some(1),
+        |t| (t.connections, t.new_per_s, t.own_open) = (50_000, Some(1e3), 40_000.0),
+        Level::Problem,
+        "ip_local_port_range",
+    ),
+    ("ports", SAME, |t| t.renewed_per_s = 600.0, Level::Warning, "tcp_tw_reuse=1"),
+    ("ports", SAME, |t| (t.renewed_per_s, t.exact) = (600.0, true), Level::Problem, "tcp_tw_reuse=1"),
     ("conntrack", |f| f.network.conntrack = Some((0, 1_100)), USUAL, Level::Warning, "nf_conntrack_max=2048"),
     (
         "conntrack",
@@ -142,6 +152,20 @@ fn a_good_machine_is_well_with_and_without_a_drill() {
 }
 
 #[test]
+fn targets_with_one_way_share_its_ports() {
+    let ports = |other: &str| {
+        let one = TargetNeed { connections: 20_000, way: "h:80".into(), ..target() };
+        let two = TargetNeed { name: "feed".into(), way: other.into(), ..one.clone() };
+        let all = examine(&good(), &Need { targets: vec![one, two], ..Need::of_nothing(2) });
+        let ports = all.into_iter().filter(|finding| finding.topic == "ports");
+        ports.map(|finding| (finding.level, finding.found)).collect::<Vec<_>>()
+    };
+    let both = "targets `api`, `feed`: 28232 ports, from one local address to one address".to_owned();
+    assert_eq!(ports("h:80"), [(Level::Warning, both)]);
+    assert!(ports("h:81").iter().all(|(level, _)| *level == Level::Ok) && ports("h:81").len() == 2);
+}
+
+#[test]
 fn what_is_not_known_is_not_judged() {
     assert_eq!(examine(&Facts::default(), &need(target())), []);
 }
@@ -153,7 +177,8 @@ fn a_sentence_says_what_was_found_what_was_expected_and_what_to_do() {
     assert_eq!(
         found[0].sentence(),
         "this process may have 1024 files open (now 64; a run raises it to that); expected at least 1272, for connections \
-         that are all opened: `ulimit -n 2048`"
+         that are all opened: `ulimit -n 2048   # as root; to stay: * hard nofile 2048 in /etc/security/limits.conf, or \
+         LimitNOFILE=2048 in its systemd unit`"
     );
 }
 
