@@ -21,7 +21,7 @@ use crate::extract::Fault;
 use crate::grpc::{self, Schemas, Types};
 use crate::json::Found;
 use crate::message::Message;
-use crate::program::{Op, Program, Scratch, Unwritten, Written};
+use crate::program::{Op, Program, Scratch, Unwritten};
 use crate::sample;
 use crate::secrets::Secrets;
 use crate::session::{Current, Memory, Session, prepare};
@@ -266,24 +266,9 @@ impl<'a> Probe<'a> {
             return Ok((Job::Message(message), Ids { trace: 0, span: 0 }));
         }
         let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch, nonce.as_ref());
-        let Written { ids, not_after_unix_s, head_bytes } = written.map_err(unwritten)?;
-        let (target, method, wanted) = (code.target, code.method, code.wanted());
-        let opening = match (&code.ws, owner, &nonce) {
-            (Some(ws), Some(owner), Some(key)) => ws.opening(owner, key, not_after_unix_s),
-            _ => None,
-        };
-        let request = Submission {
-            id,
-            target,
-            wire,
-            head_bytes,
-            method,
-            wanted,
-            not_after_unix_s,
-            opening,
-            returned: 0,
-        };
-        Ok((Job::Request(request), ids))
+        let written = written.map_err(unwritten)?;
+        let request = code.submission(id, &written, wire, owner.zip(nonce.as_ref()));
+        Ok((Job::Request(request), written.ids))
     }
 }
 

@@ -3,6 +3,7 @@
 mod head;
 mod request;
 mod websocket;
+mod written;
 
 use std::sync::Arc;
 
@@ -18,8 +19,9 @@ use crate::kept::EXTRACTED_MAX;
 use crate::secrets::Secrets;
 use crate::target::Address;
 use crate::template::Names;
-pub(crate) use request::{RequestCode, Scratch, Unwritten, Written, is_json};
+pub(crate) use request::{RequestCode, Scratch, is_json};
 pub(crate) use websocket::WsCode;
+pub(crate) use written::Unwritten;
 
 /// Most instructions of one journey.
 pub const JOURNEY_NODES_MAX: usize = 10_000;

@@ -3,6 +3,7 @@
 pub mod condition;
 pub mod event;
 pub mod exit;
+mod feeder;
 pub mod frame;
 pub mod grpc;
 mod journey;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+pub use crate::feeder::*;
 pub use crate::grpc::{DescriptorSet, MessageTypes};
 pub use crate::journey::*;
 pub use crate::reach::*;

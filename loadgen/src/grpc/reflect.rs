@@ -20,7 +20,7 @@ use crate::error::StartError;
 use crate::extract::Fault;
 use crate::kept::Kept;
 use crate::probe::{Job, exchange, single};
-use crate::program::{RequestCode, Scratch, Unwritten, Written};
+use crate::program::{RequestCode, Scratch, Unwritten};
 use crate::tagging::{Stamper, Tagging, refusal};
 use crate::target::Address;
 use crate::template::{Lets, Names, Values};
@@ -212,26 +212,15 @@ impl Asker {
         let mut wire = self.driver.buffer();
         let (jar, room) = (&mut Jar::default(), &mut Scratch::default());
         let written = code.write((&values, jar), &mut self.stamper, &mut wire, room, None);
-        let Written { not_after_unix_s, head_bytes, .. } = written.map_err(|why| match why {
+        let written = written.map_err(|why| match why {
             Unwritten::Unfilled(detail) => fault(ErrorClass::ExtractFailed, detail),
             Unwritten::NoToken => fault(ErrorClass::Cancelled, "there is no valid token: not sent".into()),
         })?;
         self.seq += 1;
         let id = ExchangeId { key: 0, seq: self.seq };
-        let (method, wanted) = (code.method, code.wanted());
-        let opening = None;
-        let submission = Submission {
-            id,
-            target: 0,
-            wire,
-            head_bytes,
-            method,
-            wanted,
-            not_after_unix_s,
-            opening,
-            returned: 0,
-        };
-        let exchanged = exchange(&mut self.driver, id, Job::Request(submission));
+        // The one target that this driver knows.
+        let job = Job::Request(Submission { target: 0, ..code.submission(id, &written, wire, None) });
+        let exchanged = exchange(&mut self.driver, id, job);
         let answer = timeout_at(self.deadline, exchanged).await.unwrap_or_else(|_| {
             self.driver.cancel(id);
             let limit = REFLECTION_TIMEOUT_MS / 1_000;

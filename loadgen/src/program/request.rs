@@ -17,12 +17,13 @@ use crate::error::StartError;
 use crate::extract::Reader;
 use crate::form::Form;
 use crate::grpc::{self, Message};
-use crate::tagging::{Ids, NoToken, Stamper};
+use crate::tagging::Stamper;
 use crate::target::Address;
 use crate::template::{Escape, Lets, Names, Text, Unfilled, Values};
 
 use super::head::{Head, Line, unfit};
 use super::websocket::{self, WsCode};
+use super::written::{Unwritten, Written};
 
 /// Headers that belong to the connection or the message's frame, or to the tag: a plan may not set them.
 const RESERVED: [&str; 9] = [
@@ -92,37 +93,12 @@ enum Body {
     Message(Box<Message>),
 }
 
-/// What a request that was written is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Written {
-    pub(crate) ids: Ids,
-    /// The Unix second from which it must not be sent any more.
-    pub(crate) not_after_unix_s: u64,
-    /// Where its body begins.
-    pub(crate) head_bytes: usize,
-}
-
 /// A field of a request.
 struct Field {
     name: HeaderName,
     text: Text,
     /// It holds something secret.
     secret: bool,
-}
-
-/// Why a request could not be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unwritten {
-    /// There is no value for it, or one that does not fit.
-    Unfilled(String),
-    /// It may not be sent.
-    NoToken,
-}
-
-impl From<NoToken> for Unwritten {
-    fn from(NoToken: NoToken) -> Self {
-        Self::NoToken
-    }
 }
 
 impl RequestCode {

@@ -8,7 +8,8 @@ use peakdrill_drill_model::plan::{
 use peakdrill_wire_ws::{KEY_BYTES, Kind, accept_of};
 
 use super::head::Head;
-use super::request::{RequestCode, Scratch, Unwritten};
+use super::request::{RequestCode, Scratch};
+use super::written::Unwritten;
 use crate::driver::{ExchangeId, Opening, Owner};
 use crate::error::StartError;
 use crate::form::Form;

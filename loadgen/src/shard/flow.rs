@@ -8,9 +8,9 @@ use peakdrill_wire_ws::key_of;
 
 use super::{ARRIVALS_PER_TURN_MAX, OVERDUE_MAX_NS, Parts, Shard, Timer, USER_PAUSE_MS, Users, Wake};
 use crate::arrivals::USERS_INDEX_BITS;
-use crate::driver::{Driver, ExchangeId, Submission};
+use crate::driver::{Driver, ExchangeId};
 use crate::extract::Fault;
-use crate::program::{Unwritten, Written, WsCode};
+use crate::program::{Unwritten, WsCode};
 use crate::recorder::{End, Place};
 use crate::session::{Current, Exhausted, Next, Session, prepare};
 use crate::tagging::Ids;
@@ -250,31 +250,16 @@ impl<D: Driver> Shard<D> {
         let owner = code.ws.as_ref().map(|ws| session.owner(key, ws.connection));
         let (values, jar) = session.values(program, clock.unix_of(now));
         let written = code.write((&values, jar), stamper, &mut wire, &mut self.scratch, nonce.as_ref());
-        let Written { ids, not_after_unix_s, head_bytes } = match written {
+        let written = match written {
             Ok(written) => written,
             Err(why) => {
                 driver.recycle(wire);
                 return self.unwritten(id, now, why);
             }
         };
-        let (target, method, wanted) = (code.target, code.method, code.wanted());
-        let opening = match (&code.ws, owner, &nonce) {
-            (Some(ws), Some(owner), Some(key)) => ws.opening(owner, key, not_after_unix_s),
-            _ => None,
-        };
-        let submission = Submission {
-            id,
-            target,
-            wire,
-            head_bytes,
-            method,
-            wanted,
-            not_after_unix_s,
-            opening,
-            returned: 0,
-        };
+        let submission = code.submission(id, &written, wire, owner.zip(nonce.as_ref()));
         let submitted = driver.submit(submission);
-        session.current = Some(Current { ids, submitted: submitted.at, ..current });
+        session.current = Some(Current { ids: written.ids, submitted: submitted.at, ..current });
         if submitted.sent {
             self.on_sent(id, submitted.at);
         }
