@@ -47,6 +47,14 @@ pub struct Owners {
 }
 
 impl Owners {
+    /// Adds the owners of another file; what is known already stays.
+    pub fn complete(&mut self, other: Self) {
+        self.v = self.v.max(other.v);
+        for (node, owner) in other.nodes {
+            self.nodes.entry(node).or_insert(owner);
+        }
+    }
+
     /// Teams by the names of nodes.
     #[must_use]
     pub fn teams(&self) -> BTreeMap<String, String> {

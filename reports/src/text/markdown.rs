@@ -6,7 +6,7 @@ use peakdrill_drill_model::verdict::{GateResult, Millis, Verdict};
 use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
 use crate::sentences::{
-    apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing,
+    apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing, whose,
 };
 
 /// The summary is never longer than this: GitHub drops a whole job summary above 1 MiB.
@@ -32,6 +32,9 @@ pub fn markdown(verdict: &Verdict, record: &Record) -> String {
     out.line(&format!("**{}**\n", md(&bottleneck(verdict))));
     if let Some(node) = limiting(verdict) {
         node.evidence.iter().for_each(|text| out.line(&format!("- {}", md(text))));
+        if let Some(owner) = verdict.owners.get(&node.node) {
+            out.line(&format!("- {}", md(&whose(owner))));
+        }
         out.line("");
     }
     latency(&mut out, verdict);
@@ -141,12 +144,13 @@ fn ranking(out: &mut Lines, verdict: &Verdict) {
         return;
     }
     out.line("<details><summary>Ranking</summary>\n");
-    out.line("| node | kind | | share of the growth | capacity |\n|--|--|--|--:|--:|");
+    out.line("| node | kind | owner | | share of the growth | capacity |\n|--|--|--|--|--:|--:|");
     for node in &verdict.bottlenecks {
         out.line(&format!(
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
             md(&node.node),
             kind(node.kind),
+            md(node.owner.as_deref().unwrap_or(NOT_MEASURED)),
             standing(node.verdict),
             share(node),
             crate::sentences::capacity(node)

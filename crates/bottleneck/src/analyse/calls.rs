@@ -219,7 +219,12 @@ mod tests {
 
     #[test]
     fn circles_end() {
-        let sums = BTreeMap::from([call("load", "a", 1, 1), call("a", "b", 1, 2), call("b", "a", 1, 4), call("b", "b", 1, 8)]);
+        let sums = BTreeMap::from([
+            call("load", "a", 1, 1),
+            call("a", "b", 1, 2),
+            call("b", "a", 1, 4),
+            call("b", "b", 1, 8),
+        ]);
         let through = through(&sums);
         assert_eq!(ns(&through, "b", "a"), 4.0);
         assert_eq!(ns(&through, "load", "a"), 15.0);
