@@ -20,7 +20,9 @@ const HEIGHT: u32 = 130;
 /// Free room to the right of the highest rate, as a part of it.
 const BEYOND: f64 = 1.06;
 
-/// Writes the section.
+const TITLE: &str = "What does each dependency do under load?";
+
+/// Writes the section; nothing where no spans were received, which the map says.
 pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     let Some(part) = report.record.analysis.as_ref() else { return };
     let calls = flow::calls(report.record, &report.verdict.dependencies);
@@ -29,12 +31,13 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
         .filter_map(|call| Some((call, call.curve.filter(|curve| !curve.points.is_empty())?)))
         .collect();
     if drawn.is_empty() {
+        unknown(page, &calls);
         return;
     }
     const LEAD: &str = "Across: journeys a second that were offered, the same in all charts. Up: what a caller waited \
         for each call. Where the lines bend up but the dotted one stays flat, the time is lost further behind. The band \
         is the knee: where the called node is full, with 95% certainty.";
-    section(page, "curves", "What does each dependency do under load?", LEAD);
+    section(page, "curves", TITLE, LEAD);
     page.raw("<p class=\"legend\"><span class=\"key s2\">p99</span> <span class=\"key s1\">p50</span> ");
     page.raw("<span class=\"key s3\">p50 of the called node alone</span> <span class=\"key band\">knee</span></p>\n");
     let through = |call: &Call<'_>| call.through().unwrap_or(0.0);
@@ -60,6 +63,16 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     );
     table(page, &part.curves);
     page.raw("</section>\n");
+}
+
+/// What to change so that there is something to draw.
+fn unknown(page: &mut Page, calls: &[Call<'_>]) {
+    if calls.is_empty() {
+        return;
+    }
+    section(page, "curves", TITLE, "");
+    page.raw("<p class=\"none\">Not measured: no rate was held for two seconds after the first two.</p>\n");
+    page.raw("<p>A ramp, or stairs of some seconds each, shows where a dependency bends.</p>\n</section>\n");
 }
 
 /// A level of load at which something was measured.

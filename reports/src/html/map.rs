@@ -3,7 +3,7 @@
 mod drawing;
 mod shapes;
 
-use peakdrill_drill_model::verdict::{AnalysisState, Dependency};
+use peakdrill_drill_model::verdict::Dependency;
 
 use crate::flow::{self, Call};
 use crate::markup::Page;
@@ -24,7 +24,7 @@ const NAMED_MAX: usize = 12;
 pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     let all = &report.verdict.dependencies;
     if all.is_empty() {
-        unseen(page, report);
+        unseen(page);
         return;
     }
     const LEAD: &str = "Calls of this run, callers before the called. The thicker a line, the more of the time that \
@@ -66,14 +66,14 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
 }
 
 /// What to change so that there is something to draw.
-fn unseen(page: &mut Page, report: &Report<'_>) {
+fn unseen(page: &mut Page) {
     section(page, "map", "Who calls whom, and where does the time go?", "");
     page.raw("<p class=\"none\">Not measured: no spans of the system under test arrived.</p>\n");
-    if report.verdict.analysis.state == AnalysisState::Withheld {
-        page.raw("<p>To see the services, their dependencies and the bottleneck, let the services send OpenTelemetry ");
-        page.raw("traces to the drill: <code>peakdrill otel-profile</code> prints the settings, ");
-        page.raw("<code>peakdrill otel-profile --format kubernetes</code> the same as a patch. Then drill again.</p>\n");
-    }
+    page.raw(
+        "<p>To see the services, their dependencies and the bottleneck, let the services send OpenTelemetry ",
+    );
+    page.raw("traces to the drill: <code>peakdrill otel-profile</code> prints the settings, ");
+    page.raw("<code>peakdrill otel-profile --format kubernetes</code> the same as a patch. Then drill again.</p>\n");
     page.raw("</section>\n");
 }
 

@@ -15,11 +15,16 @@ const MS_MAX: f64 = 1e9;
 /// A step that is less than this part of the whole growth is put with the rest.
 const SMALL: f64 = 0.002;
 
-/// Writes the section; nothing where no growth was measured.
+const TITLE: &str = "Where did the extra time come from?";
+
+/// Writes the section; nothing where no spans were received, which the map says.
 pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     let Some(fall) = report.record.analysis.as_ref().map(|part| &part.waterfall) else { return };
-    let Some(shown) = Shown::new(fall) else { return };
-    section(page, "growth", "Where did the extra time come from?", &shown.lead());
+    let Some(shown) = Shown::new(fall) else {
+        unknown(page, report);
+        return;
+    };
+    section(page, "growth", TITLE, &shown.lead());
     page.raw(
         "<p class=\"legend\"><span class=\"key s1\">own work</span> <span class=\"key s2\">waiting for it: ",
     );
@@ -42,6 +47,17 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     page.raw("</tbody></table></div>\n");
     behind(page, &fall.behind);
     page.raw("</section>\n");
+}
+
+/// What to change so that there is something to compare.
+fn unknown(page: &mut Page, report: &Report<'_>) {
+    if report.verdict.dependencies.is_empty() {
+        return;
+    }
+    section(page, "growth", TITLE, "");
+    page.raw("<p class=\"none\">Not measured: too few requests with spans at light load or at peak.</p>\n");
+    page.raw("<p>Let the drill begin with ten seconds of light load, and hold its peak for twenty: the two are compared.");
+    page.raw("</p>\n</section>\n");
 }
 
 fn behind(page: &mut Page, late: &[Drop]) {

@@ -70,6 +70,11 @@ fn a_call_to_the_full_node_bends_with_the_load_and_its_neighbour_does_not() {
     let (light, peak) = ends("order", "stock");
     assert!(peak.p99_ms.unwrap() > 5.0 * light.p99_ms.unwrap(), "{light:?} {peak:?}");
     assert!(peak.own_p50_ms.unwrap() > 5.0 * light.own_p50_ms.unwrap(), "{light:?} {peak:?}");
+    let lowest = call(&curves, "load", "gateway").points[0];
+    assert!(
+        lowest.p99_ms.unwrap() < 2.0 * lowest.p50_ms.unwrap(),
+        "what is left of the peak is no light load: {lowest:?}"
+    );
     let (light, peak) = ends("order", "order-db");
     assert!(peak.p50_ms.unwrap() < 2.0 * light.p50_ms.unwrap(), "{light:?} {peak:?}");
     assert!(peak.calls_per_s > 3.0 * light.calls_per_s, "{light:?} {peak:?}");

@@ -17,6 +17,10 @@ use super::shapes::{LID, outline};
 const EDGE: f64 = 14.0;
 /// A node with more calls into it than this has them drawn without figures: the table has them.
 const LABELLED_MAX: usize = 7;
+/// Lines that rise more than this to their end are steep, pixels.
+const STEEP: f64 = 10.0;
+/// Height of a line of figures, pixels.
+const LINE: f64 = 13.0;
 /// Thinnest line, and what the whole time adds to it, pixels.
 const STROKE: (f64, f64) = (1.5, 8.0);
 
@@ -47,7 +51,7 @@ pub(super) const WIDE: Style = Style {
 /// Five layers of this fit the page without scrolling.
 pub(super) const DENSE: Style = Style { node: (134.0, 48.0), gaps: (66.0, 26.0), name_max: 16, ..WIDE };
 /// Six layers of this do.
-pub(super) const TIGHT: Style = Style { node: (116.0, 48.0), gaps: (60.0, 26.0), name_max: 14, ..WIDE };
+pub(super) const TIGHT: Style = Style { node: (110.0, 48.0), gaps: (58.0, 26.0), name_max: 13, ..WIDE };
 pub(super) const DOWN: Style = Style {
     class: "down",
     down: true,
@@ -55,7 +59,7 @@ pub(super) const DOWN: Style = Style {
     gaps: (58.0, 10.0),
     port: 50.0,
     passage: 24.0,
-    name_max: 12,
+    name_max: 11,
 };
 
 /// A place as (along the layers, across them), or on the page as (right, down).
@@ -237,17 +241,21 @@ impl<'a> Map<'a> {
 
     /// Calls a second and p99 at the highest load, where the call ends.
     fn label(&self, page: &mut Page, call: &Call<'_>, on_path: bool, way: &Pieces) {
-        let (Some((_, to)), Some(point)) = (way.last().copied(), call.at_peak()) else { return };
+        let (Some((from, to)), Some(point)) = (way.last().copied(), call.at_peak()) else { return };
         let into = self.calls.iter().filter(|(other, _)| other.all.to == call.all.to).count();
         if into > LABELLED_MAX {
             return;
         }
         let (x, y) = self.on_page(to);
         let half = stroke(call) / 2.0;
-        let (anchor, x, above, below) = if self.style.down {
-            ("start", x + half + 5.0, y - 19.0, y - 6.0)
-        } else {
-            ("end", x - 7.0, y - half - 4.0, y + half + 11.0)
+        let (high, low) = (y - half - 4.0, y + half + 11.0);
+        // A line that comes in steeply leaves room on one side only.
+        let steep = if into == 1 { to.1 - from.1 } else { 0.0 };
+        let (anchor, x, above, below) = match steep {
+            _ if self.style.down => ("start", x + half + 5.0, y - 19.0, y - 6.0),
+            rise if rise > STEEP => ("end", x - 7.0, low, low + LINE),
+            rise if rise < -STEEP => ("end", x - 7.0, high - LINE, high),
+            _ => ("end", x - 7.0, high, low),
         };
         let class = if on_path { "edge path" } else { "edge" };
         let said = [(above, rate(Some(point.calls_per_s))), (below, millis(point.p99_ms))];
