@@ -1,8 +1,14 @@
 //! The command line. A contract: scripts rely on it.
 
+mod otel;
+mod owned;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use otel::{OtelProfile, OtlpProtocol, ProfileFormat};
+pub(crate) use owned::Owned;
 
 /// Full-link stress tests for people who must know, before the peak, that production will hold.
 #[derive(Parser)]
@@ -359,10 +365,8 @@ pub(crate) struct Run {
     /// Form of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
     pub(crate) format: Format,
-    /// Owners of nodes: files of the form `version: 1` with `owners: { stock: { team: …, runbook: …, criticality: … } }`,
-    /// or Backstage's catalog-info.yaml; where two name one node, the earlier file counts.
-    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Output")]
-    pub(crate) owners: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// Does not ask although a target is not on this machine.
     #[arg(long, help_heading = "Safety")]
     pub(crate) yes: bool,
@@ -440,11 +444,8 @@ pub(crate) struct Report {
     /// The record's folder.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-    /// Owners of nodes: files of the form `version: 1` with `owners: { stock: { team: …, runbook: …, criticality: … } }`,
-    /// or Backstage's catalog-info.yaml; where two name one node, the earlier file counts.
-    /// The record keeps them, instead of those that it had.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub(crate) owners: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// What goes to stdout; the files in the folder are always made anew.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub(crate) format: ReportFormat,
@@ -462,74 +463,11 @@ pub(crate) struct Analyze {
     /// OTLP JSON lines of a normal time.
     #[arg(long, value_name = "TRACES", required = true, num_args = 1..)]
     pub(crate) baseline: Vec<PathBuf>,
-    /// Owners of nodes: files of the form `version: 1` with `owners: { stock: { team: …, runbook: …, criticality: … } }`,
-    /// or Backstage's catalog-info.yaml; where two name one node, the earlier file counts.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub(crate) owners: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
-}
-
-/// The settings of services.
-#[derive(Args)]
-#[command(before_help = "Examples:
-  peakdrill otel-profile --service order > order.env
-  peakdrill otel-profile --format kubernetes --otlp-grpc drill-host:4317 --deployment order > patch.yaml
-  peakdrill otel-profile --format collector --otlp-grpc drill-host:4317 > peakdrill.yaml")]
-pub(crate) struct OtelProfile {
-    /// What is printed.
-    #[arg(long, value_enum, default_value_t = ProfileFormat::Env)]
-    pub(crate) format: ProfileFormat,
-    /// Where the drill takes OTLP over gRPC, as services reach it; `run` listens there with the same flag.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4317", help_heading = "Addresses")]
-    pub(crate) otlp_grpc: String,
-    /// Where the drill takes OTLP over HTTP, as services reach it.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4318", help_heading = "Addresses")]
-    pub(crate) otlp_http: String,
-    /// How services send [default: grpc].
-    #[arg(long, value_enum, help_heading = "Services")]
-    pub(crate) protocol: Option<OtlpProtocol>,
-    /// The service's name, as it is to stand in findings.
-    #[arg(long, value_name = "NAME", help_heading = "Services")]
-    pub(crate) service: Option<String>,
-    /// The Deployment that is patched.
-    #[arg(long, value_name = "NAME", help_heading = "Services", required_if_eq("format", "kubernetes"))]
-    pub(crate) deployment: Option<String>,
-    /// The container in it [default: the Deployment's name].
-    #[arg(long, value_name = "NAME", help_heading = "Services", requires = "deployment")]
-    pub(crate) container: Option<String>,
-    /// Where a Collector sends everything besides: with it, a whole configuration is printed, without it what is to be
-    /// added to yours.
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Collector")]
-    pub(crate) backend: Option<String>,
-    /// Where that Collector takes OTLP over gRPC [default: 0.0.0.0:4317].
-    #[arg(long, value_name = "ADDRESS", help_heading = "Collector", requires = "backend")]
-    pub(crate) listen_grpc: Option<std::net::SocketAddr>,
-    /// Where that Collector takes OTLP over HTTP [default: 0.0.0.0:4318].
-    #[arg(long, value_name = "ADDRESS", help_heading = "Collector", requires = "backend")]
-    pub(crate) listen_http: Option<std::net::SocketAddr>,
-}
-
-/// Form of the settings.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProfileFormat {
-    /// Environment variables.
-    Env,
-    /// A patch of a Deployment: `kubectl patch --patch-file`.
-    Kubernetes,
-    /// A configuration of the OpenTelemetry Collector that gives a copy to the drill.
-    Collector,
-}
-
-/// How OTLP travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OtlpProtocol {
-    /// gRPC.
-    Grpc,
-    /// Protocol buffers over HTTP.
-    #[value(name = "http/protobuf")]
-    Http,
 }
 
 /// Keys.

@@ -144,13 +144,13 @@ fn ranking(out: &mut Lines, verdict: &Verdict) {
         return;
     }
     out.line("<details><summary>Ranking</summary>\n");
-    out.line("| node | kind | owner | | share of the growth | capacity |\n|--|--|--|--|--:|--:|");
+    out.line("| node | kind | | share of the growth | capacity |\n|--|--|--|--:|--:|");
     for node in &verdict.bottlenecks {
+        let owner = node.owner.as_ref().map(|owner| format!(", {}", md(owner))).unwrap_or_default();
         out.line(&format!(
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {}{owner} | {} | {} | {} |",
             md(&node.node),
             kind(node.kind),
-            md(node.owner.as_deref().unwrap_or(NOT_MEASURED)),
             standing(node.verdict),
             share(node),
             crate::sentences::capacity(node)

@@ -12,7 +12,7 @@ use crate::args::{Analyze, Format};
 use crate::show::{note, out};
 
 pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
-    let owners = crate::owners::read(&args.owners)?;
+    let owners = crate::owners::read(&args.owned.files)?;
     let baseline = fold(&args.baseline)?;
     let loaded = fold(&args.traces)?;
     let ranking = compare(&baseline, &loaded);

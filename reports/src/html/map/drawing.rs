@@ -125,7 +125,7 @@ impl<'a> Map<'a> {
     pub(super) fn write(&self, page: &mut Page) {
         let (width, height) = self.on_page(self.size);
         page.put(
-            "<div class=\"scroll map {}\" tabindex=\"0\"><svg role=\"img\" width=\"{}\" height=\"{}\">",
+            "<div class=\"scroll map {}\" role=\"region\" aria-label=\"Service map\" tabindex=\"0\"><svg role=\"img\" width=\"{}\" height=\"{}\">",
             &[&self.style.class, &format!("{width:.0}"), &format!("{height:.0}")],
         );
         let marked = self.limiting.map_or_else(String::new, |name| format!("; {name} is the bottleneck"));
