@@ -5,6 +5,7 @@ mod catalogue;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use peakdrill_drill_model::owners::{OWNERS_VERSION, Owner, Owners, is_web_address};
@@ -162,10 +163,17 @@ impl Reader<'_> {
                     format!("more than {MAX_OWNERS} nodes: give only those of the system that is drilled"),
                 );
             }
-        } else if self.nodes.contains_key(&name) {
+            return;
+        }
+        let taken = match self.nodes.entry(name) {
+            Entry::Vacant(free) => {
+                free.insert(owner);
+                None
+            }
+            Entry::Occupied(taken) => Some(taken.key().clone()),
+        };
+        if let Some(name) = taken {
             self.error(at, format!("`{name}` has an owner already: keep one of the two"));
-        } else {
-            self.nodes.insert(name, owner);
         }
     }
 }

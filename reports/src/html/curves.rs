@@ -88,6 +88,9 @@ impl<'a> Point<'a> {
     }
 }
 
+/// What a line of a chart shows of a point, milliseconds.
+type Value = fn(&Point<'_>) -> Option<f64>;
+
 struct Small<'a> {
     call: &'a Call<'a>,
     curve: &'a CallCurve,
@@ -132,7 +135,7 @@ impl Small<'_> {
         page.raw(
             "<svg width=\"100%\" height=\"100%\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\">\n",
         );
-        let of: [(&'static str, fn(&Point<'_>) -> Option<f64>); 3] = [
+        let of: [(&'static str, Value); 3] = [
             ("s3", |point| point.at.own_p50_ms),
             ("s2", |point| Some(point.p99_ms)),
             ("s1", |point| Some(point.p50_ms)),

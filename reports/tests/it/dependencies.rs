@@ -1,4 +1,5 @@
 //! What the HTML report says of dependencies, in words.
+#![allow(clippy::expect_used, reason = "tests: a panic is the failure")]
 
 use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, Estimate};
 use peakdrill_reports::{Record, html, verdict};
@@ -31,7 +32,7 @@ fn the_map_tells_the_path_and_what_nobody_waits_for() {
     holds(
         &section(&page, "map"),
         &[
-            "The critical path: load → gateway → order → stock → stock-db . Requests spent 58% of their time",
+            "The critical path: load → gateway → order → stock → stock-db. Requests spent 58% of their time",
             "Best-effort , off the critical path: events → mailer.",
             "10 nodes and 10 kinds of calls; stock-db is the bottleneck.",
         ],

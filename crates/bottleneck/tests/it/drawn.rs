@@ -1,4 +1,5 @@
 //! What a report draws: calls against the load, and latency from light load to peak.
+#![allow(clippy::unwrap_used, reason = "tests: a panic is the failure")]
 
 use peakdrill_bottleneck::{AnalysisInput, CallCurve, calls_under_load};
 
