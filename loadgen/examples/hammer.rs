@@ -134,6 +134,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let report = engine.join();
     let per_request_us = report.cpu_ns() as f64 / 1e3 / report.sent().max(1) as f64;
+    if let Some(why) = report.failed {
+        return Err(why.into());
+    }
     let mut out = std::io::stdout();
     let errors: u64 = report.shards.iter().map(|shard| shard.errors).sum();
     writeln!(

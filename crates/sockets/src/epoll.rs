@@ -8,10 +8,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::thread::set_current_timer_slack;
 use rustix::time::Timespec;
 
+use crate::kernel::epoll_now;
 use crate::{EVENTS_MAX, Event, Handed};
 
 /// Most that is read at once, in bytes. One piece of memory serves all sockets.
@@ -25,6 +27,8 @@ pub struct Epoll {
     sockets: Vec<Option<Socket>>,
     told: Vec<epoll::Event>,
     room: Box<[u8]>,
+    /// The kernel has no `epoll_pwait2` (Linux before 5.11).
+    is_old: bool,
 }
 
 #[derive(Debug)]
@@ -68,7 +72,7 @@ impl Epoll {
         // Whoever waits says how late that may end. Where it cannot be set it is 50 µs.
         let _ = set_current_timer_slack(NonZeroU64::new(1));
         let room = vec![0; ROOM_BYTES].into_boxed_slice();
-        Ok(Self { poll, sockets: Vec::new(), told: Vec::with_capacity(EVENTS_MAX), room })
+        Ok(Self { poll, sockets: Vec::new(), told: Vec::with_capacity(EVENTS_MAX), room, is_old: false })
     }
 
     pub(crate) fn add(&mut self, key: usize, stream: TcpStream) -> io::Result<()> {
@@ -114,9 +118,24 @@ impl Epoll {
             tv_sec: limit.as_secs().min(i32::MAX as u64) as _,
             tv_nsec: limit.subsec_nanos().into(),
         };
+        if self.is_old {
+            return self.wait_on_an_old_kernel(&limit);
+        }
         match epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut self.told), Some(&limit)) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(Errno::NOSYS) => Err(ErrorKind::Unsupported.into()),
+            Err(Errno::NOSYS) => {
+                self.is_old = true;
+                self.wait_on_an_old_kernel(&limit)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// `epoll_wait` counts in milliseconds; `ppoll` waits to the nanosecond, in a call of its own.
+    fn wait_on_an_old_kernel(&mut self, limit: &Timespec) -> io::Result<()> {
+        match poll(&mut [PollFd::new(&self.poll, PollFlags::IN)], Some(limit)) {
+            Ok(0) | Err(Errno::INTR) => Ok(()),
+            Ok(_) => epoll_now(self.poll.as_fd(), &mut self.told),
             Err(error) => Err(error.into()),
         }
     }
@@ -184,5 +203,34 @@ impl AsFd for Epoll {
 impl std::fmt::Debug for Epoll {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Epoll").field("sockets", &self.sockets.iter().flatten().count()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn an_old_kernel_is_waited_on_as_exactly() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut sockets = Epoll { is_old: true, ..Epoll::new().unwrap() };
+        sockets.add(3, stream).unwrap();
+        let mut seen = Vec::new();
+        sockets.wait(Duration::from_micros(300)).unwrap();
+        sockets.drain(|key, _| seen.push((key, 0)));
+        assert!(seen.is_empty(), "nothing was sent yet");
+        peer.write_all(b"abc").unwrap();
+        while seen.is_empty() {
+            sockets.wait(Duration::from_secs(5)).unwrap();
+            sockets.drain(|key, event| {
+                let Event::Received(bytes) = event else { panic!("{event:?}") };
+                seen.push((key, bytes.len()));
+            });
+        }
+        assert_eq!(seen, [(3, 3)]);
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
+use rustix::event::epoll;
+
 /// Lets the kernel choose the port of a socket when it connects and not when it is bound to a local address: then the
 /// same port serves connections to different peers, instead of one alone.
 ///
@@ -22,6 +24,24 @@ pub fn bind_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+const _: () = assert!(size_of::<epoll::Event>() == size_of::<libc::epoll_event>());
+
+/// Fills what there is room for with what has happened to the sockets of a poll set, without waiting: `epoll_wait`, which
+/// every Linux knows. The safe interface asks for `epoll_pwait2` alone where waits are to be exact.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn epoll_now(poll: BorrowedFd<'_>, told: &mut Vec<epoll::Event>) -> io::Result<()> {
+    let room = told.spare_capacity_mut();
+    let most = libc::c_int::try_from(room.len()).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the room is for as many events as are asked for, and the two types of an event are the same to the kernel.
+    let count = unsafe { libc::epoll_wait(poll.as_raw_fd(), room.as_mut_ptr().cast(), most, 0) };
+    let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: so many were filled, behind what was there.
+    unsafe { told.set_len(told.len() + count) };
+    Ok(())
 }
 
 /// What the kernel thinks of its own clock.
