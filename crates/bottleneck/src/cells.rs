@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::pairs;
+use crate::resources::Resources;
 
 /// Second since the start of the load → cell. Seconds before the start are negative. The cells are shared between
 /// copies until one of them changes: a view that is made four times a second copies what changed since the last.
@@ -192,6 +193,9 @@ pub struct Cells {
     /// Per service, or peer that may be one.
     #[serde(with = "pairs")]
     pub telemetry: BTreeMap<Arc<str>, TelemetryCell>,
+    /// What metrics said of resources.
+    #[serde(skip_serializing_if = "Resources::is_empty")]
+    pub resources: Resources,
 }
 
 /// What one trace adds to the cells. Made by [`contribute`](crate::contribute).
@@ -291,6 +295,7 @@ impl Cells {
         other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell, 1));
+        self.resources.merge(&other.resources);
     }
 
     /// Whether no trace is in it.

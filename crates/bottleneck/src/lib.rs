@@ -8,6 +8,7 @@ mod contribute;
 mod key;
 mod pairs;
 mod path;
+pub mod resources;
 mod tree;
 
 pub use analyse::analyse;

@@ -13,7 +13,7 @@ const RECV_NS: i64 = 1_700_000_000_000_000_000;
 /// Decodes requests of both kinds in both forms; what is usable is folded, and taken in twice changes nothing.
 pub(crate) fn decode(bytes: &[u8]) {
     for format in [Format::Protobuf, Format::Json] {
-        let _ = decode_metrics(bytes, format);
+        metrics(bytes, format);
         let Ok(decoded) = decode_traces(bytes, format, RECV_NS) else { continue };
         assert!(
             decoded.items.iter().all(|span| span.trace != 0 && span.id != 0 && span.end_ns >= span.start_ns)
@@ -29,6 +29,25 @@ pub(crate) fn decode(bytes: &[u8]) {
         fold.settle();
         assert!(once == *fold.cells(), "the same spans again changed the cells");
     }
+}
+
+/// Resources that are taken in twice, or the other way round, are the same.
+fn metrics(bytes: &[u8], format: Format) {
+    let Ok(decoded) = decode_metrics(bytes, format, RECV_NS) else { return };
+    let mut reversed = decoded.clone();
+    reversed.items.reverse();
+    let cells = |events: Vec<Event>| {
+        let mut fold = Fold::new(Limits::default());
+        fold.event(Event::Origin(RECV_NS), RECV_NS, &[]);
+        events.into_iter().for_each(|event| fold.event(event, RECV_NS, &[]));
+        fold.settle();
+        fold.cells().clone()
+    };
+    let once = cells(vec![Event::Metrics(decoded.clone())]);
+    assert!(
+        once == cells(vec![Event::Metrics(reversed), Event::Metrics(decoded)]),
+        "order or repetition matters"
+    );
 }
 
 /// Reads a segment of a journal, and decodes and folds what is in it.

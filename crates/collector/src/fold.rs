@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::counters::{Counters, counter};
 use crate::limits::Limits;
-use crate::otlp::Malformed;
+use crate::otlp::{Malformed, MetricPoint};
 use crate::record::{Event, Record};
 use class::Links;
 use ledger::LedgerTable;
@@ -97,12 +97,10 @@ impl Fold {
                 self.counters.merge(&decoded.counters);
                 self.spans(decoded.items, recv_ns, classes);
             }
-            Event::Ledger(decoded) => {
+            Event::Metrics(decoded) => {
                 self.counters.add(counter::METRIC_REQUESTS, 1);
                 self.counters.merge(&decoded.counters);
-                for point in decoded.items {
-                    self.ledger.take(point, recv_ns, &mut self.counters);
-                }
+                decoded.items.into_iter().for_each(|point| self.metric(point, recv_ns));
             }
             Event::Roots(rows) => rows.into_iter().for_each(|row| self.root(row, recv_ns)),
             Event::Origin(origin_ns) => match self.origin_ns {
@@ -117,6 +115,11 @@ impl Fold {
     /// folded: seconds count from there.
     pub fn settle(&mut self) {
         let Some(origin_ns) = self.origin_ns else { return };
+        let resources = &mut self.cells.resources;
+        if !resources.is_empty() && resources.origin_ns != Some(origin_ns) {
+            resources.origin_ns = Some(origin_ns);
+            self.cells_version += 1;
+        }
         for id in std::mem::take(&mut self.dirty) {
             if let Some(trace) = self.traces.get_mut(&id) {
                 trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
@@ -235,6 +238,17 @@ impl Fold {
                 self.counters.merge(&counters);
             }
             self.raise(id, listed(classes, id));
+        }
+    }
+
+    fn metric(&mut self, point: MetricPoint, recv_ns: i64) {
+        match point {
+            MetricPoint::Ledger(point) => self.ledger.take(point, recv_ns, &mut self.counters),
+            MetricPoint::Resource(point) => {
+                let kept = self.cells.resources.put(point);
+                self.cells_version += u64::from(kept);
+                self.counters.add(counter::RESOURCE_OVERFLOW, u64::from(!kept));
+            }
         }
     }
 

@@ -1,12 +1,15 @@
-//! OTLP bytes to spans and ledger points. Pure; no byte sequence makes it panic.
+//! OTLP bytes to spans, ledger points and samples of resources. Pure; no byte sequence makes it panic.
 
 mod json;
 mod ledger;
+mod points;
+mod resources;
 mod spans;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use peakdrill_bottleneck::resources::ResourcePoint;
 use peakdrill_trace_model::Span;
 use peakdrill_trace_model::semconv::{Attributes, Value};
 use prost::Message;
@@ -66,16 +69,31 @@ pub fn decode_traces(payload: &[u8], format: Format, recv_ns: i64) -> Result<Dec
     Ok(spans::normalise(request, recv_ns))
 }
 
+/// What a metric's point says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetricPoint {
+    /// A count of the isolation ledger.
+    Ledger(LedgerPoint),
+    /// How full a resource is.
+    Resource(ResourcePoint),
+}
+
 /// Decodes an `ExportMetricsServiceRequest`.
+///
+/// `recv_ns`: when it was received, Unix nanoseconds: the time of points that have none.
 ///
 /// # Errors
 /// As for [`decode_traces`].
-pub fn decode_metrics(payload: &[u8], format: Format) -> Result<Decoded<LedgerPoint>, Malformed> {
+pub fn decode_metrics(
+    payload: &[u8],
+    format: Format,
+    recv_ns: i64,
+) -> Result<Decoded<MetricPoint>, Malformed> {
     let request = match format {
         Format::Protobuf => ExportMetricsServiceRequest::decode(payload).map_err(protobuf)?,
         Format::Json => json::metrics(payload)?,
     };
-    Ok(ledger::points(request))
+    Ok(points::read(request, recv_ns))
 }
 
 fn protobuf(error: prost::DecodeError) -> Malformed {

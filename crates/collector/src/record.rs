@@ -4,7 +4,7 @@ use peakdrill_bottleneck::TraceClass;
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::Span;
 
-use crate::otlp::{self, Decoded, Format, LedgerPoint, Malformed};
+use crate::otlp::{self, Decoded, Format, Malformed, MetricPoint};
 
 /// What the payload of a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub struct Record {
 pub enum Event {
     /// Spans.
     Spans(Decoded<Span>),
-    /// Counts of the ledger.
-    Ledger(Decoded<LedgerPoint>),
+    /// Counts of the ledger, and how full resources are.
+    Metrics(Decoded<MetricPoint>),
     /// Rows of the generator.
     Roots(Vec<RootRow>),
     /// Start of the load, Unix nanoseconds.
@@ -75,7 +75,9 @@ impl Record {
             RecordKind::Traces(format) => {
                 otlp::decode_traces(&self.payload, format, self.recv_ns).map(Event::Spans)
             }
-            RecordKind::Metrics(format) => otlp::decode_metrics(&self.payload, format).map(Event::Ledger),
+            RecordKind::Metrics(format) => {
+                otlp::decode_metrics(&self.payload, format, self.recv_ns).map(Event::Metrics)
+            }
             RecordKind::Roots => {
                 let rows = serde_json::Deserializer::from_slice(&self.payload).into_iter();
                 let rows: Result<Vec<RootRow>, _> = rows.collect();

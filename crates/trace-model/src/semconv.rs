@@ -192,7 +192,7 @@ impl<'a> Attributes<'a> {
 }
 
 /// At most `bytes_max` bytes, cut between characters.
-fn cut(mut text: String, bytes_max: usize) -> String {
+pub(crate) fn cut(mut text: String, bytes_max: usize) -> String {
     text.truncate(text.floor_char_boundary(bytes_max));
     text
 }

@@ -5,7 +5,8 @@ use peakdrill_trace_model::{Link, Peer, PeerKind};
 use proptest::prelude::*;
 
 use super::*;
-use crate::otlp::{Decoded, LedgerKey, LedgerPoint};
+use crate::otlp::{Decoded, Format, LedgerKey, LedgerPoint, MetricPoint};
+use crate::record::RecordKind;
 
 const T: i64 = 1_700_000_000_000_000_000;
 const MS: i64 = 1_000_000;
@@ -346,7 +347,8 @@ fn ledger_point(service: &str, instance: &str, start_ns: u64, count: u64) -> Eve
         instance: instance.to_owned(),
         start_ns,
     };
-    Event::Ledger(Decoded { items: vec![LedgerPoint { key, count }], ..Decoded::default() })
+    let point = MetricPoint::Ledger(LedgerPoint { key, count });
+    Event::Metrics(Decoded { items: vec![point], ..Decoded::default() })
 }
 
 #[test]
@@ -464,5 +466,52 @@ proptest! {
         }
         prop_assert_eq!(bytes(&mut read_often), bytes(&mut read_once));
         prop_assert_eq!(read_often.counters().get(counter::LATE), read_once.counters().get(counter::LATE));
+    }
+}
+
+/// Requests of metrics of two instances, as bytes and with the time of their receipt.
+fn metric_requests() -> Vec<(String, i64)> {
+    let one = |second: i64, instance: &str| {
+        let label =
+            |key: &str, value: &str| serde_json::json!({ "key": key, "value": { "stringValue": value } });
+        let at_ns = T + second * 1_000 * MS + i64::from(instance == "b") * 300 * MS;
+        let point = serde_json::json!({ "startTimeUnixNano": T.to_string(), "timeUnixNano": at_ns.to_string(),
+            "asDouble": second as f64 * 0.4 });
+        let metrics = serde_json::json!([
+            { "name": "process.cpu.time", "sum": { "isMonotonic": true, "aggregationTemporality": 2, "dataPoints": [point] } },
+            { "name": "http.server.active_requests", "gauge": { "dataPoints": [point] } }]);
+        let resource = [label("service.name", "order"), label("service.instance.id", instance)];
+        let request = serde_json::json!({ "resourceMetrics": [{ "resource": { "attributes": resource },
+            "scopeMetrics": [{ "metrics": metrics }] }] });
+        (request.to_string(), at_ns + 50 * MS)
+    };
+    (0..6).flat_map(|second| [one(second, "a"), one(second, "b")]).collect()
+}
+
+proptest! {
+    #[test]
+    fn resources_do_not_depend_on_order_or_repetition(
+        order in Just((0..12_usize).chain(0..12).collect::<Vec<_>>()).prop_shuffle(),
+        origin_at in 0..24_usize,
+    ) {
+        let requests = metric_requests();
+        let event = |at: usize| {
+            let (payload, recv_ns) = requests[at].clone();
+            let kind = RecordKind::Metrics(Format::Json);
+            Record { kind, recv_ns, classes: Vec::new(), payload: payload.into_bytes() }
+        };
+        let mut live = fold(Limits::default());
+        (0..12).for_each(|at| live.record(&event(at)).unwrap());
+        let mut other = Fold::new(Limits::default());
+        for (place, at) in order.into_iter().enumerate() {
+            if place == origin_at {
+                other.record(&Record::origin(T, T)).unwrap();
+                other.settle();
+            }
+            other.record(&event(at)).unwrap();
+        }
+        let found = bytes(&mut live);
+        prop_assert!(live.cells().resources.series().count() == 4);
+        prop_assert_eq!(found, bytes(&mut other));
     }
 }

@@ -146,7 +146,7 @@ fn decode(
             record.classes = classes(&decoded.items, classify);
             decoded.rejected
         }
-        Event::Ledger(decoded) => decoded.rejected,
+        Event::Metrics(decoded) => decoded.rejected,
         Event::Roots(_) | Event::Origin(_) => 0,
     };
     Ok((record, event, rejected))
