@@ -11,6 +11,7 @@ mod isolation;
 mod layout;
 mod load;
 mod map;
+mod resources;
 mod scale;
 mod tables;
 
@@ -52,6 +53,7 @@ pub fn html(record: &Record, verdict: &Verdict) -> String {
     map::write(&mut page, &report);
     curves::write(&mut page, &report);
     analysis::write(&mut page, &report);
+    resources::write(&mut page, &report);
     isolation::write(&mut page, &report);
     about::write(&mut page, &report);
     page.raw("</main>\n</body>\n</html>\n");

@@ -174,12 +174,15 @@ impl Resources {
     }
 }
 
+/// [`Sample::at_ns`], [`Sample::value`], [`Sample::since_ns`].
+type StoredSample = (i64, i64, i64);
+
 /// As they are stored.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Stored {
     origin_ns: Option<i64>,
-    series: Vec<(SeriesKey, Vec<(i64, i64, i64)>)>,
+    series: Vec<(SeriesKey, Vec<StoredSample>)>,
 }
 
 impl From<Stored> for Resources {

@@ -445,10 +445,10 @@ pub(crate) struct Report {
     before_help = "Examples:\n  peakdrill analyze slow.jsonl.gz --baseline normal.jsonl.gz\n  peakdrill analyze peak-*.jsonl --baseline quiet.jsonl --format json"
 )]
 pub(crate) struct Analyze {
-    /// OTLP JSON lines of the time in question, plain, gzip or zstd.
+    /// Traces of the time in question: OTLP JSON lines, or the JSON of Jaeger or Zipkin; plain, gzip or zstd.
     #[arg(value_name = "TRACES", required = true)]
     pub(crate) traces: Vec<PathBuf>,
-    /// OTLP JSON lines of a normal time.
+    /// Traces of a normal time.
     #[arg(long, value_name = "TRACES", required = true, num_args = 1..)]
     pub(crate) baseline: Vec<PathBuf>,
     /// Form of the result.

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::plan::Scrape;
 use peakdrill_trace_model::Span;
 
 use crate::counters::counter;
@@ -17,6 +18,7 @@ use crate::journal::{JournalError, JournalWriter};
 use crate::limits::Limits;
 use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, Refused};
 use crate::record::{Event, Record};
+use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
 use crate::view::{CellsError, CellsFile, FinalView, View};
 
@@ -64,6 +66,7 @@ pub struct Collector {
     budget: Arc<Budget>,
     shared: Arc<Shared>,
     receivers: Receivers,
+    scrapers: Scrapers,
     journal: JoinHandle<()>,
     fold: JoinHandle<()>,
 }
@@ -105,13 +108,36 @@ impl Collector {
             shared: Arc::clone(&shared),
         };
         let receivers = Receivers::start(listeners, ingest)?;
-        Ok(Self { grpc, http, queue, budget, shared, receivers, journal, fold })
+        Ok(Self {
+            grpc,
+            http,
+            queue,
+            budget,
+            shared,
+            receivers,
+            scrapers: Scrapers::default(),
+            journal,
+            fold,
+        })
     }
 
     /// The addresses it listens at: gRPC, HTTP.
     #[must_use]
     pub fn addresses(&self) -> (SocketAddr, Option<SocketAddr>) {
         (self.grpc, self.http)
+    }
+
+    /// Begins to look at Prometheus endpoints, until the end.
+    ///
+    /// # Errors
+    /// [`CollectorError::Start`] when there can be no further thread.
+    pub fn scrape(&mut self, scrapes: &[Scrape]) -> Result<(), CollectorError> {
+        let sink = Sink {
+            queue: self.queue.clone(),
+            budget: Arc::clone(&self.budget),
+            shared: Arc::clone(&self.shared),
+        };
+        Ok(self.scrapers.start(scrapes, &sink)?)
     }
 
     /// Takes rows of the generator. They are never refused for load.
@@ -198,9 +224,9 @@ impl Collector {
     /// # Errors
     /// [`CollectorError::Cells`] when the cells cannot be written as JSON.
     pub fn finish(self) -> Result<FinalView, CollectorError> {
+        let mut missing = self.scrapers.stop();
         self.receivers.stop();
         drop(self.queue);
-        let mut missing = Vec::new();
         for (thread, what) in [(self.journal, "journal"), (self.fold, "fold")] {
             if thread.join().is_err() {
                 missing.push(format!("collector: its {what} thread panicked; what came last is not counted"));
@@ -224,6 +250,7 @@ fn missing_by_counters(view: &View) -> impl Iterator<Item = String> + use<> {
         (counter::LINKS_OVER_LIMIT, "links between traces were not followed"),
         (counter::LEDGER_OVERFLOW, "ledger points were over the limit"),
         (counter::RESOURCE_OVERFLOW, "points of resources were over the limit"),
+        (counter::SCRAPE_SAMPLES_OVER, "samples of Prometheus endpoints were over the limit"),
     ];
     let counted = said.map(|(name, what)| (view.counters.get(name), what));
     counted

@@ -3,12 +3,14 @@
 mod collector;
 pub mod counters;
 pub mod fold;
+pub mod interop;
 pub mod journal;
 pub mod limits;
 mod net;
 pub mod otlp;
 pub mod record;
 mod replay;
+pub mod scrape;
 mod shared;
 mod traces;
 mod view;

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::{LedgerRow, Outcome, decisions, live_writes, tag_lost, total};
 use crate::search::CapacityFound;
 
+mod resources;
+
+pub use resources::{Finding, FindingKind, ResourceKind, ResourceUse};
+
 /// Version of `verdict.json`.
 pub const VERDICT_VERSION: u32 = 1;
 
@@ -84,6 +88,12 @@ pub struct Verdict {
     pub isolation: Isolation,
     /// Received by started spans, per service.
     pub completeness: Vec<Completeness>,
+    /// How full resources were. Not there where no metrics were received.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceUse>,
+    /// What to know besides the ranking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// Counts of the load.

@@ -191,6 +191,25 @@ impl<'a> Attributes<'a> {
     }
 }
 
+/// Names of OpenTracing that OpenTelemetry has another one for.
+const OPEN_TRACING: [(&str, &str); 9] = [
+    ("db.type", "db.system"),
+    ("db.instance", "db.name"),
+    ("peer.hostname", "net.peer.name"),
+    ("peer.port", "net.peer.port"),
+    ("peer.ipv4", "net.peer.ip"),
+    ("peer.ipv6", "net.peer.ip"),
+    ("message_bus.destination", "messaging.destination"),
+    ("hostname", "host.name"),
+    ("sql.query", "db.statement"),
+];
+
+/// The name that OpenTelemetry has for one of OpenTracing; any other as it is.
+#[must_use]
+pub fn from_open_tracing(name: &str) -> &str {
+    OPEN_TRACING.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new)
+}
+
 /// At most `bytes_max` bytes, cut between characters.
 pub(crate) fn cut(mut text: String, bytes_max: usize) -> String {
     text.truncate(text.floor_char_boundary(bytes_max));

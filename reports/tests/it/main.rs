@@ -1,6 +1,7 @@
 //! Records in, renderings out.
 
 mod properties;
+mod resources;
 mod snapshots;
 mod synthetic;
 mod verdicts;

@@ -39,12 +39,14 @@ pub(crate) struct Flags {
     pub(crate) onset: bool,
     /// Most errors began here.
     pub(crate) errors: bool,
+    /// A resource of it was as full as it may be.
+    pub(crate) used: bool,
 }
 
 impl Flags {
     /// Waiting is read from being full, and does not count beside it.
     fn independent(self) -> usize {
-        [self.share, self.waiting || self.full, self.plateau, self.onset, self.errors]
+        [self.share, self.waiting || self.full, self.plateau, self.onset, self.errors, self.used]
             .into_iter()
             .filter(|f| *f)
             .count()
@@ -126,6 +128,7 @@ fn flags(
         }),
         onset: matter.any() && large && began_here(facts, at, onsets),
         errors: matter.errors && error_part(facts, at) >= ORIGIN,
+        used: matter.any() && facts.used.at_limit(at),
     }
 }
 

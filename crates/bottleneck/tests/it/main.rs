@@ -2,6 +2,7 @@
 
 mod machine;
 mod properties;
+mod resources;
 mod shop;
 mod sim;
 mod words;

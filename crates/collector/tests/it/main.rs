@@ -4,6 +4,8 @@
 mod corpus;
 mod grpc;
 mod http;
+mod labelled;
 mod life;
+mod scrape;
 mod support;
 mod traces;

@@ -4,8 +4,7 @@
 use super::Measure::{
     CacheHits, CacheMisses, CpuCount, CpuPeriods, CpuTime, CpuUsage, CpuUtilisation, HostBusy, HostIdle,
     InFlight, MemoryLimit, MemoryUsed, PoolIdle, PoolMax, PoolPending, PoolTimeouts, PoolUseTime, PoolUsed,
-    PoolUses, PoolWaitTime, PoolWaits, QueueDepth, SpansDropped, SpansProcessed, SpansStarted,
-    ThrottledPeriods,
+    PoolWaitTime, QueueDepth, SpansDropped, SpansProcessed, SpansStarted, ThrottledPeriods,
 };
 use super::{Measure, When};
 
@@ -149,10 +148,8 @@ pub(super) const RULES: &[Rule] = &[
     rule("hikaricp_connections_idle", PoolIdle).of(POOL),
     rule("hikaricp_connections_max", PoolMax).of(POOL),
     rule("hikaricp_connections_pending", PoolPending).of(POOL),
-    rule("hikaricp_connections_acquire_seconds_sum", PoolWaitTime).of(POOL),
-    rule("hikaricp_connections_acquire_seconds_count", PoolWaits).of(POOL),
-    rule("hikaricp_connections_usage_seconds_sum", PoolUseTime).of(POOL),
-    rule("hikaricp_connections_usage_seconds_count", PoolUses).of(POOL),
+    rule("hikaricp_connections_acquire_seconds", PoolWaitTime).of(POOL),
+    rule("hikaricp_connections_usage_seconds", PoolUseTime).of(POOL),
     rule("hikaricp_connections_timeout_total", PoolTimeouts).of(POOL),
     rule("http.client.open_connections", PoolUsed).of(HTTP_SERVER).when(When::One(HTTP_STATE, &["active"])),
     rule("http.client.open_connections", PoolIdle).of(HTTP_SERVER).when(When::One(HTTP_STATE, &["idle"])),

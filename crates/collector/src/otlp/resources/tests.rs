@@ -9,8 +9,11 @@ fn label(key: &str, value: &str) -> serde_json::Value {
     serde_json::json!({ "key": key, "value": { "stringValue": value } })
 }
 
-/// What a service `order` says by one metric, as JSON.
-fn said(metric: &serde_json::Value) -> (Vec<(Measure, String, SampleKind, i64, i64)>, u64, u64) {
+/// Measure, pool, kind, time since [`T`], value.
+type Found = (Measure, String, SampleKind, i64, i64);
+
+/// What a service `order` says by one metric, as JSON; points that were refused, and those of no use.
+fn said(metric: &serde_json::Value) -> (Vec<Found>, u64, u64) {
     let resource = [label("service.name", "order"), label("service.instance.id", "order-1")];
     let request = serde_json::json!({ "resourceMetrics": [{ "resource": { "attributes": resource },
         "scopeMetrics": [{ "metrics": [metric] }] }] });
