@@ -408,6 +408,9 @@ pub(crate) struct Listen {
     /// Receives no telemetry: no bottleneck is named.
     #[arg(long, help_heading = "Telemetry")]
     pub(crate) no_collector: bool,
+    /// Serves the drill's own metrics for Prometheus: `http://ADDRESS/metrics`.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Telemetry")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
     /// The table of runs, read by hops.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", help_heading = "Safety")]
     pub(crate) registry: std::net::SocketAddr,

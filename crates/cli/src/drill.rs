@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use peakdrill_dashboard::Action;
+use peakdrill_drill_control::exposition::Exposition;
 use peakdrill_drill_control::machine::raise_file_limit;
 use peakdrill_drill_control::{Command, ControlError, Finished, Hooks, Options, Stage};
 use peakdrill_drill_model::exit::Exit;
@@ -28,6 +30,8 @@ pub(crate) struct Drill {
     pub(crate) tui: Tui,
     pub(crate) format: Format,
     pub(crate) secrets: BTreeMap<String, String>,
+    /// Where the drill's own metrics are served.
+    pub(crate) metrics: Option<SocketAddr>,
     /// Lives as long as the drill: the demo's shop.
     pub(crate) keep: Option<Box<dyn Send>>,
 }
@@ -58,6 +62,7 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
     signals::watch(commands.clone())
         .map_err(|error| Failure::new(Exit::Engine, format!("signals: {error}")))?;
     let newest = Newest::default();
+    let served = drill.metrics.map(|address| serve_metrics(address, &newest)).transpose()?;
     let published = newest.clone();
     let hooks = Hooks { commands: obey, publish: Box::new(move |snapshot| published.put(snapshot)) };
     let options = Options {
@@ -74,8 +79,15 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         .map_err(|error| Failure::new(Exit::Engine, format!("no thread: {error}")))?;
     watch(drill.tui, &newest, &commands, &control)?;
     let finished = control.join();
-    drop(drill.keep);
+    drop((drill.keep, served));
     conclude(finished, &drill.out, drill.format)
+}
+
+fn serve_metrics(address: SocketAddr, newest: &Newest) -> Result<Exposition, Failure> {
+    let newest = newest.clone();
+    let served = Exposition::serve(address, Arc::new(move || newest.get()))?;
+    show::note(&format!("metrics of the drill: {}\n", served.url()));
+    Ok(served)
 }
 
 type Control = std::thread::JoinHandle<Result<Finished, ControlError>>;

@@ -7,7 +7,7 @@ use crate::synthetic;
 
 fn record() -> Record {
     let mut record = synthetic::record();
-    let analysis = record.analysis.as_mut().unwrap();
+    let Some(analysis) = record.analysis.as_mut() else { return record };
     analysis.resources = vec![ResourceUse {
         service: "order".to_owned(),
         node: Some("order-db".to_owned()),

@@ -64,6 +64,7 @@ pub(super) fn run(args: &Demo) -> Result<Exit, Failure> {
             tui: args.tui,
             format: args.format,
             secrets,
+            metrics: None,
             keep: Some(Box::new(shop)),
         },
     )

@@ -59,6 +59,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
             tui: args.tui,
             format: args.format,
             secrets,
+            metrics: args.listen.metrics,
             keep: None,
         },
     )
