@@ -4,6 +4,7 @@
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_collector::Limits;
 use peakdrill_collector::fold::Fold;
+use peakdrill_collector::interop::decode_any;
 use peakdrill_collector::journal::SegmentReader;
 use peakdrill_collector::otlp::{Format, decode_metrics, decode_traces};
 use peakdrill_collector::record::Event;
@@ -12,6 +13,11 @@ const RECV_NS: i64 = 1_700_000_000_000_000_000;
 
 /// Decodes requests of both kinds in both forms; what is usable is folded, and taken in twice changes nothing.
 pub(crate) fn decode(bytes: &[u8]) {
+    if let Ok(decoded) = decode_any(bytes) {
+        assert!(
+            decoded.items.iter().all(|span| span.trace != 0 && span.id != 0 && span.end_ns >= span.start_ns)
+        );
+    }
     for format in [Format::Protobuf, Format::Json] {
         metrics(bytes, format);
         let Ok(decoded) = decode_traces(bytes, format, RECV_NS) else { continue };

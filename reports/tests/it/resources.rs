@@ -41,7 +41,7 @@ fn findings_and_resources_are_in_every_rendering() {
         (&0.97.into(), &"pool".into())
     );
     let card = card(&verdict, 80, false, true, None);
-    assert!(card.contains("findings") && card.contains("raise it to 14 connections"), "{card}");
+    assert!(card.contains("findings") && card.contains("it to 14 connections an instance"), "{card}");
     let page = html(&record, &verdict);
     assert!(page.contains("How full were the resources?") && page.contains("raise it to 14 connections"));
     assert!(page.contains("order: pool &lt;b&gt;orders") && !page.contains("<b>orders"));

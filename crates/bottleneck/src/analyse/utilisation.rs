@@ -17,13 +17,14 @@ use crate::analyse::names::Names;
 use crate::analyse::readings::{PerSecond, Readings, mean_over};
 use crate::analyse::resample::{Resample, interval};
 use crate::analyse::series::{Series, mean};
+use crate::analyse::summary::COMPLETE;
 use crate::analyse::tables::Telemetry;
 use crate::analyse::windows::Windows;
 use crate::analyse::words::{percent, rate};
 use crate::analysis::{AnalysisInput, WARM_UP_S};
 use crate::cells::Cells;
 
-/// Resources that are looked at; of more, those that come last by name are left out.
+/// Resources that are looked at; of more, the last are left out: memory first, then pools.
 const ROWS_MAX: usize = 500;
 /// A second in which what was finished differs from what was offered by no more than this part is steady.
 const STEADY: f64 = 0.05;
@@ -32,6 +33,8 @@ const STEADY: f64 = 0.05;
 const FEW_POINTS: usize = 8;
 /// See [`FEW_POINTS`].
 const SPREAD: f64 = 1.3;
+/// Stretches that a law is fitted to: those of a longer load are longer.
+const POINTS_MAX: usize = 2_000;
 /// Above this part of the highest tested rate a capacity is no number any more, but a lower bound.
 const BEYOND: f64 = 1.5;
 /// Without a known number of servers a resource is full from here on.
@@ -137,6 +140,11 @@ impl Used {
                 service.share = Some(service.share.map_or(*part, |share| share.min(*part)));
             }
         }
+        for (service, part) in self.handed_on.iter().filter(|(_, part)| **part < COMPLETE) {
+            if !telemetry.thin.iter().any(|(known, _)| known == service) {
+                telemetry.thin.push((service.clone(), *part));
+            }
+        }
     }
 
     /// For the record and the report.
@@ -168,7 +176,7 @@ fn sentence(row: &Row) -> Option<String> {
         }
     };
     Some(format!(
-        "{what} were {} in use at peak{fullest}, {} at light load{limit}",
+        "{what}: {} in use at peak{fullest}, {} at light load{limit}",
         percent(peak),
         percent(light)
     ))
@@ -181,7 +189,10 @@ pub(crate) fn subject(of: &ResourceUse) -> String {
     match of.kind {
         ResourceKind::Processors => format!("the processors of {}{}", of.service, limit("an instance")),
         ResourceKind::Machine => format!("the processors of {}{}", of.service, limit("in all")),
-        ResourceKind::Memory => format!("the bytes of memory of {}", of.service),
+        ResourceKind::Memory => format!("the memory of {}", of.service),
+        ResourceKind::Pool if of.name.is_empty() => {
+            format!("the connections of {}{}", of.service, limit("an instance"))
+        }
         ResourceKind::Pool => {
             format!("the connections of pool{named} of {}{}", of.service, limit("an instance"))
         }
@@ -237,22 +248,16 @@ fn node_of(ground: &Ground<'_>, row: &ResourceUse) -> Option<usize> {
     let nodes = &ground.series.nodes;
     let named = |name: &str| nodes.iter().position(|node| *node.key.name == *name);
     match row.kind {
-        ResourceKind::Queue => nodes.iter().position(|node| {
-            let name = &*node.key.name;
-            let behind =
-                |text: &str, slash: &str| text.rsplit_once(slash).is_some_and(|(_, last)| last == row.name);
-            let topic = row.name.rsplit_once('/').map_or(row.name.as_str(), |(_, topic)| topic);
-            node.key.kind == NodeKind::Queue
-                && (name == row.name
-                    || name == topic
-                    || behind(name, "/")
-                    || name.ends_with(&format!("/{topic}")))
-        }),
+        ResourceKind::Queue => {
+            let last = |name: &str| name.rsplit_once('/').map_or(name, |(_, last)| last).to_owned();
+            let same =
+                |name: &str| *name == *row.name || last(name) == row.name || last(name) == last(&row.name);
+            nodes.iter().position(|node| node.key.kind == NodeKind::Queue && same(&node.key.name))
+        }
         ResourceKind::Pool => {
             let own = named(&row.service)?;
-            let mut stores = ground.cells.edges.keys().filter(|(edge, _)| *edge.from == *row.service);
-            let mut behind: Vec<_> = stores
-                .by_ref()
+            let calls = ground.cells.edges.keys().filter(|(edge, _)| *edge.from == *row.service);
+            let mut behind: Vec<_> = calls
                 .filter(|(edge, _)| matches!(edge.to.kind, NodeKind::Database | NodeKind::Cache))
                 .map(|(edge, _)| ground.names.of(&edge.to))
                 .collect();
@@ -291,6 +296,7 @@ fn points(ground: &Ground<'_>, used: &PerSecond, every_s: f64) -> Vec<Point> {
     let seconds: Vec<usize> = (first..series.load.min(series.offered.len()))
         .filter(|s| !ground.windows.left_out.contains(s))
         .collect();
+    let width = width.max(seconds.len().div_ceil(POINTS_MAX));
     let stretches: Vec<(f64, f64, f64)> = seconds
         .chunks(width)
         .filter(|chunk| {

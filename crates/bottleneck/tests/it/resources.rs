@@ -6,7 +6,7 @@ use std::sync::Arc;
 use peakdrill_bottleneck::resources::{ResourcePoint, Sample, SampleKind, SeriesKey};
 use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, TraceClass, analyse, contribute};
 use peakdrill_drill_model::frame::RootRow;
-use peakdrill_drill_model::verdict::{FindingKind, NodeVerdict, ResourceKind, ResourceUse};
+use peakdrill_drill_model::verdict::{AnalysisState, FindingKind, NodeVerdict, ResourceKind, ResourceUse};
 use peakdrill_trace_model::metric::Measure;
 use peakdrill_trace_model::{Peer, PeerKind, Span, SpanKind};
 
@@ -267,6 +267,7 @@ fn a_service_that_drops_spans_is_incomplete_and_is_told_its_settings() {
     );
     let order = analysis.completeness.iter().find(|one| one.service == "order").unwrap();
     assert!((order.share.unwrap() - 0.8).abs() < 1e-6, "{order:?}");
+    assert_eq!(analysis.summary.state, AnalysisState::Withheld, "{:?}", analysis.summary);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn of_row(ground: &Ground<'_>, row: &Row) -> Option<Finding> {
             kind: FindingKind::ProcessorsFull,
             node,
             text: format!(
-                "{} were {} in use at peak, {} at the fullest instance; work waits from about {} on",
+                "{}: {} in use at peak, {} at the fullest instance; work waits from about {} on",
                 subject(of),
                 percent(peak),
                 percent(fullest),
@@ -67,7 +67,7 @@ fn of_row(ground: &Ground<'_>, row: &Row) -> Option<Finding> {
         ResourceKind::Memory => Some(Finding {
             kind: FindingKind::MemoryFull,
             node,
-            text: format!("{} were {} in use at peak", subject(of), percent(fullest)),
+            text: format!("{}: {} in use at peak", subject(of), percent(fullest)),
             action: "raise its limit, or find what it holds: the next step is a restart or long collections"
                 .to_owned(),
         }),
@@ -262,10 +262,8 @@ pub(super) fn each(
     seconds: &[usize],
 ) -> Option<f64> {
     let (sum, count) = (ground.readings.sum(sum, of)?, ground.readings.sum(count, of)?);
-    let known: Vec<usize> = seconds
-        .iter()
-        .copied()
-        .filter(|s| ratio(&sum, &count).get(*s).is_some_and(Option::is_some))
-        .collect();
+    let both = ratio(&sum, &count);
+    let known: Vec<usize> =
+        seconds.iter().copied().filter(|s| both.get(*s).is_some_and(Option::is_some)).collect();
     Some(mean_over(&sum, &known)? / mean_over(&count, &known).filter(|count| *count > 0.0)?)
 }
