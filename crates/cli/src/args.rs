@@ -411,6 +411,9 @@ pub(crate) struct Listen {
     /// Serves the drill's own metrics for Prometheus: `http://ADDRESS/metrics`.
     #[arg(long, value_name = "ADDRESS", help_heading = "Telemetry")]
     pub(crate) metrics: Option<std::net::SocketAddr>,
+    /// Sends the drill's own metrics by OTLP over HTTP, once a second: `http://collector:4318`.
+    #[arg(long, value_name = "URL", value_parser = peakdrill_drill_control::exposition::endpoint, help_heading = "Telemetry")]
+    pub(crate) metrics_to: Option<peakdrill_drill_control::exposition::Endpoint>,
     /// The table of runs, read by hops.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", help_heading = "Safety")]
     pub(crate) registry: std::net::SocketAddr,

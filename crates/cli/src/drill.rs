@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use peakdrill_dashboard::Action;
-use peakdrill_drill_control::exposition::Exposition;
+use peakdrill_drill_control::exposition::{self, Endpoint, Exposition, Push};
 use peakdrill_drill_control::machine::raise_file_limit;
 use peakdrill_drill_control::{Command, ControlError, Finished, Hooks, Options, Stage};
 use peakdrill_drill_model::exit::Exit;
@@ -32,6 +32,8 @@ pub(crate) struct Drill {
     pub(crate) secrets: BTreeMap<String, String>,
     /// Where the drill's own metrics are served.
     pub(crate) metrics: Option<SocketAddr>,
+    /// Where they are sent.
+    pub(crate) metrics_to: Option<Endpoint>,
     /// Lives as long as the drill: the demo's shop.
     pub(crate) keep: Option<Box<dyn Send>>,
 }
@@ -51,6 +53,11 @@ impl Newest {
     fn get(&self) -> Option<Arc<Snapshot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn looker(&self) -> exposition::Newest {
+        let newest = self.clone();
+        Arc::new(move || newest.get())
+    }
 }
 
 /// Runs it to its verdict.
@@ -63,6 +70,7 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         .map_err(|error| Failure::new(Exit::Engine, format!("signals: {error}")))?;
     let newest = Newest::default();
     let served = drill.metrics.map(|address| serve_metrics(address, &newest)).transpose()?;
+    let pushed = drill.metrics_to.map(|endpoint| Push::start(endpoint, newest.looker())).transpose()?;
     let published = newest.clone();
     let hooks = Hooks { commands: obey, publish: Box::new(move |snapshot| published.put(snapshot)) };
     let options = Options {
@@ -79,13 +87,15 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         .map_err(|error| Failure::new(Exit::Engine, format!("no thread: {error}")))?;
     watch(drill.tui, &newest, &commands, &control)?;
     let finished = control.join();
+    if let Some(why) = pushed.and_then(Push::end) {
+        show::note(&format!("{why}\n"));
+    }
     drop((drill.keep, served));
     conclude(finished, &drill.out, drill.format)
 }
 
 fn serve_metrics(address: SocketAddr, newest: &Newest) -> Result<Exposition, Failure> {
-    let newest = newest.clone();
-    let served = Exposition::serve(address, Arc::new(move || newest.get()))?;
+    let served = Exposition::serve(address, newest.looker())?;
     show::note(&format!("metrics of the drill: {}\n", served.url()));
     Ok(served)
 }

@@ -2,7 +2,9 @@
 
 mod collector;
 pub mod counters;
+pub mod export;
 pub mod fold;
+mod http;
 pub mod interop;
 pub mod journal;
 pub mod limits;

@@ -1,7 +1,6 @@
 //! Prometheus endpoints, looked at while a drill runs. What they say goes into the journal as a metrics request, as if
 //! it had been sent: a replay needs no network.
 
-mod fetch;
 mod request;
 mod text;
 
@@ -13,14 +12,16 @@ use std::time::{Duration, Instant};
 use peakdrill_drill_model::plan::Scrape;
 
 use crate::counters::counter;
+use crate::http;
+pub use crate::http::FetchError;
 use crate::net::{Budget, Job};
 use crate::otlp::Format;
 use crate::record::{Record, RecordKind};
 use crate::shared::{Shared, now_ns};
-pub use fetch::{FetchError, SCRAPE_BYTES_MAX};
 
 /// Endpoints of one drill.
 pub const SCRAPES_MAX: usize = 64;
+const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
 /// Longest time for one look, however seldom it is made.
 const LOOK_MAX: Duration = Duration::from_secs(2);
 
@@ -43,7 +44,11 @@ pub fn look(scrape: &Scrape) -> Result<Looked, FetchError> {
 }
 
 fn said(scrape: &Scrape) -> Result<text::Said, FetchError> {
-    let fetched = fetch::fetch(&scrape.authority, &scrape.path, limit(scrape))?;
+    let request = format!(
+        "GET {} HTTP/1.1\r\nhost: {}\r\naccept: {ACCEPT}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
+        scrape.path, scrape.authority
+    );
+    let fetched = http::exchange(&scrape.authority, request.as_bytes(), limit(scrape))?;
     Ok(text::read(&String::from_utf8_lossy(&fetched.body), fetched.open_metrics))
 }
 

@@ -1,6 +1,7 @@
-//! The drill's own metrics, as a Prometheus endpoint: `GET /metrics`, from the newest snapshot.
+//! The drill's own metrics, from the newest snapshot: as a Prometheus endpoint (`GET /metrics`), and sent by OTLP.
 
-mod text;
+mod families;
+mod push;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,13 +10,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use peakdrill_collector::export::{PROMETHEUS, prometheus};
 use peakdrill_drill_model::snapshot::Snapshot;
 
 use crate::error::ControlError;
 
-pub use text::exposition;
-
-const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub use families::families;
+pub use peakdrill_collector::export::Endpoint;
+pub use push::{Push, endpoint};
 
 /// Gives the newest snapshot; none before the first.
 pub type Newest = Arc<dyn Fn() -> Option<Arc<Snapshot>> + Send + Sync>;
@@ -36,7 +38,7 @@ impl Exposition {
         let failed = |error: std::io::Error| ControlError::Exposition(format!("{address}: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let app = axum::Router::new().route("/metrics", axum::routing::get(metrics)).with_state(newest);
         let serve = move || {
@@ -53,7 +55,7 @@ impl Exposition {
             });
         };
         std::thread::Builder::new().name("pd-metrics".into()).spawn(serve).map_err(failed)?;
-        Ok(Self { address, stop: Some(stop) })
+        Ok(Self { address: bound, stop: Some(stop) })
     }
 
     /// Where it is read.
@@ -74,7 +76,7 @@ impl Drop for Exposition {
 
 async fn metrics(State(newest): State<Newest>) -> Response {
     match newest() {
-        Some(snapshot) => ([(CONTENT_TYPE, FORMAT)], exposition(&snapshot)).into_response(),
+        Some(snapshot) => ([(CONTENT_TYPE, PROMETHEUS)], prometheus(&families(&snapshot))).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "the drill has not begun\n").into_response(),
     }
 }

@@ -65,6 +65,7 @@ pub(super) fn run(args: &Demo) -> Result<Exit, Failure> {
             format: args.format,
             secrets,
             metrics: None,
+            metrics_to: None,
             keep: Some(Box::new(shop)),
         },
     )

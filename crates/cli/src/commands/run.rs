@@ -60,6 +60,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
             format: args.format,
             secrets,
             metrics: args.listen.metrics,
+            metrics_to: args.listen.metrics_to.clone(),
             keep: None,
         },
     )

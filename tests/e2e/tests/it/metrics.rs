@@ -7,6 +7,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use peakdrill_bottleneck::TraceClass;
+use peakdrill_collector::counters::counter;
+use peakdrill_collector::{Collector, CollectorConfig, Limits};
 use peakdrill_testkit::scripted::{Reply, Script, Server};
 use serde_json::{Value, json};
 
@@ -119,6 +122,37 @@ fn a_drill_serves_its_own_metrics_while_it_runs() {
     assert_eq!(child.wait().unwrap().code(), Some(105));
     rest.join().unwrap();
     assert!(TcpStream::connect(&authority).is_err(), "nobody serves it any more");
+}
+
+#[test]
+fn a_drill_sends_its_own_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = service();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let receiver = Collector::start(CollectorConfig {
+        grpc: any,
+        http: Some(any),
+        journal_dir: Some(folder.path().join("received")),
+        classify: Arc::new(|_| TraceClass::Live),
+        limits: Limits::default(),
+    })
+    .unwrap();
+    let endpoint = format!("http://{}", receiver.addresses().1.unwrap());
+    let args = ["run", "--target", &server.url(), "--rate", "50/s", "--for", "2s", "--metrics-to", &endpoint];
+    let run = output(peakdrill(folder.path()).args(args).args(["--out", "rec"]).args(ALONE));
+    expect_exit(&run, 0);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(!said.contains("could not be sent"), "{said}");
+    let end = receiver.finish().unwrap();
+    assert!(end.view.counters.get(counter::METRIC_REQUESTS) >= 2, "{:?}", end.view.counters);
+    // The collector reads nothing of them, but they are metrics: counted, and none of them malformed.
+    assert!(end.view.counters.get(counter::POINTS_UNUSED) >= 20, "{:?}", end.view.counters);
+    assert_eq!(end.view.counters.get(counter::MALFORMED), 0);
+
+    let args = ["run", "--target", &server.url(), "--rate", "50/s", "--for", "1s", "--metrics-to", &endpoint];
+    let run = output(peakdrill(folder.path()).args(args).args(["--out", "rec2"]).args(ALONE));
+    expect_exit(&run, 0);
+    assert!(String::from_utf8_lossy(&run.stderr).contains("could not be sent: cannot be reached"));
 }
 
 #[test]

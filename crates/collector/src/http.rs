@@ -1,4 +1,4 @@
-//! One GET over plain HTTP/1.1, bounded in time and size.
+//! One exchange over plain HTTP/1.1, bounded in time and size.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use peakdrill_wire_http1::{Fields, Limits, Method, Progress, ResponseDecoder, Sink};
 
-/// Largest text of an endpoint, in bytes.
-pub const SCRAPE_BYTES_MAX: u64 = 16 << 20;
+/// Largest body of an answer, in bytes.
+const ANSWER_BYTES_MAX: u64 = 16 << 20;
 /// Largest head of an answer, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Read at once, in bytes.
 const READ_BYTES: usize = 64 << 10;
-const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
 
 /// Why an endpoint could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +32,11 @@ pub enum FetchError {
 
 /// What was fetched.
 #[derive(Debug, Default)]
-pub(super) struct Fetched {
+pub(crate) struct Fetched {
     status: u16,
     /// Whether it calls itself OpenMetrics.
-    pub(super) open_metrics: bool,
-    pub(super) body: Vec<u8>,
+    pub(crate) open_metrics: bool,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Sink for Fetched {
@@ -53,8 +52,8 @@ impl Sink for Fetched {
     }
 }
 
-/// Fetches a path of a server (`host:port`).
-pub(super) fn fetch(authority: &str, path: &str, limit: Duration) -> Result<Fetched, FetchError> {
+/// Sends a request to a server (`host:port`), which closes the connection behind its answer.
+pub(crate) fn exchange(authority: &str, request: &[u8], limit: Duration) -> Result<Fetched, FetchError> {
     let deadline = Instant::now() + limit;
     let left = || {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -65,13 +64,10 @@ pub(super) fn fetch(authority: &str, path: &str, limit: Duration) -> Result<Fetc
         _ => FetchError::Io(error),
     };
     let mut stream = connect(authority, &left)?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {authority}\r\naccept: {ACCEPT}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n"
-    );
     stream.set_write_timeout(Some(left()?))?;
-    stream.write_all(request.as_bytes()).map_err(timed_out)?;
+    stream.write_all(request).map_err(timed_out)?;
     let mut decoder =
-        ResponseDecoder::new(Limits { head_bytes: HEAD_BYTES_MAX, body_bytes: SCRAPE_BYTES_MAX });
+        ResponseDecoder::new(Limits { head_bytes: HEAD_BYTES_MAX, body_bytes: ANSWER_BYTES_MAX });
     decoder.begin(Method::Other);
     let mut fetched = Fetched::default();
     let mut bytes = vec![0; READ_BYTES];
