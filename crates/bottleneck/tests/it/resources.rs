@@ -9,6 +9,8 @@ use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{AnalysisState, FindingKind, NodeVerdict, ResourceKind, ResourceUse};
 use peakdrill_trace_model::metric::Measure;
 use peakdrill_trace_model::{Peer, PeerKind, Span, SpanKind};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 const ORIGIN_NS: i64 = 1_700_000_000_000_000_000;
 const MS: i64 = 1_000_000;
@@ -301,4 +303,40 @@ fn a_cache_that_misses_more_under_load_and_metrics_that_come_seldom_are_told() {
         analysis.findings
     );
     assert!(analysis.resources.is_empty(), "what comes every 20 s is set against no second");
+}
+
+/// Normal noise whose seconds follow each other, of this standard deviation.
+fn noise(seed: u64, deviation: f64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut last = 0.0;
+    let draw = |_| {
+        // The sum of twelve uniform numbers is near enough to normal.
+        let normal = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+        last = 0.4 * last + normal * (1.0_f64 - 0.16).sqrt();
+        last * deviation
+    };
+    (0..SECONDS).map(draw).collect()
+}
+
+#[test]
+fn the_interval_covers_the_truth_and_the_estimate_is_near() {
+    const SEEDS: u64 = 40;
+    let truth = (5_f64.powf(-0.25) - 0.05) / 0.005;
+    let base = cells(|_| 10);
+    let (mut covered, mut errors) = (0, Vec::new());
+    for seed in 1..=SEEDS {
+        let mut cells = base.clone();
+        let noise = noise(seed, 0.03);
+        let used = |s: i64| (0.05 + 0.005 * rate(s) as f64 + noise[s as usize]).max(0.0);
+        ORDER.total(&mut cells, |s| 4.0 * used(s));
+        Series { measure: Measure::CpuCount, ..ORDER }.gauge(&mut cells, |_| 4.0);
+        let capacity = one(&analysed(&cells), ResourceKind::Processors).capacity_per_s;
+        let (low, high) = (capacity.low.unwrap(), capacity.high.unwrap());
+        covered += u32::from(low <= truth && truth <= high);
+        errors.push((capacity.estimate.unwrap() / truth - 1.0).abs());
+    }
+    errors.sort_by(f64::total_cmp);
+    println!("covered {covered} of {SEEDS}, median error {:.4}, largest {:.4}", errors[20], errors[39]);
+    assert!(errors[20] <= 0.02 && errors[39] <= 0.1, "{errors:?}");
+    assert!(covered >= 34, "{covered} of {SEEDS}");
 }
