@@ -8,6 +8,8 @@ use peakdrill_drill_model::verdict::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::dependency::Waterfall;
+
 /// Seconds at the start of the load that are not taken for light load: pools fill, code warms up.
 pub const WARM_UP_S: i64 = 2;
 
@@ -68,6 +70,9 @@ pub struct Analysis {
     pub curves: Vec<NodeCurve>,
     /// What grew from light load to peak, a request, in the order of the ranking.
     pub growth: Vec<Growth>,
+    /// The mean request from light load to peak.
+    #[serde(default)]
+    pub waterfall: Waterfall,
     /// Publish→process delays per queue.
     pub queues: Vec<QueueWait>,
     /// How full resources were, where metrics tell.

@@ -1,8 +1,16 @@
 //! The command line. A contract: scripts rely on it.
 
+mod metrics;
+mod otel;
+mod owned;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use metrics::Metrics;
+pub(crate) use otel::{OtelProfile, OtlpProtocol, ProfileFormat};
+pub(crate) use owned::Owned;
 
 /// Full-link stress tests for people who must know, before the peak, that production will hold.
 #[derive(Parser)]
@@ -53,6 +61,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Names the bottleneck in traces that no drill made.
     Analyze(Analyze),
+    /// Prints the OpenTelemetry settings that services need in a drill.
+    OtelProfile(OtelProfile),
     /// Makes keys for tagging.
     Keys {
         #[command(subcommand)]
@@ -357,6 +367,8 @@ pub(crate) struct Run {
     /// Form of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
     pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// Does not ask although a target is not on this machine.
     #[arg(long, help_heading = "Safety")]
     pub(crate) yes: bool,
@@ -408,12 +420,9 @@ pub(crate) struct Listen {
     /// Receives no telemetry: no bottleneck is named.
     #[arg(long, help_heading = "Telemetry")]
     pub(crate) no_collector: bool,
-    /// Serves the drill's own metrics for Prometheus: `http://ADDRESS/metrics`.
-    #[arg(long, value_name = "ADDRESS", help_heading = "Telemetry")]
-    pub(crate) metrics: Option<std::net::SocketAddr>,
-    /// Sends the drill's own metrics by OTLP over HTTP, once a second: `http://collector:4318`.
-    #[arg(long, value_name = "URL", value_parser = peakdrill_drill_control::exposition::endpoint, help_heading = "Telemetry")]
-    pub(crate) metrics_to: Option<peakdrill_drill_control::exposition::Endpoint>,
+    /// The drill's own metrics.
+    #[command(flatten)]
+    pub(crate) own: Metrics,
     /// The table of runs, read by hops.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", help_heading = "Safety")]
     pub(crate) registry: std::net::SocketAddr,
@@ -434,12 +443,14 @@ pub(crate) enum Spacing {
 /// Rendering again.
 #[derive(Args)]
 #[command(
-    before_help = "Examples:\n  peakdrill report drills/7f3a\n  peakdrill report drills/7f3a --format markdown > summary.md"
+    before_help = "Examples:\n  peakdrill report drills/7f3a\n  peakdrill report drills/7f3a --format markdown > summary.md\n  peakdrill report drills/7f3a --owners owners.yaml"
 )]
 pub(crate) struct Report {
     /// The record's folder.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// What goes to stdout; the files in the folder are always made anew.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub(crate) format: ReportFormat,
@@ -457,6 +468,8 @@ pub(crate) struct Analyze {
     /// Traces of a normal time.
     #[arg(long, value_name = "TRACES", required = true, num_args = 1..)]
     pub(crate) baseline: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,

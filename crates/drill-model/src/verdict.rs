@@ -6,6 +6,7 @@ use peakdrill_latency::Quantiles;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{LedgerRow, Outcome, decisions, live_writes, tag_lost, total};
+use crate::owners::Owner;
 use crate::search::CapacityFound;
 
 mod resources;
@@ -94,6 +95,9 @@ pub struct Verdict {
     /// What to know besides the ranking.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// Owners of the nodes of the ranking, as far as they were given. Left out without any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub owners: BTreeMap<String, Owner>,
 }
 
 /// Counts of the load.

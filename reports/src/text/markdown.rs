@@ -7,7 +7,8 @@ use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
 use crate::resources::{resource, used};
 use crate::sentences::{
-    apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing, within,
+    apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing, whose,
+    within,
 };
 
 /// The summary is never longer than this: GitHub drops a whole job summary above 1 MiB.
@@ -33,6 +34,9 @@ pub fn markdown(verdict: &Verdict, record: &Record) -> String {
     out.line(&format!("**{}**\n", md(&bottleneck(verdict))));
     if let Some(node) = limiting(verdict) {
         node.evidence.iter().for_each(|text| out.line(&format!("- {}", md(text))));
+        if let Some(owner) = verdict.owners.get(&node.node) {
+            out.line(&format!("- {}", md(&whose(owner))));
+        }
         out.line("");
     }
     findings(&mut out, verdict);
@@ -146,8 +150,9 @@ fn ranking(out: &mut Lines, verdict: &Verdict) {
     out.line("<details><summary>Ranking</summary>\n");
     out.line("| node | kind | | share of the growth | capacity |\n|--|--|--|--:|--:|");
     for node in &verdict.bottlenecks {
+        let owner = node.owner.as_ref().map(|owner| format!(", {}", md(owner))).unwrap_or_default();
         out.line(&format!(
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {}{owner} | {} | {} | {} |",
             md(&node.node),
             kind(node.kind),
             standing(node.verdict),

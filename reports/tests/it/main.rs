@@ -1,5 +1,6 @@
 //! Records in, renderings out.
 
+mod dependencies;
 mod properties;
 mod resources;
 mod snapshots;

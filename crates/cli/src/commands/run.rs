@@ -25,6 +25,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
     if let Some(seed) = args.seed {
         plan.load.seed = seed;
     }
+    let owners = crate::owners::read(&args.owned.files)?;
     ask(args, &plan)?;
     let run = keys::run_id()?;
     let out = args.out.clone().unwrap_or_else(|| std::path::Path::new("drills").join(&run));
@@ -59,8 +60,9 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
             tui: args.tui,
             format: args.format,
             secrets,
-            metrics: args.listen.metrics,
-            metrics_to: args.listen.metrics_to.clone(),
+            metrics: args.listen.own.metrics,
+            metrics_to: args.listen.own.metrics_to.clone(),
+            owners,
             keep: None,
         },
     )
