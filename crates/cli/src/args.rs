@@ -1,6 +1,6 @@
 //! The command line. A contract: scripts rely on it.
 
-mod metrics;
+mod listen;
 mod otel;
 mod owned;
 
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use metrics::Metrics;
+pub(crate) use listen::Listen;
 pub(crate) use otel::{OtelProfile, OtlpProtocol, ProfileFormat};
 pub(crate) use owned::Owned;
 
@@ -406,29 +406,6 @@ pub(crate) struct Doctor {
     /// Form of the findings on stdout.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
-}
-
-/// Where the drill listens.
-#[derive(Args)]
-pub(crate) struct Listen {
-    /// OTLP over gRPC from the services.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4317", help_heading = "Telemetry")]
-    pub(crate) otlp_grpc: std::net::SocketAddr,
-    /// OTLP over HTTP from the services.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318", help_heading = "Telemetry")]
-    pub(crate) otlp_http: std::net::SocketAddr,
-    /// Receives no telemetry: no bottleneck is named.
-    #[arg(long, help_heading = "Telemetry")]
-    pub(crate) no_collector: bool,
-    /// The drill's own metrics.
-    #[command(flatten)]
-    pub(crate) own: Metrics,
-    /// The table of runs, read by hops.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", help_heading = "Safety")]
-    pub(crate) registry: std::net::SocketAddr,
-    /// Keeps the runs of earlier drills, so that their late messages are recognised.
-    #[arg(long, value_name = "FILE", default_value = "drills/runs.json", help_heading = "Safety")]
-    pub(crate) runs_file: PathBuf,
 }
 
 /// Spacing of arrivals.
