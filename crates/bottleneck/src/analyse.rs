@@ -2,6 +2,7 @@
 
 mod common;
 mod growth;
+mod held;
 mod judge;
 mod law;
 mod names;

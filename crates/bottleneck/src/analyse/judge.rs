@@ -3,6 +3,7 @@
 use peakdrill_drill_model::verdict::{NodeKind, NodeVerdict};
 
 use crate::analyse::Facts;
+use crate::analyse::held;
 use crate::analyse::law::{self, LEVELS};
 use crate::analyse::onset::{began_here, onset};
 use crate::analyse::resample::Resample;
@@ -70,6 +71,8 @@ pub(crate) struct Finding {
     pub(crate) knee: Option<(f64, f64, f64)>,
     /// Onset of waiting, in seconds of the load.
     pub(crate) onset: Option<usize>,
+    /// It waits because nodes behind it are full and hold all of its threads or connections: which of them.
+    pub(crate) held_by: Vec<usize>,
 }
 
 impl Finding {
@@ -88,21 +91,23 @@ pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter, capacities: bool) -> 
     let judge = |at: usize| {
         let (full, knee) = if capacities { capacity(facts, at, &levels) } else { (None, None) };
         let flags = flags(facts, matter, at, full.as_ref(), &onsets, plateau);
-        Finding { at, verdict: flags.verdict(), flags, saturation: full, knee, onset: onsets[at] }
+        Finding { at, verdict: flags.verdict(), flags, saturation: full, knee, onset: onsets[at], held_by: Vec::new() }
     };
-    (0..facts.series.nodes.len()).map(judge).collect()
+    let mut findings: Vec<Finding> = (0..facts.series.nodes.len()).map(judge).collect();
+    held::mark(facts, &mut findings);
+    findings
 }
 
 /// What a node did while it was full; else its capacity by the bend of its curve.
 fn capacity(facts: &Facts<'_>, at: usize, levels: &[Level]) -> (Option<Saturation>, Option<(f64, f64, f64)>) {
     let (node, windows, common) = (&facts.series.nodes[at], facts.windows, facts.common);
     let settings = &facts.input.settings;
-    let draws = || Resample::new(settings.seed, 2 + at as u64);
-    let full = saturation(node, facts.series, windows, common, settings.resamples, draws());
+    let draws = Resample::new(settings.seed, 2 + at as u64);
+    let full = saturation(node, facts.series, windows, common);
     if full.is_some() || node.key.kind == NodeKind::Queue {
         return (full, None);
     }
-    (None, law::knee(node, levels, windows, common, settings.resamples, draws()))
+    (None, law::knee(node, levels, windows, common, settings.resamples, draws))
 }
 
 fn flags(
