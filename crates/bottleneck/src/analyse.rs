@@ -13,6 +13,7 @@ mod series;
 mod starved;
 mod summary;
 mod tables;
+mod telemetry;
 mod visits;
 mod windows;
 mod words;
@@ -46,7 +47,8 @@ struct Facts<'a> {
 #[must_use]
 pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     let names = Names::new(cells);
-    let series = Series::new(cells, input, &names);
+    let completeness = telemetry::completeness(cells, input, &names);
+    let series = Series::new(cells, input, &names, &completeness);
     let (windows, common) = common::split(&series, Windows::new(&series, input));
     let growths = Growths::new(cells, &names, &series, &windows, common.slower_ns, &input.settings);
     let facts = Facts {
@@ -58,7 +60,6 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         common: &common,
         growths: &growths,
     };
-    let completeness = tables::completeness(&facts);
     let matter = summary::matter(&facts);
     let starved = starved::because(&facts, &matter);
     let mut findings = judge::findings(&facts, &matter, starved.is_empty());

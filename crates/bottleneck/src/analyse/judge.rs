@@ -95,7 +95,23 @@ pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter, capacities: bool) -> 
     };
     let mut findings: Vec<Finding> = (0..facts.series.nodes.len()).map(judge).collect();
     held::mark(facts, &mut findings);
+    as_small(&mut findings);
     findings
+}
+
+/// A full node that carries no more than the one that is named limits as well: were the other one gone, the system
+/// would stop at it. What waits in line before it waits at the other, so that it has little share of the growth.
+fn as_small(findings: &mut [Finding]) {
+    let full = |f: &Finding| f.saturation.as_ref().and_then(|s| s.capacity);
+    let named = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck).filter_map(full);
+    let Some((smallest, _, high)) = named.min_by(|a, b| a.0.total_cmp(&b.0)) else { return };
+    for finding in findings.iter_mut().filter(|f| f.held_by.is_empty() && f.flags.full) {
+        let as_small = |(capacity, low, _): (f64, f64, f64)| capacity <= smallest * (1.0 + SAME) && low <= high;
+        if full(finding).is_some_and(as_small) {
+            finding.flags.plateau = true;
+            finding.verdict = finding.flags.verdict();
+        }
+    }
 }
 
 /// What a node did while it was full; else its capacity by the bend of its curve.
