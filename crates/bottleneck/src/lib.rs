@@ -9,6 +9,7 @@ mod key;
 mod pairs;
 mod path;
 mod tree;
+mod usl;
 
 pub use analyse::analyse;
 pub use analysis::{
@@ -21,3 +22,4 @@ pub use compare::compare;
 pub use contribute::{contribute, contribute_late};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
 pub use path::{Part, Segment, critical_path};
+pub use usl::Usl;

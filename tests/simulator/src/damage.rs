@@ -54,7 +54,7 @@ impl Damage {
     }
 
     /// Damages the traces of a run. `spared`: services that do not fall silent.
-    pub fn apply(self, traces: &mut Vec<Trace>, spared: &[&str], seed: u64) {
+    pub fn apply(self, traces: &mut [Trace], spared: &[&str], seed: u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         match self {
             Self::Clean => {}
@@ -68,8 +68,7 @@ impl Damage {
             }
             Self::Export(limit) => export(traces, limit),
             Self::Twice(part) => each(traces, |spans| {
-                let twice: Vec<Span> =
-                    spans.iter().filter(|_| rng.random::<f64>() < part).cloned().collect();
+                let twice: Vec<Span> = spans.iter().filter(|_| rng.random::<f64>() < part).cloned().collect();
                 spans.extend(twice);
             }),
             Self::NoRow(part) => {
@@ -120,9 +119,8 @@ fn skew(traces: &mut [Trace], ms: f64, rng: &mut ChaCha8Rng) {
     each(traces, |spans| {
         for span in spans {
             let (offset, drift) = offsets.get(&span.service).copied().unwrap_or_default();
-            let off = |t: i64| {
-                t + (offset * ms * 1e6) as i64 + (drift * 50e-6 * (t - ORIGIN_NS) as f64) as i64
-            };
+            let off =
+                |t: i64| t + (offset * ms * 1e6) as i64 + (drift * 50e-6 * (t - ORIGIN_NS) as f64) as i64;
             (span.start_ns, span.end_ns) = (off(span.start_ns), off(span.end_ns).max(off(span.start_ns)));
         }
     });
@@ -158,7 +156,8 @@ fn silence(traces: &mut [Trace], spared: &[&str], pick: u64) {
         .into_iter()
         .filter(|name| !spared.contains(&&**name) && !entries.contains(name))
         .collect();
-    let Some(silent) = usize::try_from(pick).ok().and_then(|pick| names.get(pick % names.len().max(1)).cloned())
+    let Some(silent) =
+        usize::try_from(pick).ok().and_then(|pick| names.get(pick % names.len().max(1)).cloned())
     else {
         return;
     };

@@ -34,6 +34,8 @@ enum Event {
     Arrive(usize),
     /// A server is done with a task.
     Served(usize),
+    /// The machine has let a task go on.
+    Worked(usize),
     /// An answer is back at its caller: call, generation, task.
     Answer(usize, u32, usize),
     /// A caller looks whether it gives up, or sends a second attempt beside.
@@ -68,6 +70,7 @@ impl Path {
 
 struct Engine<'a> {
     net: &'a Network,
+    load: &'a Load,
     names: Names,
     rng: ChaCha8Rng,
     now: i64,
@@ -87,6 +90,7 @@ struct Engine<'a> {
 pub fn run(net: &Network, load: &Load, seed: u64) -> Run {
     let mut engine = Engine {
         net,
+        load,
         names: Names::new(net),
         rng: ChaCha8Rng::seed_from_u64(seed),
         now: 0,
@@ -99,7 +103,7 @@ pub fn run(net: &Network, load: &Load, seed: u64) -> Run {
         pools: net.pools.iter().map(|size| Gate::new(*size)).collect(),
         run: Run { seen: vec![Seen::default(); net.nodes.len()], ..Run::default() },
     };
-    engine.arrivals(load);
+    engine.arrivals();
     while let Some(Reverse((at, _, event))) = engine.events.pop() {
         engine.now = at;
         engine.step(event);
@@ -118,12 +122,23 @@ impl Engine<'_> {
         1.0 - self.rng.random::<f64>()
     }
 
+    /// What the machine adds to something that ends now, nanoseconds.
+    fn noise(&mut self) -> i64 {
+        let (mean_ms, crowding) = self.net.noise;
+        if mean_ms <= 0.0 {
+            return 0;
+        }
+        let crowd = 1.0 + crowding * self.load.rate_at(self.now as f64 / 1e9);
+        ns(-self.chance().ln() * mean_ms * crowd)
+    }
+
     fn at(&mut self, at: i64, event: Event) {
         self.seq += 1;
         self.events.push(Reverse((at, self.seq, event)));
     }
 
-    fn arrivals(&mut self, load: &Load) {
+    fn arrivals(&mut self) {
+        let load = self.load;
         let mut start = 0.0;
         for (seconds, from, to) in &load.profile {
             let mut t = 0.0;
@@ -132,25 +147,26 @@ impl Engine<'_> {
                 if t >= *seconds {
                     break;
                 }
-                let journey = self.journey();
+                let journey = self.journey(&self.net.journeys);
                 self.at(((start + t) * 1e9) as i64, Event::Request(journey, false));
             }
             start += seconds;
         }
-        let mut t = 0.0;
-        while load.live_per_s > 0.0 {
-            t += -self.chance().ln() / load.live_per_s;
-            if t >= start {
-                break;
-            }
-            let journey = self.journey();
+        if load.live_per_s <= 0.0 {
+            return;
+        }
+        let mix = if load.live_mix.is_empty() { &self.net.journeys } else { &load.live_mix };
+        let mut t = -self.chance().ln() / load.live_per_s;
+        while t < start {
+            let journey = self.journey(mix);
             self.at((t * 1e9) as i64, Event::Request(journey, true));
+            t += -self.chance().ln() / load.live_per_s;
         }
     }
 
-    fn journey(&mut self) -> usize {
+    fn journey(&mut self, mix: &[(usize, f64)]) -> usize {
         let mut left = self.chance();
-        for (at, (_, part)) in self.net.journeys.iter().enumerate() {
+        for (at, (_, part)) in mix.iter().enumerate() {
             left -= part;
             if left <= 0.0 {
                 return at;
@@ -164,6 +180,7 @@ impl Engine<'_> {
             Event::Request(journey, live) => self.request(journey, live),
             Event::Arrive(task) => self.arrive(task),
             Event::Served(task) => self.served(task),
+            Event::Worked(task) => self.worked(task),
             Event::Answer(call, generation, task) => self.answer(call, generation, task),
             Event::Timeout(call, generation) => self.give_up(call, generation),
             Event::Hedge(call, generation) => self.hedge(call, generation),
@@ -189,7 +206,11 @@ impl Engine<'_> {
         let class = if live { TraceClass::Live } else { TraceClass::Mine };
         self.run.traces.push(Trace { spans: Vec::new(), row, class, path: None });
         let trace = self.run.traces.len() - 1;
-        let op = self.net.journeys[journey].0;
+        let mix = match self.load.live_mix.as_slice() {
+            [_, ..] if live => self.load.live_mix.as_slice(),
+            _ => self.net.journeys.as_slice(),
+        };
+        let op = mix[journey].0;
         let parent_span = row.map_or(0, |row| row.span);
         self.send(trace, op, Parent::Generator(self.now), parent_span);
     }

@@ -66,6 +66,16 @@ pub struct Op {
     pub steps: Vec<Step>,
     /// Part of the operations that fail once their work is done.
     pub fails: f64,
+    /// Answered by a stub of the isolation layer, as its callers' spans say.
+    pub mocked: bool,
+}
+
+impl Op {
+    /// One that does not fail.
+    #[must_use]
+    pub fn new(node: usize, name: impl Into<String>, steps: Vec<Step>) -> Self {
+        Self { node, name: name.into(), steps, fails: 0.0, mocked: false }
+    }
 }
 
 /// A part of an operation.
@@ -146,6 +156,9 @@ pub struct Network {
     pub journeys: Vec<(usize, f64)>,
     /// One way between two nodes, milliseconds.
     pub hop_ms: f64,
+    /// What the machine adds to every piece of work and every answer: mean in milliseconds of an exponential, and by
+    /// which part of it that grows with each journey a second.
+    pub noise: (f64, f64),
 }
 
 /// The load on it.
@@ -153,8 +166,12 @@ pub struct Network {
 pub struct Load {
     /// Seconds, and journeys a second at their start and end.
     pub profile: Vec<(f64, f64, f64)>,
-    /// Journeys a second of live users, of the same mix.
+    /// Journeys a second of live users.
     pub live_per_s: f64,
+    /// Their entry operations and parts, which add up to 1. Empty: the mix of the drill.
+    pub live_mix: Vec<(usize, f64)>,
+    /// Second from which the whole machine stands still, and for how many seconds.
+    pub stall: Option<(f64, f64)>,
 }
 
 impl Load {
@@ -162,5 +179,17 @@ impl Load {
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.profile.iter().map(|(seconds, _, _)| seconds).sum()
+    }
+
+    /// Journeys a second at a second of the load, without live users'.
+    #[must_use]
+    pub fn rate_at(&self, mut at: f64) -> f64 {
+        for (seconds, from, to) in &self.profile {
+            if at < *seconds {
+                return from + (to - from) * at / seconds;
+            }
+            at -= seconds;
+        }
+        0.0
     }
 }

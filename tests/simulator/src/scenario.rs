@@ -71,7 +71,7 @@ impl Scenario {
         let over = if kind == Kind::Two { 1.35 } else { draft.between(1.1, 1.6) };
         let live_per_s = if draft.is(0.5) { draft.between(2.0, 10.0) } else { 0.0 };
         let capacity = size(&mut draft, &planted, limit, peak, peak / over);
-        let load = Load { profile: profile(&mut draft, peak - live_per_s), live_per_s };
+        let load = Load { profile: profile(&mut draft, peak - live_per_s), live_per_s, ..Load::default() };
         Self { topology, kind, seed, network: draft.net, load, planted, limit, capacity }
     }
 
@@ -146,13 +146,13 @@ fn limit(draft: &mut Draft, topology: Topology, kind: Kind, planted: &[usize]) -
 /// Gives every node servers and work so that it carries what it shall; the capacity of what is planted.
 fn size(draft: &mut Draft, planted: &[usize], limit: Limit, peak: f64, capacity: f64) -> Option<f64> {
     let visits = node_visits(&draft.net);
-    for at in 0..draft.net.nodes.len() {
+    for (at, visits) in visits.iter().enumerate() {
         let servers_limit = planted.contains(&at) && !matches!(limit, Limit::Pool | Limit::Threads);
         // A roomy one may be slow: what takes long is not what limits.
         let slow = !servers_limit && draft.is(0.12);
         let work_ms = if slow { draft.around(80.0, 250.0) } else { draft.around(2.0, 40.0) };
         let carries = if servers_limit { capacity } else { peak * draft.between(1.7, 5.0) };
-        let operations = (carries * visits[at]).max(1e-3);
+        let operations = (carries * visits).max(1e-3);
         let node = &mut draft.net.nodes[at];
         node.servers = ((operations * work_ms / 1e3).ceil() as u32).max(1);
         if let Some((shards, _)) = node.shards {
@@ -193,12 +193,12 @@ fn residence_ms(net: &Network, op: usize) -> f64 {
 /// and too few once what is behind is full.
 fn threads_and_pools(draft: &mut Draft, planted: &[usize], limit: Limit, peak: f64, capacity: f64) {
     let visits = node_visits(&draft.net);
-    for at in 0..draft.net.nodes.len() {
+    for (at, visits) in visits.iter().enumerate() {
         if draft.net.nodes[at].workers.is_none() {
             continue;
         }
         let op = draft.net.ops.iter().position(|op| op.node == at).unwrap_or(0);
-        let calm = peak * visits[at] * residence_ms(&draft.net, op) / 1e3;
+        let calm = peak * visits * residence_ms(&draft.net, op) / 1e3;
         let limited = limit == Limit::Threads && planted.contains(&at);
         let wanted = if limited { calm * capacity / peak } else { calm * draft.between(2.0, 4.0) + 8.0 };
         draft.net.nodes[at].workers = Some((wanted.round() as u32).max(1));

@@ -26,6 +26,8 @@ pub struct Outcome {
     pub analysis: Analysis,
     /// Whether each naive ranker names a planted node.
     pub naive: Vec<bool>,
+    /// Requests.
+    pub traces: usize,
     /// Traces whose critical path is not exactly as long as the request.
     pub not_conserved: usize,
     /// Largest error over the nodes of operations present, and of throughput by time: parts of the truth.
@@ -93,6 +95,7 @@ pub fn judge(scenario: Scenario, damage: Damage) -> Outcome {
     let analysis = analyse(&cells, &input);
     Outcome {
         naive: naive(&scenario, &run.traces),
+        traces: run.traces.len(),
         not_conserved,
         little: little(&scenario, &run, &cells),
         path_overlap: (overlap.all > 0.0).then(|| overlap.right / overlap.all),

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn visits_multiply_along_calls() {
-        let op = |node, steps, fails| Op { node, name: "op".to_owned(), steps, fails };
+        let op = |node, steps, fails| Op { fails, ..Op::new(node, "op", steps) };
         let call = Call { chance: 0.5, times: 4, attempts: 3, ..Call::plain(1) };
         let network = Network {
             nodes: vec![Node::service("a"), Node { servers: 2, ..Node::service("b") }],

@@ -23,8 +23,7 @@ const FEW_SECONDS: usize = 4;
 /// Finds the nodes that are held, and takes the word `bottleneck` from them.
 pub(crate) fn mark(facts: &Facts<'_>, findings: &mut [Finding]) {
     let calls = Calls::new(facts);
-    let full: BTreeSet<usize> =
-        findings.iter().filter(|f| f.saturation.is_some()).map(|f| f.at).collect();
+    let full: BTreeSet<usize> = findings.iter().filter(|f| f.saturation.is_some()).map(|f| f.at).collect();
     let held: Vec<Vec<usize>> =
         findings.iter().map(|finding| held_by(facts, &calls, &full, finding)).collect();
     for (finding, by) in findings.iter_mut().zip(held) {

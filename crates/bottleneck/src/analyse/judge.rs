@@ -91,7 +91,15 @@ pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter, capacities: bool) -> 
     let judge = |at: usize| {
         let (full, knee) = if capacities { capacity(facts, at, &levels) } else { (None, None) };
         let flags = flags(facts, matter, at, full.as_ref(), &onsets, plateau);
-        Finding { at, verdict: flags.verdict(), flags, saturation: full, knee, onset: onsets[at], held_by: Vec::new() }
+        Finding {
+            at,
+            verdict: flags.verdict(),
+            flags,
+            saturation: full,
+            knee,
+            onset: onsets[at],
+            held_by: Vec::new(),
+        }
     };
     let mut findings: Vec<Finding> = (0..facts.series.nodes.len()).map(judge).collect();
     held::mark(facts, &mut findings);
@@ -106,7 +114,8 @@ fn as_small(findings: &mut [Finding]) {
     let named = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck).filter_map(full);
     let Some((smallest, _, high)) = named.min_by(|a, b| a.0.total_cmp(&b.0)) else { return };
     for finding in findings.iter_mut().filter(|f| f.held_by.is_empty() && f.flags.full) {
-        let as_small = |(capacity, low, _): (f64, f64, f64)| capacity <= smallest * (1.0 + SAME) && low <= high;
+        let as_small =
+            |(capacity, low, _): (f64, f64, f64)| capacity <= smallest * (1.0 + SAME) && low <= high;
         if full(finding).is_some_and(as_small) {
             finding.flags.plateau = true;
             finding.verdict = finding.flags.verdict();

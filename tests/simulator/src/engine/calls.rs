@@ -79,6 +79,7 @@ impl<'a> Engine<'a> {
         let trace = self.tasks[task].trace;
         let mut span = self.names.span(SpanKind::Client, from, spec.to, self.now);
         span.peer = Some(self.names.peer(to));
+        span.mocked = self.net.ops[spec.to].mocked;
         if spec.style == Attempts::Numbered {
             span.resend = u16::try_from(self.calls[call].tries).unwrap_or(u16::MAX);
         }
@@ -176,7 +177,8 @@ impl<'a> Engine<'a> {
         }
         self.hang_up(call);
         let again = failed && self.calls[call].tries < spec.attempts;
-        if let Some(client) = self.calls[call].client.filter(|_| !again || spec.style != Attempts::OneClient) {
+        if let Some(client) = self.calls[call].client.filter(|_| !again || spec.style != Attempts::OneClient)
+        {
             self.close(trace, client, failed);
             self.calls[call].client = None;
         }

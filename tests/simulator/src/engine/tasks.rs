@@ -97,8 +97,7 @@ impl Engine<'_> {
         }
         let queue = self.net.nodes[node].kind == NodeKind::Queue;
         let kind = if queue { SpanKind::Consumer } else { SpanKind::Server };
-        let (trace, op, parent) =
-            (self.tasks[task].trace, self.tasks[task].op, self.tasks[task].parent_span);
+        let (trace, op, parent) = (self.tasks[task].trace, self.tasks[task].op, self.tasks[task].parent_span);
         let mut span = self.names.span(kind, node, op, self.now);
         span.peer = queue.then(|| self.names.peer(node));
         self.tasks[task].span = Some(self.push(trace, span, parent));
@@ -198,6 +197,7 @@ impl Engine<'_> {
         let slower = 1.0 + spec.usl.0 * (n - 1.0) + spec.usl.1 * n * (n - 1.0);
         let work_ns = self.drawn(mean_ms * slower * 1e6, spec.spread);
         let end = spec.stall.map_or(self.now + work_ns, |stall| stalled(self.now, work_ns, stall));
+        let end = self.load.stall.map_or(end, |stall| stood_still(self.now, end, stall));
         self.at(end, Event::Served(task));
     }
 
@@ -214,6 +214,14 @@ impl Engine<'_> {
         if let Some(next) = self.stations[node][station].leave() {
             self.serve(next);
         }
+        match self.noise() {
+            0 => self.worked(task),
+            noise => self.at(self.now + noise, Event::Worked(task)),
+        }
+    }
+
+    pub(super) fn worked(&mut self, task: usize) {
+        let node = self.node_of(task);
         let took = self.now - self.tasks[task].since;
         self.tasks[task].path.add(node, took);
         let fails = self.net.ops[self.tasks[task].op].fails;
@@ -233,12 +241,25 @@ impl Engine<'_> {
         {
             self.begin(next);
         }
-        let back = self.now + ns(self.net.hop_ms);
+        let mut back = self.now + ns(self.net.hop_ms);
+        if self.net.nodes[node].sends_spans() {
+            back += self.noise();
+        }
         match self.tasks[task].parent {
             Parent::Generator(_) => self.at(back, Event::Done(task)),
             Parent::Call(call, generation) => self.at(back, Event::Answer(call, generation, task)),
             Parent::Nobody => {}
         }
+    }
+}
+
+/// When work ends that would end then, on a machine that stands still for a while.
+fn stood_still(now: i64, end: i64, (from_s, seconds): (f64, f64)) -> i64 {
+    let (from, length) = ((from_s * 1e9) as i64, (seconds * 1e9) as i64);
+    match now {
+        _ if now >= from + length || end <= from => end,
+        _ if now < from => end + length,
+        _ => from + length + (end - now),
     }
 }
 

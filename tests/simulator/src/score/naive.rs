@@ -9,8 +9,13 @@ use crate::scenario::Scenario;
 use crate::trace::Trace;
 
 /// What they rank nodes by.
-pub const NAIVE: [&str; 5] =
-    ["largest p99", "largest growth of p99", "largest self time", "most errors", "largest growth of self time"];
+pub const NAIVE: [&str; 5] = [
+    "largest p99",
+    "largest growth of p99",
+    "largest self time",
+    "most errors",
+    "largest growth of self time",
+];
 
 #[derive(Default)]
 struct Sums {

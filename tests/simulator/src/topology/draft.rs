@@ -54,7 +54,7 @@ impl Draft {
 
     /// A further operation of a node.
     pub(crate) fn op(&mut self, node: usize, name: impl Into<String>) -> usize {
-        self.net.ops.push(Op { node, name: name.into(), steps: vec![Step::Work(UNSIZED_MS)], fails: 0.0 });
+        self.net.ops.push(Op::new(node, name, vec![Step::Work(UNSIZED_MS)]));
         self.net.ops.len() - 1
     }
 

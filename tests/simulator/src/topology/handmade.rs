@@ -45,8 +45,7 @@ pub(super) fn diamond(draft: &mut Draft) {
 }
 
 pub(super) fn shared_db(draft: &mut Draft) {
-    let entries: Vec<usize> =
-        (0..draft.whole(2, 4)).map(|i| draft.service(format!("entry-{i}"))).collect();
+    let entries: Vec<usize> = (0..draft.whole(2, 4)).map(|i| draft.service(format!("entry-{i}"))).collect();
     let part = 1.0 / entries.len() as f64;
     draft.net.journeys = entries.iter().map(|op| (*op, part)).collect();
     let mut inner = Vec::new();

@@ -52,8 +52,7 @@ pub(super) fn layers(draft: &mut Draft) {
         for caller in above {
             let first = draft.whole(0, width - 1) as usize;
             let count = draft.whole(1, 3).min(width) as usize;
-            let called: Vec<Call> =
-                (0..count).map(|i| Call::plain(here[(first + i) % here.len()])).collect();
+            let called: Vec<Call> = (0..count).map(|i| Call::plain(here[(first + i) % here.len()])).collect();
             if draft.is(0.5) {
                 draft.together(caller, called);
             } else {
