@@ -24,7 +24,7 @@ pub enum Damage {
     Twice(f64),
     /// This part of the generator's rows is missing.
     NoRow(f64),
-    /// One service, of those that are not planted, sends nothing.
+    /// One service, of those without which the planted node can be known, sends nothing.
     Silent(u64),
     /// Clocks count whole milliseconds.
     Milliseconds,
@@ -46,7 +46,7 @@ impl Damage {
             Self::Export(spans) => format!("at most {spans} spans a second and service"),
             Self::Twice(part) => format!("{} % of the spans twice", part * 100.0),
             Self::NoRow(part) => format!("{} % of the roots missing", part * 100.0),
-            Self::Silent(_) => "one service silent".to_owned(),
+            Self::Silent(pick) => format!("a service silent, choice {}", pick + 1),
             Self::Milliseconds => "clocks of milliseconds".to_owned(),
             Self::Shuffled => "any order".to_owned(),
             Self::Ids(part) => format!("ids in {} % of the names", part * 100.0),

@@ -81,6 +81,24 @@ impl Scenario {
         self.planted.iter().map(|at| self.network.nodes[*at].name.as_str()).collect()
     }
 
+    /// Names of the services without whose spans nobody could know of a planted node: its own, and where it sends
+    /// none, those that call it.
+    #[must_use]
+    pub fn needed(&self) -> Vec<&str> {
+        let hidden = |op: usize| {
+            let node = self.network.ops[op].node;
+            self.planted.contains(&node) && !self.network.nodes[node].sends_spans()
+        };
+        let calls_hidden = |step: &Step| match step {
+            Step::Calls(calls) => calls.iter().any(|call| hidden(call.to)),
+            Step::Work(_) | Step::Publish(_) => false,
+        };
+        let callers = self.network.ops.iter().filter(|op| op.steps.iter().any(calls_hidden));
+        let mut names = self.names();
+        names.extend(callers.map(|op| self.network.nodes[op.node].name.as_str()));
+        names
+    }
+
     /// Simulates it.
     #[must_use]
     pub fn run(&self) -> crate::Run {

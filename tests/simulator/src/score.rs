@@ -82,7 +82,7 @@ impl Outcome {
 #[must_use]
 pub fn judge(scenario: Scenario, damage: Damage) -> Outcome {
     let mut run = scenario.run();
-    damage.apply(&mut run.traces, &scenario.names(), scenario.seed);
+    damage.apply(&mut run.traces, &scenario.needed(), scenario.seed);
     let mut cells = Cells::default();
     let mut not_conserved = 0;
     let mut overlap = Overlap::default();

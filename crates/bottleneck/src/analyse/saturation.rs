@@ -56,7 +56,7 @@ fn full_seconds(node: &NodeSeries, light: &[usize], common: &Common) -> Vec<usiz
     let full = |s: &usize| {
         let calm_s = (calm_ns + common.slower_at(*s)).max(NOISE_NS) / 1e9;
         let (there, in_work) = (node.at_node[*s], node.done[*s] * calm_s);
-        there - in_work >= WAITING && there >= SLOWER * in_work
+        there - in_work >= WAITING.max(node.taken_back[*s]) && there >= SLOWER * in_work
     };
     (0..node.done.len()).filter(|s| !common.disturbed(*s)).filter(full).collect()
 }

@@ -27,6 +27,8 @@ pub(crate) struct NodeSeries {
     pub(crate) abandoned: Vec<f64>,
     /// Mean number of operations at the node, without those that wait for nodes behind it.
     pub(crate) at_node: Vec<f64>,
+    /// What was taken back from [`Self::at_node`] because spans were lost: an estimate, good to about its own size.
+    pub(crate) taken_back: Vec<f64>,
     /// Operations by the second of the intended time.
     pub(crate) ops: Vec<f64>,
     /// Own time by the second of the intended time.
@@ -252,6 +254,7 @@ impl NodeSeries {
             done: vec![0.0; len],
             abandoned: vec![0.0; len],
             at_node: vec![0.0; len],
+            taken_back: vec![0.0; len],
             ops: vec![0.0; len],
             own: vec![None; len],
             own_sums: vec![(0.0, 0.0); len],
@@ -285,7 +288,8 @@ impl NodeSeries {
             let own = &mut self.own_sums[at];
             own.0 -= (leak * by_root.max(0.0)).min(own.0);
             let there = &mut self.at_node[at];
-            *there -= (leak * by_clock.max(0.0)).min(*there);
+            self.taken_back[at] = leak * by_clock.max(0.0);
+            *there -= self.taken_back[at].min(*there);
         }
     }
 

@@ -10,7 +10,7 @@ fn outcomes(kind: Kind, damage: Damage, seeds: std::ops::RangeInclusive<u64>) ->
 fn right(outcomes: &[Outcome]) -> usize {
     for outcome in outcomes.iter().filter(|o| !o.right()) {
         let (topology, seed) = (outcome.scenario.topology, outcome.scenario.seed);
-        println!("{topology:?} {seed}: {:?}, named {:?}", outcome.scenario.names(), outcome.named());
+        eprintln!("{topology:?} {seed}: {:?}, named {:?}", outcome.scenario.names(), outcome.named());
     }
     outcomes.iter().filter(|o| o.right()).count()
 }

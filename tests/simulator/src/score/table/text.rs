@@ -43,7 +43,7 @@ pub(super) fn page(options: &Options, parts: &[String]) -> String {
         "# How well the analysis tells the truth\n\nWritten by `cargo xtask accuracy sim`; the same on every machine. Simulated systems \
          ([peakdrill-simulator](../../tests/simulator/README.md)) of ten families, each drawn from a seed: sizes, service times, \
          loads, slow nodes that do not limit, stalls, live users. Seeds {} with one bottleneck, {} with none and with two, {} for each \
-         damage; those below 1000 were used in development. Percentages in brackets are Wilson's 95 % intervals. \
+         damage; those below 1000 were used in development, where only seven of the families were looked at. Percentages in brackets are Wilson's 95 % intervals. \
          The stations are ideal: real processors and clocks are not.\n",
         seeds(&options.single),
         seeds(&options.others),
