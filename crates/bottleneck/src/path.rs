@@ -173,15 +173,20 @@ impl Walk<'_, '_> {
         let tree = self.tree;
         while let Some((at, start, end)) = self.todo.pop() {
             let place = &tree.nodes[at];
-            if place.role != Role::Call || tree.wraps_calls(at) {
+            // Between the attempts of a call its caller waits before it tries again.
+            let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
+            if place.role != Role::Call {
                 self.between(Some(at), start, end, &place.kids);
+                continue;
+            }
+            if tree.wraps_calls(at) {
+                self.between(Some(caller.unwrap_or(at)), start, end, &place.kids);
                 continue;
             }
             let servers: SmallVec<[usize; 4]> = tree.served_by(at).collect();
             if servers.is_empty() {
                 self.emit(Some(at), Part::Own, end - start);
             } else {
-                let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
                 self.paired(caller, start, end, &servers);
             }
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use peakdrill_simulator::{Options, table};
 
 /// Seeds that were not used in development.
-const FIRST: u64 = 20_001;
+const FIRST: u64 = 30_001;
 
 fn main() -> std::io::Result<ExitCode> {
     let (page, short) = table(&Options {

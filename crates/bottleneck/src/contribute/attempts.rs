@@ -24,21 +24,24 @@ impl Attempts {
         let mut out = Self(vec![Attempt { first: true, gap_ns: None, again: false }; tree.nodes.len()]);
         for (call, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
             let servers: Vec<usize> = tree.served_by(call).collect();
-            out.mark(tree, place.end - place.start, &servers, true);
+            let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
+            out.mark(tree, place.end - place.start, &servers, true, caller.is_some());
         }
         out.mark_repeated(tree);
         if let Some(root) = root {
             let entries: Vec<usize> =
                 tree.tops.iter().copied().filter(|at| root.is_entry_by_row(tree, *at)).collect();
             // Each is a call of the generator's: it knows its attempts.
-            out.mark(tree, root.end - root.start, &entries, false);
+            out.mark(tree, root.end - root.start, &entries, false, false);
         }
         out
     }
 
-    fn mark(&mut self, tree: &Tree<'_>, call_ns: i64, servers: &[usize], one_call: bool) {
+    /// `caller_known`: pauses between attempts are the caller's then, as on the critical path.
+    fn mark(&mut self, tree: &Tree<'_>, call_ns: i64, servers: &[usize], one_call: bool, caller_known: bool) {
         let Some(pair) = pair(tree, call_ns, servers) else { return };
-        self.0[pair.carrier].gap_ns = Some(pair.gap_ns.unsigned_abs());
+        let pause_ns = if caller_known { 0 } else { pair.pause_ns };
+        self.0[pair.carrier].gap_ns = Some((pair.gap_ns + pause_ns).unsigned_abs());
         if one_call {
             servers.iter().for_each(|at| self.0[*at].first = *at == pair.earliest);
         }

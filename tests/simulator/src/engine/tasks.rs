@@ -241,13 +241,14 @@ impl Engine<'_> {
         {
             self.begin(next);
         }
-        let mut back = self.now + ns(self.net.hop_ms);
-        if self.net.nodes[node].sends_spans() {
-            back += self.noise();
-        }
+        let back = self.now + ns(self.net.hop_ms);
         match self.tasks[task].parent {
             Parent::Generator(_) => self.at(back, Event::Done(task)),
-            Parent::Call(call, generation) => self.at(back, Event::Answer(call, generation, task)),
+            Parent::Call(call, generation) => {
+                // The caller's span ends a little later as well.
+                let noise = if self.net.nodes[node].sends_spans() { self.noise() } else { 0 };
+                self.at(back + noise, Event::Answer(call, generation, task));
+            }
             Parent::Nobody => {}
         }
     }
