@@ -1,7 +1,8 @@
 //! Closed loop against the null server of the test kit: requests a second, and processor time per request.
 //!
-//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE [URL [TRANSPORT [PACING [STREAMS]]]]]]`. With a rate over 0: an
-//! even open loop instead. With a URL: against that server. With streams: over HTTP/2, with so many on each connection.
+//! `cargo run --release -p peakdrill-loadgen --example hammer [-- USERS SECONDS [RATE [URL [TRANSPORT [PACING [STREAMS
+//! [tagged]]]]]]]]`. With a rate over 0: an even open loop instead. With a URL: against that server. With streams: over
+//! HTTP/2, with so many on each connection; 0 is HTTP/1.1. `tagged`: every request is a shadow request.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,9 +15,13 @@ use peakdrill_drill_model::plan::{
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_latency::Histogram;
-use peakdrill_loadgen::{Config, Transport, start};
+use peakdrill_loadgen::{Config, ShadowTagging, Tagging, TokenCell, Transport, start};
+use peakdrill_shadow_tag::{MarkKey, SigningKey, ack};
 use peakdrill_testkit::scripted::{Script, Server};
 use peakdrill_timebase::{Clock as _, NS_PER_S, OsClock, format_duration};
+
+/// The run's name.
+const RUN: &str = "hammer";
 
 fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
     let for_ns = seconds * NS_PER_S;
@@ -69,6 +74,21 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
     }
 }
 
+/// As drill control would tag the requests, with one token for the whole run.
+fn tagging(now_unix_s: i64) -> Result<Tagging, Box<dyn Error>> {
+    let key = SigningKey::from_seed("hammer".parse()?, &[7; 32]);
+    let token = key.mint_lease("local".parse()?, RUN.parse()?, u64::try_from(now_unix_s)?)?;
+    let tagging = ShadowTagging {
+        mark: MarkKey::from_bytes([3; 16]),
+        token: TokenCell::new(),
+        header: "x-peakdrill".into(),
+        ack_header: ack::HEADER.into(),
+        check_ack: true,
+    };
+    tagging.token.set(token.as_str(), token.unverified().exp_unix_s);
+    Ok(Tagging::Shadow(Arc::new(tagging)))
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let users = args.next().map_or(Ok(64), |text| text.parse())?;
@@ -90,13 +110,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let clock = OsClock::new();
     let mut plan = plan(&url, users, seconds, rate);
     plan.load.pacing = pacing;
-    if let (Some(streams), [target]) = (args.next(), plan.targets.as_mut_slice()) {
-        let streams: u32 = streams.parse()?;
+    let streams: u32 = args.next().map_or(Ok(0), |text| text.parse())?;
+    if let (1.., [target]) = (streams, plan.targets.as_mut_slice()) {
         target.protocol = Protocol::Http2 { streams };
         target.max_connections = users.div_ceil(streams.max(1)) as usize;
     }
+    let tagging = match args.next() {
+        Some(_) => tagging(clock.unix().seconds())?,
+        None => Tagging::Plain,
+    };
     let at = clock.mono().plus(NS_PER_S / 2);
-    let (engine, batches) = start(Config { transport, ..Config::new(Arc::new(plan), "hammer", clock, at) })?;
+    let config = Config::new(Arc::new(plan), RUN, clock, at);
+    let (engine, batches) = start(Config { transport, tagging, ..config })?;
     let (mut latency, mut service, mut lateness) = (Histogram::new(), Histogram::new(), Histogram::new());
     for batch in batches {
         for ((_, _, step), tally) in &batch.tallies {

@@ -1,7 +1,6 @@
 //! The HTML report: one file, no script, nothing loaded from elsewhere.
 
 mod about;
-mod analysis;
 mod capacity;
 mod chart;
 mod curves;
@@ -11,8 +10,10 @@ mod isolation;
 mod layout;
 mod load;
 mod map;
+mod ranking;
 mod scale;
 mod tables;
+mod waterfall;
 
 use peakdrill_drill_model::verdict::Verdict;
 
@@ -51,7 +52,8 @@ pub fn html(record: &Record, verdict: &Verdict) -> String {
     tables::steps(&mut page, &report);
     map::write(&mut page, &report);
     curves::write(&mut page, &report);
-    analysis::write(&mut page, &report);
+    waterfall::write(&mut page, &report);
+    ranking::write(&mut page, &report);
     isolation::write(&mut page, &report);
     about::write(&mut page, &report);
     page.raw("</main>\n</body>\n</html>\n");

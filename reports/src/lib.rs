@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod advice;
 mod capacity;
+mod flow;
 mod fold;
 mod gates;
 mod html;
@@ -16,6 +18,7 @@ mod verdict;
 
 pub use html::html;
 pub use record::{ENVIRONMENT_VERSION, Environment, Machine, Record, Sample, SampleKind};
+pub use sentences::whose;
 pub use text::card::card;
 pub use text::json::verdict_json;
 pub use text::junit::junit;

@@ -1,9 +1,10 @@
 //! What a drill left behind, as the renderings need it.
 
-use peakdrill_bottleneck::Analysis;
+use peakdrill_bottleneck::{Analysis, CallCurve};
 use peakdrill_drill_model::event::Event;
 use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::ledger::Ledger;
+use peakdrill_drill_model::owners::Owners;
 use peakdrill_drill_model::plan::Plan;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ pub struct Record {
     pub frames: Vec<Frame>,
     /// What the collector's cells say of the system under test; `None`: no spans were received.
     pub analysis: Option<Analysis>,
+    /// Calls against the load, from the same cells.
+    pub calls: Vec<CallCurve>,
+    /// `owners.json`: who owns the nodes, as far as it was given.
+    pub owners: Owners,
     /// `events.jsonl`, oldest first.
     pub events: Vec<Event>,
     /// `isolation.json`.

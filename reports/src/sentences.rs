@@ -1,5 +1,6 @@
 //! The verdict in words, the same in every rendering.
 
+use peakdrill_drill_model::owners::Owner;
 use peakdrill_drill_model::verdict::{
     AnalysisState, Bottleneck, GateResult, Judgement, NodeKind, NodeVerdict, Step, Verdict,
 };
@@ -183,6 +184,17 @@ pub(crate) fn bottleneck(verdict: &Verdict) -> String {
             }
         },
     }
+}
+
+/// Whose a node is, in one line: `owner team-stock, criticality tier 1, runbook https://…`.
+#[must_use]
+pub fn whose(owner: &Owner) -> String {
+    let criticality = owner.criticality.as_ref().map(|text| format!(", criticality {text}"));
+    let runbook = owner.runbook.as_ref().map(|text| format!(", runbook {text}"));
+    let line =
+        format!("owner {}{}{}", owner.team, criticality.unwrap_or_default(), runbook.unwrap_or_default());
+    // It may go to a terminal as it is.
+    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// The load in one line.

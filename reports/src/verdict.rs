@@ -6,6 +6,7 @@ use peakdrill_drill_model::event::first_break;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, leaks, live_writes, tag_lost};
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::owners::Owner;
 use peakdrill_drill_model::plan::{Plan, StepId, StepInfo};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{
@@ -69,7 +70,17 @@ fn judge(record: &Record, load: &Folded) -> Verdict {
         dependencies: part.map(|part| part.dependencies.clone()).unwrap_or_default(),
         isolation: isolation(record),
         completeness: part.map(|part| part.completeness.clone()).unwrap_or_default(),
+        owners: owners(record),
     }
+}
+
+/// Owners of the nodes of the ranking.
+fn owners(record: &Record) -> BTreeMap<String, Owner> {
+    let ranked = record.analysis.iter().flat_map(|part| &part.bottlenecks);
+    ranked
+        .filter_map(|node| record.owners.nodes.get_key_value(&node.node))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
 fn no_analysis() -> AnalysisSummary {

@@ -14,6 +14,7 @@ mod library;
 pub mod limits;
 mod lower;
 mod node;
+mod owners;
 mod quick;
 pub mod schedule;
 mod schema;
@@ -28,5 +29,6 @@ pub use feasible::{AtStart, at_start, expected_requests, feeder_rows, host_match
 pub use input::{Files, Input, NoFiles, Parsed};
 pub use library::{LIBRARY, LIBRARY_FILES, scaffold};
 pub use lower::parse;
+pub use owners::{OwnersError, read_owners};
 pub use quick::{QuickRun, quick};
 pub use schema::schema;

@@ -89,6 +89,12 @@ pub const MAX_SUBPROTOCOLS: usize = 8;
 pub const MAX_NAME_BYTES: usize = 100;
 /// Most gates, and most stop conditions.
 pub const MAX_CONDITIONS: usize = 200;
+/// Largest owners file, in bytes.
+pub const MAX_OWNERS_FILE_BYTES: usize = 4 << 20;
+/// Most nodes that one owners file names, and most documents in it.
+pub const MAX_OWNERS: usize = 10_000;
+/// Longest text in an owners file, in characters: a name, a team, the address of a runbook.
+pub const MAX_OWNER_CHARS: usize = 500;
 
 /// Memory that one compiled regular expression may take, in bytes.
 pub(crate) const MAX_REGEX_BYTES: usize = 1 << 20;

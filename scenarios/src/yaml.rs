@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
-use serde_saphyr::{Error, Spanned, from_str_with_options};
+use serde_saphyr::{Error, Spanned, from_multiple_with_options, from_str_with_options};
 
 use crate::limits;
 use crate::node::{Kind, Node, Scalar, Span, Value};
@@ -22,7 +22,17 @@ pub(crate) struct ReadError {
 
 /// Reads one document; an empty text is a null.
 pub(crate) fn read(text: &str) -> Result<Node, ReadError> {
-    let options = serde_saphyr::options! {
+    from_str_with_options::<Spanned<Raw>>(text, options(1)).map(|root| node(root, text)).map_err(read_error)
+}
+
+/// Reads a text of any number of documents, up to a limit.
+pub(crate) fn read_all(text: &str) -> Result<Vec<Node>, ReadError> {
+    let documents = from_multiple_with_options::<Spanned<Raw>>(text, options(limits::MAX_OWNERS));
+    documents.map(|all| all.into_iter().map(|root| node(root, text)).collect()).map_err(read_error)
+}
+
+fn options(documents: usize) -> serde_saphyr::Options {
+    serde_saphyr::options! {
         strict_booleans: true,
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
@@ -32,11 +42,10 @@ pub(crate) fn read(text: &str) -> Result<Node, ReadError> {
             max_anchors: limits::MAX_YAML_ALIASES,
             max_depth: limits::MAX_YAML_DEPTH,
             flow_nesting_limit: limits::MAX_YAML_DEPTH,
-            max_documents: 1,
+            max_documents: documents,
             max_total_scalar_bytes: limits::MAX_YAML_SCALAR_BYTES,
         },
-    };
-    from_str_with_options::<Spanned<Raw>>(text, options).map(|root| node(root, text)).map_err(read_error)
+    }
 }
 
 fn read_error(error: Error) -> ReadError {
@@ -53,7 +62,7 @@ fn read_error(error: Error) -> ReadError {
     let limit =
         ["budget breached", "recursion limit", "limit exceeded"].iter().any(|word| message.contains(word));
     if limit {
-        message = format!("the scenario exceeds a limit of the reader: {message}");
+        message = format!("the text exceeds a limit of the reader: {message}");
     }
     ReadError { message, place, limit }
 }

@@ -1,5 +1,6 @@
 //! From cells to findings.
 
+mod calls;
 mod common;
 mod growth;
 mod held;
@@ -15,6 +16,7 @@ mod summary;
 mod tables;
 mod telemetry;
 mod visits;
+mod waterfall;
 mod windows;
 mod words;
 
@@ -22,6 +24,7 @@ use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, Bottleneck,
 
 use crate::analysis::{Analysis, AnalysisInput, Growth};
 use crate::cells::Cells;
+pub use calls::calls_under_load;
 use common::Common;
 use growth::Growths;
 use judge::Finding;
@@ -69,6 +72,7 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         bottlenecks: findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect(),
         dependencies: tables::dependencies(&facts),
         curves: tables::curves(&facts, &findings),
+        waterfall: waterfall::waterfall(&facts, &findings),
         growth: findings.iter().map(|f| growth_row(&facts, f)).collect(),
         queues: tables::queues(&facts),
         completeness: completeness.services,

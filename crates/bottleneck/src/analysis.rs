@@ -6,6 +6,8 @@ use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::{AnalysisSummary, Bottleneck, Completeness, Dependency, NodeKind};
 use serde::{Deserialize, Serialize};
 
+use crate::dependency::Waterfall;
+
 /// Seconds at the start of the load that are not taken for light load: pools fill, code warms up.
 pub const WARM_UP_S: i64 = 2;
 
@@ -66,6 +68,9 @@ pub struct Analysis {
     pub curves: Vec<NodeCurve>,
     /// What grew from light load to peak, a request, in the order of the ranking.
     pub growth: Vec<Growth>,
+    /// The mean request from light load to peak.
+    #[serde(default)]
+    pub waterfall: Waterfall,
     /// Publish→process delays per queue.
     pub queues: Vec<QueueWait>,
 }

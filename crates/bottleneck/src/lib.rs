@@ -5,13 +5,14 @@ mod analysis;
 mod cells;
 mod compare;
 mod contribute;
+mod dependency;
 mod key;
 mod pairs;
 mod path;
 mod tree;
 mod usl;
 
-pub use analyse::analyse;
+pub use analyse::{analyse, calls_under_load};
 pub use analysis::{
     Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, QueueWait, Ranked, Settings, WARM_UP_S,
 };
@@ -20,6 +21,7 @@ pub use cells::{
 };
 pub use compare::compare;
 pub use contribute::{contribute, contribute_late};
+pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
 pub use path::{Part, Segment, critical_path};
 pub use usl::Usl;

@@ -1,8 +1,14 @@
 //! The command line. A contract: scripts rely on it.
 
+mod otel;
+mod owned;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use otel::{OtelProfile, OtlpProtocol, ProfileFormat};
+pub(crate) use owned::Owned;
 
 /// Full-link stress tests for people who must know, before the peak, that production will hold.
 #[derive(Parser)]
@@ -53,6 +59,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Names the bottleneck in traces that no drill made.
     Analyze(Analyze),
+    /// Prints the OpenTelemetry settings that services need in a drill.
+    OtelProfile(OtelProfile),
     /// Makes keys for tagging.
     Keys {
         #[command(subcommand)]
@@ -357,6 +365,8 @@ pub(crate) struct Run {
     /// Form of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
     pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// Does not ask although a target is not on this machine.
     #[arg(long, help_heading = "Safety")]
     pub(crate) yes: bool,
@@ -428,12 +438,14 @@ pub(crate) enum Spacing {
 /// Rendering again.
 #[derive(Args)]
 #[command(
-    before_help = "Examples:\n  peakdrill report drills/7f3a\n  peakdrill report drills/7f3a --format markdown > summary.md"
+    before_help = "Examples:\n  peakdrill report drills/7f3a\n  peakdrill report drills/7f3a --format markdown > summary.md\n  peakdrill report drills/7f3a --owners owners.yaml"
 )]
 pub(crate) struct Report {
     /// The record's folder.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// What goes to stdout; the files in the folder are always made anew.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub(crate) format: ReportFormat,
@@ -451,6 +463,8 @@ pub(crate) struct Analyze {
     /// OTLP JSON lines of a normal time.
     #[arg(long, value_name = "TRACES", required = true, num_args = 1..)]
     pub(crate) baseline: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) owned: Owned,
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,

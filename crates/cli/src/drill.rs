@@ -12,6 +12,7 @@ use peakdrill_dashboard::Action;
 use peakdrill_drill_control::machine::raise_file_limit;
 use peakdrill_drill_control::{Command, ControlError, Finished, Hooks, Options, Stage};
 use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::owners::Owners;
 use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::snapshot::Snapshot;
 
@@ -28,6 +29,7 @@ pub(crate) struct Drill {
     pub(crate) tui: Tui,
     pub(crate) format: Format,
     pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) owners: Owners,
     /// Lives as long as the drill: the demo's shop.
     pub(crate) keep: Option<Box<dyn Send>>,
 }
@@ -66,6 +68,7 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         transport: drill.transport,
         command: Some(show::command_line(std::env::args())),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        owners: drill.owners,
         secrets: drill.secrets,
     };
     let control = std::thread::Builder::new()

@@ -6,6 +6,8 @@ mod demo_drill;
 mod drill;
 mod files;
 mod keys;
+mod owners;
+mod profile;
 mod show;
 mod signals;
 

@@ -1,5 +1,6 @@
 //! Makes the snapshots that screens read.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,6 +59,8 @@ pub(crate) struct Board {
     arrivals: Arrivals,
     analyst: Option<Analyst>,
     analysed_at_ns: u64,
+    /// Teams by the names of nodes.
+    owners: BTreeMap<String, String>,
     publish: Box<dyn Fn(Arc<Snapshot>) + Send>,
 }
 
@@ -77,8 +80,14 @@ impl Board {
             arrivals: Arrivals::default(),
             analyst: Analyst::start(),
             analysed_at_ns: 0,
+            owners: BTreeMap::new(),
             publish,
         }
+    }
+
+    /// Says who owns the nodes.
+    pub(crate) fn own(&mut self, teams: BTreeMap<String, String>) {
+        self.owners = teams;
     }
 
     /// Says what preflight does.
@@ -207,6 +216,7 @@ impl Board {
         input.load_seconds = second.min(input.load_seconds.max(1));
         input.settled_before = Some(second - SETTLED_AFTER_S);
         input.settings.resamples = LIVE_RESAMPLES;
+        input.owners = self.owners.clone();
         analyst.ask(&view.cells, input);
     }
 }

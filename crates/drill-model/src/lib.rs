@@ -9,6 +9,7 @@ pub mod grpc;
 mod journey;
 pub mod ledger;
 pub mod outcome;
+pub mod owners;
 pub mod pass;
 pub mod plan;
 mod reach;

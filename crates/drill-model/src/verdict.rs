@@ -6,6 +6,7 @@ use peakdrill_latency::Quantiles;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{LedgerRow, Outcome, decisions, live_writes, tag_lost, total};
+use crate::owners::Owner;
 use crate::search::CapacityFound;
 
 /// Version of `verdict.json`.
@@ -84,6 +85,9 @@ pub struct Verdict {
     pub isolation: Isolation,
     /// Received by started spans, per service.
     pub completeness: Vec<Completeness>,
+    /// Owners of the nodes of the ranking, as far as they were given. Left out without any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub owners: BTreeMap<String, Owner>,
 }
 
 /// Counts of the load.

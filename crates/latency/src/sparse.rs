@@ -2,18 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 
 use crate::{Quantiles, bucket_of, highest_in, middle_of};
 
+/// What is added has to be so many times smaller than what is there to be added bucket by bucket, in place.
+const MUCH_SMALLER: usize = 8;
+
 /// A histogram as bucket → count. Adding is associative, commutative and can be undone, so a fold over it
-/// does not depend on the order of its input. Equal content is equal bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Sparse(BTreeMap<u32, i64>);
+/// does not depend on the order of its input. Equal content is equal bytes. It is written as a map.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sparse(
+    /// By bucket, ascending; no count is 0. A single sample, which most histograms of a trace are, is kept in place.
+    Counts,
+);
+
+type Counts = SmallVec<[(u32, i64); 1]>;
 
 impl Sparse {
-    /// Of buckets of which each comes once.
+    /// Of buckets of which each comes once, ascending.
     pub(crate) fn of_buckets(buckets: impl Iterator<Item = (u32, i64)>) -> Self {
         Self(buckets.filter(|(_, count)| *count != 0).collect())
     }
@@ -24,32 +32,61 @@ impl Sparse {
     }
 
     fn add_bucket(&mut self, bucket: u32, count: i64) {
-        let entry = self.0.entry(bucket).or_insert(0);
-        *entry += count;
-        if *entry == 0 {
-            self.0.remove(&bucket);
+        match self.0.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
+            Err(_) if count == 0 => {}
+            Err(at) => self.0.insert(at, (bucket, count)),
+            Ok(at) => {
+                self.0[at].1 += count;
+                if self.0[at].1 == 0 {
+                    self.0.remove(at);
+                }
+            }
         }
+    }
+
+    /// Adds samples by their buckets: ascending, each bucket once.
+    pub fn add_sorted(&mut self, samples: impl IntoIterator<Item = (u32, i64)>) {
+        self.merge(&Self::of_buckets(samples.into_iter()));
     }
 
     /// Adds all samples of another.
     pub fn merge(&mut self, other: &Self) {
-        other.0.iter().for_each(|(bucket, count)| self.add_bucket(*bucket, *count));
+        self.merge_times(other, 1);
     }
 
     /// Takes all samples of another back.
     pub fn subtract(&mut self, other: &Self) {
-        other.0.iter().for_each(|(bucket, count)| self.add_bucket(*bucket, -*count));
+        self.merge_times(other, -1);
+    }
+
+    fn merge_times(&mut self, other: &Self, sign: i64) {
+        if other.0.len() * MUCH_SMALLER < self.0.len() {
+            return other.0.iter().for_each(|(bucket, count)| self.add_bucket(*bucket, sign * count));
+        }
+        let mut sums = Counts::with_capacity(self.0.len() + other.0.len());
+        let mut theirs = other.0.iter().map(|(bucket, count)| (*bucket, sign * count)).peekable();
+        for &(bucket, count) in &self.0 {
+            while let Some(before) = theirs.next_if(|(their, _)| *their < bucket) {
+                sums.push(before);
+            }
+            let sum = count + theirs.next_if(|(their, _)| *their == bucket).map_or(0, |(_, count)| count);
+            if sum != 0 {
+                sums.push((bucket, sum));
+            }
+        }
+        sums.extend(theirs);
+        self.0 = sums;
     }
 
     /// The number of samples.
     #[must_use]
     pub fn count(&self) -> i64 {
-        self.0.values().sum()
+        self.0.iter().map(|(_, count)| count).sum()
     }
 
     /// Buckets and their counts, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (u32, i64)> + '_ {
-        self.0.iter().map(|(bucket, count)| (*bucket, *count))
+        self.0.iter().copied()
     }
 
     /// The sum of all samples in nanoseconds, each taken as the middle of its bucket.
@@ -81,5 +118,18 @@ impl Sparse {
     pub fn quantiles(&self) -> Option<Quantiles> {
         let at = |q| self.quantile(q);
         Some(Quantiles { p50: at(0.5)?, p90: at(0.9)?, p99: at(0.99)?, p99_9: at(0.999)?, max: at(1.0)? })
+    }
+}
+
+impl Serialize for Sparse {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(bucket, count)| (bucket, count)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Sparse {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let map = BTreeMap::<u32, i64>::deserialize(from)?;
+        Ok(Self::of_buckets(map.into_iter()))
     }
 }

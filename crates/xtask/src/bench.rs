@@ -117,21 +117,27 @@ fn part_of(name: &str) -> Result<(Load, Vec<Client>), String> {
                 Client::Wrk,
                 Client::Floor { quantum_us: 0 },
                 Client::H2load,
-                Client::Peakdrill { pacing: "auto" },
+                Client::Peakdrill { pacing: "auto", transport: "io_uring" },
+                Client::Peakdrill { pacing: "auto", transport: "epoll" },
             ],
         )),
         "open" => Ok((
             Load::Open { connections: CONNECTIONS, rate: RATE },
             vec![
                 Client::Floor { quantum_us: 1_000 },
-                Client::Peakdrill { pacing: "economy" },
+                Client::Peakdrill { pacing: "economy", transport: "io_uring" },
                 Client::Floor { quantum_us: 0 },
-                Client::Peakdrill { pacing: "precise" },
+                Client::Peakdrill { pacing: "precise", transport: "io_uring" },
             ],
         )),
         "http2" => Ok((
             Load::Streams { connections: HTTP2.0, streams: HTTP2.1 },
-            vec![Client::Oha, Client::H2load, Client::Peakdrill { pacing: "auto" }],
+            vec![
+                Client::Oha,
+                Client::H2load,
+                Client::Peakdrill { pacing: "auto", transport: "io_uring" },
+                Client::Peakdrill { pacing: "auto", transport: "epoll" },
+            ],
         )),
         other => Err(format!("there is no part `{other}`: {}", PARTS.join(", "))),
     }

@@ -1,133 +1,195 @@
-//! Latency over offered load, a small chart a node.
+//! Latency over offered load, a small chart a dependency.
 
-use peakdrill_bottleneck::{CurvePoint, NodeCurve};
-use peakdrill_drill_model::verdict::Bottleneck;
+use peakdrill_bottleneck::{CallCurve, CallPoint, NodeCurve};
+use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, NodeKind};
 
+use crate::flow::{self, Call};
 use crate::markup::Page;
-use crate::numbers::{figure, millis, rate};
+use crate::numbers::{figure, millis, percent, rate};
 use crate::sentences::{capacity, kind, standing};
 
 use super::chart::{path, pct};
 use super::scale::{Scale, round_step};
 use super::{Report, section};
 
-/// Nodes that are drawn, in the order of the ranking.
-const NODES_MAX: usize = 24;
+/// Dependencies that are drawn: those that most of the time passes through.
+const CALLS_MAX: usize = 24;
+/// Nodes in the table of figures.
+const NODES_MAX: usize = 60;
 const HEIGHT: u32 = 130;
+/// Free room to the right of the highest rate, as a part of it.
+const BEYOND: f64 = 1.06;
 
-/// Writes the section.
+const TITLE: &str = "What does each dependency do under load?";
+
+/// Writes the section; nothing where no spans were received, which the map says.
 pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
-    let Some(part) = report.record.analysis.as_ref().filter(|part| !part.curves.is_empty()) else { return };
-    const LEAD: &str = "A node whose line bends up waits more than it works. Across: journeys a second that were \
-        offered, the same in all charts; up: its latency. The band is where its capacity lies, with 95% certainty.";
-    section(page, "curves", "What does each node do under load?", LEAD);
-    let rank = |name: &str| part.bottlenecks.iter().position(|node| node.node == name).unwrap_or(usize::MAX);
-    let mut curves: Vec<&NodeCurve> = part.curves.iter().collect();
-    curves.sort_by_key(|curve| rank(&curve.node));
-    let offered = curves.iter().flat_map(|curve| &curve.points).map(|point| point.offered);
+    let Some(part) = report.record.analysis.as_ref() else { return };
+    let calls = flow::calls(report.record, &report.verdict.dependencies);
+    let mut drawn: Vec<(&Call<'_>, &CallCurve)> = calls
+        .iter()
+        .filter_map(|call| Some((call, call.curve.filter(|curve| !curve.points.is_empty())?)))
+        .collect();
+    if drawn.is_empty() {
+        unknown(page, &calls);
+        return;
+    }
+    const LEAD: &str = "Across: journeys a second that were offered, the same in all charts. Up: what a caller waited \
+        for each call. Where the lines bend up but the dotted one stays flat, the time is lost further behind. The band \
+        is the knee: where the called node is full, with 95% certainty.";
+    section(page, "curves", TITLE, LEAD);
+    page.raw("<p class=\"legend\"><span class=\"key s2\">p99</span> <span class=\"key s1\">p50</span> ");
+    page.raw("<span class=\"key s3\">p50 of the called node alone</span> <span class=\"key band\">knee</span></p>\n");
+    let through = |call: &Call<'_>| call.through().unwrap_or(0.0);
+    drawn.sort_by(|a, b| through(b.0).total_cmp(&through(a.0)));
+    let offered = drawn.iter().flat_map(|(_, curve)| &curve.points).map(|point| point.offered);
     let largest = offered.filter(|offered| offered.is_finite()).fold(0.0, f64::max);
-    let x = Scale::exactly(largest * 1.04, 4, round_step);
+    let x = Scale::exactly(largest * BEYOND, 4, round_step);
     page.raw("<div class=\"multiples\">\n");
-    for curve in curves.iter().take(NODES_MAX) {
-        let ranked = part.bottlenecks.iter().find(|node| node.node == curve.node);
+    for (call, curve) in drawn.iter().take(CALLS_MAX) {
+        let ranked = part.bottlenecks.iter().find(|node| node.node == curve.to);
         let points = curve.points.iter().filter_map(Point::of).collect();
-        Small { curve, points, ranked, x: &x, largest }.write(page);
+        Small { call, curve, points, ranked, report, x: &x, largest }.write(page);
     }
     page.raw("</div>\n");
-    if curves.len() > NODES_MAX {
+    if drawn.len() > CALLS_MAX {
         page.put(
-            "<p class=\"small\">The first {} of {} nodes are drawn.</p>\n",
-            &[&NODES_MAX, &curves.len()],
+            "<p class=\"small\">Of {} calls, the {} are drawn that most of the time passed through.</p>\n",
+            &[&drawn.len(), &CALLS_MAX],
         );
     }
+    page.raw(
+        "<p class=\"small\">Seconds after the peak in which its work was still there are left out.</p>\n",
+    );
+    table(page, &part.curves);
     page.raw("</section>\n");
 }
 
+/// What to change so that there is something to draw.
+fn unknown(page: &mut Page, calls: &[Call<'_>]) {
+    if calls.is_empty() {
+        return;
+    }
+    section(page, "curves", TITLE, "");
+    page.raw("<p class=\"none\">Not measured: no rate was held for two seconds after the first two.</p>\n");
+    page.raw("<p>A ramp, or stairs of some seconds each, shows where a dependency bends.</p>\n</section>\n");
+}
+
 /// A level of load at which something was measured.
-struct Point {
-    offered: f64,
-    achieved: f64,
-    concurrency: f64,
+struct Point<'a> {
+    at: &'a CallPoint,
     p50_ms: f64,
     p99_ms: f64,
 }
 
-impl Point {
-    fn of(point: &CurvePoint) -> Option<Self> {
-        let CurvePoint { offered, achieved, concurrency, p50_ms, p99_ms } = *point;
-        Some(Self { offered, achieved, concurrency, p50_ms: p50_ms?, p99_ms: p99_ms? })
+impl<'a> Point<'a> {
+    fn of(at: &'a CallPoint) -> Option<Self> {
+        Some(Self { at, p50_ms: at.p50_ms?, p99_ms: at.p99_ms? })
     }
 }
 
+/// What a line of a chart shows of a point, milliseconds.
+type Value = fn(&Point<'_>) -> Option<f64>;
+
 struct Small<'a> {
-    curve: &'a NodeCurve,
-    points: Vec<Point>,
+    call: &'a Call<'a>,
+    curve: &'a CallCurve,
+    points: Vec<Point<'a>>,
+    /// What is known of the called node.
     ranked: Option<&'a Bottleneck>,
+    report: &'a Report<'a>,
     x: &'a Scale,
-    /// Highest offered rate of all nodes.
+    /// Highest offered rate of all calls.
     largest: f64,
 }
 
 impl Small<'_> {
     fn write(&self, page: &mut Page) {
         let points = &self.points;
-        let values = points.iter().flat_map(|point| [point.p50_ms, point.p99_ms]);
+        let own = points.iter().filter_map(|point| point.at.own_p50_ms);
+        let values = points.iter().flat_map(|point| [point.p50_ms, point.p99_ms]).chain(own);
         let y = Scale::from_zero(values.filter(|v| v.is_finite()).fold(0.0, f64::max), 3);
-        let verdict = self.ranked.map_or("", |node| standing(node.verdict));
         page.put(
-            "<figure class=\"small-chart v-{}\">\n<figcaption><b>{}</b> <span>{}",
-            &[&verdict, &self.curve.node, &kind(self.curve.kind)],
+            "<figure class=\"small-chart\">\n<figcaption><b>{} → {}</b> <span>{}",
+            &[&self.curve.from, &self.curve.to, &kind(self.curve.kind)],
         );
         if let Some(node) = self.ranked {
             page.put(" · {}", &[&standing(node.verdict)]);
         }
+        page.raw(if self.call.best_effort() { " · best-effort" } else { "" });
         page.raw("</span></figcaption>\n");
         page.put(
-            "<div class=\"plot\"><svg role=\"img\" width=\"100%\" height=\"{}\"><title>{}: latency over load",
-            &[&HEIGHT, &self.curve.node],
+            "<div class=\"plot\"><svg role=\"img\" width=\"100%\" height=\"{}\"><title>{} to {}: latency over load</title>",
+            &[&HEIGHT, &self.curve.from, &self.curve.to],
         );
-        page.put("</title><desc>{}</desc>\n", &[&self.said()]);
+        page.put("<desc>{} {}</desc>\n", &[&self.said(), &self.knee()]);
         self.band(page);
         self.grid(page, &y);
+        self.lines(page, &y);
+        self.dots(page, &y);
+        page.raw("</svg></div>\n");
+        page.put("<p class=\"foot\">{}</p>\n</figure>\n", &[&self.knee()]);
+    }
+
+    fn lines(&self, page: &mut Page, y: &Scale) {
         page.raw(
             "<svg width=\"100%\" height=\"100%\" viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\">\n",
         );
-        for (class, value) in [("s2", 1), ("s1", 0)] {
-            let place = |point: &Point| {
-                let ms = [point.p50_ms, point.p99_ms][value];
-                (self.x.place(point.offered) * 1000.0, (1.0 - y.place(ms)) * 1000.0)
+        let of: [(&'static str, Value); 3] = [
+            ("s3", |point| point.at.own_p50_ms),
+            ("s2", |point| Some(point.p99_ms)),
+            ("s1", |point| Some(point.p50_ms)),
+        ];
+        for (class, value) in of {
+            let place = |point: &Point<'_>| {
+                let ms = value(point).filter(|ms| ms.is_finite())?;
+                Some((self.x.place(point.at.offered) * 1000.0, (1.0 - y.place(ms)) * 1000.0))
             };
-            let places: Vec<(f64, f64)> = points.iter().map(place).collect();
+            let places: Vec<(f64, f64)> = self.points.iter().filter_map(place).collect();
             page.put(
                 "<path class=\"line {}\" vector-effect=\"non-scaling-stroke\" d=\"{}\"/>\n",
                 &[&class, &path(&places)],
             );
         }
         page.raw("</svg>\n");
-        self.dots(page, &y);
-        page.raw("</svg></div>\n");
-        self.foot(page);
-        page.raw("</figure>\n");
     }
 
     fn said(&self) -> String {
         let ends = self.points.first().zip(self.points.last());
-        ends.map_or_else(String::new, |(first, last)| {
-            format!(
-                "p99 {} at {}, {} at {}.",
-                millis(Some(first.p99_ms)),
-                rate(Some(first.offered)),
-                millis(Some(last.p99_ms)),
-                rate(Some(last.offered))
-            )
-        })
+        ends.map_or_else(
+            || "Not measured.".to_owned(),
+            |(first, last)| {
+                format!(
+                    "p99 {} at {}, {} at {}.",
+                    millis(Some(first.p99_ms)),
+                    rate(Some(first.at.offered)),
+                    millis(Some(last.p99_ms)),
+                    rate(Some(last.at.offered))
+                )
+            },
+        )
+    }
+
+    /// Where the called node is full, in words.
+    fn knee(&self) -> String {
+        let (name, tested) = (&self.curve.to, self.report.verdict.analysis.tested_to_per_s);
+        let Some(node) = self.ranked else { return format!("{name} is not ranked: no knee is known") };
+        if let Some(low) = node.capacity_per_s.low {
+            let beyond = if low > self.largest { ", beyond what was tested" } else { "" };
+            return format!("knee of {name}: {} journeys a second{beyond}", capacity(node));
+        }
+        match (self.report.verdict.analysis.state, node.kind) {
+            (AnalysisState::Withheld, _) => "no knee: the verdict is withheld".to_owned(),
+            (_, NodeKind::Queue) => "a queue has no knee of its own".to_owned(),
+            _ => format!("no knee up to {}", rate(tested)),
+        }
     }
 
     /// The interval of the capacity, where it lies on the axis.
     fn band(&self, page: &mut Page) {
         let Some(node) = self.ranked else { return };
         let (Some(low), Some(high)) = (node.capacity_per_s.low, node.capacity_per_s.high) else { return };
-        if low > self.largest * 1.04 {
+        if low > self.largest * BEYOND {
             return;
         }
         let (from, to) = (self.x.place(low), self.x.place(high));
@@ -160,7 +222,7 @@ impl Small<'_> {
 
     fn dots(&self, page: &mut Page, y: &Scale) {
         for point in &self.points {
-            let x = pct(self.x.place(point.offered));
+            let x = pct(self.x.place(point.at.offered));
             for (class, ms) in [("s2", point.p99_ms), ("s1", point.p50_ms)] {
                 page.put(
                     "<circle class=\"dot {}\" cx=\"{}\" cy=\"{}\" r=\"3\"/>",
@@ -173,25 +235,47 @@ impl Small<'_> {
                     &x,
                     &pct(1.0 - y.place(point.p99_ms)),
                     &format!(
-                        "offered {}, achieved {} · p50 {} · p99 {} · {} at the same time",
-                        rate(Some(point.offered)),
-                        rate(Some(point.achieved)),
+                        "offered {}, {} calls · p50 {} · p99 {} · {} alone p50 {} · errors {}",
+                        rate(Some(point.at.offered)),
+                        rate(Some(point.at.calls_per_s)),
                         millis(Some(point.p50_ms)),
                         millis(Some(point.p99_ms)),
-                        figure(point.concurrency)
+                        self.curve.to,
+                        millis(point.at.own_p50_ms),
+                        percent(point.at.errors)
                     ),
                 ],
             );
         }
     }
+}
 
-    fn foot(&self, page: &mut Page) {
-        page.raw("<p class=\"foot\"><span class=\"key s1\">p50</span> <span class=\"key s2\">p99</span>");
-        if let Some(node) = self.ranked {
-            let beyond = node.capacity_per_s.low.is_some_and(|low| low > self.largest);
-            let place = if beyond { ", not reached" } else { "" };
-            page.put("<br/>capacity {}{}", &[&capacity(node), &place]);
-        }
-        page.raw("</p>\n");
+/// The nodes alone, level by level of the load.
+fn table(page: &mut Page, nodes: &[NodeCurve]) {
+    if nodes.is_empty() {
+        return;
     }
+    page.raw(
+        "<details><summary>The nodes alone, in figures</summary><div class=\"scroll\"><table>\n<thead><tr>",
+    );
+    page.raw(
+        "<th scope=\"col\">node</th><th scope=\"col\" class=\"n\">offered</th><th scope=\"col\" class=\"n\">",
+    );
+    page.raw(
+        "operations</th><th scope=\"col\" class=\"n\">own p50</th><th scope=\"col\" class=\"n\">own p99</th>",
+    );
+    page.raw("<th scope=\"col\" class=\"n\">at the same time</th></tr></thead>\n<tbody>\n");
+    for node in nodes.iter().take(NODES_MAX) {
+        for point in &node.points {
+            page.put(
+                "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td>",
+                &[&node.node, &rate(Some(point.offered)), &rate(Some(point.achieved))],
+            );
+            page.put(
+                "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+                &[&millis(point.p50_ms), &millis(point.p99_ms), &figure(point.concurrency)],
+            );
+        }
+    }
+    page.raw("</tbody></table></div></details>\n");
 }

@@ -162,6 +162,11 @@ fn limit(page: &mut Page, report: &Report<'_>) {
             node.evidence.iter().for_each(|text| page.put("<li>{}</li>", &[text]));
             page.raw("</ul>\n");
         }
+        if let Some(owner) = report.verdict.owners.get(&node.node) {
+            page.put("<p class=\"who\">To be told: <b>{}</b>", &[&owner.team]);
+            super::ranking::runbook(page, owner);
+            page.raw(" · <a href=\"#ranking\">what to do</a></p>\n");
+        }
         if node.capacity_per_s.low.is_some() {
             page.put(
                 "<p class=\"small\">{}: estimate and 95% interval in root journeys at this run's mix, live \
@@ -184,11 +189,12 @@ fn contents(page: &mut Page, report: &Report<'_>) {
         page.raw("<a href=\"#capacity\">Capacity</a>");
     }
     page.raw("<a href=\"#gates\">Gates</a><a href=\"#timeline\">Timeline</a><a href=\"#steps\">Steps</a>");
-    if !verdict.dependencies.is_empty() {
-        page.raw("<a href=\"#map\">Map</a>");
-    }
-    if part.is_some_and(|part| !part.curves.is_empty()) {
+    page.raw("<a href=\"#map\">Map</a>");
+    if !report.record.calls.is_empty() && part.is_some() {
         page.raw("<a href=\"#curves\">Curves</a>");
+    }
+    if part.is_some_and(|part| !part.waterfall.rows.is_empty()) {
+        page.raw("<a href=\"#growth\">Growth</a>");
     }
     if !verdict.bottlenecks.is_empty() {
         page.raw("<a href=\"#ranking\">Ranking</a>");

@@ -3,7 +3,9 @@
 use peakdrill_drill_model::verdict::{Judgement, Millis, Verdict};
 
 use crate::numbers::{count, length, millis};
-use crate::sentences::{apart, bottleneck, has_apart, headline, isolation, limiting, load, sign, word};
+use crate::sentences::{
+    apart, bottleneck, has_apart, headline, isolation, limiting, load, sign, whose, word,
+};
 
 /// Narrower terminals get lines of this width all the same.
 const WIDTH_MIN: usize = 40;
@@ -144,6 +146,8 @@ impl Card {
                 node.evidence.iter().take(EVIDENCE_MAX).map(|text| (Tone::Quiet, format!("· {text}"))),
             );
         }
+        let owner = limiting(verdict).and_then(|node| verdict.owners.get(&node.node));
+        rows.extend(owner.map(|owner| (Tone::Strong, whose(owner))));
         self.row("bottleneck", &rows);
     }
 

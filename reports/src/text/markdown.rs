@@ -6,7 +6,7 @@ use peakdrill_drill_model::verdict::{GateResult, Millis, Verdict};
 use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
 use crate::sentences::{
-    apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing,
+    apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing, whose,
 };
 
 /// The summary is never longer than this: GitHub drops a whole job summary above 1 MiB.
@@ -32,6 +32,9 @@ pub fn markdown(verdict: &Verdict, record: &Record) -> String {
     out.line(&format!("**{}**\n", md(&bottleneck(verdict))));
     if let Some(node) = limiting(verdict) {
         node.evidence.iter().for_each(|text| out.line(&format!("- {}", md(text))));
+        if let Some(owner) = verdict.owners.get(&node.node) {
+            out.line(&format!("- {}", md(&whose(owner))));
+        }
         out.line("");
     }
     latency(&mut out, verdict);
@@ -143,8 +146,9 @@ fn ranking(out: &mut Lines, verdict: &Verdict) {
     out.line("<details><summary>Ranking</summary>\n");
     out.line("| node | kind | | share of the growth | capacity |\n|--|--|--|--:|--:|");
     for node in &verdict.bottlenecks {
+        let owner = node.owner.as_ref().map(|owner| format!(", {}", md(owner))).unwrap_or_default();
         out.line(&format!(
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {}{owner} | {} | {} | {} |",
             md(&node.node),
             kind(node.kind),
             standing(node.verdict),

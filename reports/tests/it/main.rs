@@ -1,5 +1,6 @@
 //! Records in, renderings out.
 
+mod dependencies;
 mod properties;
 mod snapshots;
 mod synthetic;

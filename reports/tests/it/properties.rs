@@ -58,6 +58,14 @@ fn texts(record: &mut Record) -> Vec<&mut String> {
         all.extend(part.completeness.iter_mut().map(|service| &mut service.service));
         all.extend(part.curves.iter_mut().map(|curve| &mut curve.node));
         all.extend(part.growth.iter_mut().map(|growth| &mut growth.node));
+        all.extend(part.waterfall.rows.iter_mut().chain(&mut part.waterfall.behind).map(|row| &mut row.node));
+    }
+    for curve in &mut record.calls {
+        all.extend([&mut curve.from, &mut curve.to]);
+    }
+    for owner in record.owners.nodes.values_mut() {
+        all.push(&mut owner.team);
+        all.extend(owner.runbook.iter_mut().chain(&mut owner.criticality));
     }
     if let Some(ledger) = &mut record.ledger {
         for row in &mut ledger.rows {
@@ -119,6 +127,17 @@ fn damaged() -> impl Strategy<Value = Record> {
                         (Some(number()), Some(number()), Some(number()));
                 }
                 part.dependencies.iter_mut().for_each(|call| call.critical_path_share = Some(number()));
+                for row in &mut part.waterfall.rows {
+                    (row.self_ms, row.wait_ms, row.gap_ms) = (number(), number(), number());
+                }
+                part.waterfall.peak_ms = number();
+                for curve in &mut record.calls {
+                    (curve.through, curve.waited_for) = (Some(number()), Some(number()));
+                    curve.points.iter_mut().for_each(|point| {
+                        (point.offered, point.calls_per_s, point.p99_ms, point.own_p50_ms) =
+                            (number(), number(), Some(number()), Some(number()))
+                    });
+                }
                 part.completeness.iter_mut().for_each(|service| service.share = Some(number()));
             }
             if bits & 4 == 0
@@ -206,6 +225,7 @@ proptest! {
             prop_assert_eq!(well_formed(page), Ok(()));
         }
         prop_assert!(!html.contains("onerror=y>") && !html.contains("</style>&lt;"));
+        prop_assert!(!html.contains("href=\"javascript") && !html.contains("href=\"&"));
         prop_assert!(!html.contains("http-equiv") && !html.contains("src=\""));
         prop_assert!(!html.contains("NaN") && !html.contains("inf%"));
         prop_assert!(markdown.len() <= MARKDOWN_LIMIT_BYTES);

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use peakdrill_bottleneck::{Analysis, CurvePoint, Growth, NodeCurve};
+use peakdrill_bottleneck::{Analysis, CallCurve, CallPoint, CurvePoint, Drop, Growth, NodeCurve, Waterfall};
 use peakdrill_drill_model::condition::{Condition, Limit, Op, Selectors, Stat};
 use peakdrill_drill_model::event::{Chain, Event, EventKind};
 use peakdrill_drill_model::frame::{Frame, Tally};
 use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::owners::{OWNERS_VERSION, Owner, Owners};
 use peakdrill_drill_model::plan::{
     Arrivals, Gate, Guards, Isolation, Journey, Load, Node, Pacing, Phase, Plan, Request, ShadowPlan,
     StepInfo, Target, Template,
@@ -34,6 +35,8 @@ pub(crate) fn record() -> Record {
         environment: environment(),
         frames,
         analysis: Some(analysis()),
+        calls: calls(),
+        owners: owners(),
         events: events(),
         ledger: Some(ledger()),
         torn_frames: 0,
@@ -49,6 +52,7 @@ pub(crate) fn partial() -> Record {
     let mut record = record();
     record.frames.retain(|frame| frame.second < 96);
     record.analysis = None;
+    record.calls = Vec::new();
     record.ledger = None;
     record.samples.clear();
     record.events.truncate(6);
@@ -350,7 +354,7 @@ fn ranked(
     Bottleneck {
         node: node.to_owned(),
         kind,
-        owner: matches!(kind, NodeKind::Service).then(|| format!("team-{node}")),
+        owner: owners().nodes.get(node).map(|owner| owner.team.clone()),
         verdict,
         share: estimate(share[0], share[1], share[2]),
         capacity_per_s: estimate(capacity[0], capacity[1], capacity[2]),
@@ -454,7 +458,88 @@ fn analysis() -> Analysis {
             grew("gateway", 3.0, 0.0, 12.0),
         ],
         queues: Vec::new(),
+        waterfall: waterfall(),
     }
+}
+
+fn waterfall() -> Waterfall {
+    let fall =
+        |node: &str, self_ms, wait_ms, gap_ms| Drop { node: node.to_owned(), self_ms, wait_ms, gap_ms };
+    let rows = vec![
+        fall("stock-db", 21.0, 512.25, 9.0),
+        fall("payment", 18.0, 96.125, 24.0),
+        fall("order", 14.0, 11.0, 13.0),
+        fall("stock", 6.0, 20.0, 5.0),
+        fall("gateway", 3.0, 0.0, 12.0),
+        fall("sessions", 0.03, 0.0, 0.01),
+        fall("bank", 0.0, -4.5, 0.25),
+    ];
+    let growth: f64 = rows.iter().map(Drop::total_ms).sum();
+    let behind = vec![fall("mailer", 4.0, 310.0, 0.0)];
+    Waterfall { light_ms: 74.5, peak_ms: 74.5 + growth, rows, behind }
+}
+
+fn owners() -> Owners {
+    let owner = |node: &str, team: &str, runbook: Option<&str>, criticality: Option<&str>| {
+        let (runbook, criticality) = (runbook.map(str::to_owned), criticality.map(str::to_owned));
+        (node.to_owned(), Owner { team: team.to_owned(), runbook, criticality })
+    };
+    let nodes = BTreeMap::from([
+        owner("stock-db", "team-stock", Some("https://runbooks.example.com/stock-db"), Some("tier 1")),
+        owner("payment", "team-payment", None, Some("tier 1")),
+        owner("order", "team-order", None, None),
+        owner("stock", "team-stock", None, None),
+        owner("gateway", "team-gateway", None, None),
+        owner("legacy", "nobody-here", None, None),
+    ]);
+    Owners { v: OWNERS_VERSION, nodes }
+}
+
+/// The calls against the load: those that lead to the full node bend with it.
+fn calls() -> Vec<CallCurve> {
+    let curve = |call: &Dependency| {
+        let (through, waited_for): (f64, f64) = match (call.from.as_str(), call.to.as_str()) {
+            ("load", _) => (1.0, 1.0),
+            ("gateway", "order") => (0.72, 0.99),
+            ("gateway", "stock") => (0.245, 0.99),
+            ("order", "stock") => (0.43, 0.97),
+            ("order", "payment") => (0.19, 0.96),
+            ("events", _) => (0.0, 0.001),
+            _ => (call.critical_path_share.unwrap_or(0.0), 0.9),
+        };
+        let kind = match call.to.as_str() {
+            "stock-db" => NodeKind::Database,
+            "sessions" => NodeKind::Cache,
+            "events" => NodeKind::Queue,
+            "bank" => NodeKind::External,
+            _ => NodeKind::Service,
+        };
+        let bends = ["gateway", "order", "stock", "stock-db"].contains(&call.to.as_str());
+        let (p50, p99) = (call.latency_ms.p50.unwrap_or(1.0), call.latency_ms.p99.unwrap_or(2.0));
+        let point = |offered: f64| {
+            let rho = (offered / CAPACITY).min(0.985);
+            let slower = if bends { 1.0 + rho.powi(3) / (1.0 - rho) * 0.5 } else { 1.0 + 0.1 * rho };
+            let own = if call.to == "stock-db" || !bends { slower } else { 1.0 + 0.05 * rho };
+            CallPoint {
+                offered,
+                calls_per_s: offered.min(409.0) * call.calls as f64 / 88_740.0,
+                errors: Some(0.0),
+                p50_ms: Some(p50 * slower),
+                p99_ms: Some(if bends { p99 / 33.0 * slower } else { p99 }),
+                own_p50_ms: Some(p50 * 0.4 * own),
+            }
+        };
+        let points = [100.0, 170.0, 240.0, 310.0, 380.0, 450.0].map(point).to_vec();
+        CallCurve {
+            from: call.from.clone(),
+            to: call.to.clone(),
+            kind,
+            through: Some(through),
+            waited_for: Some(waited_for),
+            points,
+        }
+    };
+    dependencies().iter().map(curve).collect()
 }
 
 fn dependencies() -> Vec<Dependency> {
@@ -482,6 +567,8 @@ fn dependencies() -> Vec<Dependency> {
         call("order", "payment", 38_300, 347, 29.0, 640.0, 0.17, 1.08),
         call("stock", "stock-db", 88_530, 44, 7.2, 1690.0, 0.58, 1.0),
         call("payment", "bank", 38_300, 0, 14.1, 61.0, 0.02, 1.0),
+        call("order", "events", 39_120, 0, 0.3, 2.1, 0.001, 1.0),
+        call("events", "mailer", 39_120, 12, 24.0, 410.0, 0.0, 1.0),
     ]
 }
 

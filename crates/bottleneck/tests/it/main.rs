@@ -1,5 +1,6 @@
 //! Ground truth: a simulated shop whose capacities are known, and what the analysis says of it.
 
+mod drawn;
 mod machine;
 mod properties;
 mod shop;

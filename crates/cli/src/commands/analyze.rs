@@ -12,6 +12,7 @@ use crate::args::{Analyze, Format};
 use crate::show::{note, out};
 
 pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
+    let owners = crate::owners::read(&args.owned.files)?;
     let baseline = fold(&args.baseline)?;
     let loaded = fold(&args.traces)?;
     let ranking = compare(&baseline, &loaded);
@@ -19,13 +20,23 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
         Format::Json => {
             let entries: Vec<_> = ranking
                 .iter()
-                .map(|one| json!({ "node": one.node, "kind": one.kind, "score": one.score, "evidence": one.evidence }))
+                .map(|one| {
+                    let mut entry =
+                        json!({ "node": one.node, "kind": one.kind, "score": one.score, "evidence": one.evidence });
+                    if let (Some(owner), Some(entry)) = (owners.nodes.get(&one.node), entry.as_object_mut()) {
+                        entry.insert("owner".to_owned(), json!(owner));
+                    }
+                    entry
+                })
                 .collect();
             out(&format!("{:#}\n", json!({ "ranking": entries })));
         }
         Format::Human => {
             for (place, one) in ranking.iter().enumerate().take(10) {
                 out(&format!("{:>2}. {:<32} {:>5.1}%\n", place + 1, one.node, one.score * 100.0));
+                if let Some(owner) = owners.nodes.get(&one.node) {
+                    out(&format!("      {}\n", peakdrill_reports::whose(owner)));
+                }
                 for line in &one.evidence {
                     out(&format!("      {line}\n"));
                 }

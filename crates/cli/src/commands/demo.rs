@@ -8,6 +8,7 @@ use peakdrill_demo_shop::Addresses;
 use peakdrill_drill_control::record::files::write_atomic;
 use peakdrill_drill_control::{CollectorMode, Stage, StageSettings};
 use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::owners::Owners;
 
 use super::Failure;
 use crate::args::{Demo, Plant};
@@ -64,6 +65,7 @@ pub(super) fn run(args: &Demo) -> Result<Exit, Failure> {
             tui: args.tui,
             format: args.format,
             secrets,
+            owners: Owners::default(),
             keep: Some(Box::new(shop)),
         },
     )

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod init;
 mod keys;
+mod otel_profile;
 mod plan;
 mod reference;
 mod report;
@@ -49,6 +50,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Analyze(args) => analyze::run(&args),
+        Command::OtelProfile(args) => otel_profile::run(&args),
         Command::Keys { what } => keys::run(&what),
         Command::Schema => reference::schema(),
         Command::Explain { code } => reference::explain(code.as_deref()),

@@ -8,6 +8,12 @@ use crate::args::{Report, ReportFormat};
 use crate::show::{card, note, out};
 
 pub(super) fn run(args: &Report) -> Result<Exit, Failure> {
+    if !args.owned.files.is_empty() {
+        let owners = crate::owners::read(&args.owned.files)?;
+        // A folder without a record is told first, and gets no file.
+        record::read(&args.folder)?;
+        record::keep_owners(&args.folder, &owners)?;
+    }
     let (verdict, _) = record::rerender(&args.folder)?;
     let missing = record::read(&args.folder)?.missing;
     for one in &missing {

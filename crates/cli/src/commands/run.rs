@@ -25,6 +25,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
     if let Some(seed) = args.seed {
         plan.load.seed = seed;
     }
+    let owners = crate::owners::read(&args.owned.files)?;
     ask(args, &plan)?;
     let run = keys::run_id()?;
     let out = args.out.clone().unwrap_or_else(|| std::path::Path::new("drills").join(&run));
@@ -59,6 +60,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
             tui: args.tui,
             format: args.format,
             secrets,
+            owners,
             keep: None,
         },
     )

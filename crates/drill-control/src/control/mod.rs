@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 
 use peakdrill_drill_model::event::EventKind;
 use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::owners::Owners;
 use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::snapshot::Snapshot;
 use peakdrill_drill_model::timeline::Timeline;
@@ -59,6 +60,8 @@ pub struct Options {
     pub command: Option<String>,
     /// Version of peakdrill.
     pub version: String,
+    /// Who owns the nodes of the system.
+    pub owners: Owners,
     /// Values of secrets by name: those that requests carry, and those for preflight's look at stores.
     pub secrets: std::collections::BTreeMap<String, String>,
 }
@@ -119,7 +122,11 @@ fn drill(
         ..Environment::default()
     };
     writer.environment(&environment)?;
+    if !options.owners.nodes.is_empty() {
+        crate::record::keep_owners(&options.out, &options.owners)?;
+    }
     let mut board = Board::new(Arc::clone(&plan), stage.run.as_ref(), &options.out, hooks.publish);
+    board.own(options.owners.teams());
     let unix = stage.clock.unix().0;
     writer.event(
         unix,

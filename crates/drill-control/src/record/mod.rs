@@ -6,7 +6,7 @@ mod redact;
 pub mod writer;
 
 pub use reader::{publish, read, rerender};
-pub use writer::{RecordWriter, failed};
+pub use writer::{RecordWriter, failed, keep_owners};
 
 /// The resolved plan.
 pub const PLAN: &str = "plan.json";
@@ -22,5 +22,7 @@ pub const CELLS: &str = "cells.json";
 pub const EVENTS: &str = "events.jsonl";
 /// The ledger.
 pub const ISOLATION: &str = "isolation.json";
+/// Who owns the nodes; only where it was given.
+pub const OWNERS: &str = "owners.json";
 /// Failed and slow requests.
 pub const SAMPLES: &str = "samples.jsonl";

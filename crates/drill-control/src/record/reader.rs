@@ -3,19 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::{Analysis, Cells, analyse};
+use peakdrill_bottleneck::{Cells, analyse, calls_under_load};
 use peakdrill_collector::{CellsFile, Limits, replay};
 use peakdrill_drill_model::event::Event;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::ledger::Ledger;
+use peakdrill_drill_model::owners::Owners;
 use peakdrill_drill_model::plan::{Plan, Report};
 use peakdrill_drill_model::verdict::Verdict;
 use peakdrill_reports::{Environment, Record, html, junit, markdown, verdict, verdict_json};
 use serde::de::DeserializeOwned;
 
 use super::files::{at, write_atomic};
-use super::{CELLS, ENVIRONMENT, EVENTS, FRAMES, ISOLATION, JOURNAL, PLAN, SAMPLES};
+use super::{CELLS, ENVIRONMENT, EVENTS, FRAMES, ISOLATION, JOURNAL, OWNERS, PLAN, SAMPLES};
 use crate::arrivals::Arrivals;
 use crate::error::ControlError;
 use peakdrill_drill_model::timeline::Timeline;
@@ -34,7 +35,15 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
     let environment: Option<Environment> = whole(folder, ENVIRONMENT, &mut missing);
     let environment = environment.unwrap_or_default();
     let (timeline, _) = Timeline::of_record(&plan.load, environment.started_unix_ns, &events);
-    let analysis = analysis(folder, &plan, &timeline, &frames, &mut missing);
+    // Most records have none.
+    let owners: Owners = if folder.join(OWNERS).exists() {
+        whole(folder, OWNERS, &mut missing).unwrap_or_default()
+    } else {
+        Owners::default()
+    };
+    let cells = cells(folder, &mut missing);
+    let mut input = crate::snapshot::analysis_input(&plan, &timeline, &Arrivals::of_frames(&frames));
+    input.owners = owners.teams();
     let (samples, _) = lines(folder, SAMPLES, &mut missing);
     let over = events.iter().any(|event| event.data["over"] == true || event.data["refused"] == true);
     if !over {
@@ -51,7 +60,9 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
         environment,
         frames,
         torn_frames,
-        analysis,
+        analysis: cells.as_ref().map(|cells| analyse(cells, &input)),
+        calls: cells.map_or_else(Vec::new, |cells| calls_under_load(&cells, &input)),
+        owners,
         events,
         ledger,
         samples,
@@ -99,18 +110,6 @@ fn restore_cells(folder: &Path) -> Result<(), ControlError> {
     let file = CellsFile::new(replayed.origin_ns, replayed.cells);
     let bytes = file.to_bytes().map_err(|error| ControlError::Collector(error.to_string()))?;
     write_atomic(&path, &bytes, 0o644)
-}
-
-fn analysis(
-    folder: &Path,
-    plan: &Plan,
-    timeline: &Timeline,
-    frames: &[Frame],
-    missing: &mut Vec<String>,
-) -> Option<Analysis> {
-    let cells = cells(folder, missing)?;
-    let arrivals = Arrivals::of_frames(frames);
-    Some(analyse(&cells, &crate::snapshot::analysis_input(plan, timeline, &arrivals)))
 }
 
 fn whole<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> Option<T> {

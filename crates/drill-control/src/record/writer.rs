@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use peakdrill_drill_model::event::{Chain, Event, EventKind};
 use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::ledger::Ledger;
+use peakdrill_drill_model::owners::Owners;
 use peakdrill_drill_model::plan::Plan;
 use serde::Serialize;
 
@@ -125,6 +126,14 @@ impl RecordWriter {
     pub fn cells(&self, bytes: &[u8]) -> Result<(), ControlError> {
         write_atomic(&self.folder.join(super::CELLS), bytes, 0o644)
     }
+}
+
+/// Writes who owns the nodes, instead of what the record said of that before.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn keep_owners(folder: &Path, owners: &Owners) -> Result<(), ControlError> {
+    write_json(&folder.join(super::OWNERS), owners)
 }
 
 /// Notes why a run ended without an end, behind what its log holds.

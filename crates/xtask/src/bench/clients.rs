@@ -41,6 +41,8 @@ pub enum Client {
     /// `peakdrill run`, the whole program with its record; with a pacing in an open loop.
     Peakdrill {
         pacing: &'static str,
+        /// `--transport`.
+        transport: &'static str,
     },
 }
 
@@ -54,16 +56,20 @@ impl Client {
             (Self::Floor { .. }, Load::Closed { .. } | Load::Streams { .. }) => "floor, epoll".into(),
             (Self::Floor { quantum_us: 0 }, Load::Open { .. }) => "floor, ns timers".into(),
             (Self::Floor { quantum_us }, Load::Open { .. }) => format!("floor, {quantum_us} µs quantum"),
-            (Self::Peakdrill { .. }, Load::Closed { .. } | Load::Streams { .. }) => "peakdrill run".into(),
-            (Self::Peakdrill { pacing }, Load::Open { .. }) => format!("peakdrill run, {pacing}"),
+            (Self::Peakdrill { transport, .. }, Load::Closed { .. } | Load::Streams { .. }) => {
+                format!("peakdrill run, {transport}")
+            }
+            (Self::Peakdrill { pacing, transport }, Load::Open { .. }) => {
+                format!("peakdrill run, {pacing}, {transport}")
+            }
         }
     }
 
     /// What it is compared with: the floor with the same pacing, else the first.
     pub fn base(self, clients: &[Self]) -> usize {
         let same = |other: &Self| match (self, other) {
-            (Self::Peakdrill { pacing: "precise" }, Self::Floor { quantum_us }) => *quantum_us == 0,
-            (Self::Peakdrill { pacing: "economy" }, Self::Floor { quantum_us }) => *quantum_us == 1_000,
+            (Self::Peakdrill { pacing: "precise", .. }, Self::Floor { quantum_us }) => *quantum_us == 0,
+            (Self::Peakdrill { pacing: "economy", .. }, Self::Floor { quantum_us }) => *quantum_us == 1_000,
             _ => false,
         };
         clients.iter().position(same).unwrap_or(0)
@@ -110,8 +116,9 @@ impl Client {
                 let (rate, quantum) = (rate.to_string(), quantum_us.to_string());
                 command.args([address, &connections, &length, "rate", &rate, &quantum]);
             }
-            (Self::Peakdrill { pacing }, _) => {
+            (Self::Peakdrill { pacing, transport }, _) => {
                 command.args(["run", "--target", &url, "--connections", &connections, "--tui", "never"]);
+                command.args(["--transport", transport]);
                 command.args(["--for", &format!("{seconds}s"), "--out"]).arg(folder.join("record"));
                 match load {
                     Load::Closed { connections } => command.args(["--users", &connections.to_string()]),

@@ -148,6 +148,63 @@ fn analyze_names_what_grew() {
     assert!(first["score"].is_number() && first["kind"].is_string() && first["evidence"].is_array());
 }
 
+#[test]
+fn owners_are_kept_in_the_record_and_named_by_analyze() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let server = Server::start(Script::Echo).unwrap();
+    fs::write(
+        at("owners.yaml"),
+        "version: 1\nowners: { stock: { team: team-stock, criticality: tier 1 } }\n",
+    )
+    .unwrap();
+    fs::write(at("broken.yaml"), "version: 1\nowners: { stock: { teem: a } }\n").unwrap();
+    let run = |owners: &str| {
+        let mut run = peakdrill(folder.path());
+        run.args(["run", "--target", &server.url(), "--rate", "50/s", "--for", "1s", "--out", "rec"]);
+        output(run.args(ALONE).args(["--owners", owners]))
+    };
+    let refused = run("broken.yaml");
+    expect_exit(&refused, 2);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("broken.yaml:2:20: unknown key: expected `team`"), "{said}");
+    assert!(!at("rec").exists(), "nothing was begun");
+    expect_exit(&run("owners.yaml"), 0);
+    assert_eq!(json(&at("rec/owners.json"))["nodes"]["stock"]["team"], "team-stock");
+    let elsewhere = output(peakdrill(folder.path()).args(["report", ".", "--owners", "owners.yaml"]));
+    expect_exit(&elsewhere, 82);
+    assert!(!at("owners.json").exists(), "a folder that is no record gets nothing");
+
+    fs::write(at("quiet.jsonl"), traces(5_000_000)).unwrap();
+    fs::write(at("slow.jsonl"), traces(400_000_000)).unwrap();
+    let arguments = ["analyze", "slow.jsonl", "--baseline", "quiet.jsonl", "--owners", "owners.yaml"];
+    let found = output(peakdrill(folder.path()).args(arguments));
+    expect_exit(&found, 0);
+    let said = String::from_utf8(found.stdout).unwrap();
+    assert!(said.contains("owner team-stock, criticality tier 1"), "{said}");
+    let found = output(peakdrill(folder.path()).args(arguments).args(["--format", "json"]));
+    let value: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(value["ranking"][0]["owner"]["team"], "team-stock", "{value}");
+}
+
+#[test]
+fn the_settings_of_services_are_printed_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = |arguments: &[&str]| output(peakdrill(folder.path()).arg("otel-profile").args(arguments));
+    let plain = profile(&["--service", "order"]);
+    expect_exit(&plain, 0);
+    let said = String::from_utf8(plain.stdout).unwrap();
+    assert!(
+        said.contains("\nOTEL_SERVICE_NAME=order\n") && said.contains("\nOTEL_BSP_SCHEDULE_DELAY=200\n"),
+        "{said}"
+    );
+    expect_exit(&profile(&["--format", "kubernetes", "--deployment", "order"]), 2);
+    let address = ["--otlp-grpc", "drill-host:4317"];
+    let patch = profile(&[&["--format", "kubernetes", "--deployment", "order"][..], &address].concat());
+    expect_exit(&patch, 0);
+    assert!(String::from_utf8(patch.stdout).unwrap().contains("value: \"http://drill-host:4317\""));
+}
+
 /// A hundred traces of front → stock, in which stock works for so long.
 fn traces(stock_ns: u64) -> String {
     let span = |trace: u64, id: u64, parent: u64, kind: u8, start: u64, end: u64| {

@@ -34,6 +34,28 @@ fn the_planted_bank_is_named() {
     assert_eq!(first(&verdict), ("bank", "found"), "{:#}", verdict["bottlenecks"]);
     assert_eq!(verdict["bottlenecks"][0]["kind"], "external");
     made_again_it_is_the_same(folder.path());
+    a_finding_names_its_owner(folder.path());
+}
+
+/// Owners that are given later are kept in the record, and named wherever the finding is.
+fn a_finding_names_its_owner(folder: &Path) {
+    let entity = "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: bank\n  links:\n    \
+                  - { url: \"https://runbooks.example.com/bank\", title: Runbook }\n\
+                  spec: { type: service, lifecycle: production, owner: \"group:default/team-money\" }\n";
+    fs::write(folder.join("catalog-info.yaml"), entity).unwrap();
+    let given = output(peakdrill(folder).args(["report", "rec", "--owners", "catalog-info.yaml"]));
+    expect_exit(&given, 0);
+    let card = String::from_utf8(given.stdout).unwrap();
+    assert!(card.contains("owner team-money, criticality production"), "{card}");
+    let again = output(peakdrill(folder).args(["report", "rec", "--format", "json"]));
+    expect_exit(&again, 0);
+    let verdict: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(verdict["bottlenecks"][0]["owner"], "team-money");
+    assert_eq!(verdict["owners"]["bank"]["runbook"], "https://runbooks.example.com/bank");
+    let page = fs::read_to_string(folder.join("rec/report.html")).unwrap();
+    assert!(page.contains("<a href=\"https://runbooks.example.com/bank\""));
+    assert!(page.contains("<b>Best-effort</b>, off the critical path: "), "the consumer of the queue");
+    assert!(page.contains("<b>The critical path:</b> load → gateway → order → payment → bank."));
 }
 
 /// `report` makes the same bytes, from the cells as from the journal that they were folded from.
