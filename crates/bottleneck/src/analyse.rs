@@ -3,6 +3,7 @@
 mod calls;
 mod common;
 mod growth;
+mod held;
 mod judge;
 mod law;
 mod names;
@@ -14,6 +15,7 @@ mod series;
 mod starved;
 mod summary;
 mod tables;
+mod telemetry;
 mod utilisation;
 mod visits;
 mod waterfall;
@@ -52,7 +54,8 @@ struct Facts<'a> {
 #[must_use]
 pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     let names = Names::new(cells);
-    let series = Series::new(cells, input, &names);
+    let mut completeness = telemetry::completeness(cells, input, &names);
+    let series = Series::new(cells, input, &names, &completeness);
     let (windows, common) = common::split(&series, Windows::new(&series, input));
     let growths = Growths::new(cells, &names, &series, &windows, common.slower_ns, &input.settings);
     let used = Used::new(cells, input, &names, &series, &windows);
@@ -66,7 +69,6 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         growths: &growths,
         used: &used,
     };
-    let mut completeness = tables::completeness(&facts);
     used.correct(&mut completeness);
     let matter = summary::matter(&facts);
     let starved = starved::because(&facts, &matter);

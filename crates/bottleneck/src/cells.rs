@@ -127,10 +127,12 @@ cell! {
         count,
         /// Of these, ended in an error.
         errors,
-        /// Ended without error, and at least one span of the trace is there.
+        /// Ended without error, and the first service's span is there.
         ok_traced,
         /// Ended without error.
         ok,
+        /// Ended without error, and any span of the trace is there: what visits are counted over.
+        ok_seen,
         /// Roots whose critical path is known.
         pathed,
         /// Their duration, nanoseconds: the sum of the self and gap times of all nodes.

@@ -59,10 +59,10 @@ pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, ori
     spent::gather_operations(&mut gather, &tree, root.as_ref(), &attempts);
     gather_orphans(&mut gather, &tree, root.as_ref());
     if let Some(root) = &root {
-        gather_root(&mut gather, root);
+        gather_root(&mut gather, root, !spans.is_empty());
         gather_path(&mut gather, &tree, root);
         gather_flows(&mut gather, &tree, root);
-        gather.finish_visits(&root.entry, root.entered && !root.error);
+        gather.finish_visits(&root.entry, !root.error);
     }
     gather.finish()
 }
@@ -118,13 +118,14 @@ fn root_of_span(tree: &Tree<'_>) -> Option<Root> {
     })
 }
 
-fn gather_root(gather: &mut Gather, root: &Root) {
+fn gather_root(gather: &mut Gather, root: &Root, seen: bool) {
     let second = gather.second(root.intended);
     let path_ns: u64 = root.pieces.iter().map(|piece| piece.ns).sum();
     let mut cell = RootCell {
         count: 1,
         errors: i64::from(root.error),
         ok: i64::from(!root.error),
+        ok_seen: i64::from(seen && !root.error),
         ok_traced: i64::from(root.entered && !root.error),
         pathed: i64::from(root.entered),
         cp_ns: i64::try_from(path_ns).unwrap_or(i64::MAX),

@@ -11,6 +11,7 @@ mod pairs;
 mod path;
 pub mod resources;
 mod tree;
+mod usl;
 
 pub use analyse::{analyse, calls_under_load};
 pub use analysis::{
@@ -24,3 +25,4 @@ pub use contribute::{contribute, contribute_late};
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
 pub use path::{Part, Segment, critical_path};
+pub use usl::Usl;

@@ -18,7 +18,7 @@ use crate::analyse::readings::{PerSecond, Readings, mean_over};
 use crate::analyse::resample::{Resample, interval};
 use crate::analyse::series::{Series, mean};
 use crate::analyse::summary::COMPLETE;
-use crate::analyse::tables::Telemetry;
+use crate::analyse::telemetry::Telemetry;
 use crate::analyse::windows::Windows;
 use crate::analyse::words::{percent, rate};
 use crate::analysis::{AnalysisInput, WARM_UP_S};

@@ -38,6 +38,13 @@ pub(crate) fn evidence(facts: &Facts<'_>, finding: &Finding) -> Vec<String> {
     out.extend(grew(facts, finding, node));
     out.extend(was_full(finding, node));
     out.extend(can_carry(facts, finding, node));
+    if !finding.held_by.is_empty() {
+        let by: Vec<&str> = finding.held_by.iter().map(|at| &*facts.series.nodes[*at].key.name).collect();
+        out.push(format!(
+            "it waits for {}: calls in progress behind it stand at a ceiling (threads or connections), so what waits stands here",
+            by.join(", ")
+        ));
+    }
     if finding.flags.onset
         && let Some(second) = finding.onset
     {
