@@ -8,6 +8,7 @@ mod contribute;
 mod key;
 mod pairs;
 mod path;
+mod sums;
 mod tree;
 
 pub use analyse::analyse;
@@ -21,3 +22,4 @@ pub use compare::compare;
 pub use contribute::{contribute, contribute_late};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
 pub use path::{Part, Segment, critical_path};
+pub use sums::{Filed, Sums};

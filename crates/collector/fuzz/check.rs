@@ -5,7 +5,7 @@ use peakdrill_bottleneck::TraceClass;
 use peakdrill_collector::Limits;
 use peakdrill_collector::fold::Fold;
 use peakdrill_collector::journal::SegmentReader;
-use peakdrill_collector::otlp::{Format, decode_metrics, decode_traces};
+use peakdrill_collector::otlp::{Format, Texts, decode_metrics, decode_traces};
 use peakdrill_collector::record::Event;
 
 const RECV_NS: i64 = 1_700_000_000_000_000_000;
@@ -14,7 +14,7 @@ const RECV_NS: i64 = 1_700_000_000_000_000_000;
 pub(crate) fn decode(bytes: &[u8]) {
     for format in [Format::Protobuf, Format::Json] {
         let _ = decode_metrics(bytes, format);
-        let Ok(decoded) = decode_traces(bytes, format, RECV_NS) else { continue };
+        let Ok(decoded) = decode_traces(bytes, format, RECV_NS, &mut Texts::default()) else { continue };
         assert!(
             decoded.items.iter().all(|span| span.trace != 0 && span.id != 0 && span.end_ns >= span.start_ns)
         );

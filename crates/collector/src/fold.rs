@@ -3,13 +3,12 @@
 
 mod class;
 mod ledger;
-mod texts;
 mod trace;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use peakdrill_bottleneck::{Cells, TraceClass, contribute, contribute_late};
+use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::ledger::LedgerRow;
 use peakdrill_trace_model::{Span, SpanKind};
@@ -17,15 +16,18 @@ use rustc_hash::FxHashMap;
 
 use crate::counters::{Counters, counter};
 use crate::limits::Limits;
-use crate::otlp::Malformed;
+use crate::otlp::{Malformed, Texts};
 use crate::record::{Event, Record};
 use class::Links;
 use ledger::LedgerTable;
-use texts::Texts;
 use trace::Trace;
 
 /// A live trace whose entry ended this long before the newest span is taken to be all there.
 const SETTLED_NS: i64 = 2_000_000_000;
+
+/// Where more traces than these changed since the last view, they are folded with the next one: the spans of most will
+/// have come by then, and nothing is taken back.
+const CHANGED_AT_ONCE_MAX: usize = 2_000;
 
 /// Traces under assembly, and the sums over them.
 #[derive(Debug)]
@@ -33,13 +35,19 @@ pub struct Fold {
     limits: Limits,
     origin_ns: Option<i64>,
     cells: Cells,
+    /// What is not in the cells yet.
+    sums: Sums,
     /// Goes up with every change of the cells.
     cells_version: u64,
     traces: FxHashMap<u128, Trace>,
     /// Open traces by when they may be sealed; an entry may be earlier than the truth, never later.
     deadlines: BinaryHeap<Reverse<(i64, u128)>>,
-    /// Traces that changed since the last [`Fold::settle`].
+    /// Traces that changed since the last [`Fold::refresh`] or [`Fold::settle`], and those whose turn is next.
     dirty: Vec<u128>,
+    waiting: Vec<u128>,
+    /// Time of receipt of the newest record at the last of these, and up to which all is in the cells.
+    seen_recv_ns: i64,
+    folded_recv_ns: i64,
     sealed: FxHashMap<u128, TraceClass>,
     sealed_order: VecDeque<u128>,
     links: Links,
@@ -62,10 +70,14 @@ impl Fold {
             limits,
             origin_ns: None,
             cells: Cells::default(),
+            sums: Sums::default(),
             cells_version: 0,
             traces: FxHashMap::default(),
             deadlines: BinaryHeap::new(),
             dirty: Vec::new(),
+            waiting: Vec::new(),
+            seen_recv_ns: i64::MIN,
+            folded_recv_ns: i64::MIN,
             sealed: FxHashMap::default(),
             sealed_order: VecDeque::new(),
             open_spans: 0,
@@ -83,7 +95,7 @@ impl Fold {
     /// # Errors
     /// [`Malformed`] when its payload cannot be decoded: it then changes nothing.
     pub fn record(&mut self, record: &Record) -> Result<(), Malformed> {
-        let event = record.event()?;
+        let event = record.event(&mut self.texts)?;
         self.event(event, record.recv_ns, &record.classes);
         Ok(())
     }
@@ -116,13 +128,35 @@ impl Fold {
     /// Brings the cells up to date with all that was taken. Before the start of the load is known, nothing is
     /// folded: seconds count from there.
     pub fn settle(&mut self) {
-        let Some(origin_ns) = self.origin_ns else { return };
-        for id in std::mem::take(&mut self.dirty) {
-            if let Some(trace) = self.traces.get_mut(&id) {
-                trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
-                self.cells_version += u64::from(trace.fold(origin_ns, &mut self.cells));
+        let changed = std::mem::take(&mut self.dirty);
+        self.waiting.extend(changed);
+        self.fold_waiting();
+        (self.seen_recv_ns, self.folded_recv_ns) = (self.last_recv_ns, self.last_recv_ns);
+    }
+
+    /// As [`Self::settle`], but where much changed it is folded with the next call. True when something waits for that.
+    pub fn refresh(&mut self) -> bool {
+        if self.dirty.len() <= CHANGED_AT_ONCE_MAX {
+            self.settle();
+            return false;
+        }
+        self.fold_waiting();
+        self.folded_recv_ns = self.seen_recv_ns;
+        self.seen_recv_ns = self.last_recv_ns;
+        self.waiting = std::mem::take(&mut self.dirty);
+        true
+    }
+
+    fn fold_waiting(&mut self) {
+        if let Some(origin_ns) = self.origin_ns {
+            for id in std::mem::take(&mut self.waiting) {
+                if let Some(trace) = self.traces.get_mut(&id) {
+                    trace.tidy(self.limits.spans_per_trace_max, &mut self.sums, &mut self.counters);
+                    trace.file(origin_ns, &mut self.sums);
+                }
             }
         }
+        self.cells_version += u64::from(self.cells.take_in(&mut self.sums));
     }
 
     /// The cells as of the last [`Self::settle`].
@@ -190,6 +224,12 @@ impl Fold {
         (self.last_recv_ns > i64::MIN).then_some(self.last_recv_ns)
     }
 
+    /// Unix nanoseconds: what was received before is in the cells.
+    #[must_use]
+    pub fn folded_recv_ns(&self) -> Option<i64> {
+        (self.folded_recv_ns > i64::MIN).then_some(self.folded_recv_ns)
+    }
+
     /// The spans of an open trace, each once, sorted by id.
     #[must_use]
     pub fn trace(&self, trace: u128) -> Vec<Span> {
@@ -208,34 +248,42 @@ impl Fold {
     }
 
     fn spans(&mut self, spans: Vec<Span>, recv_ns: i64, classes: &[(u128, TraceClass)]) {
-        let mut by_trace: FxHashMap<u128, Vec<Span>> = FxHashMap::default();
-        for mut span in spans {
-            self.texts.share(&mut span);
+        let mut order: Vec<(u128, usize)> = Vec::with_capacity(spans.len());
+        for (at, span) in spans.iter().enumerate() {
             let end_ns = span.end_ns.min(recv_ns);
             self.watermark_ns = self.watermark_ns.max(end_ns);
             self.newest_end_ns = self.newest_end_ns.max(end_ns);
-            by_trace.entry(span.trace).or_default().push(span);
+            order.push((span.trace, at));
         }
-        let mut groups: Vec<_> = by_trace.into_iter().collect();
-        groups.sort_unstable_by_key(|(id, _)| *id);
-        for (id, spans) in groups {
-            self.follow(id, &spans, classes);
-            if let Some(class) = self.sealed.get(&id) {
-                self.late(&spans, *class);
-                continue;
+        order.sort_unstable();
+        let mut spans: Vec<Option<Span>> = spans.into_iter().map(Some).collect();
+        let mut of_trace: Vec<Span> = Vec::new();
+        for group in order.chunk_by(|(a, _), (b, _)| a == b) {
+            of_trace.extend(group.iter().filter_map(|(_, at)| spans.get_mut(*at)?.take()));
+            if let Some((id, _)) = group.first() {
+                self.spans_of(*id, &mut of_trace, recv_ns, classes);
             }
-            let last_ns = spans.iter().map(|span| span.end_ns.min(recv_ns)).max().unwrap_or(recv_ns);
-            self.open_spans += spans.len();
-            let per_trace_max = self.limits.spans_per_trace_max;
-            let trace = self.open(id, last_ns);
-            trace.push(spans);
-            if trace.is_untidy() {
-                let mut counters = Counters::default();
-                trace.tidy(per_trace_max, &mut counters);
-                self.counters.merge(&counters);
-            }
-            self.raise(id, listed(classes, id));
+            of_trace.clear();
         }
+    }
+
+    /// Takes spans of one trace; what is kept of them is taken out of the list.
+    fn spans_of(&mut self, id: u128, spans: &mut Vec<Span>, recv_ns: i64, classes: &[(u128, TraceClass)]) {
+        self.follow(id, spans, classes);
+        if let Some(class) = self.sealed.get(&id) {
+            self.late(spans, *class);
+            return;
+        }
+        let last_ns = spans.iter().map(|span| span.end_ns.min(recv_ns)).max().unwrap_or(recv_ns);
+        self.open_spans += spans.len();
+        let trace = self.open(id, last_ns);
+        trace.push(spans);
+        if trace.is_untidy()
+            && let Some(trace) = self.traces.get_mut(&id)
+        {
+            trace.tidy(self.limits.spans_per_trace_max, &mut self.sums, &mut self.counters);
+        }
+        self.raise(id, listed(classes, id));
     }
 
     fn root(&mut self, row: RootRow, recv_ns: i64) {
@@ -243,15 +291,17 @@ impl Fold {
         if self.sealed.contains_key(&row.trace) {
             self.counters.add(counter::ROOTS_LATE, 1);
             if let Some(origin_ns) = self.origin_ns {
-                self.cells.apply(&contribute(&[], Some(&row), TraceClass::Mine, origin_ns));
-                self.cells_version += 1;
+                self.sums.add(&Filed { spans: &[], root: Some(&row), class: TraceClass::Mine, origin_ns });
             }
             return;
         }
-        if !self.open(row.trace, row.done_ns.min(recv_ns)).take_root(row) {
+        let id = row.trace;
+        self.open(id, row.done_ns.min(recv_ns));
+        let trace = self.traces.get_mut(&id);
+        if trace.is_some_and(|trace| !trace.take_root(row, &mut self.sums)) {
             self.counters.add(counter::ROOTS_DUPLICATED, 1);
         }
-        self.raise(row.trace, TraceClass::Mine);
+        self.raise(id, TraceClass::Mine);
     }
 
     /// The trace, opened if need be, and marked as changed. What came just now is as new as anything: a host whose
@@ -299,7 +349,7 @@ impl Fold {
                 continue;
             }
             if let Some(trace) = self.traces.get_mut(&id) {
-                trace.set_class(class);
+                trace.set_class(class, &mut self.sums);
                 if trace.mark() {
                     self.dirty.push(id);
                 }
@@ -338,8 +388,8 @@ impl Fold {
             return;
         };
         self.counters.add(why, 1);
-        trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
-        self.cells_version += u64::from(trace.fold(origin_ns, &mut self.cells));
+        trace.tidy(self.limits.spans_per_trace_max, &mut self.sums, &mut self.counters);
+        trace.file(origin_ns, &mut self.sums);
         self.counters.add(counter::CYCLES, trace.on_cycle());
         self.sealed.insert(id, trace.class());
         self.sealed_order.push_back(id);
@@ -355,8 +405,7 @@ impl Fold {
     fn late(&mut self, spans: &[Span], class: TraceClass) {
         self.counters.add(counter::LATE, spans.len() as u64);
         if let Some(origin_ns) = self.origin_ns {
-            self.cells.apply(&contribute_late(spans, class, origin_ns));
-            self.cells_version += 1;
+            self.sums.add_late(&Filed { spans, root: None, class, origin_ns });
         }
     }
 }

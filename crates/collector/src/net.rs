@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub(crate) use admission::{Budget, Charge, Ingest, Job};
+pub(crate) use admission::{Budget, Charge, Ingest, Job, TextsPool};
 pub use admission::{Classify, Refused};
 
 /// Threads that serve connections.

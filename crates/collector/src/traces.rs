@@ -8,7 +8,7 @@ use peakdrill_bottleneck::{Cells, TraceClass};
 use crate::counters::{Counters, counter};
 use crate::fold::Fold;
 use crate::limits::{DECODED_BYTES_MAX, Limits};
-use crate::otlp::{self, Format};
+use crate::otlp::{self, Format, Texts};
 use crate::record::Event;
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -52,6 +52,7 @@ pub fn fold_all<R: BufRead>(inputs: impl IntoIterator<Item = R>) -> io::Result<(
     // Nothing is sealed by time: lines are in no order of time.
     let mut fold = Fold::new(Limits { horizon_ns: i64::MAX, ..Limits::default() });
     let mut bad_lines = 0;
+    let mut texts = Texts::default();
     let mut line = Vec::new();
     for mut input in inputs {
         while read_line(&mut input, &mut line)? {
@@ -59,7 +60,7 @@ pub fn fold_all<R: BufRead>(inputs: impl IntoIterator<Item = R>) -> io::Result<(
             if text.is_empty() {
                 continue;
             }
-            match otlp::decode_traces(text, Format::Json, i64::MAX) {
+            match otlp::decode_traces(text, Format::Json, i64::MAX, &mut texts) {
                 Ok(decoded) => {
                     let mut classes: Vec<_> =
                         decoded.items.iter().map(|span| (span.trace, TraceClass::Mine)).collect();

@@ -31,6 +31,15 @@ impl Sparse {
         }
     }
 
+    /// Adds samples by their buckets: ascending, each bucket once.
+    pub fn add_sorted(&mut self, samples: impl IntoIterator<Item = (u32, i64)>) {
+        if self.0.is_empty() {
+            *self = Self::of_buckets(samples.into_iter());
+        } else {
+            samples.into_iter().for_each(|(bucket, count)| self.add_bucket(bucket, count));
+        }
+    }
+
     /// Adds all samples of another.
     pub fn merge(&mut self, other: &Self) {
         other.0.iter().for_each(|(bucket, count)| self.add_bucket(*bucket, *count));

@@ -1,16 +1,17 @@
 //! What the receivers let in: decoded, classified, within the budget, and answered when it is in the journal.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use bytes::Bytes;
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_trace_model::Span;
 use tokio::sync::oneshot;
 
 use crate::counters::counter;
 use crate::limits::DECODED_BYTES_MAX;
-use crate::otlp::Malformed;
+use crate::otlp::{Malformed, Texts};
 use crate::record::{Event, Record, RecordKind};
 use crate::shared::{Shared, now_ns};
 
@@ -96,11 +97,27 @@ pub(crate) struct Ingest {
     pub(crate) budget: Arc<Budget>,
     pub(crate) classify: Classify,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) texts: TextsPool,
+}
+
+/// The texts of the decoders that are not at work: one lot for each that can be.
+#[derive(Clone, Default)]
+pub(crate) struct TextsPool(Arc<Mutex<Vec<Texts>>>);
+
+impl TextsPool {
+    fn with<T>(&self, work: impl FnOnce(&mut Texts) -> T) -> T {
+        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut texts = taken.unwrap_or_default();
+        let done = work(&mut texts);
+        idle().push(texts);
+        done
+    }
 }
 
 impl Ingest {
     /// Takes a request. Returns how many of its items were rejected, once the rest is in the journal.
-    pub(crate) async fn take(&self, kind: RecordKind, payload: Vec<u8>) -> Result<u64, Refused> {
+    pub(crate) async fn take(&self, kind: RecordKind, payload: Bytes) -> Result<u64, Refused> {
         let result = self.admit(kind, payload).await;
         let name = match &result {
             Ok(_) | Err(Refused::Ended) => return result,
@@ -112,15 +129,17 @@ impl Ingest {
         result
     }
 
-    async fn admit(&self, kind: RecordKind, payload: Vec<u8>) -> Result<u64, Refused> {
+    async fn admit(&self, kind: RecordKind, payload: Bytes) -> Result<u64, Refused> {
         if payload.len() > DECODED_BYTES_MAX {
             return Err(Malformed::new(format!("larger than {DECODED_BYTES_MAX} bytes")).into());
         }
         // Before decoding, since decoding takes memory too: a span in memory is about as large as on the wire.
         let charge = self.budget.charge(2 * payload.len()).ok_or(Refused::Overloaded)?;
-        let classify = Arc::clone(&self.classify);
+        let (classify, texts) = (Arc::clone(&self.classify), self.texts.clone());
         // Decoding takes milliseconds: connections are served meanwhile.
-        let decoded = tokio::task::spawn_blocking(move || decode(kind, payload, &classify)).await;
+        let decoded =
+            tokio::task::spawn_blocking(move || texts.with(|texts| decode(kind, payload, &classify, texts)));
+        let decoded = decoded.await;
         let Ok(decoded) = decoded else {
             return Err(Malformed::new("it broke the decoder".to_owned()).into());
         };
@@ -136,11 +155,12 @@ impl Ingest {
 /// The record of a request, what it says, and how many of its items cannot be used.
 fn decode(
     kind: RecordKind,
-    payload: Vec<u8>,
+    payload: Bytes,
     classify: &Classify,
+    texts: &mut Texts,
 ) -> Result<(Record, Event, u64), Malformed> {
     let mut record = Record { kind, recv_ns: now_ns(), classes: Vec::new(), payload };
-    let event = record.event()?;
+    let event = record.event(texts)?;
     let rejected = match &event {
         Event::Spans(decoded) => {
             record.classes = classes(&decoded.items, classify);
