@@ -29,42 +29,73 @@ const NAMES_MAX: usize = 100_000;
 /// A text, by its position among those that are known.
 pub(crate) type Name = u32;
 
+/// Texts that were asked for last and are found by their address alone: a power of two.
+const NEAR: usize = 256;
+
 /// Texts as numbers.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
+#[derive(Debug)]
+struct Numbers {
     ids: FxHashMap<Arc<str>, Name>,
     texts: Vec<Arc<str>>,
-    /// Operations as they came, and their bounded names.
-    bounded: FxHashMap<Arc<str>, Name>,
+    /// By a text's address, which one it may be.
+    near: [Name; NEAR],
 }
 
-impl Names {
-    pub(crate) fn id(&mut self, text: &Arc<str>) -> Name {
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { ids: FxHashMap::default(), texts: Vec::new(), near: [0; NEAR] }
+    }
+}
+
+impl Numbers {
+    /// The text's number, and whether it is new.
+    fn id(&mut self, text: &Arc<str>) -> (Name, bool) {
+        let near = (Arc::as_ptr(text).addr() / size_of::<usize>() / 2) % NEAR;
+        let maybe = self.near[near];
+        if self.texts.get(maybe as usize).is_some_and(|known| Arc::ptr_eq(known, text)) {
+            return (maybe, false);
+        }
         if let Some(id) = self.ids.get(text) {
-            return *id;
+            self.near[near] = *id;
+            return (*id, false);
         }
         let id = self.texts.len() as Name;
         self.texts.push(Arc::clone(text));
         self.ids.insert(Arc::clone(text), id);
-        id
+        (id, true)
+    }
+}
+
+/// The names that sums are filed under.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    all: Numbers,
+    /// Operations as they came, and their bounded names.
+    raw: Numbers,
+    bounded: Vec<Name>,
+}
+
+impl Names {
+    pub(crate) fn id(&mut self, text: &Arc<str>) -> Name {
+        self.all.id(text).0
     }
 
     /// The bounded name of an operation.
-    pub(crate) fn op(&mut self, raw: &str) -> Name {
-        if let Some(id) = self.bounded.get(raw) {
-            return *id;
+    pub(crate) fn op(&mut self, raw: &Arc<str>) -> Name {
+        let (id, new) = self.raw.id(raw);
+        if new {
+            let bounded = self.id(&bounded_op(raw));
+            self.bounded.push(bounded);
         }
-        let id = self.id(&bounded_op(raw));
-        self.bounded.insert(raw.into(), id);
-        id
+        self.bounded.get(id as usize).copied().unwrap_or_default()
     }
 
     pub(crate) fn text(&self, id: Name) -> Arc<str> {
-        self.texts.get(id as usize).cloned().unwrap_or_default()
+        self.all.texts.get(id as usize).cloned().unwrap_or_default()
     }
 
     fn forget(&mut self) {
-        if self.texts.len().max(self.bounded.len()) > NAMES_MAX {
+        if self.all.texts.len().max(self.bounded.len()) > NAMES_MAX {
             *self = Self::default();
         }
     }

@@ -137,7 +137,8 @@ impl Collector {
         }
     }
 
-    /// The newest view, at most [`VIEW_INTERVAL`] old while requests come in.
+    /// The newest view, at most [`VIEW_INTERVAL`] old while requests come in. Under a high load its cells lack what came
+    /// in the interval before; see [`View::folded_recv_ns`].
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.shared.view()
@@ -312,7 +313,8 @@ fn fold_thread(shared: &Shared, events: &Receiver<Journalled>) {
                 stale = shared.refresh();
                 shared.notify();
             }
-            next_view = Instant::now() + VIEW_INTERVAL;
+            // From the beginning of this one: folding takes a part of the interval, and must not add to it.
+            next_view = (next_view + VIEW_INTERVAL).max(Instant::now());
         }
     }
 }

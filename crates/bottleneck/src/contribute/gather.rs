@@ -55,7 +55,7 @@ impl<'a> Gather<'a> {
     }
 
     /// The operation's bounded name.
-    pub(super) fn op(&mut self, raw: &str) -> Arc<str> {
+    pub(super) fn op(&mut self, raw: &Arc<str>) -> Arc<str> {
         let op = self.sums.names.op(raw);
         if !self.ops.contains(&op) {
             if self.ops.len() >= OPS_PER_TRACE {

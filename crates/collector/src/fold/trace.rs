@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use peakdrill_bottleneck::{Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::Span;
+use smallvec::SmallVec;
 
 use super::is_entry;
 use crate::counters::{Counters, counter};
@@ -154,11 +155,33 @@ impl Trace {
 /// several with one identity the greatest stays.
 fn sort_once(spans: &mut Vec<Span>) {
     let same = |a: &Span, b: &Span| a.id == b.id && a.kind == b.kind && a.service == b.service;
-    spans.sort_unstable_by(|a, b| {
+    let order = |a: &Span, b: &Span| {
         let identity =
             a.id.cmp(&b.id).then_with(|| a.kind.cmp(&b.kind)).then_with(|| a.service.cmp(&b.service));
         identity.then_with(|| b.cmp(a))
+    };
+    // A span is large: positions are sorted, and each span is moved once.
+    let mut positions: SmallVec<[(u64, u32); 32]> =
+        spans.iter().enumerate().map(|(at, span)| (span.id, at as u32)).collect();
+    positions.sort_unstable_by(|(a_id, a), (b_id, b)| {
+        a_id.cmp(b_id).then_with(|| match (spans.get(*a as usize), spans.get(*b as usize)) {
+            (Some(a), Some(b)) => order(a, b),
+            _ => Ordering::Equal,
+        })
     });
+    for at in 0..spans.len() {
+        let mut from = at;
+        // Where the span that belongs here was moved to by the swaps before.
+        while let Some((_, next)) = positions.get(from)
+            && (*next as usize) < at
+        {
+            from = *next as usize;
+        }
+        let from = positions.get(from).map_or(at, |(_, from)| *from as usize);
+        if from > at {
+            spans.swap(at, from);
+        }
+    }
     spans.dedup_by(|later, kept| same(later, kept));
 }
 

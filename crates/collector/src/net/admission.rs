@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_trace_model::Span;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::counters::counter;
 use crate::limits::DECODED_BYTES_MAX;
@@ -41,30 +41,72 @@ pub enum Refused {
     Ended,
 }
 
+/// How long a request waits for room before it is refused: a burst passes, and a client that is told to try again
+/// stays away for a second.
+const ROOM_WAIT: Duration = Duration::from_millis(200);
+/// Of the budget, the part that requests may hold which wait for room.
+const WAITING_PART: usize = 4;
+
 /// Bytes that may wait between the receivers and the fold.
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: AtomicUsize,
     max: usize,
+    /// Bytes of requests that wait for room.
+    waiting: AtomicUsize,
+    given_back: Notify,
 }
 
 impl Budget {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), max })
+        let (used, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { used, max, waiting, given_back: Notify::new() })
     }
 
     fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, |used| {
-            // One request always fits, however small the budget is.
-            (used == 0 || used + bytes <= self.max).then_some(used + bytes)
-        });
+        // One request always fits, however small the budget is.
+        let fits = |used: usize| (used == 0 || used + bytes <= self.max).then_some(used + bytes);
+        let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, fits);
         taken.ok().map(|_| Charge { budget: Arc::clone(self), bytes })
+    }
+
+    /// As [`Self::charge`], when there is room within [`ROOM_WAIT`] and not too much waits already.
+    async fn charge_soon(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        if let Some(charge) = self.charge(bytes) {
+            return Some(charge);
+        }
+        let may_wait =
+            |waiting: usize| (waiting + bytes <= self.max / WAITING_PART).then_some(waiting + bytes);
+        self.waiting.try_update(Ordering::AcqRel, Ordering::Acquire, may_wait).ok()?;
+        let _waits = Waits { budget: self, bytes };
+        let room = async {
+            loop {
+                let given_back = self.given_back.notified();
+                if let Some(charge) = self.charge(bytes) {
+                    return charge;
+                }
+                given_back.await;
+            }
+        };
+        tokio::time::timeout(ROOM_WAIT, room).await.ok()
     }
 
     /// For what must not be refused: it leaves less to the receivers.
     pub(crate) fn charge_always(self: &Arc<Self>, bytes: usize) -> Charge {
         self.used.fetch_add(bytes, Ordering::AcqRel);
         Charge { budget: Arc::clone(self), bytes }
+    }
+}
+
+/// A request that waits for room, counted until it is dropped: its client may go away meanwhile.
+struct Waits<'a> {
+    budget: &'a Budget,
+    bytes: usize,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.budget.waiting.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -78,6 +120,7 @@ pub(crate) struct Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.budget.given_back.notify_waiters();
     }
 }
 
@@ -134,7 +177,7 @@ impl Ingest {
             return Err(Malformed::new(format!("larger than {DECODED_BYTES_MAX} bytes")).into());
         }
         // Before decoding, since decoding takes memory too: a span in memory is about as large as on the wire.
-        let charge = self.budget.charge(2 * payload.len()).ok_or(Refused::Overloaded)?;
+        let charge = self.budget.charge_soon(2 * payload.len()).await.ok_or(Refused::Overloaded)?;
         let (classify, texts) = (Arc::clone(&self.classify), self.texts.clone());
         // Decoding takes milliseconds: connections are served meanwhile.
         let decoded =
