@@ -216,6 +216,9 @@ pub struct Cells {
     pub telemetry: BTreeMap<Arc<str>, TelemetryCell>,
 }
 
+/// A peer's name, and the service that it was seen to be.
+type Alias = (Arc<str>, Arc<str>);
+
 /// What one trace adds to the cells. Made by [`contribute`](crate::contribute).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Contribution {
@@ -224,7 +227,7 @@ pub struct Contribution {
     pub(crate) paths: Vec<((Entry, TraceClass, NodeKey), i64, PathCell)>,
     pub(crate) roots: Vec<((Entry, TraceClass), i64, RootCell)>,
     pub(crate) visits: Vec<((Entry, TraceClass, NodeKey), VisitCell)>,
-    pub(crate) aliases: Vec<((Arc<str>, Arc<str>), i64)>,
+    pub(crate) aliases: Vec<(Alias, i64)>,
     pub(crate) entries: Vec<((Entry, Arc<str>), i64)>,
     pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
 }

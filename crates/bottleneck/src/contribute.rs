@@ -70,9 +70,7 @@ pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
         gather_root(&mut gather, root);
         gather_path(&mut gather, &tree, root);
         gather_flows(&mut gather, &tree, root);
-        if root.entered && !root.error {
-            gather.finish_visits(&root.entry);
-        }
+        gather.finish_visits(&root.entry, root.entered && !root.error);
     }
 }
 

@@ -93,8 +93,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         limits: Limits::default(),
     })?;
     collector.set_origin(now_ns());
-    println!("{}", collector.addresses().0);
-    std::io::stdout().flush()?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", collector.addresses().0)?;
+    out.flush()?;
     let ended = AtomicBool::new(false);
     let ages = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(&collector, &ended));
@@ -123,6 +124,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         "counters": end.view.counters.map(),
         "missing": end.missing,
     });
-    println!("{told}");
+    writeln!(out, "{told}")?;
     Ok(())
 }

@@ -377,7 +377,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     Ok(()) => &totals.taken,
                     Err(status) if status.code() == Code::Unavailable => &totals.refused,
                     Err(status) => {
-                        eprintln!("spans: {status}");
+                        // Where that is closed too there is nobody to tell.
+                        let _ = writeln!(std::io::stderr(), "spans: {status}");
                         &totals.failed
                     }
                 };
@@ -398,6 +399,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "unsent": of(&totals.unsent),
         "bytes": of(&totals.bytes),
     });
-    eprintln!("{told}");
+    writeln!(std::io::stderr(), "{told}")?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod class;
 mod ledger;
+mod parts;
 mod trace;
 
 use std::cmp::Reverse;
@@ -20,6 +21,7 @@ use crate::otlp::{Malformed, Texts};
 use crate::record::{Event, Record};
 use class::Links;
 use ledger::LedgerTable;
+use parts::{Folding, Parts};
 use trace::Trace;
 
 /// A live trace whose entry ended this long before the newest span is taken to be all there.
@@ -35,17 +37,12 @@ pub struct Fold {
     limits: Limits,
     origin_ns: Option<i64>,
     cells: Cells,
-    /// What is not in the cells yet.
-    sums: Sums,
     /// Goes up with every change of the cells.
     cells_version: u64,
-    traces: FxHashMap<u128, Trace>,
+    traces: Parts,
     /// Open traces by when they may be sealed; an entry may be earlier than the truth, never later.
     deadlines: BinaryHeap<Reverse<(i64, u128)>>,
-    /// Traces that changed since the last [`Fold::refresh`] or [`Fold::settle`], and those whose turn is next.
-    dirty: Vec<u128>,
-    waiting: Vec<u128>,
-    /// Time of receipt of the newest record at the last of these, and up to which all is in the cells.
+    /// Time of receipt of the newest record at the last [`Fold::refresh`], and up to which all is in the cells.
     seen_recv_ns: i64,
     folded_recv_ns: i64,
     sealed: FxHashMap<u128, TraceClass>,
@@ -62,20 +59,21 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// An empty fold.
+    /// An empty fold. It uses as many threads as there are cores, when much changed at once.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with_threads(limits, None)
+    }
+
+    fn with_threads(limits: Limits, threads: Option<usize>) -> Self {
         Self {
             links: Links::new(limits.links_max),
             limits,
             origin_ns: None,
             cells: Cells::default(),
-            sums: Sums::default(),
             cells_version: 0,
-            traces: FxHashMap::default(),
+            traces: Parts::new(threads),
             deadlines: BinaryHeap::new(),
-            dirty: Vec::new(),
-            waiting: Vec::new(),
             seen_recv_ns: i64::MIN,
             folded_recv_ns: i64::MIN,
             sealed: FxHashMap::default(),
@@ -128,35 +126,30 @@ impl Fold {
     /// Brings the cells up to date with all that was taken. Before the start of the load is known, nothing is
     /// folded: seconds count from there.
     pub fn settle(&mut self) {
-        let changed = std::mem::take(&mut self.dirty);
-        self.waiting.extend(changed);
+        self.traces.turn();
         self.fold_waiting();
         (self.seen_recv_ns, self.folded_recv_ns) = (self.last_recv_ns, self.last_recv_ns);
     }
 
     /// As [`Self::settle`], but where much changed it is folded with the next call. True when something waits for that.
     pub fn refresh(&mut self) -> bool {
-        if self.dirty.len() <= CHANGED_AT_ONCE_MAX {
+        if self.traces.changed() <= CHANGED_AT_ONCE_MAX {
             self.settle();
             return false;
         }
         self.fold_waiting();
         self.folded_recv_ns = self.seen_recv_ns;
         self.seen_recv_ns = self.last_recv_ns;
-        self.waiting = std::mem::take(&mut self.dirty);
+        self.traces.turn();
         true
     }
 
     fn fold_waiting(&mut self) {
         if let Some(origin_ns) = self.origin_ns {
-            for id in std::mem::take(&mut self.waiting) {
-                if let Some(trace) = self.traces.get_mut(&id) {
-                    trace.tidy(self.limits.spans_per_trace_max, &mut self.sums, &mut self.counters);
-                    trace.file(origin_ns, &mut self.sums);
-                }
-            }
+            let folding = Folding { origin_ns, spans_max: self.limits.spans_per_trace_max };
+            self.traces.fold(folding, &mut self.counters);
         }
-        self.cells_version += u64::from(self.cells.take_in(&mut self.sums));
+        self.cells_version += u64::from(self.traces.take_in(&mut self.cells));
     }
 
     /// The cells as of the last [`Self::settle`].
@@ -188,7 +181,7 @@ impl Fold {
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.add(counter::OPEN, self.traces.len() as u64);
-        counters.add(counter::CYCLES, self.traces.values().map(Trace::on_cycle).sum());
+        counters.add(counter::CYCLES, self.traces.iter().map(|(_, trace)| trace.on_cycle()).sum());
         counters
     }
 
@@ -201,7 +194,7 @@ impl Fold {
     /// Sets the start of the load to the earliest span, where none was given.
     pub fn origin_from_spans(&mut self) {
         if self.origin_ns.is_none() {
-            self.origin_ns = self.traces.values().filter_map(Trace::first_start_ns).min();
+            self.origin_ns = self.traces.iter().filter_map(|(_, trace)| trace.first_start_ns()).min();
         }
     }
 
@@ -233,7 +226,7 @@ impl Fold {
     /// The spans of an open trace, each once, sorted by id.
     #[must_use]
     pub fn trace(&self, trace: u128) -> Vec<Span> {
-        self.traces.get(&trace).map(Trace::spans).unwrap_or_default()
+        self.traces.get(trace).map(Trace::spans).unwrap_or_default()
     }
 
     /// The newest live trace that entered by this service and operation: of those that had time to become
@@ -241,7 +234,7 @@ impl Fold {
     #[must_use]
     pub fn recent_live(&self, service: &str, op: &str) -> Option<Vec<Span>> {
         let live = self.traces.iter().filter(|(_, trace)| trace.class() == TraceClass::Live);
-        let entries = live.filter_map(|(id, trace)| Some((trace.entry_end_ns(service, op)?, *id)));
+        let entries = live.filter_map(|(id, trace)| Some((trace.entry_end_ns(service, op)?, id)));
         let settled_ns = self.newest_end_ns.saturating_sub(SETTLED_NS);
         let newest = entries.max_by_key(|(end_ns, id)| (*end_ns <= settled_ns, *end_ns, *id));
         newest.map(|(_, id)| self.trace(id))
@@ -276,12 +269,13 @@ impl Fold {
         }
         let last_ns = spans.iter().map(|span| span.end_ns.min(recv_ns)).max().unwrap_or(recv_ns);
         self.open_spans += spans.len();
-        let trace = self.open(id, last_ns);
+        let spans_max = self.limits.spans_per_trace_max;
+        let (trace, sums) = self.open(id, last_ns);
         trace.push(spans);
-        if trace.is_untidy()
-            && let Some(trace) = self.traces.get_mut(&id)
-        {
-            trace.tidy(self.limits.spans_per_trace_max, &mut self.sums, &mut self.counters);
+        if trace.is_untidy() {
+            let mut counters = Counters::default();
+            trace.tidy(spans_max, sums, &mut counters);
+            self.counters.merge(&counters);
         }
         self.raise(id, listed(classes, id));
     }
@@ -291,14 +285,18 @@ impl Fold {
         if self.sealed.contains_key(&row.trace) {
             self.counters.add(counter::ROOTS_LATE, 1);
             if let Some(origin_ns) = self.origin_ns {
-                self.sums.add(&Filed { spans: &[], root: Some(&row), class: TraceClass::Mine, origin_ns });
+                self.traces.sums().add(&Filed {
+                    spans: &[],
+                    root: Some(&row),
+                    class: TraceClass::Mine,
+                    origin_ns,
+                });
             }
             return;
         }
         let id = row.trace;
-        self.open(id, row.done_ns.min(recv_ns));
-        let trace = self.traces.get_mut(&id);
-        if trace.is_some_and(|trace| !trace.take_root(row, &mut self.sums)) {
+        let (trace, sums) = self.open(id, row.done_ns.min(recv_ns));
+        if !trace.take_root(row, sums) {
             self.counters.add(counter::ROOTS_DUPLICATED, 1);
         }
         self.raise(id, TraceClass::Mine);
@@ -306,17 +304,14 @@ impl Fold {
 
     /// The trace, opened if need be, and marked as changed. What came just now is as new as anything: a host whose
     /// clock is behind by more than the horizon would see its traces sealed as they arrive.
-    fn open(&mut self, id: u128, last_ns: i64) -> &mut Trace {
+    fn open(&mut self, id: u128, last_ns: i64) -> (&mut Trace, &mut Sums) {
         let last_ns = last_ns.max(self.watermark_ns);
-        let trace = self.traces.entry(id).or_insert_with(|| {
+        let (trace, sums) = self.traces.open(id, || {
             self.deadlines.push(Reverse((last_ns.saturating_add(self.limits.horizon_ns), id)));
             Trace::new(last_ns)
         });
         trace.reach(last_ns);
-        if trace.mark() {
-            self.dirty.push(id);
-        }
-        trace
+        (trace, sums)
     }
 
     /// Notes the links of new spans: the trace takes the class of what it links to, now or when that is known.
@@ -337,7 +332,7 @@ impl Fold {
     }
 
     fn class_of(&self, id: u128) -> TraceClass {
-        let open = self.traces.get(&id).map(Trace::class);
+        let open = self.traces.get(id).map(Trace::class);
         open.or_else(|| self.sealed.get(&id).copied()).unwrap_or(TraceClass::Live)
     }
 
@@ -348,11 +343,8 @@ impl Fold {
             if self.class_of(id) <= class {
                 continue;
             }
-            if let Some(trace) = self.traces.get_mut(&id) {
-                trace.set_class(class, &mut self.sums);
-                if trace.mark() {
-                    self.dirty.push(id);
-                }
+            if let Some((trace, sums)) = self.traces.change(id) {
+                trace.set_class(class, sums);
             } else if let Some(sealed) = self.sealed.get_mut(&id) {
                 *sealed = class;
             }
@@ -369,7 +361,7 @@ impl Fold {
                 break;
             }
             self.deadlines.pop();
-            let Some(trace) = self.traces.get(&id) else { continue };
+            let Some(trace) = self.traces.get(id) else { continue };
             let truth_ns = trace.last_ns().saturating_add(self.limits.horizon_ns);
             if truth_ns > deadline_ns {
                 self.deadlines.push(Reverse((truth_ns, id)));
@@ -381,15 +373,15 @@ impl Fold {
     }
 
     fn seal_one(&mut self, id: u128, why: &'static str) {
-        let Some(mut trace) = self.traces.remove(&id) else { return };
+        let Some((mut trace, sums)) = self.traces.remove(id) else { return };
         self.open_spans -= trace.pushed();
         let Some(origin_ns) = self.origin_ns else {
             self.counters.add(counter::DROPPED_BEFORE_ORIGIN, 1);
             return;
         };
         self.counters.add(why, 1);
-        trace.tidy(self.limits.spans_per_trace_max, &mut self.sums, &mut self.counters);
-        trace.file(origin_ns, &mut self.sums);
+        trace.tidy(self.limits.spans_per_trace_max, sums, &mut self.counters);
+        trace.file(origin_ns, sums);
         self.counters.add(counter::CYCLES, trace.on_cycle());
         self.sealed.insert(id, trace.class());
         self.sealed_order.push_back(id);
@@ -405,7 +397,7 @@ impl Fold {
     fn late(&mut self, spans: &[Span], class: TraceClass) {
         self.counters.add(counter::LATE, spans.len() as u64);
         if let Some(origin_ns) = self.origin_ns {
-            self.sums.add_late(&Filed { spans, root: None, class, origin_ns });
+            self.traces.sums().add_late(&Filed { spans, root: None, class, origin_ns });
         }
     }
 }

@@ -127,7 +127,10 @@ impl<'a> Gather<'a> {
     }
 
     /// Files the visits of a request, where they count.
-    pub(super) fn finish_visits(&mut self, entry: &Entry) {
+    pub(super) fn finish_visits(&mut self, entry: &Entry, counts: bool) {
+        if !counts {
+            return;
+        }
         let entry = self.sums.names.entry_id(entry);
         // Of a queue to which messages were sent the sending counts, not the work.
         self.published.sort_unstable();

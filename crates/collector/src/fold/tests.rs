@@ -445,6 +445,36 @@ proptest! {
     }
 
     #[test]
+    fn the_number_of_threads_does_not_matter(
+        parts in proptest::collection::vec((1..300_u128, 0..3_000_i64, any::<u8>()), 100..400),
+        threads in 2..9_usize,
+        every in 1..9_usize,
+    ) {
+        let (mut one, mut many) = (
+            Fold::with_threads(Limits::default(), Some(1)),
+            Fold::with_threads(Limits::default(), Some(threads)),
+        );
+        for fold in [&mut one, &mut many] {
+            fold.event(Event::Origin(T), T, &[]);
+        }
+        for (at, batch) in parts.chunks(90).enumerate() {
+            let journeys = batch.iter().flat_map(|(trace, start_ms, keep)| {
+                let spans = journey(*trace, *start_ms).into_iter().enumerate();
+                spans.filter(move |(at, _)| keep >> at & 1 == 1).map(|(_, span)| span)
+            });
+            let spans: Vec<_> = journeys.collect();
+            for fold in [&mut one, &mut many] {
+                take(fold, spans.clone(), &classes_of(&spans));
+            }
+            if at % every == 0 {
+                many.refresh();
+            }
+        }
+        prop_assert_eq!(bytes(&mut many), bytes(&mut one));
+        prop_assert_eq!(many.counters(), one.counters());
+    }
+
+    #[test]
     fn sealing_does_not_depend_on_when_the_cells_are_read(
         spans in any_spans(),
         again in any::<u8>(),
