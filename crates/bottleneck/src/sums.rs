@@ -158,6 +158,8 @@ pub(crate) struct Sum<C> {
     pub(crate) cell: C,
     /// Histogram and bucket in one number, and how many.
     log: Vec<(u64, i64)>,
+    /// How many were left when equal ones were put together last.
+    left: usize,
 }
 
 impl<C: Cell> Sum<C> {
@@ -169,7 +171,7 @@ impl<C: Cell> Sum<C> {
                 samples.map(|(bucket, count)| ((which as u64) << 32 | u64::from(bucket), count * sign)),
             );
         });
-        if self.log.len() >= LOG_MAX && self.log.len() == self.log.capacity() {
+        if self.log.len() >= LOG_MAX.max(2 * self.left) {
             self.put_together();
         }
     }
@@ -181,6 +183,7 @@ impl<C: Cell> Sum<C> {
             kept.1 += if same { later.1 } else { 0 };
             same
         });
+        self.left = self.log.len();
     }
 
     fn finish(mut self) -> C {

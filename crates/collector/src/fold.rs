@@ -128,7 +128,8 @@ impl Fold {
     pub fn settle(&mut self) {
         self.traces.turn();
         self.fold_waiting();
-        (self.seen_recv_ns, self.folded_recv_ns) = (self.last_recv_ns, self.last_recv_ns);
+        self.seen_recv_ns = self.last_recv_ns;
+        self.folded_recv_ns = if self.origin_ns.is_some() { self.last_recv_ns } else { i64::MIN };
     }
 
     /// As [`Self::settle`], but where much changed it is folded with the next call. True when something waits for that.

@@ -113,12 +113,17 @@ impl Parts {
         &mut self.sums[0]
     }
 
-    /// It is the turn of what changed.
+    /// It is the turn of what changed. What waits since before the start of the load is known may be gone by now.
     pub(super) fn turn(&mut self) {
-        for part in &mut self.parts {
-            part.waiting.append(&mut part.changed);
+        self.waiting = 0;
+        self.changed = 0;
+        for Part { traces, changed, waiting } in &mut self.parts {
+            waiting.append(changed);
+            if waiting.len() > 2 * traces.len() {
+                waiting.retain(|id| traces.contains_key(id));
+            }
+            self.waiting += waiting.len();
         }
-        self.waiting += std::mem::take(&mut self.changed);
     }
 
     /// Files the traces whose turn it is.
@@ -166,4 +171,32 @@ fn fold_parts(parts: &mut [Part], sums: &mut Sums, folding: Folding) -> Counters
 fn part_of(id: u128) -> usize {
     let folded = (id ^ id >> 64) as u64;
     (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % PARTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_does_not_wait_for_ever() {
+        let mut parts = Parts::new(Some(1));
+        for id in 0..10_000 {
+            parts.open(id, || Trace::new(0));
+            parts.turn();
+            if id >= 10 {
+                assert!(parts.remove(id - 10).is_some());
+            }
+        }
+        assert_eq!(parts.len(), 10);
+        assert!(parts.waiting <= 2 * PARTS, "{}", parts.waiting);
+    }
+
+    #[test]
+    fn ids_of_any_kind_are_spread() {
+        for step in [1, 1 << 64, 0x1_0000_0001] {
+            let mut counts = [0; PARTS];
+            (0..6_400).for_each(|at| counts[part_of(at * step)] += 1);
+            assert!(counts.iter().all(|count| (50..200).contains(count)), "{step}: {counts:?}");
+        }
+    }
 }

@@ -122,6 +122,27 @@ fn nothing_is_folded_before_the_start_is_known() {
 }
 
 #[test]
+fn where_much_changed_it_is_folded_with_the_next_view() {
+    let mut fold = fold(Limits::default());
+    let few: Vec<_> = (1..=2_000).flat_map(|trace| journey(trace, 0)).collect();
+    take(&mut fold, few, &[]);
+    assert!(!fold.refresh() && !fold.cells().is_empty());
+    let (cells, folded_ns) = (fold.cells().clone(), fold.folded_recv_ns());
+    assert_eq!(folded_ns, Some(T + 101 * MS));
+    let many: Vec<_> = (2_001..=4_001).flat_map(|trace| journey(trace, 10)).collect();
+    take(&mut fold, many, &[]);
+    assert!(fold.refresh());
+    assert_eq!((fold.cells(), fold.folded_recv_ns()), (&cells, folded_ns));
+    take(&mut fold, journey(5_000, 20), &[]);
+    assert!(!fold.refresh());
+    assert_eq!(fold.folded_recv_ns(), Some(T + 121 * MS));
+    let ops = |cells: &Cells| {
+        cells.nodes.values().flat_map(|seconds| seconds.values()).map(|cell| cell.ops).sum::<i64>()
+    };
+    assert_eq!(ops(fold.cells()), 4_002 * 3);
+}
+
+#[test]
 fn a_span_that_comes_again_changes_nothing() {
     let mut once = fold(Limits::default());
     take(&mut once, journey(1, 0), &[]);

@@ -224,3 +224,29 @@ fn classes(spans: &[Span], classify: &Classify) -> Vec<(u128, TraceClass)> {
     let classes = ids.into_iter().map(|id| (id, classify(id)));
     classes.filter(|(_, class)| *class != TraceClass::Live).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_waits_for_room_but_not_for_ever() {
+        let budget = Budget::new(100);
+        let first = budget.charge(90).unwrap();
+        let waiting = tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { budget.charge_soon(20).await.is_some() }
+        });
+        while budget.waiting.load(Ordering::Acquire) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Not more than a quarter of the budget may wait.
+        assert!(budget.charge_soon(20).await.is_none());
+        drop(first);
+        assert!(waiting.await.unwrap());
+        let again = budget.charge(90).unwrap();
+        assert!(budget.charge_soon(20).await.is_none(), "the time is over");
+        drop(again);
+        assert_eq!((budget.used.load(Ordering::Acquire), budget.waiting.load(Ordering::Acquire)), (0, 0));
+    }
+}

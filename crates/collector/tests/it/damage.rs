@@ -20,11 +20,16 @@ const S: i64 = 1_000 * MS;
 
 type Spans = Vec<(&'static str, Span)>;
 
-/// All spans of the drill, 100 ms between the starts of traces; the first of each came of the generator's request.
+/// All spans of the drill, 100 ms between the starts of traces; the first of each came of the generator's request, and
+/// the second says whom it calls.
 fn clean() -> Spans {
     let mut spans: Spans = (0..TRACES).flat_map(|at| journey(MINE + at, at as i64 * 100)).collect();
-    for (_, span) in spans.iter_mut().filter(|(_, span)| span.parent_span_id.is_empty()) {
-        span.parent_span_id = 99_u64.to_be_bytes().to_vec();
+    for (_, span) in &mut spans {
+        match span.span_id[7] {
+            1 => span.parent_span_id = 99_u64.to_be_bytes().to_vec(),
+            2 => span.attributes = vec![text("service.peer.name", "order")],
+            _ => {}
+        }
     }
     spans
 }
@@ -138,9 +143,10 @@ fn duplicated() {
     }
 }
 
-/// Every request is still there; what is missing shows where it was expected.
+/// Every request is still there; what is missing shows where it was expected. A query's span alone is missed by nobody.
 fn told_as_missing(kept: Spans) {
-    let all = clean().len() as u64;
+    let served = |spans: &Spans| spans.iter().filter(|(_, span)| span.span_id[7] < 4).count();
+    let all_served = served(&clean()) == served(&kept);
     let count = kept.len() as u64;
     let fold = at_once(kept);
     assert_eq!(fold.counters().get(counter::SPANS), count);
@@ -151,10 +157,7 @@ fn told_as_missing(kept: Spans) {
         .fold((0, 0, 0), |sum, cell| (sum.0 + cell.expected, sum.1 + cell.received, sum.2 + cell.orphans));
     let without_entry = roots(cells).0 - roots(cells).1;
     assert_eq!(roots(cells).0, TRACES as i64);
-    assert!(
-        count == all || telemetry.0 > telemetry.1 || telemetry.2 > 0 || without_entry > 0,
-        "{telemetry:?}"
-    );
+    assert!(all_served || telemetry.0 > telemetry.1 || telemetry.2 > 0 || without_entry > 0, "{telemetry:?}");
 }
 
 #[test]
@@ -239,7 +242,7 @@ fn with_old_names_and_both() {
     let old = || [text("db.system", "sqlite"), text("peer.service", "order-db")];
     for both in [false, true] {
         let mut spans = clean();
-        for (_, span) in spans.iter_mut().filter(|(_, span)| !span.attributes.is_empty()) {
+        for (_, span) in spans.iter_mut().filter(|(_, span)| span.span_id[7] == 4) {
             if !both {
                 span.attributes.clear();
             }
