@@ -9,8 +9,14 @@ pub const ECONOMY_QUANTUM_NS: u64 = NS_PER_MS;
 /// The most that a shard wakes early to poll until an arrival is due, in nanoseconds. Sleeping on a virtual machine
 /// ends some 50 µs late, rarely 100.
 pub const LEAD_MAX_NS: u64 = 100 * NS_PER_US;
-/// Share of a core that may be spent on polling for arrivals that are not due yet.
+/// Share of an idle core that may be spent on polling for arrivals that are not due yet.
 pub const POLLING_MAX_SHARE: f64 = 0.03;
+/// The most that an arrival may be late by intention with precise pacing, in nanoseconds: what else wakes the shard
+/// meanwhile starts it too.
+pub(crate) const SLACK_MAX_NS: u64 = 30 * NS_PER_US;
+/// From this share of its core on a shard polls less and takes some slack; from the second on it does not poll, and
+/// takes all of it.
+pub(crate) const EASED_SHARES: (f64, f64) = (0.1, 0.3);
 /// Of its core a shard uses at most this much before its pacing becomes coarser.
 pub const ROOM_SHARE: f64 = 0.7;
 
@@ -32,6 +38,8 @@ pub(crate) struct Pacer {
     /// The rates at which each level was left for a coarser one, a second.
     left_at: [f64; QUANTA_NS.len()],
     lead_ns: u64,
+    /// From waking early and polling, 0, to waking with what else there is, 1.
+    ease: f64,
     /// Spent on polling since the lead was looked at.
     polled_ns: u64,
 }
@@ -40,7 +48,7 @@ impl Pacer {
     pub(crate) fn new(pacing: Pacing) -> Self {
         let level = if pacing == Pacing::Economy { QUANTA_NS.len() - 1 } else { 0 };
         let auto = pacing == Pacing::Auto;
-        Self { auto, level, left_at: [0.0; QUANTA_NS.len()], lead_ns: LEAD_MAX_NS, polled_ns: 0 }
+        Self { auto, level, left_at: [0.0; QUANTA_NS.len()], lead_ns: LEAD_MAX_NS, ease: 0.0, polled_ns: 0 }
     }
 
     /// The shortest time from one waking to the next, in nanoseconds.
@@ -51,6 +59,12 @@ impl Pacer {
     /// How long before an arrival is due it is polled for, in nanoseconds.
     pub(crate) fn lead_ns(&self) -> u64 {
         if self.quantum_ns() == 0 { self.lead_ns } else { 0 }
+    }
+
+    /// How long after an arrival is due it may start by intention, in nanoseconds. It starts with the first thing that
+    /// wakes the shard by then.
+    pub(crate) fn slack_ns(&self) -> u64 {
+        if self.quantum_ns() == 0 { (SLACK_MAX_NS as f64 * self.ease) as u64 } else { 0 }
     }
 
     /// How long answers may be waited for to come together, in nanoseconds: a small part of the quantum.
@@ -67,16 +81,18 @@ impl Pacer {
     /// it was.
     pub(crate) fn fit_lead(&mut self, ns: u64) {
         let polled = std::mem::take(&mut self.polled_ns) as f64;
-        if polled > ns as f64 * POLLING_MAX_SHARE {
+        if polled > ns as f64 * POLLING_MAX_SHARE * (1.0 - self.ease) {
             self.lead_ns -= self.lead_ns / 8;
         } else {
             self.lead_ns = (self.lead_ns + LEAD_STEP_NS).min(LEAD_MAX_NS);
         }
     }
 
-    /// Chooses the quantum, where it is not fixed: from the share of its core that the shard used, 0..=1, and the rate of
+    /// Fits lead and slack, and chooses the quantum where it is not fixed: from the share of its core that the shard used, 0..=1, and the rate of
     /// arrivals a second meanwhile.
     pub(crate) fn review(&mut self, share: f64, rate: f64) {
+        let (from, to) = EASED_SHARES;
+        self.ease = ((share - from) / (to - from)).clamp(0.0, 1.0);
         if !self.auto || rate <= 0.0 {
             return;
         }
@@ -118,6 +134,25 @@ mod tests {
             seen.push(pacer.quantum_ns() / 1_000);
         }
         assert_eq!(seen, [0, 0, 250, 1000, 1000, 1000, 250, 0]);
+    }
+
+    #[test]
+    fn the_busier_the_core_the_less_is_polled_and_the_more_slack_there_is() {
+        let mut pacer = Pacer::new(Pacing::Precise);
+        let mut seen = vec![pacer.slack_ns()];
+        for share in [0.05, 0.2, 0.5, 0.05] {
+            pacer.review(share, 1e4);
+            seen.push(pacer.slack_ns());
+        }
+        assert_eq!(seen, [0, 0, SLACK_MAX_NS / 2, SLACK_MAX_NS, 0]);
+        let before = pacer.lead_ns();
+        pacer.review(0.5, 1e4);
+        pacer.has_polled(1);
+        pacer.fit_lead(10 * NS_PER_MS);
+        assert!(pacer.lead_ns() < before, "a busy core polls for nothing");
+        let mut economy = Pacer::new(Pacing::Economy);
+        economy.review(0.5, 1e4);
+        assert_eq!(economy.slack_ns(), 0, "its quantum is slack enough");
     }
 
     proptest! {

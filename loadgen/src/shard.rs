@@ -283,7 +283,7 @@ impl<D: Driver> Shard<D> {
 
     /// The same while the thread has nothing else to do: the driver itself sleeps, for the sockets alone.
     fn wait_alone(&mut self, due: MonoNs, lead: u64, polled: &mut Polled) {
-        let patience = self.pacer.patience_ns();
+        let (patience, slack) = (self.pacer.patience_ns(), self.pacer.slack_ns());
         let driver = &mut self.parts.driver;
         let mut now = self.parts.clock.mono();
         loop {
@@ -292,8 +292,9 @@ impl<D: Driver> Shard<D> {
                 polled.since.get_or_insert(now);
             }
             // What has arrived is looked for before the next round even when that is due already.
-            let sleeps = left > lead && !driver.has_next() && !driver.has_turns();
-            driver.wait(if sleeps { left - lead } else { 0 }, patience);
+            let more = patience == 0 && driver.has_turns();
+            let sleeps = left > lead && !driver.has_next() && !more;
+            driver.wait(if sleeps { left - lead + slack } else { 0 }, patience);
             if driver.all_read() {
                 polled.read_up_to = Some(now);
             }
@@ -301,7 +302,7 @@ impl<D: Driver> Shard<D> {
             now = self.parts.clock.mono();
             let over = now >= due;
             // Many answers at once are all read, and so timed, before any is dealt with. What is due is not put off by it.
-            let burst = driver.has_turns() && polled.turns < BURST_TURNS_MAX && !over;
+            let burst = patience == 0 && driver.has_turns() && polled.turns < BURST_TURNS_MAX && !over;
             if !burst && (driver.has_next() || over || !driver.is_alone()) {
                 return;
             }

@@ -31,6 +31,8 @@ const TOGETHER: usize = 32;
 /// Requests that are kept back at most to be handed over together: what is sent is noted when it is queued, and leaves
 /// behind what was queued before it.
 const KEPT_BACK_MAX: usize = 16;
+/// Requests of up to so many bytes go into a socket's buffer at once, unless the peer has long not read.
+const AT_ONCE_MAX: usize = 4096;
 /// How often, and how long, the end of what is under way is awaited while nothing ends, when the ring is closed.
 const CLOSE_TRIES: u32 = 100;
 const CLOSE_TRY: Duration = Duration::from_millis(10);
@@ -45,6 +47,8 @@ pub(super) struct Ring {
     sends: ManuallyDrop<Slab<Send>>,
     /// Receives that the kernel holds.
     receives: usize,
+    /// Sends that are queued and will be done as soon as they are handed over.
+    at_once: usize,
     /// Whether the kernel knows patience (Linux 6.12).
     patient: bool,
 }
@@ -99,7 +103,7 @@ impl Ring {
         unsafe { ring.submitter().register_buf_ring_with_flags(stock.ring_address(), BUFFERS, GROUP, 0)? };
         let (stock, sends) = (ManuallyDrop::new(stock), ManuallyDrop::new(Slab::new()));
         let patient = ring.params().is_feature_min_timeout();
-        let mut new = Self { ring, bell, stock, sends, receives: 0, patient };
+        let mut new = Self { ring, bell, stock, sends, receives: 0, at_once: 0, patient };
         new.watch(false);
         Ok(new)
     }
@@ -140,6 +144,7 @@ impl Ring {
         // SAFETY: moving a vector does not move its bytes, and it is kept until the completion.
         match unsafe { self.push(entry.user_data(SEND | place as u64)) } {
             Ok(()) => {
+                self.at_once += usize::from(length as usize <= AT_ONCE_MAX);
                 if self.ring.submission().len() >= KEPT_BACK_MAX {
                     self.flush();
                 }
@@ -152,6 +157,7 @@ impl Ring {
     /// Hands over what is queued, without waiting. What the kernel does not take now it takes next time.
     pub(super) fn flush(&mut self) {
         if !self.ring.submission().is_empty() {
+            self.at_once = 0;
             let _ = self.ring.submit();
         }
     }
@@ -165,6 +171,7 @@ impl Ring {
         if unsafe { self.ring.submission().push(&entry) }.is_ok() {
             return Ok(());
         }
+        self.at_once = 0;
         self.ring.submit()?;
         // SAFETY: as the caller says.
         let pushed = unsafe { self.ring.submission().push(&entry) };
@@ -175,16 +182,20 @@ impl Ring {
     /// much for many things to be done.
     pub(super) fn enter(&mut self, limit: Duration, patience: Duration) -> io::Result<()> {
         let done = !self.ring.completion().is_empty();
-        let queued = self.ring.submission().len() as u32;
-        let (submitter, ..) = self.ring.split();
+        let at_once = std::mem::take(&mut self.at_once);
         let entered = if limit.is_zero() || done {
+            if self.is_through() {
+                return Ok(());
+            }
+            let queued = self.ring.submission().len() as u32;
             // SAFETY: what is queued was pushed with its memory taken care of; there is no further argument.
-            unsafe { submitter.enter::<libc::sigset_t>(queued, 0, GET_EVENTS, None) }
+            unsafe { self.ring.submitter().enter::<libc::sigset_t>(queued, 0, GET_EVENTS, None) }
         } else {
             let time = Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos());
             let patience = if self.patient { patience.min(limit).as_micros() as u32 } else { 0 };
-            let wanted = if patience > 0 { TOGETHER } else { 1 };
-            submitter.submit_with_args(wanted, &SubmitArgs::new().timespec(&time).min_wait_usec(patience))
+            let wanted = if patience > 0 { TOGETHER } else { self.awaited(at_once) };
+            let args = SubmitArgs::new().timespec(&time).min_wait_usec(patience);
+            self.ring.submitter().submit_with_args(wanted, &args)
         };
         match entered {
             Err(error)
@@ -198,6 +209,13 @@ impl Ring {
             // When the kernel is short of something it takes the rest next time.
             _ => Ok(()),
         }
+    }
+
+    /// How many things are to be done before a wait is over: one, besides the sends that are done as soon as they are
+    /// handed over and are nothing to wake up for. Should one of them have to wait for its peer after all, the
+    /// wait is as long as its limit at most; with one that waits already it is not counted on.
+    fn awaited(&self, at_once: usize) -> usize {
+        if self.sends.len() == at_once { at_once + 1 } else { 1 }
     }
 
     /// Whether nothing is left for the next [`Self::enter`]: neither what is queued here, nor what the kernel has put off
