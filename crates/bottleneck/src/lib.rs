@@ -10,6 +10,7 @@ mod key;
 mod pairs;
 mod path;
 pub mod resources;
+mod sums;
 mod tree;
 mod usl;
 
@@ -25,4 +26,5 @@ pub use contribute::{contribute, contribute_late};
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
 pub use path::{Part, Segment, critical_path};
+pub use sums::{Filed, Sums};
 pub use usl::Usl;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::counters::{Counters, counter};
-use crate::otlp::{self, Decoded, Format, Malformed};
+use crate::otlp::{self, Decoded, Format, Malformed, Texts};
 
 /// Spans that are turned into one request.
 const SPANS_PER_REQUEST: usize = 5_000;
@@ -26,11 +26,11 @@ const REFERENCES_MAX: usize = 128;
 const STATUS_ERROR: i32 = 2;
 
 /// Decodes a document of traces: an OTLP JSON request, Jaeger's `{"data":[…]}`, traces and spans, or Zipkin's lists
-/// and spans. What cannot be read of one span spoils that span alone, and is counted.
+/// and spans. What cannot be read of one span spoils that span alone, and is counted. `texts`: those of documents before.
 ///
 /// # Errors
 /// [`Malformed`] when the text is no JSON, or none of these.
-pub fn decode_any(text: &[u8]) -> Result<Decoded<peakdrill_trace_model::Span>, Malformed> {
+pub fn decode_any(text: &[u8], texts: &mut Texts) -> Result<Decoded<peakdrill_trace_model::Span>, Malformed> {
     let mut out = Requests::default();
     match text.trim_ascii_start().first() {
         Some(b'[') => {
@@ -44,12 +44,12 @@ pub fn decode_any(text: &[u8]) -> Result<Decoded<peakdrill_trace_model::Span>, M
                     let traces: Vec<&RawValue> = read(data.get().as_bytes())?;
                     traces.into_iter().for_each(|trace| jaeger::trace(trace.get(), &mut out));
                 }
-                (None, Kind::Otlp) => return otlp::decode_traces(text, Format::Json, i64::MAX),
+                (None, Kind::Otlp) => return otlp::decode_traces(text, Format::Json, i64::MAX, texts),
                 (None, _) => out.item(std::str::from_utf8(text).map_err(|e| Malformed::new(e.to_string()))?),
             }
         }
     }
-    out.decoded()
+    out.decoded(texts)
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Malformed> {
@@ -138,7 +138,7 @@ impl Requests {
         }
     }
 
-    fn decoded(self) -> Result<Decoded<peakdrill_trace_model::Span>, Malformed> {
+    fn decoded(self, texts: &mut Texts) -> Result<Decoded<peakdrill_trace_model::Span>, Malformed> {
         let mut all = Decoded { counters: self.counters, ..Decoded::default() };
         let mut part = ExportTraceServiceRequest::default();
         let mut held = 0;
@@ -146,11 +146,11 @@ impl Requests {
             held += group.scope_spans.iter().map(|scope| scope.spans.len()).sum::<usize>();
             part.resource_spans.push(group);
             if held >= SPANS_PER_REQUEST {
-                add(&mut all, &std::mem::take(&mut part))?;
+                add(&mut all, &std::mem::take(&mut part), texts)?;
                 held = 0;
             }
         }
-        add(&mut all, &part)?;
+        add(&mut all, &part, texts)?;
         Ok(all)
     }
 }
@@ -158,8 +158,9 @@ impl Requests {
 fn add(
     all: &mut Decoded<peakdrill_trace_model::Span>,
     part: &ExportTraceServiceRequest,
+    texts: &mut Texts,
 ) -> Result<(), Malformed> {
-    let decoded = otlp::decode_traces(&part.encode_to_vec(), Format::Protobuf, i64::MAX)?;
+    let decoded = otlp::decode_traces(&part.encode_to_vec(), Format::Protobuf, i64::MAX, texts)?;
     all.items.extend(decoded.items);
     all.rejected += decoded.rejected;
     all.counters.merge(&decoded.counters);

@@ -15,7 +15,7 @@ use crate::counters::counter;
 use crate::http;
 pub use crate::http::FetchError;
 use crate::net::{Budget, Job};
-use crate::otlp::Format;
+use crate::otlp::{Format, Texts};
 use crate::record::{Record, RecordKind};
 use crate::shared::{Shared, now_ns};
 
@@ -152,9 +152,13 @@ fn once(scrape: &Scrape, sink: &Sink, tally: &Mutex<Tally>) {
     sink.shared.count(counter::SCRAPE_SAMPLES_OVER, said.over_limit);
     let now = now_ns();
     let payload = request::request(scrape, said, now);
-    let record =
-        Record { kind: RecordKind::Metrics(Format::Protobuf), recv_ns: now, classes: Vec::new(), payload };
-    let Ok(event) = record.event() else {
+    let record = Record {
+        kind: RecordKind::Metrics(Format::Protobuf),
+        recv_ns: now,
+        classes: Vec::new(),
+        payload: payload.into(),
+    };
+    let Ok(event) = record.event(&mut Texts::default()) else {
         tracing::error!(url = scrape.url, "metrics that were read cannot be written");
         return;
     };

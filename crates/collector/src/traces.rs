@@ -10,7 +10,7 @@ use crate::counters::{Counters, counter};
 use crate::fold::Fold;
 use crate::interop::decode_any;
 use crate::limits::{DOCUMENT_BYTES_MAX, Limits};
-use crate::otlp::Decoded;
+use crate::otlp::{Decoded, Texts};
 use crate::record::Event;
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -53,12 +53,12 @@ pub fn fold_traces(input: impl BufRead) -> io::Result<(Arc<Cells>, Counters)> {
 /// As for [`fold_traces`].
 pub fn fold_all<R: BufRead>(inputs: impl IntoIterator<Item = R>) -> io::Result<(Arc<Cells>, Counters)> {
     // Nothing is sealed by time: lines are in no order of time.
-    let mut folding =
-        Folding { fold: Fold::new(Limits { horizon_ns: i64::MAX, ..Limits::default() }), bad_lines: 0 };
+    let fold = Fold::new(Limits { horizon_ns: i64::MAX, ..Limits::default() });
+    let mut folding = Folding { fold, texts: Texts::default(), bad_lines: 0 };
     for mut input in inputs {
         folding.file(&mut input)?;
     }
-    let Folding { mut fold, bad_lines } = folding;
+    let Folding { mut fold, bad_lines, .. } = folding;
     fold.origin_from_spans();
     fold.settle();
     let mut counters = fold.counters();
@@ -69,6 +69,7 @@ pub fn fold_all<R: BufRead>(inputs: impl IntoIterator<Item = R>) -> io::Result<(
 /// Files on their way into a fold.
 struct Folding {
     fold: Fold,
+    texts: Texts,
     bad_lines: u64,
 }
 
@@ -97,7 +98,7 @@ impl Folding {
         if bytes.len() > DOCUMENT_BYTES_MAX {
             return Err(too_large());
         }
-        match decode_any(bytes.trim_ascii()) {
+        match decode_any(bytes.trim_ascii(), &mut self.texts) {
             Ok(decoded) => self.take(decoded),
             Err(_) => {
                 bytes
@@ -111,7 +112,7 @@ impl Folding {
     }
 
     fn line(&mut self, text: &[u8]) {
-        match decode_any(text) {
+        match decode_any(text, &mut self.texts) {
             Ok(decoded) => self.take(decoded),
             Err(_) => self.bad_lines += 1,
         }

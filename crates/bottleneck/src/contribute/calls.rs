@@ -138,8 +138,8 @@ fn processed(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
 
 fn file(gather: &mut Gather, key: EdgeKey, root: Option<&Root>, start: i64, end: i64, cell: &EdgeCell) {
     let done = EdgeCell { done: 1, ..EdgeCell::default() };
-    gather.edge(key.clone(), gather.second(end), &done);
-    gather.edge(key, filed_under(gather, root, start), cell);
+    gather.edge(&key, gather.second(end), &done);
+    gather.edge(&key, filed_under(gather, root, start), cell);
 }
 
 /// Files a piece of the critical path under the edge by which the path came to it.
@@ -165,5 +165,5 @@ pub(super) fn gather_path_share(
             _ => return,
         },
     };
-    gather.edge(key, second, &EdgeCell { cp_ns: ns, ..EdgeCell::default() });
+    gather.edge(&key, second, &EdgeCell { cp_ns: ns, ..EdgeCell::default() });
 }

@@ -123,6 +123,27 @@ fn nothing_is_folded_before_the_start_is_known() {
 }
 
 #[test]
+fn where_much_changed_it_is_folded_with_the_next_view() {
+    let mut fold = fold(Limits::default());
+    let few: Vec<_> = (1..=2_000).flat_map(|trace| journey(trace, 0)).collect();
+    take(&mut fold, few, &[]);
+    assert!(!fold.refresh() && !fold.cells().is_empty());
+    let (cells, folded_ns) = (fold.cells().clone(), fold.folded_recv_ns());
+    assert_eq!(folded_ns, Some(T + 101 * MS));
+    let many: Vec<_> = (2_001..=4_001).flat_map(|trace| journey(trace, 10)).collect();
+    take(&mut fold, many, &[]);
+    assert!(fold.refresh());
+    assert_eq!((fold.cells(), fold.folded_recv_ns()), (&cells, folded_ns));
+    take(&mut fold, journey(5_000, 20), &[]);
+    assert!(!fold.refresh());
+    assert_eq!(fold.folded_recv_ns(), Some(T + 121 * MS));
+    let ops = |cells: &Cells| {
+        cells.nodes.values().flat_map(|seconds| seconds.values()).map(|cell| cell.ops).sum::<i64>()
+    };
+    assert_eq!(ops(fold.cells()), 4_002 * 3);
+}
+
+#[test]
 fn a_span_that_comes_again_changes_nothing() {
     let mut once = fold(Limits::default());
     take(&mut once, journey(1, 0), &[]);
@@ -447,6 +468,36 @@ proptest! {
     }
 
     #[test]
+    fn the_number_of_threads_does_not_matter(
+        parts in proptest::collection::vec((1..300_u128, 0..3_000_i64, any::<u8>()), 100..400),
+        threads in 2..9_usize,
+        every in 1..9_usize,
+    ) {
+        let (mut one, mut many) = (
+            Fold::with_threads(Limits::default(), Some(1)),
+            Fold::with_threads(Limits::default(), Some(threads)),
+        );
+        for fold in [&mut one, &mut many] {
+            fold.event(Event::Origin(T), T, &[]);
+        }
+        for (at, batch) in parts.chunks(90).enumerate() {
+            let journeys = batch.iter().flat_map(|(trace, start_ms, keep)| {
+                let spans = journey(*trace, *start_ms).into_iter().enumerate();
+                spans.filter(move |(at, _)| keep >> at & 1 == 1).map(|(_, span)| span)
+            });
+            let spans: Vec<_> = journeys.collect();
+            for fold in [&mut one, &mut many] {
+                take(fold, spans.clone(), &classes_of(&spans));
+            }
+            if at % every == 0 {
+                many.refresh();
+            }
+        }
+        prop_assert_eq!(bytes(&mut many), bytes(&mut one));
+        prop_assert_eq!(many.counters(), one.counters());
+    }
+
+    #[test]
     fn sealing_does_not_depend_on_when_the_cells_are_read(
         spans in any_spans(),
         again in any::<u8>(),
@@ -498,7 +549,7 @@ proptest! {
         let event = |at: usize| {
             let (payload, recv_ns) = requests[at].clone();
             let kind = RecordKind::Metrics(Format::Json);
-            Record { kind, recv_ns, classes: Vec::new(), payload: payload.into_bytes() }
+            Record { kind, recv_ns, classes: Vec::new(), payload: payload.into_bytes().into() }
         };
         let mut live = fold(Limits::default());
         (0..12).for_each(|at| live.record(&event(at)).unwrap());

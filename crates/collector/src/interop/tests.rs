@@ -30,7 +30,7 @@ const ZIPKIN: &str = r#"[
  {"traceId":1,"id":"4"}]"#;
 
 fn spans(text: &str) -> (Vec<Span>, u64) {
-    let decoded = decode_any(text.as_bytes()).unwrap();
+    let decoded = decode_any(text.as_bytes(), &mut Texts::default()).unwrap();
     (decoded.items, decoded.counters.get(counter::BAD_SPANS))
 }
 
@@ -95,12 +95,12 @@ fn zipkins_spans_are_read() {
 #[test]
 fn what_is_no_trace_is_refused_and_an_odd_part_spoils_itself_alone() {
     for bad in ["", "x", "7", "\"a\"", "{\"data\":7}", "[1", "{\"data\":[}"] {
-        assert!(decode_any(bad.as_bytes()).is_err(), "{bad}");
+        assert!(decode_any(bad.as_bytes(), &mut Texts::default()).is_err(), "{bad}");
     }
     for (odd, wanted) in
         [("[]", 0), ("{\"data\":[]}", 0), ("[1,null,[2],{}]", 4), ("{\"data\":[7,{\"spans\":3}]}", 2)]
     {
-        let decoded = decode_any(odd.as_bytes()).unwrap();
+        let decoded = decode_any(odd.as_bytes(), &mut Texts::default()).unwrap();
         assert_eq!((decoded.items.len(), decoded.counters.get(counter::BAD_SPANS)), (0, wanted), "{odd}");
     }
 }
@@ -109,7 +109,7 @@ fn what_is_no_trace_is_refused_and_an_odd_part_spoils_itself_alone() {
 fn ids_and_times_that_cannot_be_are_counted_by_name() {
     let one = |trace: &str, id: &str, start: &str| {
         let text = format!(r#"[{{"traceId":"{trace}","id":"{id}","timestamp":{start},"duration":-1}}]"#);
-        let decoded = decode_any(text.as_bytes()).unwrap();
+        let decoded = decode_any(text.as_bytes(), &mut Texts::default()).unwrap();
         (decoded.items.len(), decoded.counters.map().keys().next().copied())
     };
     assert_eq!(one("zz", "1", "1"), (0, Some(counter::BAD_TRACE_ID)));
@@ -132,8 +132,8 @@ proptest! {
                 let at = at.index(bytes.len());
                 bytes[at] = *byte;
             }
-            let _ = decode_any(&bytes);
-            let _ = decode_any(&whole.as_bytes()[..cut.index(whole.len())]);
+            let _ = decode_any(&bytes, &mut Texts::default());
+            let _ = decode_any(&whole.as_bytes()[..cut.index(whole.len())], &mut Texts::default());
         }
     }
 }

@@ -1,3 +1,4 @@
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1 as om;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{self as ot, ResourceSpans, ScopeSpans};
@@ -9,7 +10,13 @@ use super::*;
 use crate::counters::counter;
 use crate::limits::{FUTURE_NS_MAX, SPAN_NS_MAX};
 
+mod differential;
+
 const T: u64 = 1_700_000_000_000_000_000;
+
+fn decode_traces(payload: &[u8], format: Format, recv_ns: i64) -> Result<Decoded<Span>, Malformed> {
+    super::decode_traces(payload, format, recv_ns, &mut Texts::default())
+}
 
 fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });
