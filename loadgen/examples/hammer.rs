@@ -48,6 +48,7 @@ fn plan(url: &str, users: u32, seconds: u64, rate: Option<f64>) -> Plan {
         }],
         shadow: None,
         isolation: Isolation::default(),
+        telemetry: peakdrill_drill_model::plan::Telemetry::default(),
         feeders: Vec::new(),
         files: Vec::new(),
         journeys: vec![Journey { name: "get".into(), share: 1.0, steps, ..Journey::default() }],

@@ -11,6 +11,7 @@ mod layout;
 mod load;
 mod map;
 mod ranking;
+mod resources;
 mod scale;
 mod tables;
 mod waterfall;
@@ -54,6 +55,7 @@ pub fn html(record: &Record, verdict: &Verdict) -> String {
     curves::write(&mut page, &report);
     waterfall::write(&mut page, &report);
     ranking::write(&mut page, &report);
+    resources::write(&mut page, &report);
     isolation::write(&mut page, &report);
     about::write(&mut page, &report);
     page.raw("</main>\n</body>\n</html>\n");

@@ -10,6 +10,7 @@ mod markup;
 mod numbers;
 mod phases;
 mod record;
+mod resources;
 mod sentences;
 mod stats;
 mod text;

@@ -121,6 +121,11 @@ pub(crate) fn share(node: &Bottleneck) -> String {
     interval(&node.share, |value| percent(Some(value)), |value| figure((value * 100.0).round()))
 }
 
+/// A rate of journeys with its interval: `412/s (389–431)`.
+pub(crate) fn within(value: &peakdrill_drill_model::verdict::Estimate) -> String {
+    interval(value, |value| rate(Some(value)), figure)
+}
+
 fn interval(
     value: &peakdrill_drill_model::verdict::Estimate,
     whole: impl Fn(f64) -> String,

@@ -70,6 +70,8 @@ fn judge(record: &Record, load: &Folded) -> Verdict {
         dependencies: part.map(|part| part.dependencies.clone()).unwrap_or_default(),
         isolation: isolation(record),
         completeness: part.map(|part| part.completeness.clone()).unwrap_or_default(),
+        resources: part.map(|part| part.resources.clone()).unwrap_or_default(),
+        findings: part.map(|part| part.findings.clone()).unwrap_or_default(),
         owners: owners(record),
     }
 }

@@ -81,6 +81,7 @@ E0412 "A value to extract names no place, or several. Write a JSON path, or exac
 E0413 "A field of a multipart body cannot be sent so: its name, file name or type holds quotes or control characters."
 E0414 "A feeder has exactly one file: `csv`, with a header line, or `jsonl`, with an object on every line."
 E0416 "An address cannot be read. `resolve.addresses` are where a target is, in place of what its name says: `10.0.0.2`, `10.0.0.2:8080`, `[fd00::2]:8080`. `connections.from` are local addresses that connections come from: `10.0.0.2`, or `10.0.0.0/28` for all hosts of a subnet."
+E0417 "An endpoint to scrape cannot be read. Write `http://host:port/metrics`, without a user and a password."
 E0420 "A feeder has fewer rows than the plan needs. `sequential` and `shuffle` give every journey of the run the row of its own global index, so as many rows are needed as there are arrivals up to the last journey that uses the feeder. Add rows, lower the load, or say `on_exhausted: recycle`."
 E0421 "A data file cannot be read. Paths are relative to the scenario's folder."
 E0422 "A data file is broken. A CSV file has a header line without a name twice, and as many columns in every row; quotes stand around whole fields, and inside of one they are doubled. A JSONL file has an object on every line, all with the same members. Both are UTF-8, with or without a byte order mark, with either kind of line end."

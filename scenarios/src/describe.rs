@@ -44,6 +44,7 @@ fn text(plan: &Plan, blocks: &[char; 9]) -> String {
     phases(&mut out, plan);
     journeys(&mut out, plan);
     feeders(&mut out, plan);
+    scrapes(&mut out, plan);
     rules(&mut out, plan);
     out
 }
@@ -284,6 +285,17 @@ fn feeders(out: &mut String, plan: &Plan) {
             }
             None => writeln!(out, "  {}: {rows} rows, {order}, drawn anew each time", feeder.name),
         };
+    }
+}
+
+fn scrapes(out: &mut String, plan: &Plan) {
+    if !plan.telemetry.scrape.is_empty() {
+        out.push_str("\nmetrics that are fetched\n");
+    }
+    for scrape in &plan.telemetry.scrape {
+        let every = format_duration(scrape.every_ns);
+        let whose = scrape.service.as_ref().map(|service| format!(", of {service}")).unwrap_or_default();
+        _ = writeln!(out, "  {} every {every}{whose}", scrape.url);
     }
 }
 

@@ -5,10 +5,12 @@
 
 mod load;
 mod safety;
+mod telemetry;
 mod traffic;
 
 pub(crate) use load::*;
 pub(crate) use safety::*;
+pub(crate) use telemetry::*;
 pub(crate) use traffic::*;
 
 /// What stands at a key.
@@ -124,6 +126,7 @@ pub(crate) static ROOT: Block = Block {
         must("targets", Ty::Map(&Ty::Block(&TARGET)), "What is hit."),
         may("shadow", Ty::Block(&SHADOW), "How requests are tagged as drill traffic."),
         may("isolation", Ty::Block(&ISOLATION), "How drill traffic is kept away from real data."),
+        may("telemetry", Ty::Block(&TELEMETRY), "Telemetry that the drill fetches itself."),
         later("cells", "Units of the system under test and the routing to them."),
         may("feeders", Ty::Map(&Ty::Block(&FEEDER)), "Data for journeys."),
         may(

@@ -41,6 +41,8 @@ pub const MAX_INCLUDES: usize = 50;
 pub const MAX_INCLUDE_DEPTH: usize = 8;
 /// Most targets.
 pub const MAX_TARGETS: usize = 100;
+/// Most Prometheus endpoints that are scraped.
+pub const MAX_SCRAPES: usize = 64;
 /// Most feeders.
 pub const MAX_FEEDERS: usize = 100;
 /// Most rows of a feeder.

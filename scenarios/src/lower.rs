@@ -32,6 +32,7 @@ mod request;
 mod safety;
 mod shapes;
 mod targets;
+mod telemetry;
 mod template;
 mod vars;
 mod ws;
@@ -98,6 +99,7 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
     }
     let shadow = top.get("shadow").and_then(|node| safety::shadow(ctx, node, top.key_span("shadow")));
     let isolation = isolation::lower(ctx, top.get("isolation"), top.key_span("isolation"));
+    let telemetry = telemetry::lower(ctx, top.get("telemetry"), top.key_span("telemetry"));
     // A shadow block that cannot be read is a finding already: nothing else is said because of it.
     let acked =
         top.get("shadow").is_some() && shadow.as_ref().is_none_or(|shadow| shadow.ack_require.is_some());
@@ -126,6 +128,7 @@ fn lower(ctx: &Ctx<'_>, root: &Node) -> Option<Plan> {
         targets: targets.iter().map(|target| target.plan.clone()).collect(),
         shadow,
         isolation,
+        telemetry,
         feeders: feeders.iter().map(|slot| slot.feeder.clone()).collect(),
         files: ctx.files.borrow().clone(),
         journeys: journeys.plans.clone(),

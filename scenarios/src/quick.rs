@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::{
     Arrivals, Guards, Isolation, Journey, Load, Node, PLAN_VERSION, Pacing, Phase, Plan, Protocol, Request,
-    StepInfo, Target, Template,
+    StepInfo, Target, Telemetry, Template,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{NS_PER_MS, parse_duration, parse_rate};
@@ -131,6 +131,7 @@ fn plan(
         targets: vec![target],
         shadow: None,
         isolation: Isolation { on_leak_stop: true, ..Isolation::default() },
+        telemetry: Telemetry::default(),
         feeders: Vec::new(),
         files: Vec::new(),
         journeys: vec![Journey {

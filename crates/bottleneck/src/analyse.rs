@@ -3,16 +3,20 @@
 mod calls;
 mod common;
 mod growth;
+mod held;
 mod judge;
 mod law;
 mod names;
 mod onset;
+mod readings;
 mod resample;
 mod saturation;
 mod series;
 mod starved;
 mod summary;
 mod tables;
+mod telemetry;
+mod utilisation;
 mod visits;
 mod waterfall;
 mod windows;
@@ -28,6 +32,7 @@ use growth::Growths;
 use judge::Finding;
 pub(crate) use names::Names;
 use series::Series;
+use utilisation::Used;
 use windows::Windows;
 pub(crate) use words::{ms, percent};
 
@@ -40,6 +45,7 @@ struct Facts<'a> {
     windows: &'a Windows,
     common: &'a Common,
     growths: &'a Growths,
+    used: &'a Used,
 }
 
 /// Names the node that limits the system, and says why: what grew from light load to peak, node by node, and
@@ -48,9 +54,11 @@ struct Facts<'a> {
 #[must_use]
 pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     let names = Names::new(cells);
-    let series = Series::new(cells, input, &names);
+    let mut completeness = telemetry::completeness(cells, input, &names);
+    let series = Series::new(cells, input, &names, &completeness);
     let (windows, common) = common::split(&series, Windows::new(&series, input));
     let growths = Growths::new(cells, &names, &series, &windows, common.slower_ns, &input.settings);
+    let used = Used::new(cells, input, &names, &series, &windows);
     let facts = Facts {
         cells,
         input,
@@ -59,14 +67,15 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         windows: &windows,
         common: &common,
         growths: &growths,
+        used: &used,
     };
-    let completeness = tables::completeness(&facts);
+    used.correct(&mut completeness);
     let matter = summary::matter(&facts);
     let starved = starved::because(&facts, &matter);
     let mut findings = judge::findings(&facts, &matter, starved.is_empty());
     judge::rank(&mut findings, &facts);
     let summary = summary::summary(&facts, &findings, &matter, &completeness, starved);
-    Analysis {
+    let analysis = Analysis {
         bottlenecks: findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect(),
         dependencies: tables::dependencies(&facts),
         curves: tables::curves(&facts, &findings),
@@ -74,8 +83,12 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         growth: findings.iter().map(|f| growth_row(&facts, f)).collect(),
         queues: tables::queues(&facts),
         completeness: completeness.services,
+        resources: Vec::new(),
+        findings: Vec::new(),
         summary,
-    }
+    };
+    let (resources, findings) = used.into_parts();
+    Analysis { resources, findings, ..analysis }
 }
 
 fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -> Bottleneck {
@@ -89,14 +102,15 @@ fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -
         })
     };
     let tested = facts.windows.tested.filter(|t| *t > 0.0);
+    let capacity = finding.capacity().or_else(|| facts.used.capacity(finding.at));
     Bottleneck {
         node: node.key.name.to_string(),
         kind: node.key.kind,
         owner: facts.input.owners.get(&*node.key.name).cloned(),
         verdict: if withheld { NodeVerdict::Contributor } else { finding.verdict },
         share: estimate(facts.growths.share[finding.at]),
-        capacity_per_s: estimate(finding.capacity()),
-        headroom: finding.capacity().zip(tested).map(|((capacity, _, _), tested)| capacity / tested),
+        capacity_per_s: estimate(capacity),
+        headroom: capacity.zip(tested).map(|((capacity, _, _), tested)| capacity / tested),
         evidence: words::evidence(facts, finding),
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::StepId;
-use peakdrill_drill_model::verdict::{AnalysisSummary, Bottleneck, Completeness, Dependency, NodeKind};
+use peakdrill_drill_model::verdict::{
+    AnalysisSummary, Bottleneck, Completeness, Dependency, Finding, NodeKind, ResourceUse,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::dependency::Waterfall;
@@ -73,6 +75,12 @@ pub struct Analysis {
     pub waterfall: Waterfall,
     /// Publish→process delays per queue.
     pub queues: Vec<QueueWait>,
+    /// How full resources were, where metrics tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceUse>,
+    /// What to know besides the ranking, where metrics tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// A node against the load.

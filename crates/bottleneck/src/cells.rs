@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::pairs;
+use crate::resources::Resources;
 
 /// Second since the start of the load → cell. Seconds before the start are negative. The cells are shared between
 /// copies until one of them changes: a view that is made four times a second copies what changed since the last.
@@ -15,8 +16,21 @@ pub type Seconds<C> = BTreeMap<i64, Arc<C>>;
 
 /// Adding is associative, commutative and can be undone: integers that wrap, and histograms of integers.
 pub(crate) trait Cell: Clone + Default + PartialEq {
+    /// Adds `sign` times the other's numbers, histograms left out.
+    fn add_numbers(&mut self, other: &Self, sign: i64);
+    /// Its histograms, each with its position.
+    fn each_histogram(&self, visit: &mut dyn FnMut(usize, &Sparse));
+    /// The histogram at a position.
+    fn histogram_mut(&mut self, which: usize) -> Option<&mut Sparse>;
+
     /// Adds `sign` times the other.
-    fn add(&mut self, other: &Self, sign: i64);
+    fn add(&mut self, other: &Self, sign: i64) {
+        self.add_numbers(other, sign);
+        other.each_histogram(&mut |which, more| {
+            let Some(histogram) = self.histogram_mut(which) else { return };
+            if sign < 0 { histogram.subtract(more) } else { histogram.merge(more) }
+        });
+    }
 }
 
 // What is zero is not stored: most fields of most cells are.
@@ -40,9 +54,18 @@ macro_rules! cell {
         }
 
         impl Cell for $name {
-            fn add(&mut self, other: &Self, sign: i64) {
+            fn add_numbers(&mut self, other: &Self, sign: i64) {
                 $(self.$field = self.$field.wrapping_add(other.$field.wrapping_mul(sign));)*
-                $($(if sign < 0 { self.$hist.subtract(&other.$hist) } else { self.$hist.merge(&other.$hist) })*)?
+            }
+
+            fn each_histogram(&self, visit: &mut dyn FnMut(usize, &Sparse)) {
+                let all: &[&Sparse] = &[$($(&self.$hist),*)?];
+                all.iter().enumerate().for_each(|(which, histogram)| visit(which, histogram));
+            }
+
+            fn histogram_mut(&mut self, which: usize) -> Option<&mut Sparse> {
+                let all: &mut [Option<&mut Sparse>] = &mut [$($(Some(&mut self.$hist)),*)?];
+                all.get_mut(which)?.take()
             }
         }
     };
@@ -126,10 +149,12 @@ cell! {
         count,
         /// Of these, ended in an error.
         errors,
-        /// Ended without error, and at least one span of the trace is there.
+        /// Ended without error, and the first service's span is there.
         ok_traced,
         /// Ended without error.
         ok,
+        /// Ended without error, and any span of the trace is there: what visits are counted over.
+        ok_seen,
         /// Roots whose critical path is known.
         pathed,
         /// Their duration, nanoseconds: the sum of the self and gap times of all nodes.
@@ -192,7 +217,13 @@ pub struct Cells {
     /// Per service, or peer that may be one.
     #[serde(with = "pairs")]
     pub telemetry: BTreeMap<Arc<str>, TelemetryCell>,
+    /// What metrics said of resources.
+    #[serde(skip_serializing_if = "Resources::is_empty")]
+    pub resources: Resources,
 }
+
+/// A peer's name, and the service that it was seen to be.
+type Alias = (Arc<str>, Arc<str>);
 
 /// What one trace adds to the cells. Made by [`contribute`](crate::contribute).
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -202,8 +233,8 @@ pub struct Contribution {
     pub(crate) paths: Vec<((Entry, TraceClass, NodeKey), i64, PathCell)>,
     pub(crate) roots: Vec<((Entry, TraceClass), i64, RootCell)>,
     pub(crate) visits: Vec<((Entry, TraceClass, NodeKey), VisitCell)>,
-    pub(crate) aliases: Vec<(Arc<str>, Arc<str>)>,
-    pub(crate) entries: Vec<(Entry, Arc<str>)>,
+    pub(crate) aliases: Vec<(Alias, i64)>,
+    pub(crate) entries: Vec<((Entry, Arc<str>), i64)>,
     pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
 }
 
@@ -276,8 +307,8 @@ impl Cells {
         c.paths.iter().for_each(|(key, second, cell)| add_second(&mut self.paths, key, *second, cell, sign));
         c.roots.iter().for_each(|(key, second, cell)| add_second(&mut self.roots, key, *second, cell, sign));
         c.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell, sign));
-        c.aliases.iter().for_each(|key| count_to(&mut self.aliases, key, sign));
-        c.entries.iter().for_each(|key| count_to(&mut self.entries, key, sign));
+        c.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, count * sign));
+        c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, count * sign));
         c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell, sign));
     }
 
@@ -291,6 +322,7 @@ impl Cells {
         other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell, 1));
+        self.resources.merge(&other.resources);
     }
 
     /// Whether no trace is in it.

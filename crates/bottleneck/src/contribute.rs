@@ -12,6 +12,7 @@ use peakdrill_trace_model::Span;
 use crate::cells::{Contribution, PathCell, RootCell, TelemetryCell};
 use crate::key::{Entry, TraceClass, bounded_op};
 use crate::path::{self, Part, Piece, taker};
+use crate::sums::{Filed, Sums};
 use crate::tree::{Place, Role, Tree};
 use attempts::Attempts;
 use gather::{Gather, second_of};
@@ -48,23 +49,29 @@ struct Root {
 /// seconds count from there. The result depends on the set of spans alone, not on their order.
 #[must_use]
 pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, origin_ns: i64) -> Contribution {
-    let tree = Tree::new(spans);
-    let root = match root {
+    let mut sums = Sums::default();
+    sums.add(&Filed { spans, root, class, origin_ns });
+    sums.drain()
+}
+
+/// Adds what a trace adds, `sign` times, to sums over traces.
+pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
+    let tree = Tree::new(filed.spans);
+    let root = match filed.root {
         Some(row) => Some(root_of_row(&tree, row)),
         None => root_of_span(&tree),
     };
-    let mut gather = Gather::new(class, origin_ns);
+    let mut gather = Gather::new(sums, filed.class, filed.origin_ns, sign);
     let attempts = Attempts::new(&tree, root.as_ref());
     calls::gather_calls(&mut gather, &tree, root.as_ref(), &attempts);
     spent::gather_operations(&mut gather, &tree, root.as_ref(), &attempts);
     gather_orphans(&mut gather, &tree, root.as_ref());
     if let Some(root) = &root {
-        gather_root(&mut gather, root);
+        gather_root(&mut gather, root, !filed.spans.is_empty());
         gather_path(&mut gather, &tree, root);
         gather_flows(&mut gather, &tree, root);
-        gather.finish_visits(&root.entry, root.entered && !root.error);
+        gather.finish_visits(&root.entry, !root.error);
     }
-    gather.finish()
 }
 
 /// What spans add that came when the rest of their trace was let go: calls and operations, under the second of
@@ -72,12 +79,18 @@ pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, ori
 /// whose they are, is not known any more. Units and order as for [`contribute`].
 #[must_use]
 pub fn contribute_late(spans: &[Span], class: TraceClass, origin_ns: i64) -> Contribution {
-    let tree = Tree::new(spans);
-    let mut gather = Gather::new(class, origin_ns);
+    let mut sums = Sums::default();
+    sums.add_late(&Filed { spans, root: None, class, origin_ns });
+    sums.drain()
+}
+
+/// Adds what late spans add to sums over traces; see [`contribute_late`].
+pub(crate) fn file_late(sums: &mut Sums, filed: &Filed<'_>) {
+    let tree = Tree::new(filed.spans);
+    let mut gather = Gather::new(sums, filed.class, filed.origin_ns, 1);
     let attempts = Attempts::new(&tree, None);
     calls::gather_calls(&mut gather, &tree, None, &attempts);
     spent::gather_operations(&mut gather, &tree, None, &attempts);
-    gather.finish()
 }
 
 fn root_of_row(tree: &Tree<'_>, row: &RootRow) -> Root {
@@ -118,13 +131,14 @@ fn root_of_span(tree: &Tree<'_>) -> Option<Root> {
     })
 }
 
-fn gather_root(gather: &mut Gather, root: &Root) {
+fn gather_root(gather: &mut Gather, root: &Root, seen: bool) {
     let second = gather.second(root.intended);
     let path_ns: u64 = root.pieces.iter().map(|piece| piece.ns).sum();
     let mut cell = RootCell {
         count: 1,
         errors: i64::from(root.error),
         ok: i64::from(!root.error),
+        ok_seen: i64::from(seen && !root.error),
         ok_traced: i64::from(root.entered && !root.error),
         pathed: i64::from(root.entered),
         cp_ns: i64::try_from(path_ns).unwrap_or(i64::MAX),
@@ -145,7 +159,7 @@ fn gather_path(gather: &mut Gather, tree: &Tree<'_>, root: &Root) {
             Part::Own => PathCell { self_ns: ns, ..PathCell::default() },
             Part::Gap => PathCell { gap_ns: ns, ..PathCell::default() },
         };
-        gather.path(&root.entry, taker(tree, at), second, &cell);
+        gather.path(&root.entry, &taker(tree, at), second, &cell);
         calls::gather_path_share(gather, tree, at, second, ns, root);
     }
 }
@@ -159,13 +173,13 @@ fn gather_flows(gather: &mut Gather, tree: &Tree<'_>, root: &Root) {
         }
         if let Some(wait) = spent::queued(tree, at) {
             let cell = PathCell { wait_ns: wait.1 - wait.0, ..PathCell::default() };
-            gather.path(&root.entry, place.owner.clone(), second, &cell);
+            gather.path(&root.entry, &place.owner, second, &cell);
         }
         for piece in path::under(tree, at) {
             let Some(inner) = piece.at else { continue };
             let cell =
                 PathCell { flow_ns: i64::try_from(piece.ns).unwrap_or(i64::MAX), ..PathCell::default() };
-            gather.path(&root.entry, taker(tree, inner), second, &cell);
+            gather.path(&root.entry, &taker(tree, inner), second, &cell);
         }
     }
 }

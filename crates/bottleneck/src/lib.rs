@@ -9,7 +9,10 @@ mod dependency;
 mod key;
 mod pairs;
 mod path;
+pub mod resources;
+mod sums;
 mod tree;
+mod usl;
 
 pub use analyse::{analyse, calls_under_load};
 pub use analysis::{
@@ -23,3 +26,5 @@ pub use contribute::{contribute, contribute_late};
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
 pub use path::{Part, Segment, critical_path};
+pub use sums::{Filed, Sums};
+pub use usl::Usl;

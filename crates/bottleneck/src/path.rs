@@ -99,7 +99,7 @@ pub(crate) fn under_row(tree: &Tree<'_>, row: &RootRow) -> Vec<Piece> {
     if entries.is_empty() {
         walk.between(None, start, end, &tree.tops);
     } else {
-        walk.paired(start, end, &entries);
+        walk.paired(None, start, end, &entries);
     }
     walk.run()
 }
@@ -120,8 +120,10 @@ pub(crate) struct Pair {
     pub(crate) earliest: usize,
     /// Attempts that were waited for, and for how long, nanoseconds.
     taken: SmallVec<[(usize, i64); 2]>,
-    /// What none of these took, nanoseconds.
+    /// What none of these took, nanoseconds, without the pauses.
     pub(crate) gap_ns: i64,
+    /// Between the end of one attempt and the start of the next, nanoseconds: the caller waits before it tries again.
+    pub(crate) pause_ns: i64,
 }
 
 /// Divides a call among the callee's spans, by their durations alone: the two clocks need not agree. Of several
@@ -133,6 +135,7 @@ pub(crate) fn pair(tree: &Tree<'_>, call_ns: i64, servers: &[usize]) -> Option<P
     let earliest = *sorted.first()?;
     let last = sorted.iter().rposition(|i| !tree.nodes[*i].span.error).unwrap_or(sorted.len() - 1);
     let (mut gap_ns, mut before, mut taken) = (call_ns, i64::MAX, SmallVec::new());
+    let (mut pause_ns, mut later): (i64, Option<usize>) = (0, None);
     for &server in sorted[..=last].iter().rev() {
         let place = &tree.nodes[server];
         if place.end > before {
@@ -142,9 +145,14 @@ pub(crate) fn pair(tree: &Tree<'_>, call_ns: i64, servers: &[usize]) -> Option<P
         let ns = (place.end - place.start).min(gap_ns);
         taken.push((server, ns));
         gap_ns -= ns;
-        before = place.start;
+        // Of two instances the clocks may differ: then nothing is known of the time between them.
+        if later.is_some_and(|later| tree.nodes[later].span.instance == place.span.instance) {
+            pause_ns += before - place.end;
+        }
+        (before, later) = (place.start, Some(server));
     }
-    Some(Pair { carrier: sorted[last], earliest, taken, gap_ns })
+    let pause_ns = pause_ns.min(gap_ns);
+    Some(Pair { carrier: sorted[last], earliest, taken, gap_ns: gap_ns - pause_ns, pause_ns })
 }
 
 struct Walk<'a, 'b> {
@@ -165,28 +173,36 @@ impl Walk<'_, '_> {
         let tree = self.tree;
         while let Some((at, start, end)) = self.todo.pop() {
             let place = &tree.nodes[at];
-            if place.role != Role::Call || tree.wraps_calls(at) {
+            // Between the attempts of a call its caller waits before it tries again.
+            let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
+            if place.role != Role::Call {
                 self.between(Some(at), start, end, &place.kids);
+                continue;
+            }
+            if tree.wraps_calls(at) {
+                self.between(Some(caller.unwrap_or(at)), start, end, &place.kids);
                 continue;
             }
             let servers: SmallVec<[usize; 4]> = tree.served_by(at).collect();
             if servers.is_empty() {
                 self.emit(Some(at), Part::Own, end - start);
             } else {
-                self.paired(start, end, &servers);
+                self.paired(caller, start, end, &servers);
             }
         }
         self.out
     }
 
-    /// A call and the callee's spans.
-    fn paired(&mut self, start: i64, end: i64, servers: &[usize]) {
+    /// A call of a caller's span, where that is known, and the callee's spans.
+    fn paired(&mut self, caller: Option<usize>, start: i64, end: i64, servers: &[usize]) {
         let Some(pair) = pair(self.tree, end - start, servers) else { return };
         for (server, ns) in pair.taken.iter().filter(|(_, ns)| *ns > 0) {
             let start = self.tree.nodes[*server].start;
             self.todo.push((*server, start, start + ns));
         }
-        self.emit(Some(pair.carrier), Part::Gap, pair.gap_ns);
+        let pause = if caller.is_some() { pair.pause_ns } else { 0 };
+        self.emit(caller, Part::Own, pause);
+        self.emit(Some(pair.carrier), Part::Gap, pair.gap_ns + pair.pause_ns - pause);
     }
 
     /// Children in the clock of their parent: back from the end, always the one that ended last.

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_trace_model::{Messaging, PeerKind, Span, SpanKind};
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use crate::key::NodeKey;
 
 /// Times outside of `0..=TIME_LIMIT_NS` are taken for these bounds, so that no difference overflows.
 const TIME_LIMIT_NS: i64 = i64::MAX / 2;
+
+/// Spans that may share an id and be looked at as each other's client, server or parent: more of them are damage, and
+/// would be compared all with all.
+const SHARED_ID_SPANS_MAX: usize = 64;
 
 /// What a span does in the call graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +78,7 @@ impl<'a> Tree<'a> {
     pub(crate) fn new(spans: &'a [Span]) -> Self {
         let mut sorted: Vec<&Span> = spans.iter().collect();
         sorted.sort_unstable();
-        let mut seen = rustc_hash::FxHashSet::default();
-        sorted.retain(|s| seen.insert((s.id, Arc::clone(&s.service), s.kind)));
+        keep_first_of_each(&mut sorted);
         let parents = resolve_parents(&sorted);
         let mut nodes: Vec<Place<'a>> =
             sorted.iter().zip(parents).map(|(span, parent)| place(span, parent)).collect();
@@ -190,49 +193,75 @@ pub(crate) fn virtual_node(span: &Span) -> NodeKey {
     NodeKey { name: Arc::clone(&peer.node), kind }
 }
 
+/// Keeps of each identity (id, service and kind) the first. The spans are sorted: those of one id lie together.
+fn keep_first_of_each(sorted: &mut Vec<&Span>) {
+    if sorted.windows(2).all(|pair| !matches!(pair, [a, b] if a.id == b.id)) {
+        return;
+    }
+    let mut seen = FxHashSet::default();
+    let mut id = None;
+    sorted.retain(|span| {
+        if id.replace(span.id) != Some(span.id) {
+            seen.clear();
+        }
+        seen.insert((span.service.as_ref(), span.kind))
+    });
+}
+
+/// The spans of a trace, found by id.
+struct ById<'a> {
+    /// In the order of ids.
+    spans: &'a [&'a Span],
+}
+
+impl<'a> ById<'a> {
+    /// Positions of the spans of an id, in order, the first [`SHARED_ID_SPANS_MAX`].
+    fn of(&self, id: u64) -> std::ops::Range<usize> {
+        let start = self.spans.partition_point(|span| span.id < id);
+        let same = self.spans[start..].iter().take_while(|span| span.id == id);
+        let length = same.take(SHARED_ID_SPANS_MAX).count();
+        start..start + length
+    }
+}
+
 /// Parents by id. Where two spans share an id (client and server of one call, in some libraries), the server
 /// is the client's child, and others belong to the span of their own service.
 fn resolve_parents(spans: &[&Span]) -> Vec<Option<usize>> {
-    let mut by_id: FxHashMap<u64, SmallVec<[usize; 2]>> = FxHashMap::default();
-    for (i, span) in spans.iter().enumerate() {
-        by_id.entry(span.id).or_default().push(i);
-    }
+    let by_id = ById { spans };
     let calls = |kind| matches!(kind, SpanKind::Client | SpanKind::Producer);
     let mut parents: Vec<Option<usize>> = spans
         .iter()
         .enumerate()
         .map(|(i, span)| {
-            let others = |id: u64| by_id.get(&id).into_iter().flatten().copied().filter(move |j| *j != i);
+            let shares = [i.wrapping_sub(1), i + 1].into_iter().filter_map(|j| spans.get(j));
             if !calls(span.kind)
-                && let Some(shared) = others(span.id).find(|j| calls(spans[*j].kind))
+                && shares.into_iter().any(|other| other.id == span.id)
+                && let Some(shared) = by_id.of(span.id).find(|j| *j != i && calls(spans[*j].kind))
             {
                 return Some(shared);
             }
-            let named = || others(span.parent).filter(|j| spans[*j].id != span.id);
+            if span.parent == 0 && role_of(span) != Role::Process {
+                return None;
+            }
+            let found = if span.parent == span.id { 0..0 } else { by_id.of(span.parent) };
+            let named = || found.clone();
             named()
                 .find(|j| spans[*j].service == span.service && !calls(spans[*j].kind))
                 .or_else(|| named().find(|j| spans[*j].service == span.service))
                 .or_else(|| named().next())
-                .or_else(|| linked_producer(span, spans, &by_id))
+                .or_else(|| linked_producer(span, &by_id))
         })
         .collect();
     cut_cycles(&mut parents);
     parents
 }
 
-fn linked_producer(
-    span: &Span,
-    spans: &[&Span],
-    by_id: &FxHashMap<u64, SmallVec<[usize; 2]>>,
-) -> Option<usize> {
+fn linked_producer(span: &Span, by_id: &ById<'_>) -> Option<usize> {
     if role_of(span) != Role::Process {
         return None;
     }
     let here = span.links.iter().filter(|link| link.trace == span.trace && link.span != span.id);
-    here.filter_map(|link| by_id.get(&link.span))
-        .flatten()
-        .copied()
-        .find(|j| role_of(spans[*j]) == Role::Publish)
+    here.flat_map(|link| by_id.of(link.span)).find(|j| role_of(by_id.spans[*j]) == Role::Publish)
 }
 
 fn cut_cycles(parents: &mut [Option<usize>]) {

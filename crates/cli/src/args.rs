@@ -1,5 +1,6 @@
 //! The command line. A contract: scripts rely on it.
 
+mod listen;
 mod otel;
 mod owned;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use listen::Listen;
 pub(crate) use otel::{OtelProfile, OtlpProtocol, ProfileFormat};
 pub(crate) use owned::Owned;
 
@@ -406,26 +408,6 @@ pub(crate) struct Doctor {
     pub(crate) format: Format,
 }
 
-/// Where the drill listens.
-#[derive(Args)]
-pub(crate) struct Listen {
-    /// OTLP over gRPC from the services.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4317", help_heading = "Telemetry")]
-    pub(crate) otlp_grpc: std::net::SocketAddr,
-    /// OTLP over HTTP from the services.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318", help_heading = "Telemetry")]
-    pub(crate) otlp_http: std::net::SocketAddr,
-    /// Receives no telemetry: no bottleneck is named.
-    #[arg(long, help_heading = "Telemetry")]
-    pub(crate) no_collector: bool,
-    /// The table of runs, read by hops.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", help_heading = "Safety")]
-    pub(crate) registry: std::net::SocketAddr,
-    /// Keeps the runs of earlier drills, so that their late messages are recognised.
-    #[arg(long, value_name = "FILE", default_value = "drills/runs.json", help_heading = "Safety")]
-    pub(crate) runs_file: PathBuf,
-}
-
 /// Spacing of arrivals.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Spacing {
@@ -457,10 +439,10 @@ pub(crate) struct Report {
     before_help = "Examples:\n  peakdrill analyze slow.jsonl.gz --baseline normal.jsonl.gz\n  peakdrill analyze peak-*.jsonl --baseline quiet.jsonl --format json"
 )]
 pub(crate) struct Analyze {
-    /// OTLP JSON lines of the time in question, plain, gzip or zstd.
+    /// Traces of the time in question: OTLP JSON lines, or the JSON of Jaeger or Zipkin; plain, gzip or zstd.
     #[arg(value_name = "TRACES", required = true)]
     pub(crate) traces: Vec<PathBuf>,
-    /// OTLP JSON lines of a normal time.
+    /// Traces of a normal time.
     #[arg(long, value_name = "TRACES", required = true, num_args = 1..)]
     pub(crate) baseline: Vec<PathBuf>,
     #[command(flatten)]

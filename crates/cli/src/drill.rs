@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use peakdrill_dashboard::Action;
+use peakdrill_drill_control::exposition::{self, Endpoint, Exposition, Push};
 use peakdrill_drill_control::machine::raise_file_limit;
 use peakdrill_drill_control::{Command, ControlError, Finished, Hooks, Options, Stage};
 use peakdrill_drill_model::exit::Exit;
@@ -29,6 +31,10 @@ pub(crate) struct Drill {
     pub(crate) tui: Tui,
     pub(crate) format: Format,
     pub(crate) secrets: BTreeMap<String, String>,
+    /// Where the drill's own metrics are served.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Where they are sent.
+    pub(crate) metrics_to: Option<Endpoint>,
     pub(crate) owners: Owners,
     /// Lives as long as the drill: the demo's shop.
     pub(crate) keep: Option<Box<dyn Send>>,
@@ -49,6 +55,11 @@ impl Newest {
     fn get(&self) -> Option<Arc<Snapshot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn looker(&self) -> exposition::Newest {
+        let newest = self.clone();
+        Arc::new(move || newest.get())
+    }
 }
 
 /// Runs it to its verdict.
@@ -60,6 +71,8 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
     signals::watch(commands.clone())
         .map_err(|error| Failure::new(Exit::Engine, format!("signals: {error}")))?;
     let newest = Newest::default();
+    let served = drill.metrics.map(|address| serve_metrics(address, &newest)).transpose()?;
+    let pushed = drill.metrics_to.map(|endpoint| Push::start(endpoint, newest.looker())).transpose()?;
     let published = newest.clone();
     let hooks = Hooks { commands: obey, publish: Box::new(move |snapshot| published.put(snapshot)) };
     let options = Options {
@@ -77,8 +90,17 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         .map_err(|error| Failure::new(Exit::Engine, format!("no thread: {error}")))?;
     watch(drill.tui, &newest, &commands, &control)?;
     let finished = control.join();
-    drop(drill.keep);
+    if let Some(why) = pushed.and_then(Push::end) {
+        show::note(&format!("{why}\n"));
+    }
+    drop((drill.keep, served));
     conclude(finished, &drill.out, drill.format)
+}
+
+fn serve_metrics(address: SocketAddr, newest: &Newest) -> Result<Exposition, Failure> {
+    let served = Exposition::serve(address, newest.looker())?;
+    show::note(&format!("metrics of the drill: {}\n", served.url()));
+    Ok(served)
 }
 
 type Control = std::thread::JoinHandle<Result<Finished, ControlError>>;

@@ -9,14 +9,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::plan::Scrape;
 use peakdrill_trace_model::Span;
 
 use crate::counters::counter;
 use crate::fold::Fold;
-use crate::journal::{JournalError, JournalWriter};
+use crate::journal::{BLOCK_BYTES, JournalError, JournalWriter};
 use crate::limits::Limits;
-use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, Refused};
+use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, Refused, TextsPool};
 use crate::record::{Event, Record};
+use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
 use crate::view::{CellsError, CellsFile, FinalView, View};
 
@@ -64,6 +66,7 @@ pub struct Collector {
     budget: Arc<Budget>,
     shared: Arc<Shared>,
     receivers: Receivers,
+    scrapers: Scrapers,
     journal: JoinHandle<()>,
     fold: JoinHandle<()>,
 }
@@ -103,15 +106,39 @@ impl Collector {
             budget: Arc::clone(&budget),
             classify: config.classify,
             shared: Arc::clone(&shared),
+            texts: TextsPool::default(),
         };
         let receivers = Receivers::start(listeners, ingest)?;
-        Ok(Self { grpc, http, queue, budget, shared, receivers, journal, fold })
+        Ok(Self {
+            grpc,
+            http,
+            queue,
+            budget,
+            shared,
+            receivers,
+            scrapers: Scrapers::default(),
+            journal,
+            fold,
+        })
     }
 
     /// The addresses it listens at: gRPC, HTTP.
     #[must_use]
     pub fn addresses(&self) -> (SocketAddr, Option<SocketAddr>) {
         (self.grpc, self.http)
+    }
+
+    /// Begins to look at Prometheus endpoints, until the end.
+    ///
+    /// # Errors
+    /// [`CollectorError::Start`] when there can be no further thread.
+    pub fn scrape(&mut self, scrapes: &[Scrape]) -> Result<(), CollectorError> {
+        let sink = Sink {
+            queue: self.queue.clone(),
+            budget: Arc::clone(&self.budget),
+            shared: Arc::clone(&self.shared),
+        };
+        Ok(self.scrapers.start(scrapes, &sink)?)
     }
 
     /// Takes rows of the generator. They are never refused for load.
@@ -136,7 +163,8 @@ impl Collector {
         }
     }
 
-    /// The newest view, at most [`VIEW_INTERVAL`] old while requests come in.
+    /// The newest view, at most [`VIEW_INTERVAL`] old while requests come in. Under a high load its cells lack what came
+    /// in the interval before; see [`View::folded_recv_ns`].
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.shared.view()
@@ -198,9 +226,9 @@ impl Collector {
     /// # Errors
     /// [`CollectorError::Cells`] when the cells cannot be written as JSON.
     pub fn finish(self) -> Result<FinalView, CollectorError> {
+        let mut missing = self.scrapers.stop();
         self.receivers.stop();
         drop(self.queue);
-        let mut missing = Vec::new();
         for (thread, what) in [(self.journal, "journal"), (self.fold, "fold")] {
             if thread.join().is_err() {
                 missing.push(format!("collector: its {what} thread panicked; what came last is not counted"));
@@ -223,6 +251,8 @@ fn missing_by_counters(view: &View) -> impl Iterator<Item = String> + use<> {
         (counter::OVER_TRACE_LIMIT, "spans were over the limit of one trace"),
         (counter::LINKS_OVER_LIMIT, "links between traces were not followed"),
         (counter::LEDGER_OVERFLOW, "ledger points were over the limit"),
+        (counter::RESOURCE_OVERFLOW, "points of resources were over the limit"),
+        (counter::SCRAPE_SAMPLES_OVER, "samples of Prometheus endpoints were over the limit"),
     ];
     let counted = said.map(|(name, what)| (view.counters.get(name), what));
     counted
@@ -231,26 +261,36 @@ fn missing_by_counters(view: &View) -> impl Iterator<Item = String> + use<> {
         .map(|(count, what)| format!("collector: {count} {what}"))
 }
 
-/// Writes what waits in one go, tells the senders, and hands it on. Ends when all senders are gone.
+/// Writes what waits, up to a block at once, tells the senders, and hands it on. Ends when all senders are gone.
 fn journal_thread(
     mut writer: Option<JournalWriter>,
     jobs: &Receiver<Job>,
     out: &Sender<Journalled>,
     shared: &Shared,
 ) {
-    while let Ok(first) = jobs.recv() {
+    let mut next = None;
+    while let Some(first) = next.take().or_else(|| jobs.recv().ok()) {
+        let mut bytes = first.record.payload.len();
         let mut group = vec![first];
-        group.extend(jobs.try_iter().take(GROUP_JOBS_MAX - 1));
-        for job in group {
-            let written = match &mut writer {
-                Some(writer) => writer.append([&job.record]),
-                None => Ok(()),
-            };
-            let Job { record, event, charge, ack } = job;
-            let told = written.map_err(|error| {
-                tracing::error!(%error, "journal");
-                refused(&error)
-            });
+        while group.len() < GROUP_JOBS_MAX
+            && let Ok(job) = jobs.try_recv()
+        {
+            bytes += job.record.payload.len();
+            if bytes > BLOCK_BYTES {
+                next = Some(job);
+                break;
+            }
+            group.push(job);
+        }
+        let written = match &mut writer {
+            Some(writer) => writer.append(group.iter().map(|job| &job.record)),
+            None => Ok(()),
+        };
+        let told = written.map_err(|error| {
+            tracing::error!(%error, "journal");
+            refused(&error)
+        });
+        for Job { record, event, charge, ack } in group {
             match ack {
                 // The client may be gone: what is in the journal counts all the same.
                 Some(ack) => drop(ack.send(told.clone())),
@@ -298,11 +338,11 @@ fn fold_thread(shared: &Shared, events: &Receiver<Journalled>) {
         }
         if Instant::now() >= next_view {
             if stale {
-                shared.publish();
+                stale = shared.refresh();
                 shared.notify();
-                stale = false;
             }
-            next_view = Instant::now() + VIEW_INTERVAL;
+            // From the beginning of this one: folding takes a part of the interval, and must not add to it.
+            next_view = (next_view + VIEW_INTERVAL).max(Instant::now());
         }
     }
 }

@@ -16,6 +16,10 @@ pub mod counter {
     pub const LEDGER_MALFORMED: &str = "ledger_points_malformed";
     /// Ledger points that came when the table was full.
     pub const LEDGER_OVERFLOW: &str = "ledger_points_over_limit";
+    /// Points of resources without a value or a time that can be.
+    pub const RESOURCE_MALFORMED: &str = "resource_points_malformed";
+    /// Points of resources that came when no more could be kept.
+    pub const RESOURCE_OVERFLOW: &str = "resource_points_over_limit";
     /// Spans refused: trace id of zeros, or of another length than 16 bytes.
     pub const BAD_TRACE_ID: &str = "spans_with_bad_trace_id";
     /// Spans refused: span id of zeros, or of another length than 8 bytes.
@@ -68,6 +72,16 @@ pub mod counter {
     pub const MALFORMED: &str = "requests_malformed";
     /// Requests not taken because the journal could not be written or was full.
     pub const JOURNAL_FAILED: &str = "requests_journal_failed";
+    /// Looks at Prometheus endpoints.
+    pub const SCRAPES: &str = "scrapes";
+    /// Of these, failed.
+    pub const SCRAPES_FAILED: &str = "scrapes_failed";
+    /// Lines of Prometheus endpoints that cannot be read.
+    pub const SCRAPE_LINES_BAD: &str = "scrape_lines_malformed";
+    /// Samples of Prometheus endpoints beyond what is kept of one look.
+    pub const SCRAPE_SAMPLES_OVER: &str = "scrape_samples_over_limit";
+    /// Spans, traces or processes of Jaeger's or Zipkin's JSON that cannot be read.
+    pub const BAD_SPANS: &str = "spans_malformed";
     /// Lines of a trace file that cannot be decoded.
     pub const BAD_LINES: &str = "lines_malformed";
 }

@@ -3,13 +3,13 @@
 
 mod class;
 mod ledger;
-mod texts;
+mod parts;
 mod trace;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use peakdrill_bottleneck::{Cells, TraceClass, contribute, contribute_late};
+use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::ledger::LedgerRow;
 use peakdrill_trace_model::{Span, SpanKind};
@@ -17,15 +17,19 @@ use rustc_hash::FxHashMap;
 
 use crate::counters::{Counters, counter};
 use crate::limits::Limits;
-use crate::otlp::Malformed;
+use crate::otlp::{Malformed, MetricPoint, Texts};
 use crate::record::{Event, Record};
 use class::Links;
 use ledger::LedgerTable;
-use texts::Texts;
+use parts::{Folding, Parts};
 use trace::Trace;
 
 /// A live trace whose entry ended this long before the newest span is taken to be all there.
 const SETTLED_NS: i64 = 2_000_000_000;
+
+/// Where more traces than these changed since the last view, they are folded with the next one: the spans of most will
+/// have come by then, and nothing is taken back.
+const CHANGED_AT_ONCE_MAX: usize = 2_000;
 
 /// Traces under assembly, and the sums over them.
 #[derive(Debug)]
@@ -35,11 +39,12 @@ pub struct Fold {
     cells: Cells,
     /// Goes up with every change of the cells.
     cells_version: u64,
-    traces: FxHashMap<u128, Trace>,
+    traces: Parts,
     /// Open traces by when they may be sealed; an entry may be earlier than the truth, never later.
     deadlines: BinaryHeap<Reverse<(i64, u128)>>,
-    /// Traces that changed since the last [`Fold::settle`].
-    dirty: Vec<u128>,
+    /// Time of receipt of the newest record at the last [`Fold::refresh`], and up to which all is in the cells.
+    seen_recv_ns: i64,
+    folded_recv_ns: i64,
     sealed: FxHashMap<u128, TraceClass>,
     sealed_order: VecDeque<u128>,
     links: Links,
@@ -54,18 +59,23 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// An empty fold.
+    /// An empty fold. It uses as many threads as there are cores, when much changed at once.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with_threads(limits, None)
+    }
+
+    fn with_threads(limits: Limits, threads: Option<usize>) -> Self {
         Self {
             links: Links::new(limits.links_max),
             limits,
             origin_ns: None,
             cells: Cells::default(),
             cells_version: 0,
-            traces: FxHashMap::default(),
+            traces: Parts::new(threads),
             deadlines: BinaryHeap::new(),
-            dirty: Vec::new(),
+            seen_recv_ns: i64::MIN,
+            folded_recv_ns: i64::MIN,
             sealed: FxHashMap::default(),
             sealed_order: VecDeque::new(),
             open_spans: 0,
@@ -83,7 +93,7 @@ impl Fold {
     /// # Errors
     /// [`Malformed`] when its payload cannot be decoded: it then changes nothing.
     pub fn record(&mut self, record: &Record) -> Result<(), Malformed> {
-        let event = record.event()?;
+        let event = record.event(&mut self.texts)?;
         self.event(event, record.recv_ns, &record.classes);
         Ok(())
     }
@@ -97,12 +107,10 @@ impl Fold {
                 self.counters.merge(&decoded.counters);
                 self.spans(decoded.items, recv_ns, classes);
             }
-            Event::Ledger(decoded) => {
+            Event::Metrics(decoded) => {
                 self.counters.add(counter::METRIC_REQUESTS, 1);
                 self.counters.merge(&decoded.counters);
-                for point in decoded.items {
-                    self.ledger.take(point, recv_ns, &mut self.counters);
-                }
+                decoded.items.into_iter().for_each(|point| self.metric(point, recv_ns));
             }
             Event::Roots(rows) => rows.into_iter().for_each(|row| self.root(row, recv_ns)),
             Event::Origin(origin_ns) => match self.origin_ns {
@@ -116,13 +124,36 @@ impl Fold {
     /// Brings the cells up to date with all that was taken. Before the start of the load is known, nothing is
     /// folded: seconds count from there.
     pub fn settle(&mut self) {
-        let Some(origin_ns) = self.origin_ns else { return };
-        for id in std::mem::take(&mut self.dirty) {
-            if let Some(trace) = self.traces.get_mut(&id) {
-                trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
-                self.cells_version += u64::from(trace.fold(origin_ns, &mut self.cells));
-            }
+        self.traces.turn();
+        self.fold_waiting();
+        self.seen_recv_ns = self.last_recv_ns;
+        self.folded_recv_ns = if self.origin_ns.is_some() { self.last_recv_ns } else { i64::MIN };
+    }
+
+    /// As [`Self::settle`], but where much changed it is folded with the next call. True when something waits for that.
+    pub fn refresh(&mut self) -> bool {
+        if self.traces.changed() <= CHANGED_AT_ONCE_MAX {
+            self.settle();
+            return false;
         }
+        self.fold_waiting();
+        self.folded_recv_ns = self.seen_recv_ns;
+        self.seen_recv_ns = self.last_recv_ns;
+        self.traces.turn();
+        true
+    }
+
+    fn fold_waiting(&mut self) {
+        if let Some(origin_ns) = self.origin_ns {
+            let resources = &mut self.cells.resources;
+            if !resources.is_empty() && resources.origin_ns != Some(origin_ns) {
+                resources.origin_ns = Some(origin_ns);
+                self.cells_version += 1;
+            }
+            let folding = Folding { origin_ns, spans_max: self.limits.spans_per_trace_max };
+            self.traces.fold(folding, &mut self.counters);
+        }
+        self.cells_version += u64::from(self.traces.take_in(&mut self.cells));
     }
 
     /// The cells as of the last [`Self::settle`].
@@ -154,7 +185,7 @@ impl Fold {
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.add(counter::OPEN, self.traces.len() as u64);
-        counters.add(counter::CYCLES, self.traces.values().map(Trace::on_cycle).sum());
+        counters.add(counter::CYCLES, self.traces.iter().map(|(_, trace)| trace.on_cycle()).sum());
         counters
     }
 
@@ -167,7 +198,7 @@ impl Fold {
     /// Sets the start of the load to the earliest span, where none was given.
     pub fn origin_from_spans(&mut self) {
         if self.origin_ns.is_none() {
-            self.origin_ns = self.traces.values().filter_map(Trace::first_start_ns).min();
+            self.origin_ns = self.traces.iter().filter_map(|(_, trace)| trace.first_start_ns()).min();
         }
     }
 
@@ -190,10 +221,16 @@ impl Fold {
         (self.last_recv_ns > i64::MIN).then_some(self.last_recv_ns)
     }
 
+    /// Unix nanoseconds: what was received before is in the cells.
+    #[must_use]
+    pub fn folded_recv_ns(&self) -> Option<i64> {
+        (self.folded_recv_ns > i64::MIN).then_some(self.folded_recv_ns)
+    }
+
     /// The spans of an open trace, each once, sorted by id.
     #[must_use]
     pub fn trace(&self, trace: u128) -> Vec<Span> {
-        self.traces.get(&trace).map(Trace::spans).unwrap_or_default()
+        self.traces.get(trace).map(Trace::spans).unwrap_or_default()
     }
 
     /// The newest live trace that entered by this service and operation: of those that had time to become
@@ -201,41 +238,61 @@ impl Fold {
     #[must_use]
     pub fn recent_live(&self, service: &str, op: &str) -> Option<Vec<Span>> {
         let live = self.traces.iter().filter(|(_, trace)| trace.class() == TraceClass::Live);
-        let entries = live.filter_map(|(id, trace)| Some((trace.entry_end_ns(service, op)?, *id)));
+        let entries = live.filter_map(|(id, trace)| Some((trace.entry_end_ns(service, op)?, id)));
         let settled_ns = self.newest_end_ns.saturating_sub(SETTLED_NS);
         let newest = entries.max_by_key(|(end_ns, id)| (*end_ns <= settled_ns, *end_ns, *id));
         newest.map(|(_, id)| self.trace(id))
     }
 
     fn spans(&mut self, spans: Vec<Span>, recv_ns: i64, classes: &[(u128, TraceClass)]) {
-        let mut by_trace: FxHashMap<u128, Vec<Span>> = FxHashMap::default();
-        for mut span in spans {
-            self.texts.share(&mut span);
+        let mut order: Vec<(u128, usize)> = Vec::with_capacity(spans.len());
+        for (at, span) in spans.iter().enumerate() {
             let end_ns = span.end_ns.min(recv_ns);
             self.watermark_ns = self.watermark_ns.max(end_ns);
             self.newest_end_ns = self.newest_end_ns.max(end_ns);
-            by_trace.entry(span.trace).or_default().push(span);
+            order.push((span.trace, at));
         }
-        let mut groups: Vec<_> = by_trace.into_iter().collect();
-        groups.sort_unstable_by_key(|(id, _)| *id);
-        for (id, spans) in groups {
-            self.follow(id, &spans, classes);
-            if let Some(class) = self.sealed.get(&id) {
-                self.late(&spans, *class);
-                continue;
+        order.sort_unstable();
+        let mut spans: Vec<Option<Span>> = spans.into_iter().map(Some).collect();
+        let mut of_trace: Vec<Span> = Vec::new();
+        for group in order.chunk_by(|(a, _), (b, _)| a == b) {
+            of_trace.extend(group.iter().filter_map(|(_, at)| spans.get_mut(*at)?.take()));
+            if let Some((id, _)) = group.first() {
+                self.spans_of(*id, &mut of_trace, recv_ns, classes);
             }
-            let last_ns = spans.iter().map(|span| span.end_ns.min(recv_ns)).max().unwrap_or(recv_ns);
-            self.open_spans += spans.len();
-            let per_trace_max = self.limits.spans_per_trace_max;
-            let trace = self.open(id, last_ns);
-            trace.push(spans);
-            if trace.is_untidy() {
-                let mut counters = Counters::default();
-                trace.tidy(per_trace_max, &mut counters);
-                self.counters.merge(&counters);
-            }
-            self.raise(id, listed(classes, id));
+            of_trace.clear();
         }
+    }
+
+    fn metric(&mut self, point: MetricPoint, recv_ns: i64) {
+        match point {
+            MetricPoint::Ledger(point) => self.ledger.take(point, recv_ns, &mut self.counters),
+            MetricPoint::Resource(point) => {
+                let kept = self.cells.resources.put(point);
+                self.cells_version += u64::from(kept);
+                self.counters.add(counter::RESOURCE_OVERFLOW, u64::from(!kept));
+            }
+        }
+    }
+
+    /// Takes spans of one trace; what is kept of them is taken out of the list.
+    fn spans_of(&mut self, id: u128, spans: &mut Vec<Span>, recv_ns: i64, classes: &[(u128, TraceClass)]) {
+        self.follow(id, spans, classes);
+        if let Some(class) = self.sealed.get(&id) {
+            self.late(spans, *class);
+            return;
+        }
+        let last_ns = spans.iter().map(|span| span.end_ns.min(recv_ns)).max().unwrap_or(recv_ns);
+        self.open_spans += spans.len();
+        let spans_max = self.limits.spans_per_trace_max;
+        let (trace, sums) = self.open(id, last_ns);
+        trace.push(spans);
+        if trace.is_untidy() {
+            let mut counters = Counters::default();
+            trace.tidy(spans_max, sums, &mut counters);
+            self.counters.merge(&counters);
+        }
+        self.raise(id, listed(classes, id));
     }
 
     fn root(&mut self, row: RootRow, recv_ns: i64) {
@@ -243,30 +300,33 @@ impl Fold {
         if self.sealed.contains_key(&row.trace) {
             self.counters.add(counter::ROOTS_LATE, 1);
             if let Some(origin_ns) = self.origin_ns {
-                self.cells.apply(&contribute(&[], Some(&row), TraceClass::Mine, origin_ns));
-                self.cells_version += 1;
+                self.traces.sums().add(&Filed {
+                    spans: &[],
+                    root: Some(&row),
+                    class: TraceClass::Mine,
+                    origin_ns,
+                });
             }
             return;
         }
-        if !self.open(row.trace, row.done_ns.min(recv_ns)).take_root(row) {
+        let id = row.trace;
+        let (trace, sums) = self.open(id, row.done_ns.min(recv_ns));
+        if !trace.take_root(row, sums) {
             self.counters.add(counter::ROOTS_DUPLICATED, 1);
         }
-        self.raise(row.trace, TraceClass::Mine);
+        self.raise(id, TraceClass::Mine);
     }
 
     /// The trace, opened if need be, and marked as changed. What came just now is as new as anything: a host whose
     /// clock is behind by more than the horizon would see its traces sealed as they arrive.
-    fn open(&mut self, id: u128, last_ns: i64) -> &mut Trace {
+    fn open(&mut self, id: u128, last_ns: i64) -> (&mut Trace, &mut Sums) {
         let last_ns = last_ns.max(self.watermark_ns);
-        let trace = self.traces.entry(id).or_insert_with(|| {
+        let (trace, sums) = self.traces.open(id, || {
             self.deadlines.push(Reverse((last_ns.saturating_add(self.limits.horizon_ns), id)));
             Trace::new(last_ns)
         });
         trace.reach(last_ns);
-        if trace.mark() {
-            self.dirty.push(id);
-        }
-        trace
+        (trace, sums)
     }
 
     /// Notes the links of new spans: the trace takes the class of what it links to, now or when that is known.
@@ -287,7 +347,7 @@ impl Fold {
     }
 
     fn class_of(&self, id: u128) -> TraceClass {
-        let open = self.traces.get(&id).map(Trace::class);
+        let open = self.traces.get(id).map(Trace::class);
         open.or_else(|| self.sealed.get(&id).copied()).unwrap_or(TraceClass::Live)
     }
 
@@ -298,11 +358,8 @@ impl Fold {
             if self.class_of(id) <= class {
                 continue;
             }
-            if let Some(trace) = self.traces.get_mut(&id) {
-                trace.set_class(class);
-                if trace.mark() {
-                    self.dirty.push(id);
-                }
+            if let Some((trace, sums)) = self.traces.change(id) {
+                trace.set_class(class, sums);
             } else if let Some(sealed) = self.sealed.get_mut(&id) {
                 *sealed = class;
             }
@@ -319,7 +376,7 @@ impl Fold {
                 break;
             }
             self.deadlines.pop();
-            let Some(trace) = self.traces.get(&id) else { continue };
+            let Some(trace) = self.traces.get(id) else { continue };
             let truth_ns = trace.last_ns().saturating_add(self.limits.horizon_ns);
             if truth_ns > deadline_ns {
                 self.deadlines.push(Reverse((truth_ns, id)));
@@ -331,15 +388,15 @@ impl Fold {
     }
 
     fn seal_one(&mut self, id: u128, why: &'static str) {
-        let Some(mut trace) = self.traces.remove(&id) else { return };
+        let Some((mut trace, sums)) = self.traces.remove(id) else { return };
         self.open_spans -= trace.pushed();
         let Some(origin_ns) = self.origin_ns else {
             self.counters.add(counter::DROPPED_BEFORE_ORIGIN, 1);
             return;
         };
         self.counters.add(why, 1);
-        trace.tidy(self.limits.spans_per_trace_max, &mut self.counters);
-        self.cells_version += u64::from(trace.fold(origin_ns, &mut self.cells));
+        trace.tidy(self.limits.spans_per_trace_max, sums, &mut self.counters);
+        trace.file(origin_ns, sums);
         self.counters.add(counter::CYCLES, trace.on_cycle());
         self.sealed.insert(id, trace.class());
         self.sealed_order.push_back(id);
@@ -355,8 +412,7 @@ impl Fold {
     fn late(&mut self, spans: &[Span], class: TraceClass) {
         self.counters.add(counter::LATE, spans.len() as u64);
         if let Some(origin_ns) = self.origin_ns {
-            self.cells.apply(&contribute_late(spans, class, origin_ns));
-            self.cells_version += 1;
+            self.traces.sums().add_late(&Filed { spans, root: None, class, origin_ns });
         }
     }
 }

@@ -10,7 +10,7 @@ mod writer;
 
 pub use format::{BLOCK_HEADER_BYTES, Block, Damage, SEGMENT_HEADER_BYTES, SegmentReader};
 pub use reader::{JournalReadError, read_journal};
-pub use writer::{JournalError, JournalWriter};
+pub use writer::{BLOCK_BYTES, JournalError, JournalWriter};
 
 /// Name of a segment file.
 fn segment_name(number: u32) -> String {

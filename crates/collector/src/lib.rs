@@ -2,13 +2,17 @@
 
 mod collector;
 pub mod counters;
+pub mod export;
 pub mod fold;
+mod http;
+pub mod interop;
 pub mod journal;
 pub mod limits;
 mod net;
 pub mod otlp;
 pub mod record;
 mod replay;
+pub mod scrape;
 mod shared;
 mod traces;
 mod view;

@@ -4,6 +4,8 @@
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 /// Largest request body after decompression: a body that grows more than this is a bomb.
 pub const DECODED_BYTES_MAX: usize = 8 * REQUEST_BYTES_MAX;
+/// Largest line of a file of traces, and largest document over several lines, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 128 << 20;
 /// Longest span. A longer one is no piece of a request, and would fill a cell for each second.
 pub const SPAN_NS_MAX: i64 = 3_600 * 1_000_000_000;
 /// How far past its receipt a span may end; no clock is wrong by more.

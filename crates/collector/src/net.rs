@@ -5,18 +5,21 @@ mod grpc;
 mod http;
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub(crate) use admission::{Budget, Charge, Ingest, Job};
+pub(crate) use admission::{Budget, Charge, Ingest, Job, TextsPool};
 pub use admission::{Classify, Refused};
 
 /// Threads that serve connections.
 const WORKERS: usize = 1;
-/// Threads that decode.
-const DECODERS_MAX: usize = 2;
+/// Threads that decode, at least: one waits for the other's lock, or for memory, now and then.
+const DECODERS_MIN: usize = 2;
+/// And at most, as many as there are cores.
+const DECODERS_MAX: usize = 16;
 /// How long connections may take to end when the collector stops.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -49,9 +52,10 @@ pub(crate) struct Receivers {
 
 impl Receivers {
     pub(crate) fn start(listeners: Listeners, ingest: Ingest) -> std::io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
-            .max_blocking_threads(DECODERS_MAX)
+            .max_blocking_threads(cores.clamp(DECODERS_MIN, DECODERS_MAX))
             .thread_name("collector-net")
             .enable_all()
             .build()?;

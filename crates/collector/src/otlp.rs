@@ -1,18 +1,24 @@
-//! OTLP bytes to spans and ledger points. Pure; no byte sequence makes it panic.
+//! OTLP bytes to spans, ledger points and samples of resources. Pure; no byte sequence makes it panic.
 
 mod json;
 mod ledger;
+mod points;
+mod protobuf;
+mod resources;
 mod spans;
+mod texts;
+mod wire;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use peakdrill_bottleneck::resources::ResourcePoint;
 use peakdrill_trace_model::Span;
 use peakdrill_trace_model::semconv::{Attributes, Value};
 use prost::Message;
 
 use crate::counters::Counters;
 pub use ledger::{LedgerKey, LedgerPoint};
+pub use texts::Texts;
 
 /// How a request is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,28 +60,47 @@ impl<T> Default for Decoded<T> {
 /// Decodes an `ExportTraceServiceRequest` (or `TracesData`, which is the same on the wire).
 ///
 /// `recv_ns`: when it was received, Unix nanoseconds; spans that end far beyond it are refused. `i64::MAX` where
-/// that is not known.
+/// that is not known. `texts`: those of requests before, which rows share.
 ///
 /// # Errors
 /// [`Malformed`] when the bytes are no such message; a single span that cannot be used is rejected and counted.
-pub fn decode_traces(payload: &[u8], format: Format, recv_ns: i64) -> Result<Decoded<Span>, Malformed> {
-    let request = match format {
-        Format::Protobuf => ExportTraceServiceRequest::decode(payload).map_err(protobuf)?,
-        Format::Json => json::traces(payload)?,
-    };
-    Ok(spans::normalise(request, recv_ns))
+pub fn decode_traces(
+    payload: &[u8],
+    format: Format,
+    recv_ns: i64,
+    texts: &mut Texts,
+) -> Result<Decoded<Span>, Malformed> {
+    match format {
+        Format::Protobuf => protobuf::traces(payload, recv_ns, texts),
+        Format::Json => Ok(spans::normalise(&json::traces(payload)?, recv_ns, texts)),
+    }
+}
+
+/// What a metric's point says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetricPoint {
+    /// A count of the isolation ledger.
+    Ledger(LedgerPoint),
+    /// How full a resource is.
+    Resource(ResourcePoint),
 }
 
 /// Decodes an `ExportMetricsServiceRequest`.
 ///
+/// `recv_ns`: when it was received, Unix nanoseconds: the time of points that have none.
+///
 /// # Errors
 /// As for [`decode_traces`].
-pub fn decode_metrics(payload: &[u8], format: Format) -> Result<Decoded<LedgerPoint>, Malformed> {
+pub fn decode_metrics(
+    payload: &[u8],
+    format: Format,
+    recv_ns: i64,
+) -> Result<Decoded<MetricPoint>, Malformed> {
     let request = match format {
         Format::Protobuf => ExportMetricsServiceRequest::decode(payload).map_err(protobuf)?,
         Format::Json => json::metrics(payload)?,
     };
-    Ok(ledger::points(request))
+    Ok(points::read(request, recv_ns))
 }
 
 fn protobuf(error: prost::DecodeError) -> Malformed {

@@ -1,10 +1,11 @@
 //! A record of the journal: one request as it was received, or what the drill's own parts said.
 
+use bytes::Bytes;
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::Span;
 
-use crate::otlp::{self, Decoded, Format, LedgerPoint, Malformed};
+use crate::otlp::{self, Decoded, Format, Malformed, MetricPoint, Texts};
 
 /// What the payload of a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Record {
     /// Traces named in the payload, or linked to, that are not live; sorted by id.
     pub classes: Vec<(u128, TraceClass)>,
     /// The bytes, decompressed.
-    pub payload: Vec<u8>,
+    pub payload: Bytes,
 }
 
 /// What a record says, decoded.
@@ -37,8 +38,8 @@ pub struct Record {
 pub enum Event {
     /// Spans.
     Spans(Decoded<Span>),
-    /// Counts of the ledger.
-    Ledger(Decoded<LedgerPoint>),
+    /// Counts of the ledger, and how full resources are.
+    Metrics(Decoded<MetricPoint>),
     /// Rows of the generator.
     Roots(Vec<RootRow>),
     /// Start of the load, Unix nanoseconds.
@@ -56,33 +57,35 @@ impl Record {
             serde_json::to_writer(&mut payload, row)?;
             payload.push(b'\n');
         }
-        Ok(Self { kind: RecordKind::Roots, recv_ns, classes: Vec::new(), payload })
+        Ok(Self { kind: RecordKind::Roots, recv_ns, classes: Vec::new(), payload: payload.into() })
     }
 
     /// The start of the load as a record.
     #[must_use]
     pub fn origin(origin_ns: i64, recv_ns: i64) -> Self {
-        let payload = origin_ns.to_le_bytes().to_vec();
+        let payload = Bytes::copy_from_slice(&origin_ns.to_le_bytes());
         Self { kind: RecordKind::Origin, recv_ns, classes: Vec::new(), payload }
     }
 
-    /// Decodes the payload.
+    /// Decodes the payload. `texts`: those of records before, which rows share.
     ///
     /// # Errors
     /// [`Malformed`] when the payload is not what the kind says.
-    pub fn event(&self) -> Result<Event, Malformed> {
+    pub fn event(&self, texts: &mut Texts) -> Result<Event, Malformed> {
         match self.kind {
             RecordKind::Traces(format) => {
-                otlp::decode_traces(&self.payload, format, self.recv_ns).map(Event::Spans)
+                otlp::decode_traces(&self.payload, format, self.recv_ns, texts).map(Event::Spans)
             }
-            RecordKind::Metrics(format) => otlp::decode_metrics(&self.payload, format).map(Event::Ledger),
+            RecordKind::Metrics(format) => {
+                otlp::decode_metrics(&self.payload, format, self.recv_ns).map(Event::Metrics)
+            }
             RecordKind::Roots => {
                 let rows = serde_json::Deserializer::from_slice(&self.payload).into_iter();
                 let rows: Result<Vec<RootRow>, _> = rows.collect();
                 rows.map(Event::Roots).map_err(|error| Malformed::new(error.to_string()))
             }
             RecordKind::Origin => {
-                let bytes = self.payload.as_slice().try_into();
+                let bytes = self.payload.as_ref().try_into();
                 let bytes: [u8; 8] = bytes.map_err(|_| Malformed::new("a start of 8 bytes".to_owned()))?;
                 Ok(Event::Origin(i64::from_le_bytes(bytes)))
             }

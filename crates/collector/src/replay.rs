@@ -11,6 +11,7 @@ use crate::counters::Counters;
 use crate::fold::Fold;
 use crate::journal::{JournalReadError, read_journal};
 use crate::limits::Limits;
+use crate::otlp::Texts;
 use crate::record::Event;
 
 /// What a journal holds, folded.
@@ -38,7 +39,8 @@ pub fn replay(dir: &Path, limits: Limits) -> Result<Replayed, JournalReadError> 
     let mut fold = Fold::new(limits);
     let mut roots = Vec::new();
     let mut undecodable = 0_u64;
-    let mut missing = read_journal(dir, |record| match record.event() {
+    let mut texts = Texts::default();
+    let mut missing = read_journal(dir, |record| match record.event(&mut texts) {
         Ok(event) => {
             if let Event::Roots(rows) = &event {
                 roots.extend_from_slice(rows);

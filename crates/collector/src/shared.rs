@@ -57,11 +57,24 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Folds what came and publishes it. Cells that did not change are not copied; of others, what did not change
-    /// is shared with the fold.
+    /// Folds all that came and publishes it.
     pub(crate) fn publish(&self) -> Arc<View> {
         let mut fold = self.fold();
         fold.settle();
+        self.show(&fold)
+    }
+
+    /// Folds what came, or leaves it to the next time where that is better, and publishes it. True when something
+    /// was left.
+    pub(crate) fn refresh(&self) -> bool {
+        let mut fold = self.fold();
+        let waits = fold.refresh();
+        self.show(&fold);
+        waits
+    }
+
+    /// Cells that did not change are not copied; of others, what did not change is shared with the fold.
+    fn show(&self, fold: &Fold) -> Arc<View> {
         // Under the fold's lock, so that version and cells belong together.
         let version = fold.cells_version();
         let cells = if self.view_version.swap(version, Ordering::Relaxed) == version {
@@ -76,12 +89,12 @@ impl Shared {
             origin_ns: fold.origin_ns(),
             newest_span_end_ns: fold.newest_end_ns(),
             last_recv_ns: fold.last_recv_ns(),
+            folded_recv_ns: fold.folded_recv_ns(),
             ledger: fold.ledger(),
             ledger_heard_ns: fold.ledger_heard_ns(),
             counters,
         });
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view);
-        drop(fold);
         view
     }
 }

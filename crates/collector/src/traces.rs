@@ -1,14 +1,16 @@
-//! Traces that no drill made: files of OTLP JSON lines, as exporters write them.
+//! Traces that no drill made: files of OTLP JSON lines, as exporters write them, and of Jaeger's and Zipkin's JSON.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use peakdrill_bottleneck::{Cells, TraceClass};
+use peakdrill_trace_model::Span;
 
 use crate::counters::{Counters, counter};
 use crate::fold::Fold;
-use crate::limits::{DECODED_BYTES_MAX, Limits};
-use crate::otlp::{self, Format};
+use crate::interop::decode_any;
+use crate::limits::{DOCUMENT_BYTES_MAX, Limits};
+use crate::otlp::{Decoded, Texts};
 use crate::record::Event;
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -34,12 +36,13 @@ pub fn open_traces<'a>(bytes: impl Read + 'a) -> io::Result<Box<dyn BufRead + 'a
     Ok(Box::new(reader))
 }
 
-/// Folds lines of OTLP JSON (each an `ExportTraceServiceRequest`, or `TracesData`). All traces count as mine, the
-/// roots are the root spans, and seconds count from the earliest span. A line that cannot be decoded is counted
-/// ([`counter::BAD_LINES`]); empty lines are passed over.
+/// Folds traces: lines of JSON, or one document over several lines; each an OTLP `ExportTraceServiceRequest` (or
+/// `TracesData`), or what Jaeger or Zipkin write ([`decode_any`]). All traces count as mine, the roots are the root spans,
+/// and seconds count from the earliest span. A line that cannot be decoded is counted ([`counter::BAD_LINES`]); empty
+/// lines are passed over.
 ///
 /// # Errors
-/// When the input cannot be read, or a line is longer than a request may be.
+/// When the input cannot be read, or a line or document is larger than [`DOCUMENT_BYTES_MAX`].
 pub fn fold_traces(input: impl BufRead) -> io::Result<(Arc<Cells>, Counters)> {
     fold_all([input])
 }
@@ -50,31 +53,12 @@ pub fn fold_traces(input: impl BufRead) -> io::Result<(Arc<Cells>, Counters)> {
 /// As for [`fold_traces`].
 pub fn fold_all<R: BufRead>(inputs: impl IntoIterator<Item = R>) -> io::Result<(Arc<Cells>, Counters)> {
     // Nothing is sealed by time: lines are in no order of time.
-    let mut fold = Fold::new(Limits { horizon_ns: i64::MAX, ..Limits::default() });
-    let mut bad_lines = 0;
-    let mut line = Vec::new();
+    let fold = Fold::new(Limits { horizon_ns: i64::MAX, ..Limits::default() });
+    let mut folding = Folding { fold, texts: Texts::default(), bad_lines: 0 };
     for mut input in inputs {
-        while read_line(&mut input, &mut line)? {
-            let text = line.trim_ascii();
-            if text.is_empty() {
-                continue;
-            }
-            match otlp::decode_traces(text, Format::Json, i64::MAX) {
-                Ok(decoded) => {
-                    let mut classes: Vec<_> =
-                        decoded.items.iter().map(|span| (span.trace, TraceClass::Mine)).collect();
-                    classes.sort_unstable();
-                    classes.dedup();
-                    fold.event(Event::Spans(decoded), i64::MAX, &classes);
-                    // What is sealed for want of room has to be filed under some second.
-                    if fold.is_half_full() {
-                        fold.origin_from_spans();
-                    }
-                }
-                Err(_) => bad_lines += 1,
-            }
-        }
+        folding.file(&mut input)?;
     }
+    let Folding { mut fold, bad_lines, .. } = folding;
     fold.origin_from_spans();
     fold.settle();
     let mut counters = fold.counters();
@@ -82,12 +66,87 @@ pub fn fold_all<R: BufRead>(inputs: impl IntoIterator<Item = R>) -> io::Result<(
     Ok((Arc::new(fold.cells().clone()), counters))
 }
 
+/// Files on their way into a fold.
+struct Folding {
+    fold: Fold,
+    texts: Texts,
+    bad_lines: u64,
+}
+
+impl Folding {
+    fn file(&mut self, input: &mut impl BufRead) -> io::Result<()> {
+        let mut line = Vec::new();
+        let mut first = true;
+        while read_line(input, &mut line)? {
+            let text = line.trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            // A document that is written for people begins with a line that ends in the middle.
+            if std::mem::take(&mut first) && is_open(text) {
+                return self.document(input, line);
+            }
+            self.line(text);
+        }
+        Ok(())
+    }
+
+    /// A document over several lines; lines, when it is none.
+    fn document(&mut self, input: &mut impl BufRead, mut bytes: Vec<u8>) -> io::Result<()> {
+        let left = (DOCUMENT_BYTES_MAX + 1).saturating_sub(bytes.len());
+        input.by_ref().take(left as u64).read_to_end(&mut bytes)?;
+        if bytes.len() > DOCUMENT_BYTES_MAX {
+            return Err(too_large());
+        }
+        match decode_any(bytes.trim_ascii(), &mut self.texts) {
+            Ok(decoded) => self.take(decoded),
+            Err(_) => {
+                bytes
+                    .split(|byte| *byte == b'\n')
+                    .map(<[u8]>::trim_ascii)
+                    .filter(|line| !line.is_empty())
+                    .for_each(|line| self.line(line));
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, text: &[u8]) {
+        match decode_any(text, &mut self.texts) {
+            Ok(decoded) => self.take(decoded),
+            Err(_) => self.bad_lines += 1,
+        }
+    }
+
+    fn take(&mut self, decoded: Decoded<Span>) {
+        let mut classes: Vec<_> = decoded.items.iter().map(|span| (span.trace, TraceClass::Mine)).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        self.fold.event(Event::Spans(decoded), i64::MAX, &classes);
+        // What is sealed for want of room has to be filed under some second.
+        if self.fold.is_half_full() {
+            self.fold.origin_from_spans();
+        }
+    }
+}
+
+/// Whether a text is the beginning of JSON that goes on.
+fn is_open(text: &[u8]) -> bool {
+    serde_json::from_slice::<&serde_json::value::RawValue>(text).is_err_and(|error| error.is_eof())
+}
+
+fn too_large() -> io::Error {
+    let why = format!(
+        "a line, or a document over several lines, is larger than {DOCUMENT_BYTES_MAX} bytes: split it"
+    );
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
-    let read = input.by_ref().take(DECODED_BYTES_MAX as u64 + 1).read_until(b'\n', line)?;
-    if read > DECODED_BYTES_MAX {
-        let why = format!("a line is longer than {DECODED_BYTES_MAX} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    let read = input.by_ref().take(DOCUMENT_BYTES_MAX as u64 + 1).read_until(b'\n', line)?;
+    if read > DOCUMENT_BYTES_MAX {
+        return Err(too_large());
     }
     Ok(read > 0)
 }

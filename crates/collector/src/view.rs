@@ -23,6 +23,8 @@ pub struct View {
     pub newest_span_end_ns: Option<i64>,
     /// When the newest request was received, Unix nanoseconds.
     pub last_recv_ns: Option<i64>,
+    /// Unix nanoseconds: what was received up to then is in the cells. Under a high load the newest is not yet.
+    pub folded_recv_ns: Option<i64>,
     /// The ledger, sorted.
     pub ledger: Vec<LedgerRow>,
     /// When each service's ledger was last received, Unix nanoseconds.

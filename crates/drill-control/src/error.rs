@@ -4,6 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
+    /// The endpoint of the drill's own metrics cannot be served.
+    #[error("the drill's metrics: {0}")]
+    Exposition(String),
     /// Keys, leases or the table of runs.
     #[error("authority: {0}")]
     Authority(String),

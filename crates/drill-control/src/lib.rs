@@ -5,6 +5,7 @@ pub mod authority;
 mod control;
 mod environment;
 mod error;
+pub mod exposition;
 mod hearers;
 pub mod live;
 pub mod machine;

@@ -317,3 +317,15 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
         record: record.display().to_string(),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// A look at a run that has not begun.
+    pub(crate) fn snapshot() -> Snapshot {
+        blank(&crate::testing::plan(), "r", Path::new("rec"))
+    }
+}

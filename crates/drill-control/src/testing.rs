@@ -14,6 +14,7 @@ pub(crate) fn plan() -> Plan {
         targets: Vec::new(),
         shadow: None,
         isolation: Isolation::default(),
+        telemetry: peakdrill_drill_model::plan::Telemetry::default(),
         feeders: Vec::new(),
         files: Vec::new(),
         journeys: Vec::new(),

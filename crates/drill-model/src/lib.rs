@@ -16,6 +16,7 @@ mod reach;
 pub mod search;
 pub mod shape;
 pub mod snapshot;
+mod telemetry;
 pub mod timeline;
 pub mod verdict;
 mod ws;

@@ -14,6 +14,7 @@ pub use crate::grpc::{DescriptorSet, MessageTypes};
 pub use crate::journey::*;
 pub use crate::reach::*;
 use crate::shape::Shape;
+pub use crate::telemetry::{Scrape, Telemetry};
 pub use crate::ws::*;
 
 /// Version of `plan.json`.
@@ -43,6 +44,9 @@ pub struct Plan {
     pub shadow: Option<ShadowPlan>,
     /// The isolation rules: the same block that services and sidecars read.
     pub isolation: Isolation,
+    /// Telemetry that is fetched.
+    #[serde(default, skip_serializing_if = "Telemetry::is_empty")]
+    pub telemetry: Telemetry,
     /// Data for journeys.
     pub feeders: Vec<Feeder>,
     /// Files whose bytes are sent.

@@ -9,6 +9,10 @@ use crate::ledger::{LedgerRow, Outcome, decisions, live_writes, tag_lost, total}
 use crate::owners::Owner;
 use crate::search::CapacityFound;
 
+mod resources;
+
+pub use resources::{Finding, FindingKind, ResourceKind, ResourceUse};
+
 /// Version of `verdict.json`.
 pub const VERDICT_VERSION: u32 = 1;
 
@@ -85,6 +89,12 @@ pub struct Verdict {
     pub isolation: Isolation,
     /// Received by started spans, per service.
     pub completeness: Vec<Completeness>,
+    /// How full resources were. Not there where no metrics were received.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceUse>,
+    /// What to know besides the ranking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// Owners of the nodes of the ranking, as far as they were given. Left out without any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub owners: BTreeMap<String, Owner>,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod metric;
 pub mod semconv;
 mod span;
 

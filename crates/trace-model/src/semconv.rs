@@ -9,7 +9,8 @@ mod outcome;
 mod peer;
 
 use crate::{Messaging, PeerKind, SpanKind};
-use key::{KEYS, Key};
+use key::KEYS;
+pub use key::Key;
 
 /// Longest operation, in bytes. What is longer is cut: a name is shown to people.
 pub const OP_BYTES_MAX: usize = 160;
@@ -60,6 +61,12 @@ pub struct Attributes<'a> {
     slots: [Option<Value<'a>>; KEYS],
 }
 
+impl Default for Attributes<'_> {
+    fn default() -> Self {
+        Self { slots: [None; KEYS] }
+    }
+}
+
 /// What the attributes of a span say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
@@ -96,13 +103,18 @@ impl<'a> Attributes<'a> {
     /// Picks what is known. Of a name that comes twice, which the protocol forbids, the first counts.
     #[must_use]
     pub fn read(pairs: impl IntoIterator<Item = (&'a str, Value<'a>)>) -> Self {
-        let mut slots = [None; KEYS];
+        let mut read = Self::default();
         for (name, value) in pairs {
-            if let Some(key) = Key::from_name(name) {
-                slots[key as usize].get_or_insert(value);
+            if let Some(key) = Key::from_name(name.as_bytes()) {
+                read.put(key, value);
             }
         }
-        Self { slots }
+        read
+    }
+
+    /// Puts one in; of a name that comes twice the first counts.
+    pub fn put(&mut self, key: Key, value: Value<'a>) {
+        self.slots[key as usize].get_or_insert(value);
     }
 
     /// What a span with these attributes says. `failed`: its status is error.
@@ -191,8 +203,27 @@ impl<'a> Attributes<'a> {
     }
 }
 
+/// Names of OpenTracing that OpenTelemetry has another one for.
+const OPEN_TRACING: [(&str, &str); 9] = [
+    ("db.type", "db.system"),
+    ("db.instance", "db.name"),
+    ("peer.hostname", "net.peer.name"),
+    ("peer.port", "net.peer.port"),
+    ("peer.ipv4", "net.peer.ip"),
+    ("peer.ipv6", "net.peer.ip"),
+    ("message_bus.destination", "messaging.destination"),
+    ("hostname", "host.name"),
+    ("sql.query", "db.statement"),
+];
+
+/// The name that OpenTelemetry has for one of OpenTracing; any other as it is.
+#[must_use]
+pub fn from_open_tracing(name: &str) -> &str {
+    OPEN_TRACING.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new)
+}
+
 /// At most `bytes_max` bytes, cut between characters.
-fn cut(mut text: String, bytes_max: usize) -> String {
+pub(crate) fn cut(mut text: String, bytes_max: usize) -> String {
     text.truncate(text.floor_char_boundary(bytes_max));
     text
 }

@@ -6,10 +6,15 @@ use std::process::{Command, Stdio};
 use clap::Subcommand;
 use serde_json::Value;
 
-use crate::shell::{cargo, root, step};
+use crate::shell::{cargo, root, step, target_dir};
+
+/// What `accuracy sim` writes.
+const PAGE: &str = "crates/bottleneck/ACCURACY.md";
 
 #[derive(Subcommand)]
 pub enum What {
+    /// Simulated systems whose truth is known: writes crates/bottleneck/ACCURACY.md.
+    Sim,
     /// The demo shop: every planted bottleneck, several seeds.
     Demo {
         /// Seeds per bottleneck.
@@ -40,7 +45,22 @@ struct Score {
 }
 
 pub fn run(what: &What) -> Result<(), String> {
-    let What::Demo { seeds, only } = what;
+    match what {
+        What::Sim => sim(),
+        What::Demo { seeds, only } => demo(*seeds, only),
+    }
+}
+
+/// The page is written also where it tells of something that falls short.
+fn sim() -> Result<(), String> {
+    step("build", cargo().args(["build", "--release", "--package", "peakdrill-simulator"]))?;
+    let mut command = Command::new(target_dir()?.join("release/peakdrill-simulator"));
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("simulator: {error}"))?;
+    std::fs::write(root().join(PAGE), &output.stdout).map_err(|error| format!("{PAGE}: {error}"))?;
+    if output.status.success() { Ok(()) } else { Err(format!("{PAGE} tells of what falls short")) }
+}
+
+fn demo(seeds: u64, only: &[String]) -> Result<(), String> {
     step("build", cargo().args(["build", "--release", "--package", "peakdrill"]))?;
     let folder = std::env::temp_dir().join(format!("peakdrill-accuracy-{}", std::process::id()));
     let mut score = Score::default();
@@ -49,7 +69,7 @@ pub fn run(what: &What) -> Result<(), String> {
         "planted", "seed", "first", "truth/s", "found/s", "interval"
     );
     for planted in only {
-        for seed in 1..=*seeds {
+        for seed in 1..=seeds {
             one(planted, seed, &folder.join(format!("{planted}-{seed}")), &mut score)?;
         }
     }

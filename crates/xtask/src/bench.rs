@@ -4,6 +4,7 @@
 //! medians over rounds of the ratio within a round.
 
 mod clients;
+mod collector;
 mod fidelity;
 mod journey;
 mod measure;
@@ -26,6 +27,8 @@ use clients::{Client, Load};
 pub enum What {
     /// The load engine beside wrk, h2load and the floor: processor time of the client per request.
     Load(Options),
+    /// The collector: spans a second on one core, age of what it shows, memory at twice too much.
+    Collector(collector::Options),
 }
 
 #[derive(Args)]
@@ -61,7 +64,13 @@ const RATE: u64 = 10_000;
 const PAGE: &str = "loadgen/BENCHMARKS.md";
 
 pub fn run(what: &What) -> Result<(), String> {
-    let What::Load(options) = what;
+    match what {
+        What::Load(options) => load(options),
+        What::Collector(options) => collector::run(options),
+    }
+}
+
+fn load(options: &Options) -> Result<(), String> {
     if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
         return Err("client and server need a core each: this machine has one".into());
     }

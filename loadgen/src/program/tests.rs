@@ -53,6 +53,7 @@ pub(crate) fn plan(steps: Vec<Node>) -> Plan {
         }],
         shadow: None,
         isolation: Isolation::default(),
+        telemetry: peakdrill_drill_model::plan::Telemetry::default(),
         feeders: vec![],
         files: vec![],
         journeys: vec![Journey { name: "j".into(), share: 1.0, steps, ..Journey::default() }],

@@ -14,6 +14,7 @@ const WIDTH_MAX: usize = 110;
 const LABEL: usize = 11;
 const EVIDENCE_MAX: usize = 3;
 const CLASSES_MAX: usize = 4;
+const FINDINGS_MAX: usize = 4;
 
 /// The verdict on a few lines of a terminal, with a final newline.
 ///
@@ -34,6 +35,7 @@ pub fn card(verdict: &Verdict, width: usize, color: bool, unicode: bool, report:
     card.row("capacity", &searched);
     card.gates(verdict);
     card.limit(verdict);
+    card.findings(verdict);
     card.row("isolation", &[(leak_tone(verdict), isolation(verdict))]);
     let warnings: Vec<_> = verdict.warnings.iter().map(|text| (Tone::Warn, text.clone())).collect();
     card.row("note", &warnings);
@@ -149,6 +151,17 @@ impl Card {
         let owner = limiting(verdict).and_then(|node| verdict.owners.get(&node.node));
         rows.extend(owner.map(|owner| (Tone::Strong, whose(owner))));
         self.row("bottleneck", &rows);
+    }
+
+    fn findings(&mut self, verdict: &Verdict) {
+        let said = verdict.findings.iter().take(FINDINGS_MAX);
+        let mut rows: Vec<_> =
+            said.map(|found| (Tone::Warn, format!("{}: {}", found.text, found.action))).collect();
+        if verdict.findings.len() > FINDINGS_MAX {
+            let more = verdict.findings.len() - FINDINGS_MAX;
+            rows.push((Tone::Quiet, format!("{more} more in the report")));
+        }
+        self.row("findings", &rows);
     }
 
     /// A label and its lines, the label beside the first.

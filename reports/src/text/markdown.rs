@@ -5,8 +5,10 @@ use peakdrill_drill_model::verdict::{GateResult, Millis, Verdict};
 
 use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
+use crate::resources::{resource, used};
 use crate::sentences::{
     apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing, whose,
+    within,
 };
 
 /// The summary is never longer than this: GitHub drops a whole job summary above 1 MiB.
@@ -37,6 +39,7 @@ pub fn markdown(verdict: &Verdict, record: &Record) -> String {
         }
         out.line("");
     }
+    findings(&mut out, verdict);
     latency(&mut out, verdict);
     out.line(&format!("Isolation: {}\n", md(&isolation(verdict))));
     for warning in &verdict.warnings {
@@ -44,6 +47,7 @@ pub fn markdown(verdict: &Verdict, record: &Record) -> String {
     }
     steps(&mut out, verdict);
     ranking(&mut out, verdict);
+    resources(&mut out, verdict);
     out.line(&format!("\nRun `{}`, seed {}, scenario `{}`", code(&verdict.run), verdict.seed, {
         code(record.plan.scenario_sha256.get(..12).unwrap_or(&record.plan.scenario_sha256))
     }));
@@ -155,6 +159,29 @@ fn ranking(out: &mut Lines, verdict: &Verdict) {
             share(node),
             crate::sentences::capacity(node)
         ));
+    }
+    out.line("\n</details>");
+}
+
+fn findings(out: &mut Lines, verdict: &Verdict) {
+    for found in &verdict.findings {
+        out.line(&format!("- **{}**: {}. _{}_", md(&found.node), md(&found.text), md(&found.action)));
+    }
+    if !verdict.findings.is_empty() {
+        out.line("");
+    }
+}
+
+fn resources(out: &mut Lines, verdict: &Verdict) {
+    if verdict.resources.is_empty() {
+        return;
+    }
+    out.line("\n<details><summary>Resources</summary>\n");
+    out.line("| resource | light load | peak | fullest instance | full at |\n|--|--:|--:|--:|--:|");
+    for of in &verdict.resources {
+        let cells = [of.light, of.peak, of.peak_fullest].map(|value| used(of, value));
+        let full = within(&of.capacity_per_s);
+        out.line(&format!("| {} | {} | {full} |", md(&resource(of)), cells.join(" | ")));
     }
     out.line("\n</details>");
 }

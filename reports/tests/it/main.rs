@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod properties;
+mod resources;
 mod snapshots;
 mod synthetic;
 mod verdicts;

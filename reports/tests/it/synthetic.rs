@@ -142,6 +142,7 @@ fn plan() -> Plan {
             ack_header: "x-shadow-ack".to_owned(),
         }),
         isolation: Isolation::default(),
+        telemetry: peakdrill_drill_model::plan::Telemetry::default(),
         feeders: Vec::new(),
         files: Vec::new(),
         journeys: vec![journey("checkout", 0.4, &[0, 1, 2]), journey("browse", 0.6, &[3])],
@@ -458,6 +459,8 @@ fn analysis() -> Analysis {
             grew("gateway", 3.0, 0.0, 12.0),
         ],
         queues: Vec::new(),
+        resources: Vec::new(),
+        findings: Vec::new(),
         waterfall: waterfall(),
     }
 }

@@ -573,3 +573,19 @@ fn a_connection_is_opened_where_it_may_not_be_open() {
     // A hundred journeys: each opens it once, a quarter of them in the branch.
     assert_eq!(expected, [100.0, 25.0, 75.0, 300.0, 100.0]);
 }
+
+#[test]
+fn endpoints_to_scrape_are_read_and_described() {
+    let text = drill("      - get: /a\n")
+        + "telemetry:\n  scrape:\n    - { url: \"http://db-exporter:9187\", service: order-db, every: 500ms }\n    - url: \"http://[::1]/actuator/prometheus?a=b\"\n";
+    let plan = plan(&text);
+    let [first, second] = plan.telemetry.scrape.as_slice() else { panic!("{:?}", plan.telemetry) };
+    assert_eq!((first.authority.as_str(), first.path.as_str()), ("db-exporter:9187", "/"));
+    assert_eq!((first.service.as_deref(), first.every_ns), (Some("order-db"), S / 2));
+    assert_eq!((second.authority.as_str(), second.path.as_str()), ("[::1]:80", "/actuator/prometheus?a=b"));
+    assert_eq!((second.service.as_deref(), second.every_ns), (None, S));
+    let said = describe(&plan);
+    assert!(said.contains("  http://db-exporter:9187 every 500ms, of order-db\n"), "{said}");
+    let kept = serde_json::to_value(&plan).unwrap();
+    assert_eq!(kept["telemetry"]["scrape"][0]["service"], "order-db");
+}

@@ -8,6 +8,7 @@ use crate::analyse::common;
 use crate::analyse::law::LEVELS;
 use crate::analyse::names::Names;
 use crate::analyse::series::{NodeSeries, Series};
+use crate::analyse::telemetry;
 use crate::analyse::windows::{Level, Windows, levels};
 use crate::analysis::AnalysisInput;
 use crate::cells::{Cell as _, Cells, EdgeCell};
@@ -25,7 +26,8 @@ type Call = (Arc<str>, NodeKey);
 #[must_use]
 pub fn calls_under_load(cells: &Cells, input: &AnalysisInput) -> Vec<CallCurve> {
     let names = Names::new(cells);
-    let series = Series::new(cells, input, &names);
+    let telemetry = telemetry::completeness(cells, input, &names);
+    let series = Series::new(cells, input, &names, &telemetry);
     let (windows, _) = common::split(&series, Windows::new(&series, input));
     let sums = sums(cells, &names, &series, &windows);
     let through = through(&sums);

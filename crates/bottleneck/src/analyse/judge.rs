@@ -3,6 +3,7 @@
 use peakdrill_drill_model::verdict::{NodeKind, NodeVerdict};
 
 use crate::analyse::Facts;
+use crate::analyse::held;
 use crate::analyse::law::{self, LEVELS};
 use crate::analyse::onset::{began_here, onset};
 use crate::analyse::resample::Resample;
@@ -39,12 +40,14 @@ pub(crate) struct Flags {
     pub(crate) onset: bool,
     /// Most errors began here.
     pub(crate) errors: bool,
+    /// A resource of it was as full as it may be.
+    pub(crate) used: bool,
 }
 
 impl Flags {
     /// Waiting is read from being full, and does not count beside it.
     fn independent(self) -> usize {
-        [self.share, self.waiting || self.full, self.plateau, self.onset, self.errors]
+        [self.share, self.waiting || self.full, self.plateau, self.onset, self.errors, self.used]
             .into_iter()
             .filter(|f| *f)
             .count()
@@ -70,6 +73,8 @@ pub(crate) struct Finding {
     pub(crate) knee: Option<(f64, f64, f64)>,
     /// Onset of waiting, in seconds of the load.
     pub(crate) onset: Option<usize>,
+    /// It waits because nodes behind it are full and hold all of its threads or connections: which of them.
+    pub(crate) held_by: Vec<usize>,
 }
 
 impl Finding {
@@ -88,21 +93,48 @@ pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter, capacities: bool) -> 
     let judge = |at: usize| {
         let (full, knee) = if capacities { capacity(facts, at, &levels) } else { (None, None) };
         let flags = flags(facts, matter, at, full.as_ref(), &onsets, plateau);
-        Finding { at, verdict: flags.verdict(), flags, saturation: full, knee, onset: onsets[at] }
+        Finding {
+            at,
+            verdict: flags.verdict(),
+            flags,
+            saturation: full,
+            knee,
+            onset: onsets[at],
+            held_by: Vec::new(),
+        }
     };
-    (0..facts.series.nodes.len()).map(judge).collect()
+    let mut findings: Vec<Finding> = (0..facts.series.nodes.len()).map(judge).collect();
+    held::mark(facts, &mut findings);
+    as_small(&mut findings);
+    findings
+}
+
+/// A full node that carries no more than the one that is named limits as well: were the other one gone, the system
+/// would stop at it. What waits in line before it waits at the other, so that it has little share of the growth.
+fn as_small(findings: &mut [Finding]) {
+    let full = |f: &Finding| f.saturation.as_ref().and_then(|s| s.capacity);
+    let named = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck).filter_map(full);
+    let Some((smallest, _, high)) = named.min_by(|a, b| a.0.total_cmp(&b.0)) else { return };
+    for finding in findings.iter_mut().filter(|f| f.held_by.is_empty() && f.flags.full) {
+        let as_small =
+            |(capacity, low, _): (f64, f64, f64)| capacity <= smallest * (1.0 + SAME) && low <= high;
+        if full(finding).is_some_and(as_small) {
+            finding.flags.plateau = true;
+            finding.verdict = finding.flags.verdict();
+        }
+    }
 }
 
 /// What a node did while it was full; else its capacity by the bend of its curve.
 fn capacity(facts: &Facts<'_>, at: usize, levels: &[Level]) -> (Option<Saturation>, Option<(f64, f64, f64)>) {
     let (node, windows, common) = (&facts.series.nodes[at], facts.windows, facts.common);
     let settings = &facts.input.settings;
-    let draws = || Resample::new(settings.seed, 2 + at as u64);
-    let full = saturation(node, facts.series, windows, common, settings.resamples, draws());
+    let draws = Resample::new(settings.seed, 2 + at as u64);
+    let full = saturation(node, facts.series, windows, common);
     if full.is_some() || node.key.kind == NodeKind::Queue {
         return (full, None);
     }
-    (None, law::knee(node, levels, windows, common, settings.resamples, draws()))
+    (None, law::knee(node, levels, windows, common, settings.resamples, draws))
 }
 
 fn flags(
@@ -126,6 +158,7 @@ fn flags(
         }),
         onset: matter.any() && large && began_here(facts, at, onsets),
         errors: matter.errors && error_part(facts, at) >= ORIGIN,
+        used: matter.any() && facts.used.at_limit(at),
     }
 }
 

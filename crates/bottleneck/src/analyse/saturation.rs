@@ -1,7 +1,6 @@
 //! Capacity of a node that was full: what it got done while work stood before it.
 
 use crate::analyse::common::Common;
-use crate::analyse::resample::{Resample, interval};
 use crate::analyse::series::{NodeSeries, Series, mean};
 use crate::analyse::windows::Windows;
 
@@ -21,14 +20,20 @@ const DEMAND: f64 = 1.05;
 const MUCH_SLOWER: f64 = 4.0;
 /// See [`MUCH_SLOWER`].
 const MANY_WAITING: f64 = 8.0;
-/// No interval is narrower than this part to either side: seconds are counted in whole operations.
-const RESOLUTION: f64 = 0.03;
+/// No interval is narrower than this part to either side: what counts as full is never quite exact.
+const RESOLUTION: f64 = 0.02;
+/// Seconds that are taken together for the interval: neighbours are alike.
+const BATCH_S: usize = 2;
 /// So many full seconds before anything was cut off are enough to count on them alone.
 const UNDISTURBED_S: usize = 4;
 /// Width of the mean that the most a node ever got done is read from, in seconds.
 const BEST_OVER_S: usize = 5;
-/// A node that got done more than this times as much at another time was not full.
+/// A node that got done more than this times as much at another time was not full ...
 const BEST: f64 = 1.1;
+/// ... when it is more than chance makes of it as well: the largest of some tens of means, in standard errors.
+const BEST_BY_CHANCE: f64 = 3.5;
+/// Fewer values than this say nothing of their own deviation.
+const FEW_FOR_DEVIATION: usize = 5;
 /// Of the normal distribution, for 95 %.
 const Z95: f64 = 1.96;
 
@@ -51,16 +56,30 @@ fn full_seconds(node: &NodeSeries, light: &[usize], common: &Common) -> Vec<usiz
     let full = |s: &usize| {
         let calm_s = (calm_ns + common.slower_at(*s)).max(NOISE_NS) / 1e9;
         let (there, in_work) = (node.at_node[*s], node.done[*s] * calm_s);
-        there - in_work >= WAITING && there >= SLOWER * in_work
+        there - in_work >= WAITING.max(node.taken_back[*s]) && there >= SLOWER * in_work
     };
     (0..node.done.len()).filter(|s| !common.disturbed(*s)).filter(full).collect()
 }
 
 /// Whether a node got much more done at another time, in operations a second: then work stood before it for
 /// another reason than that it was full.
-fn did_more(done: &[f64], while_full: f64) -> bool {
+fn did_more(done: &[f64], full: &[f64]) -> bool {
     let width = BEST_OVER_S.min(done.len()).max(1);
-    done.windows(width).any(|w| w.iter().sum::<f64>() / width as f64 > BEST * while_full)
+    let (mean, deviation) = moments(full);
+    let by_chance = mean + BEST_BY_CHANCE * deviation / (width as f64).sqrt();
+    let limit = by_chance.max(BEST * mean);
+    done.windows(width).any(|w| w.iter().sum::<f64>() / width as f64 > limit)
+}
+
+/// Mean, and standard deviation of a sample; that of counts that come by chance where there are few.
+fn moments(sample: &[f64]) -> (f64, f64) {
+    let n = sample.len() as f64;
+    let mean = sample.iter().sum::<f64>() / n.max(1.0);
+    if sample.len() < FEW_FOR_DEVIATION {
+        return (mean, mean.max(0.0).sqrt());
+    }
+    let square: f64 = sample.iter().map(|x| (x - mean).powi(2)).sum();
+    (mean, (square / (n - 1.0)).sqrt())
 }
 
 /// Contiguous runs, long enough, without their possibly half-full ends.
@@ -86,8 +105,6 @@ pub(crate) fn saturation(
     series: &Series,
     windows: &Windows,
     common: &Common,
-    resamples: u32,
-    mut draws: Resample,
 ) -> Option<Saturation> {
     let full = full_seconds(node, &windows.light, common);
     let mut seconds: Vec<usize> = interiors(&full).into_iter().flatten().collect();
@@ -100,7 +117,8 @@ pub(crate) fn saturation(
         return None;
     }
     let done = mean(&node.done, &seconds);
-    if did_more(&node.done, done) {
+    let counts: Vec<f64> = seconds.iter().map(|s| node.done[*s]).collect();
+    if did_more(&node.done, &counts) {
         return None;
     }
     let at_top: Vec<usize> = seconds.iter().copied().filter(|s| windows.top.contains(s)).collect();
@@ -118,18 +136,36 @@ pub(crate) fn saturation(
     let visits = series.visits(node, mix_over);
     let capacity = (visits.mean > 0.0 && done > 0.0).then(|| {
         let estimate = done / visits.mean;
-        let drawn = (0..resamples).map(|_| {
-            let picked: Vec<usize> = draws.draw(seconds.len()).into_iter().map(|i| seconds[i]).collect();
-            mean(&node.done, &picked)
-        });
-        let (low, high) = interval(drawn.collect()).unwrap_or((done, done));
         // Two sources that have nothing to do with each other: throughput, and visits a journey.
         let mix = Z95 * visits.error / visits.mean;
-        let half = |part: f64| (part.max(0.0).powi(2) + mix * mix).sqrt().max(RESOLUTION);
-        let (below, above) = (half(1.0 - low / done), half(high / done - 1.0));
-        (estimate, estimate * (1.0 - below), estimate * (1.0 + above))
+        let part = throughput_part(&counts).hypot(mix).max(RESOLUTION);
+        (estimate, estimate * (1.0 - part), estimate * (1.0 + part))
     });
     Some(Saturation { seconds, done, asked, capacity })
+}
+
+/// Half the 95 % interval of the mean of counts a second, as a part of it: by means of batches, and Student's t,
+/// since there are few of them.
+fn throughput_part(counts: &[f64]) -> f64 {
+    let batches: Vec<f64> =
+        counts.chunks_exact(BATCH_S).map(|batch| batch.iter().sum::<f64>() / BATCH_S as f64).collect();
+    let (mean, deviation, n) = if batches.len() < FEW_FOR_DEVIATION {
+        let (mean, deviation) = moments(counts);
+        (mean, deviation, counts.len())
+    } else {
+        let (mean, deviation) = moments(&batches);
+        (mean, deviation, batches.len())
+    };
+    if mean > 0.0 { student95(n - 1) * deviation / (n as f64).sqrt() / mean } else { 0.0 }
+}
+
+/// The 97.5 % quantile of Student's distribution, by its expansion about the normal one.
+fn student95(freedom: usize) -> f64 {
+    let v = freedom.max(2) as f64;
+    let (z, z3, z5, z7) = (Z95, Z95.powi(3), Z95.powi(5), Z95.powi(7));
+    z + (z3 + z) / (4.0 * v)
+        + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * v * v)
+        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * v * v * v)
 }
 
 #[cfg(test)]
@@ -139,12 +175,27 @@ mod tests {
     #[test]
     fn a_node_that_did_more_at_another_time_was_not_full() {
         let mut done = vec![100.0; 20];
-        assert!(!did_more(&done, 95.0));
+        let full = |rate: f64| vec![rate; 6];
+        assert!(!did_more(&done, &full(95.0)));
         // One second of working off is no throughput.
         done[3] = 140.0;
-        assert!(!did_more(&done, 100.0));
+        assert!(!did_more(&done, &full(100.0)));
         done[3..8].fill(120.0);
-        assert!(did_more(&done, 100.0));
-        assert!(!did_more(&[], 1.0));
+        assert!(did_more(&done, &full(100.0)));
+        // What varies by as much from second to second says nothing.
+        assert!(!did_more(&done, &[85.0, 115.0, 80.0, 120.0, 85.0, 115.0]));
+        assert!(!did_more(&[], &full(1.0)));
+    }
+    #[test]
+    fn few_batches_widen_the_interval() {
+        // Of the tables: 2.571 for 5, 2.228 for 10, 2.042 for 30 degrees of freedom.
+        for (freedom, wanted) in [(5, 2.571), (10, 2.228), (30, 2.042)] {
+            assert!((student95(freedom) - wanted).abs() < 0.01, "{freedom}");
+        }
+        let counts: Vec<f64> = (0..12).map(|i| if i / 2 % 2 == 0 { 95.0 } else { 105.0 }).collect();
+        // Six batches, standard deviation 5.48.
+        assert!((throughput_part(&counts) - 2.571 * 5.477 / 6.0_f64.sqrt() / 100.0).abs() < 1e-3);
+        // Four seconds: the chance of counting alone.
+        assert!((throughput_part(&[100.0; 4]) - student95(3) * 10.0 / 2.0 / 100.0).abs() < 1e-9);
     }
 }

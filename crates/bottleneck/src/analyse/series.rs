@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use peakdrill_latency::Sparse;
 
 use crate::analyse::names::Names;
+use crate::analyse::telemetry::Telemetry;
 use crate::analyse::visits::{self, Visits};
 use crate::analysis::AnalysisInput;
 use crate::cells::{Cell as _, Cells, NodeCell};
@@ -26,12 +27,16 @@ pub(crate) struct NodeSeries {
     pub(crate) abandoned: Vec<f64>,
     /// Mean number of operations at the node, without those that wait for nodes behind it.
     pub(crate) at_node: Vec<f64>,
+    /// What was taken back from [`Self::at_node`] because spans were lost: an estimate, good to about its own size.
+    pub(crate) taken_back: Vec<f64>,
     /// Operations by the second of the intended time.
     pub(crate) ops: Vec<f64>,
     /// Own time by the second of the intended time.
     pub(crate) own: Vec<Option<Sparse>>,
     /// Sum of the own time, nanoseconds, and number of operations in it.
     own_sums: Vec<(f64, f64)>,
+    /// Time in calls: of the operations of a second's roots, nanoseconds, and of a second of the clock, operations.
+    in_calls: Vec<(f64, f64)>,
     /// Errors that began here, by the second of the intended time.
     pub(crate) origin_errors: Vec<f64>,
     /// Sums over all seconds.
@@ -79,7 +84,7 @@ pub(crate) fn starts_journey(
 }
 
 impl Series {
-    pub(crate) fn new(cells: &Cells, input: &AnalysisInput, names: &Names) -> Self {
+    pub(crate) fn new(cells: &Cells, input: &AnalysisInput, names: &Names, telemetry: &Telemetry) -> Self {
         let last_root =
             cells.roots.values().filter_map(|s| s.iter().rev().find(|(_, c)| c.count != 0)).map(|(s, _)| *s);
         let load =
@@ -111,7 +116,7 @@ impl Series {
         series.add_roots(cells, input, with_steps);
         series.add_offered(input);
         let stubbed = stubbed_for_the_drill(cells, names);
-        series.add_nodes(cells, names, &stubbed, len);
+        series.add_nodes(cells, names, &stubbed, telemetry);
         series.add_visits(cells, input, names, &stubbed, with_steps);
         series
     }
@@ -155,7 +160,14 @@ impl Series {
         }
     }
 
-    fn add_nodes(&mut self, cells: &Cells, names: &Names, stubbed: &BTreeSet<NodeKey>, len: usize) {
+    fn add_nodes(
+        &mut self,
+        cells: &Cells,
+        names: &Names,
+        stubbed: &BTreeSet<NodeKey>,
+        telemetry: &Telemetry,
+    ) {
+        let len = self.offered.len();
         let mut at_key: BTreeMap<NodeKey, usize> = BTreeMap::new();
         for (key, _) in cells.nodes.keys() {
             let key = names.of(key);
@@ -177,6 +189,7 @@ impl Series {
                 }
             }
         }
+        nodes.iter_mut().for_each(|node| node.take_back(telemetry.leak(&node.key.name)));
         self.nodes = nodes;
         self.nodes.sort_by(|a, b| a.key.cmp(&b.key));
     }
@@ -241,9 +254,11 @@ impl NodeSeries {
             done: vec![0.0; len],
             abandoned: vec![0.0; len],
             at_node: vec![0.0; len],
+            taken_back: vec![0.0; len],
             ops: vec![0.0; len],
             own: vec![None; len],
             own_sums: vec![(0.0, 0.0); len],
+            in_calls: vec![(0.0, 0.0); len],
             origin_errors: vec![0.0; len],
             total: NodeCell::default(),
             visits: BTreeMap::new(),
@@ -255,6 +270,9 @@ impl NodeSeries {
         self.abandoned[at] += cell.abandoned as f64;
         self.at_node[at] += cell.own_ns as f64 / 1e9;
         self.ops[at] += cell.ops as f64;
+        let in_calls = &mut self.in_calls[at];
+        in_calls.0 += cell.span.sum_ns() as f64 - cell.own.sum_ns() as f64;
+        in_calls.1 += (cell.busy_ns - cell.own_ns) as f64 / 1e9;
         self.origin_errors[at] += cell.origin_errors as f64;
         if cell.own != Sparse::default() {
             self.own[at].get_or_insert_default().merge(&cell.own);
@@ -262,6 +280,17 @@ impl NodeSeries {
             *sums = (sums.0 + cell.own.sum_ns() as f64, sums.1 + cell.own.count() as f64);
         }
         self.total.add(cell, 1);
+    }
+
+    /// Takes a part of what calls took, which is lost spans' time, back from the node's own.
+    fn take_back(&mut self, leak: f64) {
+        for (at, (by_root, by_clock)) in self.in_calls.iter().enumerate() {
+            let own = &mut self.own_sums[at];
+            own.0 -= (leak * by_root.max(0.0)).min(own.0);
+            let there = &mut self.at_node[at];
+            self.taken_back[at] = leak * by_clock.max(0.0);
+            *there -= self.taken_back[at].min(*there);
+        }
     }
 
     fn visits_of(&self, class: TraceClass) -> Visits {

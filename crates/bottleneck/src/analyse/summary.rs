@@ -5,7 +5,7 @@ use peakdrill_latency::Sparse;
 
 use crate::analyse::Facts;
 use crate::analyse::judge::Finding;
-use crate::analyse::tables::Telemetry;
+use crate::analyse::telemetry::Telemetry;
 use crate::analyse::words::{ms, percent, rate};
 
 /// Growth of a request's p90 that matters, as a part of that at light load ...

@@ -26,7 +26,8 @@ pub(crate) struct Mix {
 /// Roots of one entry.
 struct Roots {
     count: f64,
-    /// Ended well and traced: what visits are counted over.
+    /// Ended well and seen: what visits are counted over. A span that is lost is missing here as it is among what a
+    /// node got done, so that the ratio of the two stands.
     ok: f64,
     /// Whether they are first in their journeys: of such, a journey has exactly one.
     first: bool,
@@ -74,7 +75,7 @@ pub(crate) fn of(
     let mut roots: BTreeMap<(&Entry, TraceClass), Roots> = BTreeMap::new();
     for ((entry, class), seconds) in cells.roots.iter().filter(|((_, class), _)| classes(*class)) {
         let during = seconds.iter().filter(|(second, _)| **second >= 0);
-        let (count, ok) = during.fold((0, 0), |(n, ok), (_, cell)| (n + cell.count, ok + cell.ok_traced));
+        let (count, ok) = during.fold((0, 0), |(n, ok), (_, cell)| (n + cell.count, ok + cell.ok_seen));
         let probe = matches!(entry, Entry::Op(_)) && *class == TraceClass::Mine && with_steps;
         if !probe {
             let first = starts_journey(input, entry, *class, with_steps);

@@ -38,6 +38,13 @@ pub(crate) fn evidence(facts: &Facts<'_>, finding: &Finding) -> Vec<String> {
     out.extend(grew(facts, finding, node));
     out.extend(was_full(finding, node));
     out.extend(can_carry(facts, finding, node));
+    if !finding.held_by.is_empty() {
+        let by: Vec<&str> = finding.held_by.iter().map(|at| &*facts.series.nodes[*at].key.name).collect();
+        out.push(format!(
+            "it waits for {}: calls in progress behind it stand at a ceiling (threads or connections), so what waits stands here",
+            by.join(", ")
+        ));
+    }
     if finding.flags.onset
         && let Some(second) = finding.onset
     {
@@ -49,6 +56,7 @@ pub(crate) fn evidence(facts: &Facts<'_>, finding: &Finding) -> Vec<String> {
     if finding.flags.errors {
         out.push(format!("{} of the errors began here", percent(error_part(facts, finding.at))));
     }
+    out.extend(facts.used.words(finding.at));
     out.extend(more_calls(facts, node));
     if node.stubbed() {
         out.push("answered by a stub: its real capacity was not exercised".to_owned());

@@ -3,7 +3,7 @@
 
 use crate::contribute::Root;
 use crate::path::pair;
-use crate::tree::{Role, Tree};
+use crate::tree::{Place, Role, Tree};
 
 /// A callee's span among the attempts of its call.
 #[derive(Debug, Clone, Copy, Default)]
@@ -12,6 +12,8 @@ pub(super) struct Attempt {
     pub(super) first: bool,
     /// The call's time that no attempt took, nanoseconds, where this is the one that carries it.
     pub(super) gap_ns: Option<u64>,
+    /// A call that repeats one beside it, though nothing in it says so.
+    pub(super) again: bool,
 }
 
 /// Per span, how it stands among the attempts of its call. Once per trace: a call may have any number of them.
@@ -19,25 +21,48 @@ pub(super) struct Attempts(Vec<Attempt>);
 
 impl Attempts {
     pub(super) fn new(tree: &Tree<'_>, root: Option<&Root>) -> Self {
-        let mut out = Self(vec![Attempt { first: true, gap_ns: None }; tree.nodes.len()]);
+        let mut out = Self(vec![Attempt { first: true, gap_ns: None, again: false }; tree.nodes.len()]);
         for (call, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
             let servers: Vec<usize> = tree.served_by(call).collect();
-            out.mark(tree, place.end - place.start, &servers, true);
+            let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
+            out.mark(tree, place.end - place.start, &servers, true, caller.is_some());
         }
+        out.mark_repeated(tree);
         if let Some(root) = root {
             let entries: Vec<usize> =
                 tree.tops.iter().copied().filter(|at| root.is_entry_by_row(tree, *at)).collect();
             // Each is a call of the generator's: it knows its attempts.
-            out.mark(tree, root.end - root.start, &entries, false);
+            out.mark(tree, root.end - root.start, &entries, false, false);
         }
         out
     }
 
-    fn mark(&mut self, tree: &Tree<'_>, call_ns: i64, servers: &[usize], one_call: bool) {
+    /// `caller_known`: pauses between attempts are the caller's then, as on the critical path.
+    fn mark(&mut self, tree: &Tree<'_>, call_ns: i64, servers: &[usize], one_call: bool, caller_known: bool) {
         let Some(pair) = pair(tree, call_ns, servers) else { return };
-        self.0[pair.carrier].gap_ns = Some(pair.gap_ns.unsigned_abs());
+        let pause_ns = if caller_known { 0 } else { pair.pause_ns };
+        self.0[pair.carrier].gap_ns = Some((pair.gap_ns + pause_ns).unsigned_abs());
         if one_call {
             servers.iter().for_each(|at| self.0[*at].first = *at == pair.earliest);
+        }
+    }
+
+    /// Calls of the same thing beside each other, one after the other, of which all but the last failed: attempts of
+    /// one call. Where one went well before the last it is a loop, and none of it is a retry.
+    fn mark_repeated(&mut self, tree: &Tree<'_>) {
+        let is_call = |at: &usize| tree.nodes[*at].role == Role::Call;
+        for place in tree.nodes.iter().filter(|p| p.role != Role::Call && p.kids.len() > 1) {
+            let mut calls: Vec<usize> = place.kids.iter().copied().filter(is_call).collect();
+            let key = |at: usize| {
+                let span = tree.nodes[at].span;
+                (&span.peer, &span.op)
+            };
+            calls.sort_by(|a, b| key(*a).cmp(&key(*b)).then(tree.nodes[*a].start.cmp(&tree.nodes[*b].start)));
+            for same in calls.chunk_by(|a, b| key(*a) == key(*b)) {
+                let follows = |(a, b): (&Place<'_>, &Place<'_>)| a.span.error && a.end <= b.start;
+                let chain = same.windows(2).all(|w| follows((&tree.nodes[w[0]], &tree.nodes[w[1]])));
+                same.iter().skip(1).filter(|_| chain).for_each(|at| self.0[*at].again = true);
+            }
         }
     }
 

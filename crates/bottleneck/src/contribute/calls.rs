@@ -19,9 +19,9 @@ const UNKNOWN: &str = "unknown";
 pub(super) fn gather_calls(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>, attempts: &Attempts) {
     for (at, place) in tree.nodes.iter().enumerate() {
         match place.role {
-            Role::Serve => served(gather, tree, at, root, attempts.of(at)),
+            Role::Serve => served(gather, tree, at, root, attempts),
             Role::Call if !tree.wraps_calls(at) && tree.served_by(at).next().is_none() => {
-                unanswered(gather, tree, at, root)
+                unanswered(gather, tree, at, root, attempts.of(at))
             }
             Role::Publish => published(gather, tree, at, root),
             Role::Process => processed(gather, tree, at, root),
@@ -57,13 +57,15 @@ fn entry_name(class: TraceClass) -> &'static str {
     if class == TraceClass::Live { USERS } else { LOAD }
 }
 
-fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, attempt: Attempt) {
+fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, attempts: &Attempts) {
+    let attempt = attempts.of(at);
     let place = &tree.nodes[at];
     let call = place.parent.filter(|p| tree.nodes[*p].role == Role::Call);
     if let Some(root) = root.filter(|r| r.is_entry(tree, at)) {
         gather.entry(&root.entry, &place.span.service);
     }
-    let first = attempt.first && call.is_none_or(|c| first_attempt(tree, c));
+    let again = call.is_some_and(|c| attempts.of(c).again);
+    let first = attempt.first && !again && call.is_none_or(|c| first_attempt(tree, c));
     let caller = Caller::of(tree, at, root);
     let duration = caller.as_ref().map_or(place.duration(), Caller::duration);
     let end = caller.as_ref().map_or(place.end, |c| c.end);
@@ -89,9 +91,9 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
     file(gather, key, root, place.start, end, &cell);
 }
 
-fn unanswered(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) {
+fn unanswered(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, attempt: Attempt) {
     let place = &tree.nodes[at];
-    let first = first_attempt(tree, at);
+    let first = !attempt.again && first_attempt(tree, at);
     let mut cell = EdgeCell {
         attempts: 1,
         calls: i64::from(first),
@@ -136,8 +138,8 @@ fn processed(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
 
 fn file(gather: &mut Gather, key: EdgeKey, root: Option<&Root>, start: i64, end: i64, cell: &EdgeCell) {
     let done = EdgeCell { done: 1, ..EdgeCell::default() };
-    gather.edge(key.clone(), gather.second(end), &done);
-    gather.edge(key, filed_under(gather, root, start), cell);
+    gather.edge(&key, gather.second(end), &done);
+    gather.edge(&key, filed_under(gather, root, start), cell);
 }
 
 /// Files a piece of the critical path under the edge by which the path came to it.
@@ -163,5 +165,5 @@ pub(super) fn gather_path_share(
             _ => return,
         },
     };
-    gather.edge(key, second, &EdgeCell { cp_ns: ns, ..EdgeCell::default() });
+    gather.edge(&key, second, &EdgeCell { cp_ns: ns, ..EdgeCell::default() });
 }

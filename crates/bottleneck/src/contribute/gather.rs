@@ -1,10 +1,12 @@
-//! Collects what a trace adds, merged by key, in the keys' order.
+//! Files what a trace adds, under the trace's class, into sums over many traces.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::cells::{Cell, Contribution, EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell};
-use crate::key::{EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
+use smallvec::SmallVec;
+
+use crate::cells::{EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell};
+use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::sums::{Name, NodeId, Sums};
 
 /// Different operations of one trace that are kept by name; more are filed as [`OTHER_OP`].
 const OPS_PER_TRACE: usize = 64;
@@ -20,40 +22,24 @@ pub(super) fn second_of(ns: i64, origin: i64) -> i64 {
     ns.saturating_sub(origin).div_euclid(NS_PER_S)
 }
 
-/// Sums of one trace.
-pub(super) struct Gather {
+/// One trace on its way into the sums.
+pub(super) struct Gather<'a> {
+    sums: &'a mut Sums,
     class: TraceClass,
     origin: i64,
-    ops: BTreeSet<Arc<str>>,
-    edges: BTreeMap<(EdgeKey, i64), EdgeCell>,
-    nodes: BTreeMap<(NodeKey, i64), NodeCell>,
-    paths: BTreeMap<(Entry, NodeKey, i64), PathCell>,
-    roots: BTreeMap<(Entry, i64), RootCell>,
-    visited: BTreeMap<NodeKey, i64>,
-    published: BTreeMap<NodeKey, i64>,
-    visits: Vec<((Entry, TraceClass, NodeKey), VisitCell)>,
-    aliases: Vec<(Arc<str>, Arc<str>)>,
-    entries: Vec<(Entry, Arc<str>)>,
-    telemetry: BTreeMap<Arc<str>, TelemetryCell>,
+    /// 1: it is added; -1: it is taken back.
+    sign: i64,
+    ops: SmallVec<[Name; 16]>,
+    /// A node for each operation of it.
+    visited: SmallVec<[NodeId; 32]>,
+    /// A queue for each message sent: what was sent counts, whether or not it was worked on already.
+    published: SmallVec<[NodeId; 4]>,
 }
 
-impl Gather {
-    pub(super) fn new(class: TraceClass, origin: i64) -> Self {
-        Self {
-            class,
-            origin,
-            ops: BTreeSet::new(),
-            edges: BTreeMap::new(),
-            nodes: BTreeMap::new(),
-            paths: BTreeMap::new(),
-            roots: BTreeMap::new(),
-            visited: BTreeMap::new(),
-            published: BTreeMap::new(),
-            visits: Vec::new(),
-            aliases: Vec::new(),
-            entries: Vec::new(),
-            telemetry: BTreeMap::new(),
-        }
+impl<'a> Gather<'a> {
+    pub(super) fn new(sums: &'a mut Sums, class: TraceClass, origin: i64, sign: i64) -> Self {
+        let (ops, visited, published) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
+        Self { sums, class, origin, sign, ops, visited, published }
     }
 
     pub(super) fn origin(&self) -> i64 {
@@ -69,101 +55,94 @@ impl Gather {
     }
 
     /// The operation's bounded name.
-    pub(super) fn op(&mut self, raw: &str) -> Arc<str> {
-        let op = bounded_op(raw);
-        if self.ops.contains(&op) {
-            return op;
+    pub(super) fn op(&mut self, raw: &Arc<str>) -> Arc<str> {
+        let op = self.sums.names.op(raw);
+        if !self.ops.contains(&op) {
+            if self.ops.len() >= OPS_PER_TRACE {
+                return OTHER_OP.into();
+            }
+            self.ops.push(op);
         }
-        if self.ops.len() >= OPS_PER_TRACE {
-            return OTHER_OP.into();
-        }
-        self.ops.insert(Arc::clone(&op));
-        op
+        self.sums.names.text(op)
     }
 
-    pub(super) fn edge(&mut self, key: EdgeKey, second: i64, cell: &EdgeCell) {
-        self.edges.entry((key, second)).or_default().add(cell, 1);
+    pub(super) fn edge(&mut self, key: &EdgeKey, second: i64, cell: &EdgeCell) {
+        let edge = self.sums.names.edge_id(key);
+        self.sums.edges.add((edge, self.class), second, cell, self.sign);
     }
 
     pub(super) fn node(&mut self, key: &NodeKey, second: i64, cell: &NodeCell) {
-        self.nodes.entry((key.clone(), second)).or_default().add(cell, 1);
+        let node = self.sums.names.node_id(key);
+        self.sums.nodes.add((node, self.class), second, cell, self.sign);
     }
 
-    pub(super) fn path(&mut self, entry: &Entry, node: NodeKey, second: i64, cell: &PathCell) {
-        self.paths.entry((entry.clone(), node, second)).or_default().add(cell, 1);
+    pub(super) fn path(&mut self, entry: &Entry, node: &NodeKey, second: i64, cell: &PathCell) {
+        let (entry, node) = (self.sums.names.entry_id(entry), self.sums.names.node_id(node));
+        self.sums.paths.add((entry, self.class, node), second, cell, self.sign);
     }
 
     pub(super) fn root(&mut self, entry: &Entry, second: i64, cell: &RootCell) {
-        self.roots.entry((entry.clone(), second)).or_default().add(cell, 1);
+        let entry = self.sums.names.entry_id(entry);
+        self.sums.roots.add((entry, self.class), second, cell, self.sign);
     }
 
     pub(super) fn telemetry(&mut self, service: &Arc<str>, cell: &TelemetryCell) {
-        self.telemetry.entry(Arc::clone(service)).or_default().add(cell, 1);
+        let service = self.sums.names.id(service);
+        self.sums.telemetry.add(service, 0, cell, self.sign);
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {
-        self.aliases.push((Arc::clone(peer), Arc::clone(service)));
+        let key = (self.sums.names.id(peer), self.sums.names.id(service));
+        *self.sums.aliases.entry(key).or_insert(0) += self.sign;
     }
 
     /// The request came first to this service.
     pub(super) fn entry(&mut self, entry: &Entry, service: &Arc<str>) {
-        self.entries.push((entry.clone(), Arc::clone(service)));
+        let key = (self.sums.names.entry_id(entry), self.sums.names.id(service));
+        *self.sums.entries.entry(key).or_insert(0) += self.sign;
     }
 
     pub(super) fn visit(&mut self, node: &NodeKey) {
-        *self.visited.entry(node.clone()).or_insert(0) += 1;
+        self.visited.push(self.sums.names.node_id(node));
     }
 
     /// A message sent is a visit of the queue, whether or not it was worked on already.
     pub(super) fn publish(&mut self, node: &NodeKey) {
-        *self.published.entry(node.clone()).or_insert(0) += 1;
+        self.published.push(self.sums.names.node_id(node));
     }
 
     /// Files an interval, cut at the bounds of seconds.
     pub(super) fn busy(&mut self, key: &NodeKey, start: i64, end: i64, field: fn(&mut NodeCell) -> &mut i64) {
+        let node = self.sums.names.node_id(key);
         let end = end.min(start.saturating_add(BUSY_LIMIT_S * NS_PER_S));
         let mut at = start;
         while at < end {
             let second = self.second(at);
             let left = NS_PER_S - at.saturating_sub(self.origin).rem_euclid(NS_PER_S);
             let until = at.saturating_add(left).min(end);
-            *field(self.nodes.entry((key.clone(), second)).or_default()) += until - at;
+            let sum = field(&mut self.sums.nodes.at((node, self.class), second).cell);
+            *sum = sum.wrapping_add((until - at).wrapping_mul(self.sign));
             at = until;
         }
     }
 
+    /// Files the visits of a request, where they count.
     pub(super) fn finish_visits(&mut self, entry: &Entry, counts: bool) {
         if !counts {
             return;
         }
-        let mut visited = std::mem::take(&mut self.visited);
-        visited.append(&mut std::mem::take(&mut self.published));
-        let class = self.class;
-        self.visits = visited
-            .into_iter()
-            .map(|(node, ops)| ((entry.clone(), class, node), VisitCell { ops, ops_squared: ops * ops }))
-            .collect();
-    }
-
-    pub(super) fn finish(self) -> Contribution {
-        let class = self.class;
-        Contribution {
-            edges: self.edges.into_iter().map(|((key, second), cell)| ((key, class), second, cell)).collect(),
-            nodes: self.nodes.into_iter().map(|((key, second), cell)| ((key, class), second, cell)).collect(),
-            paths: self
-                .paths
-                .into_iter()
-                .map(|((entry, node, second), cell)| ((entry, class, node), second, cell))
-                .collect(),
-            roots: self
-                .roots
-                .into_iter()
-                .map(|((entry, second), cell)| ((entry, class), second, cell))
-                .collect(),
-            visits: self.visits,
-            aliases: self.aliases,
-            entries: self.entries,
-            telemetry: self.telemetry.into_iter().collect(),
+        let entry = self.sums.names.entry_id(entry);
+        // Of a queue to which messages were sent the sending counts, not the work.
+        self.published.sort_unstable();
+        self.visited.retain(|node| self.published.binary_search(node).is_err());
+        self.visited.append(&mut self.published);
+        self.visited.sort_unstable();
+        for node in self.visited.chunk_by(|a, b| a == b) {
+            let ops = node.len() as i64;
+            let cell = VisitCell { ops, ops_squared: ops * ops };
+            if let Some(node) = node.first() {
+                self.sums.visits.add((entry, self.class, *node), 0, &cell, self.sign);
+            }
         }
     }
 }

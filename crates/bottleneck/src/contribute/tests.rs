@@ -143,7 +143,8 @@ fn attempts_of_one_call_are_one_call() {
     let cells = fold(&hedged, Some(&row(0, 100)));
     let call = edge(&cells, "front", "back");
     assert_eq!((call.calls, call.attempts), (1, 2));
-    assert_eq!(path_ms(&cells, "back"), (70, 10, 0, 0), "both attempts were waited for");
+    assert_eq!(path_ms(&cells, "back"), (70, 0, 0, 0), "both attempts were waited for");
+    assert_eq!(path_ms(&cells, "front"), (30, 0, 0, 0), "the pause between them is the caller's");
 }
 
 #[test]
@@ -155,13 +156,13 @@ fn attempts_do_not_count_each_others_time() {
         span(4, 2, SpanKind::Server, "back", 45, 85),
     ];
     let cells = fold(&spans, Some(&row(0, 100)));
-    // 80 ms of the call, less 28 ms and 40 ms of the attempts.
+    // 80 ms of the call, less 28 ms and 40 ms of the attempts and 5 ms between them.
     let call = edge(&cells, "front", "back");
-    assert_eq!((call.calls, call.attempts, call.paired, call.gap_ns / MS), (1, 2, 1, 12));
+    assert_eq!((call.calls, call.attempts, call.paired, call.gap_ns / MS), (1, 2, 1, 7));
     let back = node(&cells, "back", NodeKind::Service);
     assert_eq!((back.ops, back.done, back.arrived), (2, 2, 2));
-    assert_eq!((back.busy_ns / MS, back.own_ns / MS), (68, 80), "no more than the call lasted");
-    assert_eq!(path_ms(&cells, "back"), (68, 12, 0, 0));
+    assert_eq!((back.busy_ns / MS, back.own_ns / MS), (68, 75), "no more than the call lasted");
+    assert_eq!(path_ms(&cells, "back"), (68, 7, 0, 0));
     // The same by the generator's own request.
     let entries = [
         Span { error: true, ..span(1, 100, SpanKind::Server, "front", 0, 30) },

@@ -54,7 +54,7 @@ fn the_time_of_requests_passes_through_the_calls_that_lead_to_the_full_node() {
 fn nobody_waits_for_what_is_behind_a_queue() {
     let curves = curves("stock", 5);
     let waited_for = |from, to| call(&curves, from, to).waited_for.unwrap();
-    assert!(waited_for("queue", "fulfilment") < 0.05);
+    assert!(waited_for("queue", "queue-worker") < 0.05);
     for (from, to) in [("load", "gateway"), ("order", "stock"), ("order", "order-db")] {
         assert!(waited_for(from, to) > 0.8, "{from} to {to}: {}", waited_for(from, to));
     }

@@ -3,6 +3,7 @@
 mod drawn;
 mod machine;
 mod properties;
+mod resources;
 mod shop;
 mod sim;
 mod words;

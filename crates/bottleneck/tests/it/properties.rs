@@ -1,6 +1,6 @@
 //! What holds for every trace, damaged ones included.
 
-use peakdrill_bottleneck::{Cells, TraceClass, contribute, critical_path};
+use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass, contribute, contribute_late, critical_path};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKind};
 use proptest::prelude::*;
@@ -144,6 +144,37 @@ proptest! {
         let mut folded = Cells::default();
         traces.iter().for_each(|t| folded.apply(&contribute(&t.0, t.1.as_ref(), TraceClass::Mine, 0)));
         prop_assert_eq!(folded, merged(&[&ab, &c]));
+    }
+
+    #[test]
+    fn sums_become_the_same_cells_whenever_they_are_taken_in(
+        traces in prop::collection::vec((any_trace(), any::<bool>(), any::<bool>()), 1..6),
+    ) {
+        let (mut expected, mut cells, mut sums) = (Cells::default(), Cells::default(), Sums::default());
+        for ((spans, row), taken_back, take_in) in &traces {
+            let trace = Filed { spans, root: row.as_ref(), class: TraceClass::Live, origin_ns: 7 };
+            sums.add(&trace);
+            if *take_in {
+                cells.take_in(&mut sums);
+            }
+            if *taken_back {
+                sums.take_back(&trace);
+            } else {
+                expected.apply(&contribute(spans, row.as_ref(), TraceClass::Live, 7));
+            }
+        }
+        cells.take_in(&mut sums);
+        prop_assert_eq!(&cells, &expected);
+        prop_assert!(!cells.take_in(&mut sums), "none are left");
+    }
+
+    #[test]
+    fn late_spans_make_the_same_sums((spans, _) in any_trace()) {
+        let (mut expected, mut cells, mut sums) = (Cells::default(), Cells::default(), Sums::default());
+        expected.apply(&contribute_late(&spans, TraceClass::Mine, 7));
+        sums.add_late(&Filed { spans: &spans, root: None, class: TraceClass::Mine, origin_ns: 7 });
+        cells.take_in(&mut sums);
+        prop_assert_eq!(cells, expected);
     }
 }
 

@@ -193,7 +193,7 @@ fn edges_count_the_drills_own_calls() {
     assert_eq!(calls("load", "gateway"), Some(roots));
     assert_eq!(calls("order", "order-db"), Some(orders));
     assert_eq!(calls("order", "queue"), Some(orders));
-    assert_eq!(calls("queue", "fulfilment"), Some(orders));
+    assert_eq!(calls("queue", "queue-worker"), Some(orders));
     let share: f64 = analysis.dependencies.iter().filter_map(|d| d.critical_path_share).sum();
     assert!((share - 1.0).abs() < 1e-9, "{share}");
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use peakdrill_bottleneck::{Cells, compare};
-use peakdrill_collector::counters::counter;
+use peakdrill_collector::counters::{Counters, counter};
 use peakdrill_drill_model::exit::Exit;
 use serde_json::json;
 
@@ -13,8 +13,8 @@ use crate::show::{note, out};
 
 pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     let owners = crate::owners::read(&args.owned.files)?;
-    let baseline = fold(&args.baseline)?;
-    let loaded = fold(&args.traces)?;
+    let (baseline, of_baseline) = fold(&args.baseline)?;
+    let (loaded, of_traces) = fold(&args.traces)?;
     let ranking = compare(&baseline, &loaded);
     match args.format {
         Format::Json => {
@@ -29,7 +29,8 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
                     entry
                 })
                 .collect();
-            out(&format!("{:#}\n", json!({ "ranking": entries })));
+            let read = json!({ "traces": of_traces.map(), "baseline": of_baseline.map() });
+            out(&format!("{:#}\n", json!({ "v": 1, "ranking": entries, "read": read })));
         }
         Format::Human => {
             for (place, one) in ranking.iter().enumerate().take(10) {
@@ -49,24 +50,33 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn fold(paths: &[PathBuf]) -> Result<Cells, Failure> {
+/// The cells of some files, and what was counted while they were read.
+fn fold(paths: &[PathBuf]) -> Result<(Cells, Counters), Failure> {
     let mut all = Cells::default();
+    let mut read = Counters::default();
     for path in paths {
         let fail = |error: String| Failure::new(Exit::Usage, format!("{}: {error}", path.display()));
         let file = std::fs::File::open(path).map_err(|error| fail(error.to_string()))?;
         let reader = peakdrill_collector::open_traces(file).map_err(|error| fail(error.to_string()))?;
         let (cells, counters) =
             peakdrill_collector::fold_traces(reader).map_err(|error| fail(error.to_string()))?;
-        let malformed = counters.get(counter::BAD_LINES);
-        if malformed > 0 {
-            note(&format!("{}: {} lines could not be read and were left out\n", path.display(), malformed));
+        for (name, what) in [(counter::BAD_LINES, "lines"), (counter::BAD_SPANS, "spans")] {
+            let malformed = counters.get(name);
+            if malformed > 0 {
+                note(&format!(
+                    "{}: {malformed} {what} could not be read and were left out\n",
+                    path.display()
+                ));
+            }
         }
         if counters.get(counter::SPANS) == 0 {
             return Err(fail(
-                "holds no spans: expected OTLP JSON, one ExportTraceServiceRequest a line".into(),
+                "holds no spans: expected OTLP JSON, one ExportTraceServiceRequest a line, or the JSON of Jaeger or Zipkin"
+                    .into(),
             ));
         }
         all.merge(&cells);
+        read.merge(&counters);
     }
-    Ok(all)
+    Ok((all, read))
 }

@@ -65,6 +65,8 @@ pub(super) fn run(args: &Demo) -> Result<Exit, Failure> {
             tui: args.tui,
             format: args.format,
             secrets,
+            metrics: None,
+            metrics_to: None,
             owners: Owners::default(),
             keep: Some(Box::new(shop)),
         },

@@ -60,6 +60,8 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
             tui: args.tui,
             format: args.format,
             secrets,
+            metrics: args.listen.metrics,
+            metrics_to: args.listen.metrics_to.clone(),
             owners,
             keep: None,
         },

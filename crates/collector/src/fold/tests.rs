@@ -5,7 +5,8 @@ use peakdrill_trace_model::{Link, Peer, PeerKind};
 use proptest::prelude::*;
 
 use super::*;
-use crate::otlp::{Decoded, LedgerKey, LedgerPoint};
+use crate::otlp::{Decoded, Format, LedgerKey, LedgerPoint, MetricPoint};
+use crate::record::RecordKind;
 
 const T: i64 = 1_700_000_000_000_000_000;
 const MS: i64 = 1_000_000;
@@ -119,6 +120,27 @@ fn nothing_is_folded_before_the_start_is_known() {
     assert!(!fold.cells().is_empty());
     assert_eq!(fold.counters().get(counter::ORIGIN_CHANGED), 1);
     assert_eq!(fold.origin_ns(), Some(T));
+}
+
+#[test]
+fn where_much_changed_it_is_folded_with_the_next_view() {
+    let mut fold = fold(Limits::default());
+    let few: Vec<_> = (1..=2_000).flat_map(|trace| journey(trace, 0)).collect();
+    take(&mut fold, few, &[]);
+    assert!(!fold.refresh() && !fold.cells().is_empty());
+    let (cells, folded_ns) = (fold.cells().clone(), fold.folded_recv_ns());
+    assert_eq!(folded_ns, Some(T + 101 * MS));
+    let many: Vec<_> = (2_001..=4_001).flat_map(|trace| journey(trace, 10)).collect();
+    take(&mut fold, many, &[]);
+    assert!(fold.refresh());
+    assert_eq!((fold.cells(), fold.folded_recv_ns()), (&cells, folded_ns));
+    take(&mut fold, journey(5_000, 20), &[]);
+    assert!(!fold.refresh());
+    assert_eq!(fold.folded_recv_ns(), Some(T + 121 * MS));
+    let ops = |cells: &Cells| {
+        cells.nodes.values().flat_map(|seconds| seconds.values()).map(|cell| cell.ops).sum::<i64>()
+    };
+    assert_eq!(ops(fold.cells()), 4_002 * 3);
 }
 
 #[test]
@@ -346,7 +368,8 @@ fn ledger_point(service: &str, instance: &str, start_ns: u64, count: u64) -> Eve
         instance: instance.to_owned(),
         start_ns,
     };
-    Event::Ledger(Decoded { items: vec![LedgerPoint { key, count }], ..Decoded::default() })
+    let point = MetricPoint::Ledger(LedgerPoint { key, count });
+    Event::Metrics(Decoded { items: vec![point], ..Decoded::default() })
 }
 
 #[test]
@@ -445,6 +468,36 @@ proptest! {
     }
 
     #[test]
+    fn the_number_of_threads_does_not_matter(
+        parts in proptest::collection::vec((1..300_u128, 0..3_000_i64, any::<u8>()), 100..400),
+        threads in 2..9_usize,
+        every in 1..9_usize,
+    ) {
+        let (mut one, mut many) = (
+            Fold::with_threads(Limits::default(), Some(1)),
+            Fold::with_threads(Limits::default(), Some(threads)),
+        );
+        for fold in [&mut one, &mut many] {
+            fold.event(Event::Origin(T), T, &[]);
+        }
+        for (at, batch) in parts.chunks(90).enumerate() {
+            let journeys = batch.iter().flat_map(|(trace, start_ms, keep)| {
+                let spans = journey(*trace, *start_ms).into_iter().enumerate();
+                spans.filter(move |(at, _)| keep >> at & 1 == 1).map(|(_, span)| span)
+            });
+            let spans: Vec<_> = journeys.collect();
+            for fold in [&mut one, &mut many] {
+                take(fold, spans.clone(), &classes_of(&spans));
+            }
+            if at % every == 0 {
+                many.refresh();
+            }
+        }
+        prop_assert_eq!(bytes(&mut many), bytes(&mut one));
+        prop_assert_eq!(many.counters(), one.counters());
+    }
+
+    #[test]
     fn sealing_does_not_depend_on_when_the_cells_are_read(
         spans in any_spans(),
         again in any::<u8>(),
@@ -464,5 +517,52 @@ proptest! {
         }
         prop_assert_eq!(bytes(&mut read_often), bytes(&mut read_once));
         prop_assert_eq!(read_often.counters().get(counter::LATE), read_once.counters().get(counter::LATE));
+    }
+}
+
+/// Requests of metrics of two instances, as bytes and with the time of their receipt.
+fn metric_requests() -> Vec<(String, i64)> {
+    let one = |second: i64, instance: &str| {
+        let label =
+            |key: &str, value: &str| serde_json::json!({ "key": key, "value": { "stringValue": value } });
+        let at_ns = T + second * 1_000 * MS + i64::from(instance == "b") * 300 * MS;
+        let point = serde_json::json!({ "startTimeUnixNano": T.to_string(), "timeUnixNano": at_ns.to_string(),
+            "asDouble": second as f64 * 0.4 });
+        let metrics = serde_json::json!([
+            { "name": "process.cpu.time", "sum": { "isMonotonic": true, "aggregationTemporality": 2, "dataPoints": [point] } },
+            { "name": "http.server.active_requests", "gauge": { "dataPoints": [point] } }]);
+        let resource = [label("service.name", "order"), label("service.instance.id", instance)];
+        let request = serde_json::json!({ "resourceMetrics": [{ "resource": { "attributes": resource },
+            "scopeMetrics": [{ "metrics": metrics }] }] });
+        (request.to_string(), at_ns + 50 * MS)
+    };
+    (0..6).flat_map(|second| [one(second, "a"), one(second, "b")]).collect()
+}
+
+proptest! {
+    #[test]
+    fn resources_do_not_depend_on_order_or_repetition(
+        order in Just((0..12_usize).chain(0..12).collect::<Vec<_>>()).prop_shuffle(),
+        origin_at in 0..24_usize,
+    ) {
+        let requests = metric_requests();
+        let event = |at: usize| {
+            let (payload, recv_ns) = requests[at].clone();
+            let kind = RecordKind::Metrics(Format::Json);
+            Record { kind, recv_ns, classes: Vec::new(), payload: payload.into_bytes().into() }
+        };
+        let mut live = fold(Limits::default());
+        (0..12).for_each(|at| live.record(&event(at)).unwrap());
+        let mut other = Fold::new(Limits::default());
+        for (place, at) in order.into_iter().enumerate() {
+            if place == origin_at {
+                other.record(&Record::origin(T, T)).unwrap();
+                other.settle();
+            }
+            other.record(&event(at)).unwrap();
+        }
+        let found = bytes(&mut live);
+        prop_assert!(live.cells().resources.series().count() == 4);
+        prop_assert_eq!(found, bytes(&mut other));
     }
 }

@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 
-use peakdrill_bottleneck::{Cells, Contribution, TraceClass, contribute};
+use peakdrill_bottleneck::{Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::Span;
+use smallvec::SmallVec;
 
 use super::is_entry;
 use crate::counters::{Counters, counter};
@@ -23,8 +24,9 @@ pub(super) struct Trace {
     pushed: usize,
     root: Option<RootRow>,
     class: TraceClass,
-    /// What it has added to the cells.
-    added: Option<Contribution>,
+    /// The start of the load under which the first `tidy` spans, the row and the class were added to the sums; none: they
+    /// were not, or were taken back.
+    filed: Option<i64>,
     marked: bool,
     on_cycle: u64,
     last_ns: i64,
@@ -38,7 +40,7 @@ impl Trace {
             pushed: 0,
             root: None,
             class: TraceClass::Live,
-            added: None,
+            filed: None,
             marked: false,
             on_cycle: 0,
             last_ns,
@@ -49,7 +51,8 @@ impl Trace {
         self.class
     }
 
-    pub(super) fn set_class(&mut self, class: TraceClass) {
+    pub(super) fn set_class(&mut self, class: TraceClass, sums: &mut Sums) {
+        self.take_back(sums);
         self.class = class;
     }
 
@@ -78,9 +81,9 @@ impl Trace {
         self.spans.iter().map(|span| span.start_ns).min()
     }
 
-    pub(super) fn push(&mut self, spans: Vec<Span>) {
+    pub(super) fn push(&mut self, spans: &mut Vec<Span>) {
         self.pushed += spans.len();
-        self.spans.extend(spans);
+        self.spans.append(spans);
     }
 
     pub(super) fn is_untidy(&self) -> bool {
@@ -88,21 +91,20 @@ impl Trace {
     }
 
     /// Keeps one row, whatever their order; false when there was another.
-    pub(super) fn take_root(&mut self, row: RootRow) -> bool {
-        let Some(known) = &mut self.root else {
+    pub(super) fn take_root(&mut self, row: RootRow, sums: &mut Sums) -> bool {
+        let first = self.root.is_none();
+        if self.root.as_ref().is_none_or(|known| root_order(&row, known) == Ordering::Less) {
+            self.take_back(sums);
             self.root = Some(row);
-            return true;
-        };
-        if root_order(&row, known) == Ordering::Less {
-            *known = row;
         }
-        false
+        first
     }
 
     /// Sorts, keeps each span once and the smallest ids when there are too many.
-    pub(super) fn tidy(&mut self, spans_max: usize, counters: &mut Counters) {
+    pub(super) fn tidy(&mut self, spans_max: usize, sums: &mut Sums, counters: &mut Counters) {
         let before = self.spans.len();
         if before > self.tidy {
+            self.take_back(sums);
             sort_once(&mut self.spans);
             counters.add(counter::DUPLICATES, (before - self.spans.len()) as u64);
             let once = self.spans.len();
@@ -112,23 +114,26 @@ impl Trace {
         }
     }
 
-    /// Takes back what it added to the cells and adds what it is now; whether that changed them.
-    /// [`Self::tidy`] comes before.
-    pub(super) fn fold(&mut self, origin_ns: i64, cells: &mut Cells) -> bool {
-        if !std::mem::replace(&mut self.marked, false) {
-            return false;
+    /// Adds what it is now to the sums, if that is not in them. [`Self::tidy`] comes before.
+    pub(super) fn file(&mut self, origin_ns: i64, sums: &mut Sums) {
+        self.marked = false;
+        if self.filed.is_none() {
+            self.on_cycle = on_cycle(&self.spans);
+            self.filed = Some(origin_ns);
+            sums.add(&self.as_filed(origin_ns));
         }
-        self.on_cycle = on_cycle(&self.spans);
-        let now = contribute(&self.spans, self.root.as_ref(), self.class, origin_ns);
-        if self.added.as_ref() == Some(&now) {
-            return false;
+    }
+
+    /// Takes back what it added. Kept until now it would need more memory than its spans do.
+    fn take_back(&mut self, sums: &mut Sums) {
+        if let Some(origin_ns) = self.filed.take() {
+            sums.take_back(&self.as_filed(origin_ns));
         }
-        if let Some(before) = &self.added {
-            cells.retract(before);
-        }
-        cells.apply(&now);
-        self.added = Some(now);
-        true
+    }
+
+    fn as_filed(&self, origin_ns: i64) -> Filed<'_> {
+        let spans = self.spans.get(..self.tidy).unwrap_or_default();
+        Filed { spans, root: self.root.as_ref(), class: self.class, origin_ns }
     }
 
     pub(super) fn spans(&self) -> Vec<Span> {
@@ -150,11 +155,33 @@ impl Trace {
 /// several with one identity the greatest stays.
 fn sort_once(spans: &mut Vec<Span>) {
     let same = |a: &Span, b: &Span| a.id == b.id && a.kind == b.kind && a.service == b.service;
-    spans.sort_unstable_by(|a, b| {
+    let order = |a: &Span, b: &Span| {
         let identity =
             a.id.cmp(&b.id).then_with(|| a.kind.cmp(&b.kind)).then_with(|| a.service.cmp(&b.service));
         identity.then_with(|| b.cmp(a))
+    };
+    // A span is large: positions are sorted, and each span is moved once.
+    let mut positions: SmallVec<[(u64, u32); 32]> =
+        spans.iter().enumerate().map(|(at, span)| (span.id, at as u32)).collect();
+    positions.sort_unstable_by(|(a_id, a), (b_id, b)| {
+        a_id.cmp(b_id).then_with(|| match (spans.get(*a as usize), spans.get(*b as usize)) {
+            (Some(a), Some(b)) => order(a, b),
+            _ => Ordering::Equal,
+        })
     });
+    for at in 0..spans.len() {
+        let mut from = at;
+        // Where the span that belongs here was moved to by the swaps before.
+        while let Some((_, next)) = positions.get(from)
+            && (*next as usize) < at
+        {
+            from = *next as usize;
+        }
+        let from = positions.get(from).map_or(at, |(_, from)| *from as usize);
+        if from > at {
+            spans.swap(at, from);
+        }
+    }
     spans.dedup_by(|later, kept| same(later, kept));
 }
 

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use bytes::Bytes;
 use flate2::Crc;
 use peakdrill_bottleneck::TraceClass;
 
@@ -22,6 +23,8 @@ pub const BLOCK_HEADER_BYTES: usize = 20;
 const BLOCK_RECORDS_BYTES_MAX: usize = 4 * DECODED_BYTES_MAX;
 /// Fast, and a quarter of the size: the journal must not slow the acknowledgement.
 const ZSTD_LEVEL: i32 = 1;
+/// Memory that is kept from block to block: an unusually large one is let go.
+const PACKED_BYTES_KEPT: usize = 4 << 20;
 const CLASS_BYTES: usize = 17;
 const RECORD_FIXED_BYTES: usize = 13;
 
@@ -84,21 +87,45 @@ pub(super) fn put_record(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&record.payload);
 }
 
-/// The bytes of a block of records that [`put_record`] wrote.
-pub(super) fn block(sequence: u64, records: &[u8]) -> io::Result<Vec<u8>> {
-    if records.len() > BLOCK_RECORDS_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a record is over the limit of a block"));
+/// Packs records into blocks. Its memory is used again from block to block.
+pub(super) struct Packer {
+    zstd: zstd::bulk::Compressor<'static>,
+    out: Vec<u8>,
+}
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").finish_non_exhaustive()
     }
-    let frame = zstd::bulk::compress(records, ZSTD_LEVEL)?;
-    let mut out = Vec::with_capacity(BLOCK_HEADER_BYTES + frame.len());
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&(frame.len() as u32).to_le_bytes());
-    out.extend_from_slice(&(records.len() as u32).to_le_bytes());
-    out.extend_from_slice(&sequence.to_le_bytes());
-    out.extend_from_slice(&frame);
-    let sum = checksum(&out[4..]);
-    out[..4].copy_from_slice(&sum.to_le_bytes());
-    Ok(out)
+}
+
+impl Packer {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL)?, out: Vec::new() })
+    }
+
+    /// Makes a block of records that [`put_record`] wrote.
+    pub(super) fn pack(&mut self, sequence: u64, records: &[u8]) -> io::Result<()> {
+        self.out.clear();
+        if records.len() > BLOCK_RECORDS_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a record is over the limit of a block"));
+        }
+        self.out.shrink_to(PACKED_BYTES_KEPT);
+        self.out.resize(BLOCK_HEADER_BYTES + zstd::zstd_safe::compress_bound(records.len()), 0);
+        let frame_bytes = self.zstd.compress_to_buffer(records, &mut self.out[BLOCK_HEADER_BYTES..])?;
+        self.out.truncate(BLOCK_HEADER_BYTES + frame_bytes);
+        self.out[4..8].copy_from_slice(&(frame_bytes as u32).to_le_bytes());
+        self.out[8..12].copy_from_slice(&(records.len() as u32).to_le_bytes());
+        self.out[12..20].copy_from_slice(&sequence.to_le_bytes());
+        let sum = checksum(&self.out[4..]);
+        self.out[..4].copy_from_slice(&sum.to_le_bytes());
+        Ok(())
+    }
+
+    /// The block that was made last.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.out
+    }
 }
 
 fn checksum(bytes: &[u8]) -> u32 {
@@ -214,7 +241,7 @@ fn take_record(bytes: &[u8]) -> Option<Record> {
     let count = u32::from_le_bytes(cursor.array()?) as usize;
     let classes = cursor.slice(count.checked_mul(CLASS_BYTES)?)?;
     let classes: Option<Vec<_>> = classes.chunks_exact(CLASS_BYTES).map(take_class).collect();
-    Some(Record { kind, recv_ns, classes: classes?, payload: cursor.0.to_vec() })
+    Some(Record { kind, recv_ns, classes: classes?, payload: Bytes::copy_from_slice(cursor.0) })
 }
 
 fn take_class(bytes: &[u8]) -> Option<(u128, TraceClass)> {

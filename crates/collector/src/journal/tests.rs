@@ -21,6 +21,13 @@ fn record(number: u8, payload_bytes: usize) -> Record {
     }
 }
 
+/// A whole block of these bytes.
+fn block(sequence: u64, records: &[u8]) -> Vec<u8> {
+    let mut packer = format::Packer::new().unwrap();
+    packer.pack(sequence, records).unwrap();
+    packer.bytes().to_vec()
+}
+
 fn write(dir: &Path, records: &[Record], limits: &Limits) {
     let mut writer = JournalWriter::create(dir, limits).unwrap();
     for record in records {
@@ -44,13 +51,27 @@ fn what_is_written_is_read_over_segments() {
 }
 
 #[test]
-fn many_records_at_once_make_blocks() {
+fn records_at_once_make_one_block() {
     let dir = tempfile::tempdir().unwrap();
     let records: Vec<_> = (0..5).map(|number| record(number, 400_000)).collect();
-    JournalWriter::create(dir.path(), &Limits::default()).unwrap().append(&records).unwrap();
-    assert_eq!(read(dir.path()), (records, vec![]));
+    let mut writer = JournalWriter::create(dir.path(), &Limits::default()).unwrap();
+    writer.append(&records).unwrap();
+    writer.append(&records[..2]).unwrap();
+    writer.append(&[]).unwrap();
+    let written = [&records[..], &records[..2]].concat();
+    assert_eq!(read(dir.path()), (written, vec![]));
     let bytes = fs::read(dir.path().join(segment_name(0))).unwrap();
-    assert_eq!(SegmentReader::new(&bytes, 0).count(), 3);
+    assert_eq!(SegmentReader::new(&bytes, 0).count(), 2);
+}
+
+#[test]
+fn what_is_over_the_limit_of_a_block_is_refused_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = JournalWriter::create(dir.path(), &Limits::default()).unwrap();
+    let large = Record { payload: vec![0; 100 << 20].into(), ..record(0, 0) };
+    assert!(matches!(writer.append([&large, &large]), Err(JournalError::Io { .. })));
+    writer.append([&record(1, 10)]).unwrap();
+    assert_eq!(read(dir.path()), (vec![record(1, 10)], vec![]));
 }
 
 #[test]
@@ -133,7 +154,7 @@ fn a_gap_in_the_sequence_is_told() {
     write(dir.path(), &[record(1, 10)], &Limits::default());
     let bytes = fs::read(dir.path().join(segment_name(0))).unwrap();
     let mut twice = bytes.clone();
-    let mut later = format::block(5, &[]).unwrap();
+    let mut later = block(5, &[]);
     twice.append(&mut later);
     let read: Vec<_> = SegmentReader::new(&twice, 0).collect();
     assert_eq!(read.len(), 3);
@@ -150,7 +171,7 @@ proptest! {
         SegmentReader::new(&bytes, 0).for_each(drop);
         // A block whose checksum is right, of bytes that are no records.
         let mut segment = format::segment_header(0).to_vec();
-        segment.extend(format::block(0, &bytes).unwrap());
+        segment.extend(block(0, &bytes));
         SegmentReader::new(&segment, 0).for_each(drop);
     }
 
@@ -164,7 +185,7 @@ proptest! {
             RecordKind::Roots, RecordKind::Origin,
         ];
         let records: Vec<_> = parts.into_iter().map(|(kind, recv_ns, payload)| {
-            Record { kind: KINDS[kind], recv_ns, classes: vec![(7, TraceClass::Live)], payload }
+            Record { kind: KINDS[kind], recv_ns, classes: vec![(7, TraceClass::Live)], payload: payload.into() }
         }).collect();
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &records, &Limits::default());

@@ -4,13 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::format::{self, BLOCK_HEADER_BYTES};
+use super::format;
 use super::segment_name;
 use crate::limits::Limits;
 use crate::record::Record;
 
-/// Records are gathered into blocks of about this size, if so many wait.
-const BLOCK_BYTES: usize = 1 << 20;
+/// Records should be gathered into blocks of about this size, if so many wait.
+pub const BLOCK_BYTES: usize = 1 << 20;
 
 /// Why nothing was appended.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub struct JournalWriter {
     sequence: u64,
     /// A failed write could not be undone: go on in a new segment.
     broken: bool,
+    /// The records of a block, and what packs them: kept for their memory alone.
+    records: Vec<u8>,
+    packer: format::Packer,
 }
 
 impl JournalWriter {
@@ -67,26 +70,22 @@ impl JournalWriter {
             total_bytes: format::SEGMENT_HEADER_BYTES as u64,
             sequence: 0,
             broken: false,
+            records: Vec::new(),
+            packer: format::Packer::new()
+                .map_err(|source| JournalError::Io { path: dir.to_owned(), source })?,
         })
     }
 
-    /// Appends records and hands them to the operating system: from here on they outlive this process, though
-    /// not a power cut.
+    /// Appends records as one block and hands them to the operating system: from here on they outlive this process,
+    /// though not a power cut.
     ///
     /// # Errors
-    /// [`JournalError`]; then none or only the first of the records are in the journal, as whole blocks.
+    /// [`JournalError`]; then none of the records are in the journal.
     pub fn append<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), JournalError> {
-        let mut bytes = Vec::new();
-        for record in records {
-            let start = bytes.len();
-            format::put_record(record, &mut bytes);
-            if bytes.len() > BLOCK_BYTES && start > 0 {
-                let rest = bytes.split_off(start);
-                self.write_block(&bytes)?;
-                bytes = rest;
-            }
-        }
-        if bytes.is_empty() { Ok(()) } else { self.write_block(&bytes) }
+        self.records.clear();
+        self.records.shrink_to(2 * BLOCK_BYTES);
+        records.into_iter().for_each(|record| format::put_record(record, &mut self.records));
+        if self.records.is_empty() { Ok(()) } else { self.write_block() }
     }
 
     /// Makes what was appended outlive a power cut.
@@ -98,28 +97,28 @@ impl JournalWriter {
         self.file.sync_data().map_err(|source| JournalError::Io { path, source })
     }
 
-    fn write_block(&mut self, records: &[u8]) -> Result<(), JournalError> {
+    fn write_block(&mut self) -> Result<(), JournalError> {
         let path = self.dir.join(segment_name(self.segment));
-        let block = format::block(self.sequence, records);
-        let block = block.map_err(|source| JournalError::Io { path: path.clone(), source })?;
-        debug_assert!(block.len() > BLOCK_HEADER_BYTES);
-        if self.total_bytes + block.len() as u64 > self.journal_bytes_max {
+        let packed = self.packer.pack(self.sequence, &self.records);
+        packed.map_err(|source| JournalError::Io { path: path.clone(), source })?;
+        let block_bytes = self.packer.bytes().len() as u64;
+        if self.total_bytes + block_bytes > self.journal_bytes_max {
             return Err(JournalError::Full { limit_bytes: self.journal_bytes_max });
         }
         let full = self.segment_bytes > format::SEGMENT_HEADER_BYTES as u64
-            && self.segment_bytes + block.len() as u64 > self.segment_bytes_max;
+            && self.segment_bytes + block_bytes > self.segment_bytes_max;
         if full || self.broken {
             self.next_segment()?;
         }
-        if let Err(source) = self.file.write_all(&block) {
+        if let Err(source) = self.file.write_all(self.packer.bytes()) {
             // Half a block would make what comes after it unreadable.
             let undone = self.file.set_len(self.segment_bytes);
             let undone = undone.and_then(|()| self.file.seek(SeekFrom::Start(self.segment_bytes)));
             self.broken = undone.is_err();
             return Err(JournalError::Io { path, source });
         }
-        self.segment_bytes += block.len() as u64;
-        self.total_bytes += block.len() as u64;
+        self.segment_bytes += block_bytes;
+        self.total_bytes += block_bytes;
         self.sequence += 1;
         Ok(())
     }

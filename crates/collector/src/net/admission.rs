@@ -1,16 +1,17 @@
 //! What the receivers let in: decoded, classified, within the budget, and answered when it is in the journal.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use bytes::Bytes;
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_trace_model::Span;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::counters::counter;
 use crate::limits::DECODED_BYTES_MAX;
-use crate::otlp::Malformed;
+use crate::otlp::{Malformed, Texts};
 use crate::record::{Event, Record, RecordKind};
 use crate::shared::{Shared, now_ns};
 
@@ -40,30 +41,72 @@ pub enum Refused {
     Ended,
 }
 
+/// How long a request waits for room before it is refused: a burst passes, and a client that is told to try again
+/// stays away for a second.
+const ROOM_WAIT: Duration = Duration::from_millis(200);
+/// Of the budget, the part that requests may hold which wait for room.
+const WAITING_PART: usize = 4;
+
 /// Bytes that may wait between the receivers and the fold.
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: AtomicUsize,
     max: usize,
+    /// Bytes of requests that wait for room.
+    waiting: AtomicUsize,
+    given_back: Notify,
 }
 
 impl Budget {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), max })
+        let (used, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { used, max, waiting, given_back: Notify::new() })
     }
 
     fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, |used| {
-            // One request always fits, however small the budget is.
-            (used == 0 || used + bytes <= self.max).then_some(used + bytes)
-        });
+        // One request always fits, however small the budget is.
+        let fits = |used: usize| (used == 0 || used + bytes <= self.max).then_some(used + bytes);
+        let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, fits);
         taken.ok().map(|_| Charge { budget: Arc::clone(self), bytes })
+    }
+
+    /// As [`Self::charge`], when there is room within [`ROOM_WAIT`] and not too much waits already.
+    async fn charge_soon(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        if let Some(charge) = self.charge(bytes) {
+            return Some(charge);
+        }
+        let may_wait =
+            |waiting: usize| (waiting + bytes <= self.max / WAITING_PART).then_some(waiting + bytes);
+        self.waiting.try_update(Ordering::AcqRel, Ordering::Acquire, may_wait).ok()?;
+        let _waits = Waits { budget: self, bytes };
+        let room = async {
+            loop {
+                let given_back = self.given_back.notified();
+                if let Some(charge) = self.charge(bytes) {
+                    return charge;
+                }
+                given_back.await;
+            }
+        };
+        tokio::time::timeout(ROOM_WAIT, room).await.ok()
     }
 
     /// For what must not be refused: it leaves less to the receivers.
     pub(crate) fn charge_always(self: &Arc<Self>, bytes: usize) -> Charge {
         self.used.fetch_add(bytes, Ordering::AcqRel);
         Charge { budget: Arc::clone(self), bytes }
+    }
+}
+
+/// A request that waits for room, counted until it is dropped: its client may go away meanwhile.
+struct Waits<'a> {
+    budget: &'a Budget,
+    bytes: usize,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.budget.waiting.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -77,6 +120,7 @@ pub(crate) struct Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.budget.given_back.notify_waiters();
     }
 }
 
@@ -96,11 +140,27 @@ pub(crate) struct Ingest {
     pub(crate) budget: Arc<Budget>,
     pub(crate) classify: Classify,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) texts: TextsPool,
+}
+
+/// The texts of the decoders that are not at work: one lot for each that can be.
+#[derive(Clone, Default)]
+pub(crate) struct TextsPool(Arc<Mutex<Vec<Texts>>>);
+
+impl TextsPool {
+    fn with<T>(&self, work: impl FnOnce(&mut Texts) -> T) -> T {
+        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut texts = taken.unwrap_or_default();
+        let done = work(&mut texts);
+        idle().push(texts);
+        done
+    }
 }
 
 impl Ingest {
     /// Takes a request. Returns how many of its items were rejected, once the rest is in the journal.
-    pub(crate) async fn take(&self, kind: RecordKind, payload: Vec<u8>) -> Result<u64, Refused> {
+    pub(crate) async fn take(&self, kind: RecordKind, payload: Bytes) -> Result<u64, Refused> {
         let result = self.admit(kind, payload).await;
         let name = match &result {
             Ok(_) | Err(Refused::Ended) => return result,
@@ -112,15 +172,17 @@ impl Ingest {
         result
     }
 
-    async fn admit(&self, kind: RecordKind, payload: Vec<u8>) -> Result<u64, Refused> {
+    async fn admit(&self, kind: RecordKind, payload: Bytes) -> Result<u64, Refused> {
         if payload.len() > DECODED_BYTES_MAX {
             return Err(Malformed::new(format!("larger than {DECODED_BYTES_MAX} bytes")).into());
         }
         // Before decoding, since decoding takes memory too: a span in memory is about as large as on the wire.
-        let charge = self.budget.charge(2 * payload.len()).ok_or(Refused::Overloaded)?;
-        let classify = Arc::clone(&self.classify);
+        let charge = self.budget.charge_soon(2 * payload.len()).await.ok_or(Refused::Overloaded)?;
+        let (classify, texts) = (Arc::clone(&self.classify), self.texts.clone());
         // Decoding takes milliseconds: connections are served meanwhile.
-        let decoded = tokio::task::spawn_blocking(move || decode(kind, payload, &classify)).await;
+        let decoded =
+            tokio::task::spawn_blocking(move || texts.with(|texts| decode(kind, payload, &classify, texts)));
+        let decoded = decoded.await;
         let Ok(decoded) = decoded else {
             return Err(Malformed::new("it broke the decoder".to_owned()).into());
         };
@@ -136,17 +198,18 @@ impl Ingest {
 /// The record of a request, what it says, and how many of its items cannot be used.
 fn decode(
     kind: RecordKind,
-    payload: Vec<u8>,
+    payload: Bytes,
     classify: &Classify,
+    texts: &mut Texts,
 ) -> Result<(Record, Event, u64), Malformed> {
     let mut record = Record { kind, recv_ns: now_ns(), classes: Vec::new(), payload };
-    let event = record.event()?;
+    let event = record.event(texts)?;
     let rejected = match &event {
         Event::Spans(decoded) => {
             record.classes = classes(&decoded.items, classify);
             decoded.rejected
         }
-        Event::Ledger(decoded) => decoded.rejected,
+        Event::Metrics(decoded) => decoded.rejected,
         Event::Roots(_) | Event::Origin(_) => 0,
     };
     Ok((record, event, rejected))
@@ -160,4 +223,30 @@ fn classes(spans: &[Span], classify: &Classify) -> Vec<(u128, TraceClass)> {
     ids.dedup();
     let classes = ids.into_iter().map(|id| (id, classify(id)));
     classes.filter(|(_, class)| *class != TraceClass::Live).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_waits_for_room_but_not_for_ever() {
+        let budget = Budget::new(100);
+        let first = budget.charge(90).unwrap();
+        let waiting = tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { budget.charge_soon(20).await.is_some() }
+        });
+        while budget.waiting.load(Ordering::Acquire) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Not more than a quarter of the budget may wait.
+        assert!(budget.charge_soon(20).await.is_none());
+        drop(first);
+        assert!(waiting.await.unwrap());
+        let again = budget.charge(90).unwrap();
+        assert!(budget.charge_soon(20).await.is_none(), "the time is over");
+        drop(again);
+        assert_eq!((budget.used.load(Ordering::Acquire), budget.waiting.load(Ordering::Acquire)), (0, 0));
+    }
 }

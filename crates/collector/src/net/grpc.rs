@@ -23,6 +23,13 @@ use crate::record::RecordKind;
 
 /// Requests under way on one connection.
 const STREAMS_PER_CONNECTION_MAX: u32 = 64;
+/// Bytes of a request that a client may send before it is told that they were read. The 64 KiB of the protocol would
+/// stop it several times in each.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// The same over all requests of a connection.
+const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+/// Largest piece in which a request may come.
+const FRAME_BYTES_MAX: u32 = 128 << 10;
 /// In front of a message: flag and length.
 const MESSAGE_HEADER_BYTES: usize = 5;
 
@@ -34,6 +41,9 @@ pub(super) async fn serve(
     let incoming = TcpIncoming::from(tokio::net::TcpListener::from_std(listener)?).with_nodelay(Some(true));
     tonic::transport::Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .add_service(Export::<Traces>::new(ingest.clone()))
         .add_service(Export::<Metrics>::new(ingest))
         .serve_with_incoming_shutdown(incoming, stop)
@@ -130,11 +140,11 @@ where
     }
 }
 
-impl<S: Signal> UnaryService<Vec<u8>> for Export<S> {
+impl<S: Signal> UnaryService<Bytes> for Export<S> {
     type Response = Vec<u8>;
     type Future = Answer<Response<Vec<u8>>, Status>;
 
-    fn call(&mut self, request: Request<Vec<u8>>) -> Self::Future {
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let ingest = self.ingest.clone();
         Box::pin(async move {
             match ingest.take(S::KIND, request.into_inner()).await {
@@ -213,7 +223,7 @@ struct Raw;
 
 impl Codec for Raw {
     type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
+    type Decode = Bytes;
     type Encoder = Self;
     type Decoder = Self;
 
@@ -237,12 +247,11 @@ impl Encoder for Raw {
 }
 
 impl Decoder for Raw {
-    type Item = Vec<u8>;
+    type Item = Bytes;
     type Error = Status;
 
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let mut message = vec![0; bytes.remaining()];
-        bytes.copy_to_slice(&mut message);
-        Ok(Some(message))
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        // Split off, not copied.
+        Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
     }
 }

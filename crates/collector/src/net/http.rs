@@ -8,6 +8,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -113,7 +114,7 @@ fn content_type(format: Format) -> &'static str {
     }
 }
 
-async fn payload(request: Request) -> Result<Vec<u8>, (StatusCode, String)> {
+async fn payload(request: Request) -> Result<Bytes, (StatusCode, String)> {
     let (parts, body) = request.into_parts();
     let encoding = parts.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
     let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
@@ -123,7 +124,7 @@ async fn payload(request: Request) -> Result<Vec<u8>, (StatusCode, String)> {
     })?;
     let bytes = body.to_bytes();
     match encoding.as_deref().unwrap_or("identity") {
-        "" | "identity" => Ok(bytes.into()),
+        "" | "identity" => Ok(bytes),
         "gzip" => unpack(flate2::read::MultiGzDecoder::new(&bytes[..])),
         "zstd" => unpack(zstd_decoder(&bytes).map_err(bad_body)?),
         other => {
@@ -139,10 +140,10 @@ fn zstd_decoder(bytes: &[u8]) -> io::Result<impl Read> {
     Ok(decoder)
 }
 
-fn unpack(packed: impl Read) -> Result<Vec<u8>, (StatusCode, String)> {
+fn unpack(packed: impl Read) -> Result<Bytes, (StatusCode, String)> {
     let mut bytes = Vec::new();
     packed.take(DECODED_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(bad_body)?;
-    if bytes.len() > DECODED_BYTES_MAX { Err(too_large(DECODED_BYTES_MAX)) } else { Ok(bytes) }
+    if bytes.len() > DECODED_BYTES_MAX { Err(too_large(DECODED_BYTES_MAX)) } else { Ok(bytes.into()) }
 }
 
 fn bad_body(error: io::Error) -> (StatusCode, String) {

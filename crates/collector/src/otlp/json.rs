@@ -5,7 +5,8 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
+    Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+    Summary, SummaryDataPoint, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span};
@@ -96,21 +97,62 @@ fn status_code(status: &Value) -> i32 {
 }
 
 fn metric(value: &Value) -> Metric {
-    let data = if let Some(sum) = value.get("sum") {
+    let part = |name: &str| value.get(name).filter(|data| data.is_object());
+    let temporality = |data: &Value| data.get("aggregationTemporality").map_or(0, temporality);
+    let data = if let Some(sum) = part("sum") {
         Some(metric::Data::Sum(Sum {
             data_points: list(sum, "dataPoints").map(point).collect(),
-            aggregation_temporality: sum.get("aggregationTemporality").and_then(small).unwrap_or(0),
+            aggregation_temporality: temporality(sum),
             is_monotonic: sum.get("isMonotonic").and_then(Value::as_bool).unwrap_or(false),
         }))
+    } else if let Some(gauge) = part("gauge") {
+        Some(metric::Data::Gauge(Gauge { data_points: list(gauge, "dataPoints").map(point).collect() }))
+    } else if let Some(all) = part("histogram").or_else(|| part("exponentialHistogram")) {
+        // Sum and count are all that is read of either.
+        Some(metric::Data::Histogram(Histogram {
+            data_points: list(all, "dataPoints").map(observed).collect(),
+            aggregation_temporality: temporality(all),
+        }))
     } else {
-        let points = ["gauge", "histogram", "exponentialHistogram", "summary"];
-        let found = points.iter().find_map(|name| value.get(name));
-        // Of the other shapes only the number of points is ever used.
-        found.map(|data| {
-            metric::Data::Gauge(Gauge { data_points: list(data, "dataPoints").map(point).collect() })
+        part("summary").map(|all| {
+            let points = list(all, "dataPoints").map(observed);
+            let points = points.map(|point| SummaryDataPoint {
+                attributes: point.attributes,
+                start_time_unix_nano: point.start_time_unix_nano,
+                time_unix_nano: point.time_unix_nano,
+                count: point.count,
+                sum: point.sum.unwrap_or(0.0),
+                flags: point.flags,
+                ..Default::default()
+            });
+            metric::Data::Summary(Summary { data_points: points.collect() })
         })
     };
-    Metric { name: text(value, "name"), data, ..Default::default() }
+    Metric { name: text(value, "name"), unit: text(value, "unit"), data, ..Default::default() }
+}
+
+fn temporality(value: &Value) -> i32 {
+    match value.as_str() {
+        Some("AGGREGATION_TEMPORALITY_DELTA") => 1,
+        Some("AGGREGATION_TEMPORALITY_CUMULATIVE") => 2,
+        _ => small(value).unwrap_or(0),
+    }
+}
+
+fn observed(value: &Value) -> HistogramDataPoint {
+    HistogramDataPoint {
+        attributes: attributes(value),
+        start_time_unix_nano: unsigned(value, "startTimeUnixNano"),
+        time_unix_nano: unsigned(value, "timeUnixNano"),
+        count: unsigned(value, "count"),
+        sum: value.get("sum").and_then(Value::as_f64),
+        flags: flags(value),
+        ..Default::default()
+    }
+}
+
+fn flags(value: &Value) -> u32 {
+    u32::try_from(unsigned(value, "flags")).unwrap_or(0)
 }
 
 fn point(value: &Value) -> NumberDataPoint {
@@ -121,6 +163,7 @@ fn point(value: &Value) -> NumberDataPoint {
         start_time_unix_nano: unsigned(value, "startTimeUnixNano"),
         time_unix_nano: unsigned(value, "timeUnixNano"),
         value: int.or_else(double),
+        flags: flags(value),
         ..Default::default()
     }
 }

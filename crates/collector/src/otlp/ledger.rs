@@ -1,12 +1,11 @@
 //! The isolation ledger out of metrics.
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint, metric, number_data_point};
-use peakdrill_drill_model::ledger::{ATTR_OUTCOME, ATTR_RESOURCE, ATTR_RUN, METRIC, Outcome};
+use peakdrill_drill_model::ledger::{ATTR_OUTCOME, ATTR_RESOURCE, ATTR_RUN, Outcome};
 use peakdrill_trace_model::semconv::Value;
 
-use super::{Decoded, attributes, pair};
+use super::{Decoded, MetricPoint, pair};
 use crate::counters::counter;
 use crate::limits::LEDGER_TEXT_BYTES_MAX;
 
@@ -36,24 +35,7 @@ pub struct LedgerPoint {
     pub count: u64,
 }
 
-pub(super) fn points(request: ExportMetricsServiceRequest) -> Decoded<LedgerPoint> {
-    let mut out = Decoded::default();
-    for group in request.resource_metrics {
-        let resource = group.resource.unwrap_or_default();
-        let read = attributes(&resource.attributes);
-        let (service, instance) = (read.service().to_owned(), read.instance());
-        for metric in group.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-            if metric.name == METRIC {
-                ledger(metric, &service, &instance, &mut out);
-            } else {
-                out.counters.add(counter::POINTS_UNUSED, unused(metric));
-            }
-        }
-    }
-    out
-}
-
-fn ledger(metric: &Metric, service: &str, instance: &str, out: &mut Decoded<LedgerPoint>) {
+pub(super) fn ledger(metric: &Metric, service: &str, instance: &str, out: &mut Decoded<MetricPoint>) {
     let (points, summed) = match &metric.data {
         Some(metric::Data::Sum(sum)) => (sum.data_points.as_slice(), sum.is_monotonic),
         Some(metric::Data::Gauge(gauge)) => (gauge.data_points.as_slice(), false),
@@ -61,7 +43,7 @@ fn ledger(metric: &Metric, service: &str, instance: &str, out: &mut Decoded<Ledg
     };
     for point in points {
         match one(point, service, instance).filter(|_| summed) {
-            Some(point) => out.items.push(point),
+            Some(point) => out.items.push(MetricPoint::Ledger(point)),
             None => {
                 out.rejected += 1;
                 out.counters.add(counter::LEDGER_MALFORMED, 1);
@@ -96,16 +78,4 @@ fn text(attributes: &[KeyValue], name: &str) -> Option<String> {
 
 fn short(text: &str) -> String {
     text[..text.floor_char_boundary(LEDGER_TEXT_BYTES_MAX)].to_owned()
-}
-
-fn unused(metric: &Metric) -> u64 {
-    let count = match &metric.data {
-        Some(metric::Data::Sum(sum)) => sum.data_points.len(),
-        Some(metric::Data::Gauge(gauge)) => gauge.data_points.len(),
-        Some(metric::Data::Histogram(histogram)) => histogram.data_points.len(),
-        Some(metric::Data::ExponentialHistogram(histogram)) => histogram.data_points.len(),
-        Some(metric::Data::Summary(summary)) => summary.data_points.len(),
-        None => 0,
-    };
-    count as u64
 }

@@ -1,3 +1,4 @@
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1 as om;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{self as ot, ResourceSpans, ScopeSpans};
@@ -9,7 +10,13 @@ use super::*;
 use crate::counters::counter;
 use crate::limits::{FUTURE_NS_MAX, SPAN_NS_MAX};
 
+mod differential;
+
 const T: u64 = 1_700_000_000_000_000_000;
+
+fn decode_traces(payload: &[u8], format: Format, recv_ns: i64) -> Result<Decoded<Span>, Malformed> {
+    super::decode_traces(payload, format, recv_ns, &mut Texts::default())
+}
 
 fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) });
@@ -82,7 +89,7 @@ fn protobuf_says_the_same_as_json() {
 fn what_is_no_request_is_malformed() {
     for bad in [&b"[]"[..], b"", b"{", b"nonsense", b"{\"resourceSpans\""] {
         assert!(decode_traces(bad, Format::Json, 0).is_err());
-        assert!(decode_metrics(bad, Format::Json).is_err());
+        assert!(decode_metrics(bad, Format::Json, 0).is_err());
     }
     assert!(decode_traces(&[0xff; 9], Format::Protobuf, 0).is_err());
     assert!(decode_traces(b"{}", Format::Json, 0).unwrap().items.is_empty());
@@ -139,7 +146,7 @@ fn ledger_request(points: Vec<om::NumberDataPoint>, is_monotonic: bool) -> Vec<u
     let ours = om::Metric { name: METRIC.to_owned(), data: Some(data), ..Default::default() };
     let gauge = om::Gauge { data_points: vec![om::NumberDataPoint::default(); 3] };
     let other = om::Metric {
-        name: "process.cpu.time".to_owned(),
+        name: "process.open_file_descriptor.count".to_owned(),
         data: Some(om::metric::Data::Gauge(gauge)),
         ..Default::default()
     };
@@ -164,7 +171,7 @@ fn ledger_point(outcome: &str, count: i64) -> om::NumberDataPoint {
 #[test]
 fn the_ledger_is_read() {
     let points = vec![ledger_point("shadow_write", 5), ledger_point("nonsense", 5), ledger_point("leak", -1)];
-    let decoded = decode_metrics(&ledger_request(points.clone(), true), Format::Protobuf).unwrap();
+    let decoded = decode_metrics(&ledger_request(points.clone(), true), Format::Protobuf, 0).unwrap();
     let key = LedgerKey {
         service: "stock".to_owned(),
         run: "r".to_owned(),
@@ -173,10 +180,10 @@ fn the_ledger_is_read() {
         instance: "i1".to_owned(),
         start_ns: T,
     };
-    assert_eq!(decoded.items, [LedgerPoint { key, count: 5 }]);
+    assert_eq!(decoded.items, [MetricPoint::Ledger(LedgerPoint { key, count: 5 })]);
     assert_eq!((decoded.rejected, decoded.counters.get(counter::LEDGER_MALFORMED)), (2, 2));
     assert_eq!(decoded.counters.get(counter::POINTS_UNUSED), 3);
-    let decoded = decode_metrics(&ledger_request(points, false), Format::Protobuf).unwrap();
+    let decoded = decode_metrics(&ledger_request(points, false), Format::Protobuf, 0).unwrap();
     assert_eq!((decoded.items.len(), decoded.rejected), (0, 3));
 }
 
@@ -188,9 +195,9 @@ fn the_ledger_is_read_from_json() {
       {"key":"peakdrill.resource","value":{"stringValue":"ingress"}},
       {"key":"peakdrill.outcome","value":{"stringValue":"live_in"}}]}]}},
       {"name":"h","histogram":{"dataPoints":[{},{}]}}]}]}]}"#;
-    let decoded = decode_metrics(json.as_bytes(), Format::Json).unwrap();
-    let found: Vec<_> = decoded.items.iter().map(|point| (point.key.outcome, point.count)).collect();
-    assert_eq!(found, [(Outcome::LiveIn, 7)]);
+    let decoded = decode_metrics(json.as_bytes(), Format::Json, 0).unwrap();
+    let [MetricPoint::Ledger(point)] = decoded.items.as_slice() else { panic!("{decoded:?}") };
+    assert_eq!((point.key.outcome, point.count), (Outcome::LiveIn, 7));
     assert_eq!(decoded.counters.get(counter::POINTS_UNUSED), 2);
 }
 
@@ -199,7 +206,7 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
         for format in [Format::Protobuf, Format::Json] {
             let _ = decode_traces(&bytes, format, 0);
-            let _ = decode_metrics(&bytes, format);
+            let _ = decode_metrics(&bytes, format, 0);
         }
     }
 
@@ -217,7 +224,7 @@ proptest! {
             }
             for format in [Format::Protobuf, Format::Json] {
                 let _ = decode_traces(&bytes, format, 0);
-                let _ = decode_metrics(&bytes, format);
+                let _ = decode_metrics(&bytes, format, 0);
             }
         }
     }
@@ -234,7 +241,7 @@ proptest! {
             json = format!("{{\"{}\":[{json},{}],\"key\":{}}}", NAMES[name], LEAVES[leaf], LEAVES[leaf]);
         }
         let _ = decode_traces(json.as_bytes(), Format::Json, 0);
-        let _ = decode_metrics(json.as_bytes(), Format::Json);
+        let _ = decode_metrics(json.as_bytes(), Format::Json, 0);
     }
 
     #[test]

@@ -25,3 +25,8 @@ fn decode() {
 fn journal() {
     replay_corpus("journal", check::journal, 4);
 }
+
+#[test]
+fn assemble() {
+    replay_corpus("assemble", check::assemble, 6);
+}

@@ -1,16 +1,12 @@
-//! Preflight's questions, and a collector that is killed.
+//! Preflight's questions, and what a collector says of its end.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use peakdrill_collector::{Collector, CollectorError, Limits, replay};
+use peakdrill_collector::{Collector, CollectorError};
 use prost::Message;
 
 use crate::http::post;
-use crate::support::{self, MINE, PATIENCE, journey, request, root};
+use crate::support::{self, MINE, PATIENCE, journey, request};
 
 fn send(collector: &Collector, trace: u128, part: std::ops::Range<usize>) {
     let spans = journey(trace, 0).drain(part).collect();
@@ -103,68 +99,4 @@ fn a_full_journal_is_said() {
     let end = collector.finish().unwrap();
     assert_eq!(end.view.spans(), 0);
     assert!(end.missing.iter().any(|line| line.contains("journal")), "{:?}", end.missing);
-}
-
-const CHILD_DIR: &str = "PEAKDRILL_TEST_JOURNAL";
-
-/// The process that is killed: a collector that says where it listens, and lives until its input ends.
-#[test]
-#[ignore = "run by another test as a process of its own"]
-fn child_collector() {
-    let dir = std::env::var_os(CHILD_DIR).expect("the folder");
-    let collector = support::start(Some(Path::new(&dir)));
-    let rows: Vec<_> = (MINE..MINE + 9).map(|trace| root(trace, 0)).collect();
-    collector.push_roots(&rows);
-    let mut out = std::io::stdout();
-    writeln!(out, "\nlistening {}", collector.addresses().1.unwrap()).unwrap();
-    out.flush().unwrap();
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).unwrap();
-}
-
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-#[test]
-fn what_was_acknowledged_outlives_a_kill() {
-    let dir = tempfile::tempdir().unwrap();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "life::child_collector", "--ignored", "--nocapture", "--test-threads=1"])
-        .env(CHILD_DIR, dir.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = Killed(child.unwrap());
-    let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
-    let address =
-        lines.map(Result::unwrap).find_map(|line| line.strip_prefix("listening ").map(str::to_owned));
-    let address = address.expect("an address").parse().unwrap();
-    let headers = [("content-type", "application/x-protobuf")];
-    for (at, trace) in (MINE..MINE + 9).enumerate() {
-        let body = request(journey(trace, at as i64 * 40)).encode_to_vec();
-        assert_eq!(post(address, "/v1/traces", &headers, &body).status, 200);
-    }
-    drop(child);
-
-    let rows: Vec<_> = (MINE..MINE + 9).map(|trace| root(trace, 0)).collect();
-    let cells = |dir: &Path| {
-        let replayed = replay(dir, Limits::default()).unwrap();
-        let file = peakdrill_collector::CellsFile::new(replayed.origin_ns, replayed.cells);
-        (file.to_bytes().unwrap(), replayed.missing)
-    };
-    assert_eq!(cells(dir.path()), (support::expected(MINE..MINE + 9, &rows), vec![]));
-
-    // The same, killed in the middle of a write: the last request was not acknowledged.
-    let segment = dir.path().join("segment-000000.journal");
-    let bytes = fs::read(&segment).unwrap();
-    fs::write(&segment, &bytes[..bytes.len() - 3]).unwrap();
-    let (found, missing) = cells(dir.path());
-    assert!(missing.len() == 1 && missing[0].contains("half-written"), "{missing:?}");
-    assert_ne!(found, support::expected(MINE..MINE + 9, &rows));
 }

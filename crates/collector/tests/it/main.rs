@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "all of this is tests and their helpers")]
 
 mod corpus;
+mod damage;
 mod grpc;
 mod http;
+mod killed;
+mod labelled;
 mod life;
+mod scrape;
 mod support;
 mod traces;

@@ -108,7 +108,7 @@ pub(crate) fn shuffled(traces: impl Iterator<Item = u128>) -> Vec<ExportTraceSer
 /// The cells of requests and rows that were never sent anywhere, as `cells.json`.
 pub(crate) fn expected(traces: impl Iterator<Item = u128> + Clone, rows: &[RootRow]) -> Vec<u8> {
     use peakdrill_collector::fold::Fold;
-    use peakdrill_collector::otlp::{Format, decode_traces};
+    use peakdrill_collector::otlp::{Format, Texts, decode_traces};
     use peakdrill_collector::record::Event;
     use prost::Message;
 
@@ -116,7 +116,7 @@ pub(crate) fn expected(traces: impl Iterator<Item = u128> + Clone, rows: &[RootR
     fold.event(Event::Origin(T), T, &[]);
     for (at, trace) in traces.enumerate() {
         let bytes = request(journey(trace, at as i64 * 40)).encode_to_vec();
-        let decoded = decode_traces(&bytes, Format::Protobuf, i64::MAX).unwrap();
+        let decoded = decode_traces(&bytes, Format::Protobuf, i64::MAX, &mut Texts::default()).unwrap();
         let class = if trace >= MINE { TraceClass::Mine } else { TraceClass::Live };
         fold.event(Event::Spans(decoded), i64::MAX, &[(trace, class)]);
     }

@@ -3,6 +3,7 @@
 mod finish;
 mod lease;
 mod running;
+mod scrapes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,7 +104,7 @@ pub fn run(stage: Stage, plan: Plan, options: &Options, hooks: Hooks) -> Result<
 }
 
 fn drill(
-    stage: Stage,
+    mut stage: Stage,
     plan: Plan,
     options: &Options,
     hooks: Hooks,
@@ -143,6 +144,10 @@ fn drill(
     };
     if !findings.problems.is_empty() {
         return finish::refused(stage, writer, findings.problems);
+    }
+    if let Some(collector) = &mut stage.collector {
+        let scraped = collector.scrape(&plan.telemetry.scrape);
+        scraped.map_err(|error| ControlError::Collector(error.to_string()))?;
     }
     let mut drill =
         running::Running::start(stage, plan, options, writer, board, &mut lease, findings, &mut environment)?;
@@ -186,6 +191,7 @@ fn preflight(
         pulse: &pulse,
     }
     .run()?;
+    scrapes::check(plan, stage.collector.is_some(), &mut findings, &pulse)?;
     // Asked for while the last check ran.
     pulse("preflight is done")?;
     let now = || stage.clock.unix().0;

@@ -2,23 +2,15 @@
 
 macro_rules! keys {
     ($($key:ident = $name:literal),+ $(,)?) => {
-        /// A known attribute.
+        /// An attribute whose meaning is known.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Key {
+        #[allow(missing_docs, reason = "each is named as its attribute")]
+        pub enum Key {
             $($key),+
         }
 
-        /// How many there are.
-        pub(super) const KEYS: usize = [$(Key::$key),+].len();
-
-        impl Key {
-            pub(super) fn from_name(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$key),)+
-                    _ => None,
-                }
-            }
-        }
+        /// All, with their names.
+        const NAMES: &[(Key, &str)] = &[$((Key::$key, $name)),+];
     };
 }
 
@@ -97,4 +89,74 @@ keys! {
     ErrorType = "error.type",
     SyntheticType = "user_agent.synthetic.type",
     Mocked = "peakdrill.mocked",
+}
+
+/// How many there are.
+pub(super) const KEYS: usize = NAMES.len();
+/// Slots of the table by hash: a power of two, few of them taken.
+const SLOTS: usize = 512;
+
+/// Where each name's hash leads. Made at compile time; a slot that is taken leads on to the next.
+static TABLE: [Option<Key>; SLOTS] = table();
+
+const fn table() -> [Option<Key>; SLOTS] {
+    let mut slots = [None; SLOTS];
+    let mut at = 0;
+    while at < KEYS {
+        let (key, name) = NAMES[at];
+        let mut slot = slot_of(name.as_bytes());
+        while slots[slot].is_some() {
+            slot = (slot + 1) % SLOTS;
+        }
+        slots[slot] = Some(key);
+        at += 1;
+    }
+    slots
+}
+
+/// By the length and the last bytes: names differ most at their ends.
+const fn slot_of(name: &[u8]) -> usize {
+    let mut hash = name.len() as u32;
+    let mut back = 1;
+    while back <= 6 && back <= name.len() {
+        hash = (hash ^ name[name.len() - back] as u32).wrapping_mul(0x0100_0193);
+        back += 1;
+    }
+    ((hash >> 15) ^ hash) as usize % SLOTS
+}
+
+impl Key {
+    /// The attribute of this name, where its meaning is known.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        let mut slot = slot_of(name);
+        while let Some(key) = TABLE[slot] {
+            if NAMES[key as usize].1.as_bytes() == name {
+                return Some(key);
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_and_no_other() {
+        for (key, name) in NAMES {
+            assert_eq!(Key::from_name(name.as_bytes()), Some(*key), "{name}");
+            assert_eq!(Key::from_name(&name.as_bytes()[1..]), None);
+            assert_eq!(Key::from_name(format!("{name}.x").as_bytes()), None);
+        }
+        assert_eq!(Key::from_name(b""), None);
+    }
+
+    #[test]
+    fn the_table_is_sparse_enough() {
+        let runs = TABLE.split(Option::is_none).map(<[_]>::len).max();
+        assert!(runs < Some(6), "{runs:?}");
+    }
 }

@@ -102,7 +102,7 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// Processor, cores and kernel.
-fn machine() -> String {
+pub fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
     let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("?");

@@ -58,6 +58,7 @@ pub(crate) fn plan(url: &str, shape: Shape, steps: Vec<Node>) -> Plan {
         }],
         shadow: None,
         isolation: Isolation::default(),
+        telemetry: peakdrill_drill_model::plan::Telemetry::default(),
         feeders: vec![],
         files: vec![],
         steps: (0..steps_of(&steps)).map(info).collect(),

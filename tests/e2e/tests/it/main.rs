@@ -10,6 +10,7 @@ mod hop;
 mod isolation;
 mod journey;
 mod lease;
+mod metrics;
 mod reach;
 mod record;
 mod shapes;

@@ -1,0 +1,87 @@
+//! Nodes that wait because what is behind them holds all of their threads or connections.
+//!
+//! Where a node may have so many calls in progress at a time, a full node behind it fills these, and from then on
+//! requests stand before the caller: it looks full, and the queue that grows is its own. What tells the two apart is
+//! the number of operations at the full nodes behind it: under a ceiling it stays where it is while a caller's
+//! queue grows; without one it wanders as any queue does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use peakdrill_drill_model::verdict::{NodeKind, NodeVerdict};
+
+use crate::analyse::Facts;
+use crate::analyse::judge::Finding;
+use crate::analyse::series::mean;
+
+/// Operations in progress behind a node stand at a ceiling when they vary by less than this part of their mean from
+/// second to second.
+const CEILING: f64 = 0.15;
+/// Fewer seconds than this show no ceiling.
+const FEW_SECONDS: usize = 4;
+
+/// Finds the nodes that are held, and takes the word `bottleneck` from them.
+pub(crate) fn mark(facts: &Facts<'_>, findings: &mut [Finding]) {
+    let calls = Calls::new(facts);
+    let full: BTreeSet<usize> = findings.iter().filter(|f| f.saturation.is_some()).map(|f| f.at).collect();
+    let held: Vec<Vec<usize>> =
+        findings.iter().map(|finding| held_by(facts, &calls, &full, finding)).collect();
+    for (finding, by) in findings.iter_mut().zip(held) {
+        if !by.is_empty() && finding.verdict == NodeVerdict::Bottleneck {
+            finding.verdict = NodeVerdict::Contributor;
+        }
+        finding.held_by = by;
+    }
+}
+
+fn held_by(facts: &Facts<'_>, calls: &Calls, full: &BTreeSet<usize>, finding: &Finding) -> Vec<usize> {
+    let nodes = &facts.series.nodes;
+    let Some(mine) = &finding.saturation else { return Vec::new() };
+    let behind: Vec<usize> =
+        calls.behind(&nodes[finding.at].key.name).into_iter().filter(|at| full.contains(at)).collect();
+    let there: Vec<f64> =
+        mine.seconds.iter().map(|s| behind.iter().map(|at| nodes[*at].at_node[*s]).sum()).collect();
+    if behind.is_empty() || there.len() < FEW_SECONDS {
+        return Vec::new();
+    }
+    let every: Vec<usize> = (0..there.len()).collect();
+    let level = mean(&there, &every);
+    let square = there.iter().map(|n| (n - level).powi(2)).sum::<f64>() / there.len() as f64;
+    if square.sqrt() < CEILING * level { behind } else { Vec::new() }
+}
+
+/// Who waits for whom, by names.
+struct Calls {
+    of: BTreeMap<Arc<str>, BTreeSet<usize>>,
+    names: Vec<Arc<str>>,
+}
+
+impl Calls {
+    fn new(facts: &Facts<'_>) -> Self {
+        let nodes = &facts.series.nodes;
+        let at: BTreeMap<_, _> = nodes.iter().enumerate().map(|(i, node)| (&node.key, i)).collect();
+        let mut of: BTreeMap<Arc<str>, BTreeSet<usize>> = BTreeMap::new();
+        // Nobody waits for what is handed over to a queue.
+        for (edge, _) in facts.cells.edges.keys().filter(|(edge, _)| edge.to.kind != NodeKind::Queue) {
+            if let Some(to) = at.get(&facts.names.of(&edge.to)) {
+                of.entry(Arc::clone(&edge.from)).or_default().insert(*to);
+            }
+        }
+        Self { of, names: nodes.iter().map(|node| Arc::clone(&node.key.name)).collect() }
+    }
+
+    /// All nodes that a node waits for, directly or not; not itself.
+    fn behind(&self, name: &Arc<str>) -> BTreeSet<usize> {
+        let mut out = BTreeSet::new();
+        let mut todo = vec![name];
+        while let Some(name) = todo.pop() {
+            for at in self.of.get(name).into_iter().flatten() {
+                if out.insert(*at) {
+                    todo.push(&self.names[*at]);
+                }
+            }
+        }
+        out.retain(|at| self.names[*at] != *name);
+        out
+    }
+}

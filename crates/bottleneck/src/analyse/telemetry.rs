@@ -1,0 +1,89 @@
+//! How much of the telemetry is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use peakdrill_drill_model::verdict::Completeness;
+
+use crate::analyse::names::Names;
+use crate::analyse::summary::COMPLETE;
+use crate::analysis::AnalysisInput;
+use crate::cells::{Cell as _, Cells, TelemetryCell};
+use crate::key::TraceClass;
+
+/// Fewer expected spans than this say nothing about a service.
+const FEW_EXPECTED: i64 = 20;
+
+/// How much of the telemetry is there.
+pub(crate) struct Telemetry {
+    /// Per service.
+    pub(crate) services: Vec<Completeness>,
+    /// Services below the limit, and their share.
+    pub(crate) thin: Vec<(String, f64)>,
+    /// Part of the requests without error whose first service's span is there.
+    pub(crate) traced: Option<f64>,
+    /// The service that most requests come to first.
+    pub(crate) entry: Option<String>,
+}
+
+/// Received by expected spans. Expected is what a caller's span or the generator's row tells of; requests that
+/// failed do not count, since the other side may not have seen them.
+pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) -> Telemetry {
+    let mut sums: BTreeMap<Arc<str>, TelemetryCell> = BTreeMap::new();
+    for (name, cell) in &cells.telemetry {
+        let name = names.service(name).unwrap_or_else(|| Arc::clone(name));
+        sums.entry(name).or_default().add(cell, 1);
+    }
+    let (mut ok, mut traced) = (0, 0);
+    let mut first: BTreeMap<&Arc<str>, i64> = BTreeMap::new();
+    for ((entry, class), seconds) in &cells.roots {
+        if *class != TraceClass::Mine {
+            continue;
+        }
+        let settled = |second: i64| second >= 0 && input.settled_before.is_none_or(|t| second < t);
+        let here = seconds.iter().filter(|(second, _)| settled(**second));
+        let (known, seen) = here.fold((0, 0), |(a, b), (_, c)| (a + c.ok, b + c.ok_traced));
+        ok += known;
+        traced += seen;
+        // Requests without any span are missed where the others of their kind came first.
+        let at = cells.entries.iter().filter(|((e, _), _)| e == entry).max_by_key(|(_, n)| **n);
+        if let Some(((_, service), _)) = at {
+            *first.entry(service).or_insert(0) += known;
+            let cell = TelemetryCell { expected: known, received: seen, ..TelemetryCell::default() };
+            sums.entry(Arc::clone(service)).or_default().add(&cell, 1);
+        }
+    }
+    let known = |cell: &&TelemetryCell| cell.received > 0;
+    let shares: Vec<(String, i64, f64)> = sums
+        .iter()
+        .filter(|(_, cell)| known(cell))
+        .map(|(name, c)| (name.to_string(), c.expected, c.received as f64 / c.expected.max(1) as f64))
+        .collect();
+    Telemetry {
+        thin: shares
+            .iter()
+            .filter(|(_, expected, share)| *expected >= FEW_EXPECTED && *share < COMPLETE)
+            .map(|(name, _, share)| (name.clone(), *share))
+            .collect(),
+        services: shares
+            .into_iter()
+            .map(|(service, _, share)| Completeness { service, share: Some(share.clamp(0.0, 1.0)) })
+            .collect(),
+        traced: (ok > 0).then(|| traced as f64 / ok as f64),
+        entry: first.into_iter().max_by_key(|(_, n)| *n).map(|(name, _)| name.to_string()),
+    }
+}
+
+impl Telemetry {
+    /// The part of a service's own time at it that is really a call's, as a factor of the time that its known calls
+    /// take. A call's span that is lost leaves its time with the caller; a server's span that is lost leaves the time
+    /// of the calls behind it with the node, as its caller sees it. Which of them are missing is told by the parts of
+    /// the server's spans that are there.
+    pub(crate) fn leak(&self, service: &str) -> f64 {
+        let share = self.services.iter().find(|s| s.service == service).and_then(|s| s.share);
+        let missing = 1.0 - share.unwrap_or(1.0).max(COMPLETE);
+        // Nobody sees a first service whose span is lost.
+        let ways = if self.entry.as_deref() == Some(service) { 1.0 } else { 2.0 };
+        ways * missing / (1.0 - ways * missing)
+    }
+}

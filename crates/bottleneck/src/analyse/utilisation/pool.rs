@@ -1,0 +1,108 @@
+//! Why callers wait for a pool: it is too small, or what it leads to is slow.
+
+use peakdrill_drill_model::verdict::{Finding, FindingKind};
+use peakdrill_trace_model::metric::Measure;
+
+use super::findings::each;
+use super::{Ground, Row, knee, short, subject};
+use crate::analyse::readings::{Of, mean_over};
+use crate::analyse::series::mean;
+use crate::analyse::words::ms;
+
+/// So many wait on average, where a pool says so.
+const PENDING: f64 = 0.5;
+/// Or they wait so long, seconds, ...
+const WAIT_S: f64 = 0.001;
+/// ... and so many times as long as at light load.
+const LONGER: f64 = 2.0;
+/// Connections that are held so many times as long as at light load are not too few.
+const HELD_LONGER: f64 = 1.5;
+/// No larger pool is proposed.
+const POOL_MAX: u32 = 10_000;
+
+/// The smallest pool that is not fuller than it may be by so much work, in connections that are in use on average.
+fn needed(work: f64) -> Option<u32> {
+    (1..=POOL_MAX).find(|m| work <= f64::from(*m) * knee(f64::from(*m)))
+}
+
+/// The finding of a full pool; `None` while nobody is known to wait for it.
+pub(super) fn finding(ground: &Ground<'_>, row: &Row, node: String) -> Option<Finding> {
+    let of = Of { service: row.row.service.as_str().into(), name: row.row.name.as_str().into() };
+    let (light, peak) = (&ground.windows.light, &ground.windows.peak);
+    let pending = ground.readings.sum(Measure::PoolPending, &of).and_then(|p| mean_over(&p, peak));
+    let wait = |seconds: &[usize]| each(ground, Measure::PoolWaitTime, Measure::PoolWaits, &of, seconds);
+    let held = |seconds: &[usize]| each(ground, Measure::PoolUseTime, Measure::PoolUses, &of, seconds);
+    let waited = wait(peak);
+    let longer = waited.is_some_and(|at_peak| at_peak >= WAIT_S.max(LONGER * wait(light).unwrap_or(0.0)));
+    if !longer && pending.is_none_or(|pending| pending < PENDING) {
+        return None;
+    }
+    let waits = match (waited, pending) {
+        (Some(waited), _) => format!("callers waited {} on average", ms(waited * 1e9)),
+        (None, Some(pending)) => format!("{} callers waited at a time", short(pending)),
+        (None, None) => return None,
+    };
+    let name = subject(&row.row);
+    if let Some((light_s, peak_s)) = held(light).zip(held(peak))
+        && peak_s >= HELD_LONGER * light_s
+    {
+        return Some(Finding {
+            kind: FindingKind::PoolHeldLonger,
+            text: format!(
+                "{waits} for {name}, each held {} at peak and {} at light load: what they lead to became slower",
+                ms(peak_s * 1e9),
+                ms(light_s * 1e9)
+            ),
+            action: format!(
+                "look at {node} and what is done with a connection: a larger pool lets more work stand there"
+            ),
+            node,
+        });
+    }
+    let needed = needed(work(ground, &of, row)?);
+    let more = needed.filter(|needed| row.row.limit.is_some_and(|limit| f64::from(*needed) > limit));
+    Some(Finding {
+        kind: FindingKind::PoolTooSmall,
+        node,
+        text: format!("{waits} for {name}, although these are given back as fast as at light load"),
+        action: match more {
+            Some(more) => {
+                format!("raise it to {more} connections an instance, if what it leads to allows so many")
+            }
+            None => "raise it, if what it leads to allows more".to_owned(),
+        },
+    })
+}
+
+/// Connections in use on average at an instance if none had to be waited for: uses a journey at light load, at the
+/// highest rate, by how long each takes; where uses are not counted, those in use and those that wait.
+fn work(ground: &Ground<'_>, of: &Of, row: &Row) -> Option<f64> {
+    let (light, peak) = (&ground.windows.light, &ground.windows.peak);
+    let instances = f64::from(row.row.instances.max(1));
+    let offered = |seconds: &[usize]| Some(mean(&ground.series.offered, seconds)).filter(|rate| *rate > 0.0);
+    let by_uses = || {
+        let uses = mean_over(&ground.readings.sum(Measure::PoolUses, of)?, light)?;
+        let held = each(ground, Measure::PoolUseTime, Measure::PoolUses, of, peak)?;
+        Some(uses / offered(light)? * offered(&ground.windows.top)? * held / instances)
+    };
+    let by_count = || {
+        let used = mean_over(&ground.readings.sum(Measure::PoolUsed, of)?, peak)?;
+        let pending = ground.readings.sum(Measure::PoolPending, of).and_then(|p| mean_over(&p, peak));
+        Some((used + pending.unwrap_or(0.0)) / instances)
+    };
+    by_uses().or_else(by_count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_needs_room_beside_its_work() {
+        assert_eq!(needed(0.5), Some(1));
+        assert_eq!(needed(0.6), Some(2));
+        let ten = needed(10.0).unwrap();
+        assert!(10.0 <= f64::from(ten) * knee(f64::from(ten)) && ten > 10, "{ten}");
+        assert_eq!(needed(f64::NAN), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! What services and exporters said of their resources: samples, as they were sent, a bounded number of them.
+//!
+//! Nothing is summed here, since gauges and growing counts can neither be added nor taken back. What is kept of a
+//! series is a set of samples by time, of several in one slot the newest, and at one instant the largest: so the
+//! order in which they come, and how often, does not matter.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use peakdrill_trace_model::metric::Measure;
+use serde::{Deserialize, Serialize};
+
+use crate::pairs;
+
+/// Series that are kept.
+pub const SERIES_MAX: usize = 20_000;
+/// Samples that are kept, over all series.
+pub const SAMPLES_MAX: usize = 2_000_000;
+/// Slots that are shared between copies as one.
+const SLOTS_PER_PAGE: i64 = 64;
+const NS_PER_S: i64 = 1_000_000_000;
+
+/// How the values of a series are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleKind {
+    /// As things are at the instant. One a second is kept.
+    Gauge,
+    /// What has come together since the series began. One a second is kept.
+    Total,
+    /// What has come together since the last one. One in 100 ms is kept: no exporter is faster.
+    Delta,
+}
+
+impl SampleKind {
+    fn slot_ns(self) -> i64 {
+        match self {
+            Self::Gauge | Self::Total => NS_PER_S,
+            Self::Delta => NS_PER_S / 10,
+        }
+    }
+}
+
+/// A series: whose, what, and how.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SeriesKey {
+    /// The service, as its spans name it; a machine is `host NAME`.
+    pub service: Arc<str>,
+    /// What is measured.
+    pub measure: Measure,
+    /// Which pool or queue; empty where there is one only.
+    pub of: Arc<str>,
+    /// The metric that it comes from.
+    pub source: Arc<str>,
+    /// The instance of the service.
+    pub instance: Arc<str>,
+    /// How its values are meant.
+    pub kind: SampleKind,
+    /// Tells series apart that differ in further labels, or in when they began.
+    pub part: u64,
+}
+
+/// A value at an instant. Of two at the same slot the greater one stays, so the newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Sample {
+    /// When, Unix nanoseconds.
+    pub at_ns: i64,
+    /// How much, in steps of [`Measure::steps`].
+    pub value: i64,
+    /// Since when, for [`SampleKind::Delta`], Unix nanoseconds; 0 where that is not said.
+    pub since_ns: i64,
+}
+
+/// One point as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourcePoint {
+    /// Of which series.
+    pub key: SeriesKey,
+    /// The value.
+    pub sample: Sample,
+}
+
+type Page = Arc<BTreeMap<i64, Sample>>;
+
+/// The samples of one series, by slot. Pages are shared between copies until they change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Samples(BTreeMap<i64, Page>);
+
+impl Samples {
+    /// Whether a slot came to it.
+    fn put(&mut self, slot: i64, sample: Sample, room: bool) -> Put {
+        let at = slot.div_euclid(SLOTS_PER_PAGE);
+        let known = self.0.get(&at).and_then(|page| page.get(&slot)).copied();
+        match known {
+            Some(known) if known >= sample => return Put::Known,
+            None if !room => return Put::Full,
+            _ => {}
+        }
+        Arc::make_mut(self.0.entry(at).or_default()).insert(slot, sample);
+        if known.is_some() { Put::Better } else { Put::New }
+    }
+
+    /// All, by time.
+    pub fn iter(&self) -> impl Iterator<Item = &Sample> {
+        self.0.values().flat_map(|page| page.values())
+    }
+}
+
+impl Serialize for Samples {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(|sample| (sample.at_ns, sample.value, sample.since_ns)))
+    }
+}
+
+/// What became of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Put {
+    New,
+    Better,
+    Known,
+    Full,
+}
+
+/// What is known of resources.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Stored")]
+pub struct Resources {
+    /// Start of the load, Unix nanoseconds, once it is known: seconds of the analysis count from there.
+    pub origin_ns: Option<i64>,
+    #[serde(serialize_with = "pairs::serialize")]
+    series: BTreeMap<SeriesKey, Samples>,
+    #[serde(skip)]
+    samples: usize,
+}
+
+impl Resources {
+    /// Takes a point. `false`: there is no room for it, and it is left out.
+    pub fn put(&mut self, point: ResourcePoint) -> bool {
+        let slot = point.sample.at_ns.div_euclid(point.key.kind.slot_ns());
+        let room = self.samples < SAMPLES_MAX;
+        let put = if let Some(samples) = self.series.get_mut(&point.key) {
+            samples.put(slot, point.sample, room)
+        } else if room && self.series.len() < SERIES_MAX {
+            self.series.entry(point.key).or_default().put(slot, point.sample, room)
+        } else {
+            Put::Full
+        };
+        self.samples += usize::from(put == Put::New);
+        put != Put::Full
+    }
+
+    /// All series, sorted.
+    pub fn series(&self) -> impl Iterator<Item = (&SeriesKey, &Samples)> {
+        self.series.iter()
+    }
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// Takes all that another knows.
+    pub fn merge(&mut self, other: &Self) {
+        self.origin_ns = match (self.origin_ns, other.origin_ns) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        for (key, samples) in &other.series {
+            for sample in samples.iter() {
+                self.put(ResourcePoint { key: key.clone(), sample: *sample });
+            }
+        }
+    }
+}
+
+/// [`Sample::at_ns`], [`Sample::value`], [`Sample::since_ns`].
+type StoredSample = (i64, i64, i64);
+
+/// As they are stored.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Stored {
+    origin_ns: Option<i64>,
+    series: Vec<(SeriesKey, Vec<StoredSample>)>,
+}
+
+impl From<Stored> for Resources {
+    /// What is beyond the limits, which no run writes, is left out.
+    fn from(stored: Stored) -> Self {
+        let mut read = Self { origin_ns: stored.origin_ns, ..Self::default() };
+        for (key, samples) in stored.series {
+            for (at_ns, value, since_ns) in samples {
+                let sample = Sample { at_ns, value, since_ns };
+                read.put(ResourcePoint { key: key.clone(), sample });
+            }
+        }
+        read
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,329 @@
+//! Sums over many traces, on their way into the cells.
+//!
+//! A trace adds to some fifty cells, and a thousand traces to the same ones. Under keys of texts each addition would
+//! compare texts all the way down a tree, and each sample would look for its bucket. Here a text is a number, a cell is
+//! found by numbers, and samples are written down one after the other. Once in a while all of it is moved into the
+//! cells. Adding integers is associative: when that is done makes no difference to what the cells are then.
+
+use std::collections::hash_map::Entry as Slot;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::plan::StepId;
+use peakdrill_drill_model::verdict::NodeKind;
+use peakdrill_trace_model::Span;
+use rustc_hash::FxHashMap;
+
+use crate::cells::{
+    Cell, Cells, Contribution, EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell,
+};
+use crate::contribute::{file, file_late};
+use crate::key::{EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
+
+/// Samples that are written down for one cell before equal ones are put together.
+const LOG_MAX: usize = 8_192;
+/// Texts that are remembered from one emptying to the next.
+const NAMES_MAX: usize = 100_000;
+
+/// A text, by its position among those that are known.
+pub(crate) type Name = u32;
+
+/// Texts that were asked for last and are found by their address alone: a power of two.
+const NEAR: usize = 256;
+
+/// Texts as numbers.
+#[derive(Debug)]
+struct Numbers {
+    ids: FxHashMap<Arc<str>, Name>,
+    texts: Vec<Arc<str>>,
+    /// By a text's address, which one it may be.
+    near: [Name; NEAR],
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { ids: FxHashMap::default(), texts: Vec::new(), near: [0; NEAR] }
+    }
+}
+
+impl Numbers {
+    /// The text's number, and whether it is new.
+    fn id(&mut self, text: &Arc<str>) -> (Name, bool) {
+        let near = (Arc::as_ptr(text).addr() / size_of::<usize>() / 2) % NEAR;
+        let maybe = self.near[near];
+        if self.texts.get(maybe as usize).is_some_and(|known| Arc::ptr_eq(known, text)) {
+            return (maybe, false);
+        }
+        if let Some(id) = self.ids.get(text) {
+            self.near[near] = *id;
+            return (*id, false);
+        }
+        let id = self.texts.len() as Name;
+        self.texts.push(Arc::clone(text));
+        self.ids.insert(Arc::clone(text), id);
+        (id, true)
+    }
+}
+
+/// The names that sums are filed under.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    all: Numbers,
+    /// Operations as they came, and their bounded names.
+    raw: Numbers,
+    bounded: Vec<Name>,
+}
+
+impl Names {
+    pub(crate) fn id(&mut self, text: &Arc<str>) -> Name {
+        self.all.id(text).0
+    }
+
+    /// The bounded name of an operation.
+    pub(crate) fn op(&mut self, raw: &Arc<str>) -> Name {
+        let (id, new) = self.raw.id(raw);
+        if new {
+            let bounded = self.id(&bounded_op(raw));
+            self.bounded.push(bounded);
+        }
+        self.bounded.get(id as usize).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn text(&self, id: Name) -> Arc<str> {
+        self.all.texts.get(id as usize).cloned().unwrap_or_default()
+    }
+
+    fn forget(&mut self) {
+        if self.all.texts.len().max(self.bounded.len()) > NAMES_MAX {
+            *self = Self::default();
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeId {
+    name: Name,
+    kind: NodeKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct EdgeId {
+    from: Name,
+    to: NodeId,
+    op: Name,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum EntryId {
+    Step(StepId),
+    Op(Name),
+}
+
+impl Names {
+    pub(crate) fn node_id(&mut self, key: &NodeKey) -> NodeId {
+        NodeId { name: self.id(&key.name), kind: key.kind }
+    }
+
+    pub(crate) fn edge_id(&mut self, key: &EdgeKey) -> EdgeId {
+        EdgeId { from: self.id(&key.from), to: self.node_id(&key.to), op: self.id(&key.op) }
+    }
+
+    pub(crate) fn entry_id(&mut self, entry: &Entry) -> EntryId {
+        match entry {
+            Entry::Step(step) => EntryId::Step(*step),
+            Entry::Op(op) => EntryId::Op(self.id(op)),
+        }
+    }
+
+    fn node(&self, id: NodeId) -> NodeKey {
+        NodeKey { name: self.text(id.name), kind: id.kind }
+    }
+
+    fn edge(&self, id: EdgeId) -> EdgeKey {
+        EdgeKey { from: self.text(id.from), to: self.node(id.to), op: self.text(id.op) }
+    }
+
+    fn entry(&self, id: EntryId) -> Entry {
+        match id {
+            EntryId::Step(step) => Entry::Step(step),
+            EntryId::Op(op) => Entry::Op(self.text(op)),
+        }
+    }
+}
+
+/// One cell under way: its numbers, and its samples as they came.
+#[derive(Debug, Default)]
+pub(crate) struct Sum<C> {
+    pub(crate) cell: C,
+    /// Histogram and bucket in one number, and how many.
+    log: Vec<(u64, i64)>,
+    /// How many were left when equal ones were put together last.
+    left: usize,
+}
+
+impl<C: Cell> Sum<C> {
+    fn add(&mut self, cell: &C, sign: i64) {
+        self.cell.add_numbers(cell, sign);
+        cell.each_histogram(&mut |which, histogram| {
+            let samples = histogram.iter();
+            self.log.extend(
+                samples.map(|(bucket, count)| ((which as u64) << 32 | u64::from(bucket), count * sign)),
+            );
+        });
+        if self.log.len() >= LOG_MAX.max(2 * self.left) {
+            self.put_together();
+        }
+    }
+
+    fn put_together(&mut self) {
+        self.log.sort_unstable_by_key(|(place, _)| *place);
+        self.log.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            kept.1 += if same { later.1 } else { 0 };
+            same
+        });
+        self.left = self.log.len();
+    }
+
+    fn finish(mut self) -> C {
+        self.put_together();
+        for samples in self.log.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
+            let which = samples.first().map_or(0, |(place, _)| (place >> 32) as usize);
+            if let Some(histogram) = self.cell.histogram_mut(which) {
+                histogram.add_sorted(samples.iter().map(|(place, count)| (*place as u32, *count)));
+            }
+        }
+        self.cell
+    }
+}
+
+/// Cells under way, by key and second.
+#[derive(Debug)]
+pub(crate) struct Table<K, C> {
+    slots: FxHashMap<(K, i64), usize>,
+    sums: Vec<((K, i64), Sum<C>)>,
+    /// The slot that was asked for last: it often is again.
+    last: usize,
+}
+
+impl<K, C> Default for Table<K, C> {
+    fn default() -> Self {
+        Self { slots: FxHashMap::default(), sums: Vec::new(), last: 0 }
+    }
+}
+
+impl<K: Copy + Eq + Hash, C: Cell> Table<K, C> {
+    pub(crate) fn add(&mut self, key: K, second: i64, cell: &C, sign: i64) {
+        self.at(key, second).add(cell, sign);
+    }
+
+    pub(crate) fn at(&mut self, key: K, second: i64) -> &mut Sum<C> {
+        let key = (key, second);
+        if self.sums.get(self.last).is_none_or(|(known, _)| *known != key) {
+            self.last = match self.slots.entry(key) {
+                Slot::Occupied(slot) => *slot.get(),
+                Slot::Vacant(slot) => {
+                    self.sums.push((key, Sum::default()));
+                    *slot.insert(self.sums.len() - 1)
+                }
+            };
+        }
+        &mut self.sums[self.last].1
+    }
+
+    /// All that do not come to nothing; the table is empty then.
+    fn drain(&mut self) -> impl Iterator<Item = (K, i64, C)> + '_ {
+        self.slots.clear();
+        self.last = 0;
+        let sums = self.sums.drain(..).map(|((key, second), sum)| (key, second, sum.finish()));
+        sums.filter(|(_, _, cell)| *cell != C::default())
+    }
+}
+
+/// Sums over traces that are not in the cells yet.
+#[derive(Debug, Default)]
+pub struct Sums {
+    pub(crate) names: Names,
+    pub(crate) edges: Table<(EdgeId, TraceClass), EdgeCell>,
+    pub(crate) nodes: Table<(NodeId, TraceClass), NodeCell>,
+    pub(crate) paths: Table<(EntryId, TraceClass, NodeId), PathCell>,
+    pub(crate) roots: Table<(EntryId, TraceClass), RootCell>,
+    pub(crate) visits: Table<(EntryId, TraceClass, NodeId), VisitCell>,
+    pub(crate) telemetry: Table<Name, TelemetryCell>,
+    pub(crate) aliases: FxHashMap<(Name, Name), i64>,
+    pub(crate) entries: FxHashMap<(EntryId, Name), i64>,
+}
+
+/// A trace, as it is filed.
+#[derive(Debug, Clone, Copy)]
+pub struct Filed<'a> {
+    /// All its spans that are known, in any order, damage included.
+    pub spans: &'a [Span],
+    /// The generator's row.
+    pub root: Option<&'a RootRow>,
+    /// Whose it is.
+    pub class: TraceClass,
+    /// Start of the load, Unix nanoseconds: seconds count from there.
+    pub origin_ns: i64,
+}
+
+impl Sums {
+    /// Adds what [`contribute`](crate::contribute) says of a trace.
+    pub fn add(&mut self, trace: &Filed<'_>) {
+        file(self, trace, 1);
+    }
+
+    /// Takes back what [`Self::add`] added for the same trace, also when it is in the cells by now.
+    pub fn take_back(&mut self, trace: &Filed<'_>) {
+        file(self, trace, -1);
+    }
+
+    /// Adds what [`contribute_late`](crate::contribute_late) says of spans.
+    pub fn add_late(&mut self, spans: &Filed<'_>) {
+        file_late(self, spans);
+    }
+
+    /// The sums as lists in the order of their keys. None are left.
+    pub(crate) fn drain(&mut self) -> Contribution {
+        let names = &self.names;
+        let edges = self.edges.drain().map(|((edge, class), s, cell)| ((names.edge(edge), class), s, cell));
+        let nodes = self.nodes.drain().map(|((node, class), s, cell)| ((names.node(node), class), s, cell));
+        let paths = self.paths.drain();
+        let paths = paths.map(|((e, class, n), s, cell)| ((names.entry(e), class, names.node(n)), s, cell));
+        let roots = self.roots.drain().map(|((e, class), s, cell)| ((names.entry(e), class), s, cell));
+        let visits = self.visits.drain();
+        let visits = visits.map(|((e, class, n), _, cell)| ((names.entry(e), class, names.node(n)), cell));
+        let telemetry = self.telemetry.drain().map(|(service, _, cell)| (names.text(service), cell));
+        let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
+        let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
+        let entries = self.entries.drain().filter(|(_, count)| *count != 0);
+        let entries = entries.map(|((entry, service), n)| ((names.entry(entry), names.text(service)), n));
+        Contribution {
+            edges: sorted(edges, |(key, second, _)| (key.clone(), *second)),
+            nodes: sorted(nodes, |(key, second, _)| (key.clone(), *second)),
+            paths: sorted(paths, |(key, second, _)| (key.clone(), *second)),
+            roots: sorted(roots, |(key, second, _)| (key.clone(), *second)),
+            visits: sorted(visits, |(key, _)| key.clone()),
+            aliases: sorted(aliases, |(key, _)| key.clone()),
+            entries: sorted(entries, |(key, _)| key.clone()),
+            telemetry: sorted(telemetry, |(key, _)| Arc::clone(key)),
+        }
+    }
+}
+
+fn sorted<T, K: Ord>(items: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut items: Vec<T> = items.collect();
+    items.sort_by_cached_key(key);
+    items
+}
+
+impl Cells {
+    /// Moves sums in; none are left. True when that changed anything.
+    pub fn take_in(&mut self, sums: &mut Sums) -> bool {
+        let contribution = sums.drain();
+        sums.names.forget();
+        self.apply(&contribution);
+        !contribution.is_empty()
+    }
+}

@@ -1,0 +1,129 @@
+//! A collector by itself, for the measurement of its speed.
+//!
+//! `receive JOURNAL` prints where it listens for gRPC. Its input tells it the requests of the load, a line for a run of
+//! traces: `FIRST COUNT START_NS STEP_NS DURATION_NS`. At the end of its input it ends, runs the fold again from the
+//! journal, and prints one line of JSON: what it took in, what that cost, how old what it showed was, and whether the
+//! replay is the same.
+
+use std::error::Error;
+use std::io::{BufRead as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use peakdrill_bottleneck::TraceClass;
+use peakdrill_collector::counters::counter;
+use peakdrill_collector::{CellsFile, Collector, CollectorConfig, Limits, replay};
+use peakdrill_drill_model::frame::RootRow;
+
+/// Ticks of `/proc/PID/stat` in a second: fixed in Linux' interface to programs.
+const TICKS_PER_S: f64 = 100.0;
+/// Ids from here on are the drill's.
+const MINE: u128 = 1 << 64;
+/// Views that are remembered; later ones are not measured.
+const VIEWS_MAX: usize = 100_000;
+/// The longest time in which no view is made.
+const IDLE: Duration = Duration::from_millis(500);
+
+fn now_ns() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Seconds of processor time that this process took, and its largest resident memory in MiB.
+fn taken() -> Result<(f64, f64), Box<dyn Error>> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, behind) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name")?;
+    let times = behind.split_ascii_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    let ticks: f64 = times.collect::<Result<Vec<_>, _>>()?.iter().sum();
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    let peak: f64 = peak.split_ascii_whitespace().next().unwrap_or_default().parse()?;
+    Ok((ticks / TICKS_PER_S, peak / 1024.0))
+}
+
+/// The requests of one line of the input.
+fn rows(line: &str) -> Result<Vec<RootRow>, Box<dyn Error>> {
+    let numbers: Vec<i64> = line.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let [first, count, start_ns, step_ns, duration_ns] = numbers[..] else {
+        return Err(format!("five numbers, not `{line}`").into());
+    };
+    let row = |at: i64| RootRow {
+        trace: MINE + u128::from((first + at).unsigned_abs()),
+        span: 1,
+        step: 0,
+        phase: 0,
+        intended_ns: start_ns + at * step_ns,
+        sent_ns: start_ns + at * step_ns + 20_000,
+        done_ns: start_ns + at * step_ns + duration_ns,
+        error: None,
+        status: 200,
+    };
+    Ok((0..count).map(row).collect())
+}
+
+/// Per view, how old the oldest thing was that it showed first, in nanoseconds.
+fn watch(collector: &Collector, ended: &AtomicBool) -> Vec<i64> {
+    let (mut ages, mut shown) = (Vec::new(), collector.view());
+    while !ended.load(Ordering::Relaxed) && ages.len() < VIEWS_MAX {
+        let next = collector.wait_until(IDLE, |collector| {
+            let view = collector.view();
+            (!Arc::ptr_eq(&view, &shown)).then_some(view)
+        });
+        let Some(next) = next else { continue };
+        // What came right after all that the view before shows waited the longest.
+        if let (Some(before), true) = (shown.folded_recv_ns, next.folded_recv_ns > shown.folded_recv_ns) {
+            ages.push(now_ns() - before);
+        }
+        shown = next;
+    }
+    ages.sort_unstable();
+    ages
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let dir = std::env::args().nth(1).ok_or("receive JOURNAL")?;
+    let dir = Path::new(&dir);
+    let collector = Collector::start(CollectorConfig {
+        grpc: "127.0.0.1:0".parse()?,
+        http: None,
+        journal_dir: Some(dir.to_owned()),
+        classify: Arc::new(|trace| if trace >= MINE { TraceClass::Mine } else { TraceClass::Live }),
+        limits: Limits::default(),
+    })?;
+    collector.set_origin(now_ns());
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", collector.addresses().0)?;
+    out.flush()?;
+    let ended = AtomicBool::new(false);
+    let ages = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| watch(&collector, &ended));
+        let told = std::io::stdin().lock().lines().try_for_each(|line| {
+            collector.push_roots(&rows(&line?)?);
+            Ok::<_, Box<dyn Error>>(())
+        });
+        ended.store(true, Ordering::Relaxed);
+        told.map(|()| watching.join().unwrap_or_default())
+    })?;
+    let end = collector.finish()?;
+    let (cpu_s, peak_mib) = taken()?;
+    let replayed = replay(dir, Limits::default())?;
+    let same = CellsFile::new(replayed.origin_ns, replayed.cells).to_bytes()? == end.cells_json;
+    let age_ms = |q: f64| {
+        ages.get(((ages.len() as f64 * q) as usize).min(ages.len().saturating_sub(1)))
+            .map(|ns| *ns as f64 / 1e6)
+    };
+    let told = serde_json::json!({
+        "spans": end.view.spans(),
+        "cpu_s": cpu_s,
+        "peak_mib": peak_mib,
+        "overloaded": end.view.counters.get(counter::OVERLOADED),
+        "age_ms": { "p50": age_ms(0.5), "p99": age_ms(0.99), "max": age_ms(1.0) },
+        "replay_same": same && replayed.missing.is_empty(),
+        "counters": end.view.counters.map(),
+        "missing": end.missing,
+    });
+    writeln!(out, "{told}")?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Metrics of the drill itself, for other tools: as a Prometheus text, and as an OTLP request that is sent. Both from
+//! one list.
+
+mod otlp;
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::http::{self, FetchError};
+
+/// Names and values.
+pub type Labels = Vec<(&'static str, String)>;
+
+/// A metric with its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// Its name, as Prometheus has names.
+    pub name: &'static str,
+    /// What it says, in one line.
+    pub help: &'static str,
+    /// Whether it is a count that only grows.
+    pub grows: bool,
+    /// Values by their labels.
+    pub samples: Vec<(Labels, f64)>,
+}
+
+/// Media type of [`prometheus`].
+pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A Prometheus text (format 0.0.4).
+#[must_use]
+pub fn prometheus(families: &[Family]) -> String {
+    let mut out = String::new();
+    for Family { name, help, grows, samples } in families {
+        let kind = if *grows { "counter" } else { "gauge" };
+        // Writing to a String cannot fail.
+        _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in samples {
+            let labels: Vec<String> =
+                labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+            _ = writeln!(out, "{name}{{{}}} {value}", labels.join(","));
+        }
+    }
+    out
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// Where metrics are sent to: OTLP over plain HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `host:port`.
+    pub authority: String,
+    /// The path: `/v1/metrics`.
+    pub path: String,
+}
+
+/// Sends metrics. `start_ns`: when what grows began, `at_ns`: now, both Unix nanoseconds.
+///
+/// # Errors
+/// [`FetchError`] when the endpoint cannot be reached within the time, or does not take them.
+pub fn push(
+    endpoint: &Endpoint,
+    families: &[Family],
+    start_ns: i64,
+    at_ns: i64,
+    limit: Duration,
+) -> Result<(), FetchError> {
+    let body = otlp::request(families, start_ns, at_ns);
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
+        endpoint.path,
+        endpoint.authority,
+        body.len()
+    );
+    http::exchange(&endpoint.authority, &[head.into_bytes(), body].concat(), limit).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_names_each_family_once_and_escapes_its_labels() {
+        let family = |name, grows, samples| Family { name, help: "Said.", grows, samples };
+        let text = prometheus(&[
+            family("a_total", true, vec![(vec![("x", "a\"b\\c\nd".to_owned())], 3.0), (vec![], 0.5)]),
+            family("b", false, vec![]),
+        ]);
+        assert_eq!(
+            text,
+            "# HELP a_total Said.\n# TYPE a_total counter\na_total{x=\"a\\\"b\\\\c\\nd\"} 3\na_total{} 0.5\n\
+             # HELP b Said.\n# TYPE b gauge\n"
+        );
+    }
+}

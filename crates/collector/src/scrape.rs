@@ -1,0 +1,168 @@
+//! Prometheus endpoints, looked at while a drill runs. What they say goes into the journal as a metrics request, as if
+//! it had been sent: a replay needs no network.
+
+mod request;
+mod text;
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use peakdrill_drill_model::plan::Scrape;
+
+use crate::counters::counter;
+use crate::http;
+pub use crate::http::FetchError;
+use crate::net::{Budget, Job};
+use crate::otlp::{Format, Texts};
+use crate::record::{Record, RecordKind};
+use crate::shared::{Shared, now_ns};
+
+/// Endpoints of one drill.
+pub const SCRAPES_MAX: usize = 64;
+const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+/// Longest time for one look, however seldom it is made.
+const LOOK_MAX: Duration = Duration::from_secs(2);
+
+/// What one look at an endpoint found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looked {
+    /// Samples that tell of a resource.
+    pub samples: usize,
+    /// Lines that could not be read.
+    pub bad_lines: u64,
+}
+
+/// Looks at an endpoint once, and keeps nothing.
+///
+/// # Errors
+/// [`FetchError`] when it cannot be reached, or its answer is none.
+pub fn look(scrape: &Scrape) -> Result<Looked, FetchError> {
+    let said = said(scrape)?;
+    Ok(Looked { samples: said.samples.len(), bad_lines: said.bad_lines })
+}
+
+fn said(scrape: &Scrape) -> Result<text::Said, FetchError> {
+    let request = format!(
+        "GET {} HTTP/1.1\r\nhost: {}\r\naccept: {ACCEPT}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
+        scrape.path, scrape.authority
+    );
+    let fetched = http::exchange(&scrape.authority, request.as_bytes(), limit(scrape))?;
+    Ok(text::read(&String::from_utf8_lossy(&fetched.body), fetched.open_metrics))
+}
+
+fn limit(scrape: &Scrape) -> Duration {
+    Duration::from_nanos(scrape.every_ns).clamp(Duration::from_millis(100), LOOK_MAX)
+}
+
+/// How looks at one endpoint went.
+#[derive(Debug, Default)]
+struct Tally {
+    looks: u64,
+    failed: u64,
+    last_error: String,
+}
+
+/// Endpoints that are looked at, each on a thread of its own: a slow one holds up no other.
+#[derive(Default)]
+pub(crate) struct Scrapers {
+    threads: Vec<Scraper>,
+}
+
+/// One of them at work. It ends when its `stop` is dropped.
+struct Scraper {
+    url: String,
+    tally: Arc<Mutex<Tally>>,
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// Where what was found goes.
+#[derive(Clone)]
+pub(crate) struct Sink {
+    pub(crate) queue: Sender<Job>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Scrapers {
+    /// Begins to look; beyond [`SCRAPES_MAX`], which no plan has, an endpoint is left out.
+    pub(crate) fn start(&mut self, scrapes: &[Scrape], sink: &Sink) -> std::io::Result<()> {
+        for scrape in scrapes.iter().take(SCRAPES_MAX.saturating_sub(self.threads.len())) {
+            let tally = Arc::new(Mutex::new(Tally::default()));
+            let (stop, stopped) = mpsc::channel();
+            let (own, url, sink, scrape) =
+                (Arc::clone(&tally), scrape.url.clone(), sink.clone(), scrape.clone());
+            let work = move || {
+                let every = Duration::from_nanos(scrape.every_ns);
+                let mut next = Instant::now();
+                loop {
+                    once(&scrape, &sink, &own);
+                    // Looks that were missed are not made up for.
+                    next = (next + every).max(Instant::now());
+                    let wait = next.saturating_duration_since(Instant::now());
+                    if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                        return;
+                    }
+                }
+            };
+            let thread = thread::Builder::new().name("collector-scrape".to_owned()).spawn(work)?;
+            self.threads.push(Scraper { url, tally, stop, thread });
+        }
+        Ok(())
+    }
+
+    /// Ends all looks, those under way within their time; says which endpoints could not be read, in words.
+    pub(crate) fn stop(self) -> Vec<String> {
+        // All are told before any is waited for.
+        let told = |Scraper { url, tally, stop, thread }| {
+            drop(stop);
+            (url, tally, thread)
+        };
+        let told: Vec<_> = self.threads.into_iter().map(told).collect();
+        let ended = told.into_iter().filter_map(|(url, tally, thread)| {
+            if thread.join().is_err() {
+                return Some(format!("metrics of {url}: the thread that read them panicked"));
+            }
+            let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            let (looks, failed) = (tally.looks, tally.failed);
+            (failed > 0)
+                .then(|| format!("metrics of {url}: {failed} of {looks} looks failed: {}", tally.last_error))
+        });
+        ended.collect()
+    }
+}
+
+fn once(scrape: &Scrape, sink: &Sink, tally: &Mutex<Tally>) {
+    let found = said(scrape);
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    tally.looks += 1;
+    sink.shared.count(counter::SCRAPES, 1);
+    let said = match found {
+        Ok(said) => said,
+        Err(error) => {
+            sink.shared.count(counter::SCRAPES_FAILED, 1);
+            tally.failed += 1;
+            tally.last_error = error.to_string();
+            return;
+        }
+    };
+    sink.shared.count(counter::SCRAPE_LINES_BAD, said.bad_lines);
+    sink.shared.count(counter::SCRAPE_SAMPLES_OVER, said.over_limit);
+    let now = now_ns();
+    let payload = request::request(scrape, said, now);
+    let record = Record {
+        kind: RecordKind::Metrics(Format::Protobuf),
+        recv_ns: now,
+        classes: Vec::new(),
+        payload: payload.into(),
+    };
+    let Ok(event) = record.event(&mut Texts::default()) else {
+        tracing::error!(url = scrape.url, "metrics that were read cannot be written");
+        return;
+    };
+    let charge = sink.budget.charge_always(2 * record.payload.len());
+    // The collector has ended: there is nobody to tell.
+    let _ = sink.queue.send(Job { record, event, charge, ack: None });
+}

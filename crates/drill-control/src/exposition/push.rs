@@ -1,0 +1,117 @@
+//! The drill's own metrics, sent by OTLP over HTTP.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use peakdrill_collector::export::{Endpoint, push};
+use url::Url;
+
+use super::{Newest, families};
+use crate::error::ControlError;
+
+/// Time between two requests.
+const EVERY: Duration = Duration::from_secs(1);
+/// Longest time for one.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Reads where to send to: `http://host:port`, with a path where it is not `/v1/metrics`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
+    let host = match (url.scheme(), url.host_str()) {
+        ("http", Some(host)) => host,
+        ("https", _) => {
+            return Err("sending metrics over TLS is not built yet: name an `http://` endpoint".to_owned());
+        }
+        _ => return Err(format!("`{text}` is no endpoint: expected `http://host:port`")),
+    };
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err("an endpoint has no user, no password and no query".to_owned());
+    }
+    let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+    let path = if url.path() == "/" { "/v1/metrics" } else { url.path() };
+    Ok(Endpoint { authority, path: path.to_owned() })
+}
+
+/// Metrics on their way, once a second. A receiver that is slow or gone holds up nothing but this.
+#[derive(Debug)]
+pub struct Push {
+    stop: Sender<()>,
+    thread: JoinHandle<Sent>,
+}
+
+/// How it went.
+#[derive(Debug, Default)]
+struct Sent {
+    requests: u64,
+    failed: u64,
+    last_error: String,
+}
+
+impl Push {
+    /// Begins to send.
+    ///
+    /// # Errors
+    /// When there can be no further thread.
+    pub fn start(endpoint: Endpoint, newest: Newest) -> Result<Self, ControlError> {
+        let (stop, stopped) = channel::<()>();
+        let work = move || {
+            let mut sent = Sent::default();
+            loop {
+                let over = stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
+                once(&endpoint, &newest, &mut sent);
+                // The last look is sent as well: it has the final counts.
+                if over {
+                    return sent;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("pd-push".into()).spawn(work);
+        let thread = thread.map_err(|error| ControlError::Exposition(error.to_string()))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Sends the last look and ends; what went wrong, in words.
+    #[must_use]
+    pub fn end(self) -> Option<String> {
+        drop(self.stop);
+        match self.thread.join() {
+            Ok(Sent { requests, failed, last_error }) if failed > 0 => {
+                Some(format!("metrics of the drill: {failed} of {requests} could not be sent: {last_error}"))
+            }
+            Ok(_) => None,
+            Err(_) => Some("metrics of the drill: the thread that sent them panicked".to_owned()),
+        }
+    }
+}
+
+fn once(endpoint: &Endpoint, newest: &Newest, sent: &mut Sent) {
+    let Some(snapshot) = newest() else { return };
+    let start_ns = snapshot.at_ns.saturating_sub(i64::try_from(snapshot.elapsed_ns).unwrap_or(i64::MAX));
+    sent.requests += 1;
+    if let Err(error) = push(endpoint, &families(&snapshot), start_ns, snapshot.at_ns, LIMIT) {
+        sent.failed += 1;
+        sent.last_error = error.to_string();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read() {
+        let read = |text: &str| endpoint(text).map(|one| (one.authority, one.path));
+        let wanted = |authority: &str, path: &str| Ok((authority.to_owned(), path.to_owned()));
+        assert_eq!(read("http://127.0.0.1:4318"), wanted("127.0.0.1:4318", "/v1/metrics"));
+        assert_eq!(read("http://[::1]/otlp/v1/metrics"), wanted("[::1]:80", "/otlp/v1/metrics"));
+        for bad in
+            ["127.0.0.1:4318", "https://h:4318", "http://u@h", "grpc://h:4317", "http://h/?a=b", "http://"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}

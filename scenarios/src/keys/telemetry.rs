@@ -1,0 +1,27 @@
+//! What is fetched of the system under test.
+
+use super::{Block, Ty, may, must};
+
+pub(crate) static TELEMETRY: Block = Block {
+    id: "telemetry",
+    what: "the telemetry block",
+    fields: &[may(
+        "scrape",
+        Ty::List(&Ty::Block(&SCRAPE)),
+        "Prometheus endpoints that are looked at while the drill runs: how full resources are.",
+    )],
+};
+
+pub(crate) static SCRAPE: Block = Block {
+    id: "scrape",
+    what: "a scrape",
+    fields: &[
+        must("url", Ty::Text, "Where: `http://host:port/metrics`."),
+        may(
+            "service",
+            Ty::Text,
+            "Whose resources it tells of, by the name of a service or database as spans have it; without it, the labels of each series say so (`container`, `deployment`).",
+        ),
+        may("every", Ty::Duration, "Time between two looks, 200ms to 10s; 1s when not given."),
+    ],
+};

@@ -1,0 +1,78 @@
+//! What is fetched of the system under test.
+
+use peakdrill_drill_model::plan::{Scrape, Telemetry};
+use peakdrill_timebase::{NS_PER_MS, NS_PER_S};
+use url::Url;
+
+use crate::codes::{E0313, E0318, E0417, E0701};
+use crate::ctx::{Ctx, Fields, draft};
+use crate::keys;
+use crate::limits;
+use crate::node::{Node, Span};
+
+const EVERY_RANGE_NS: std::ops::RangeInclusive<u64> = 200 * NS_PER_MS..=10 * NS_PER_S;
+const DEFAULT_EVERY_NS: u64 = NS_PER_S;
+
+pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>, place: Span) -> Telemetry {
+    let Some(fields) = node.and_then(|node| ctx.fields(node, place, &keys::TELEMETRY)) else {
+        return Telemetry::default();
+    };
+    let Some(node) = fields.get("scrape") else {
+        ctx.push(draft(
+            E0318,
+            place,
+            "`telemetry` fetches nothing: remove it, or name endpoints in `scrape`",
+        ));
+        return Telemetry::default();
+    };
+    let key = fields.key_span("scrape");
+    let items = ctx.items(node, key, "`scrape`").unwrap_or_default();
+    if items.len() > limits::MAX_SCRAPES {
+        ctx.push(draft(E0701, key, format!("more than {} endpoints to scrape", limits::MAX_SCRAPES)));
+    }
+    let fields = |item| ctx.fields(item, item.span, &keys::SCRAPE);
+    let scrape =
+        items.iter().take(limits::MAX_SCRAPES).filter_map(fields).filter_map(|one| scrape(ctx, &one));
+    Telemetry { scrape: scrape.collect() }
+}
+
+fn scrape(ctx: &Ctx<'_>, fields: &Fields<'_>) -> Option<Scrape> {
+    let service = fields.get("service").and_then(|node| {
+        let name = ctx.text(node, "`service`")?;
+        ctx.title_ok(node, &name, "a service");
+        Some(name.into_owned())
+    });
+    let every = fields.get("every").and_then(|node| ctx.duration(node, "`every`", EVERY_RANGE_NS));
+    let (url, authority, path) = fields.get("url").and_then(|node| endpoint(ctx, node))?;
+    Some(Scrape { url, authority, path, service, every_ns: every.unwrap_or(DEFAULT_EVERY_NS) })
+}
+
+/// The URL, its `host:port`, and its path with the query.
+fn endpoint(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String, String)> {
+    let text = ctx.text(node, "`url`")?;
+    let refuse = |why: String| {
+        ctx.push(draft(E0417, node.span, why).help("write `http://host:port/metrics`"));
+        None
+    };
+    let url = match Url::parse(&text) {
+        Ok(url) => url,
+        Err(why) => return refuse(format!("`{text}` is no URL: {why}")),
+    };
+    match url.scheme() {
+        "http" => {}
+        "https" => {
+            let found = draft(E0313, node.span, "scraping over TLS is not built yet").label("not built yet");
+            ctx.push(found.help("name an `http://` endpoint: most exporters have one inside the cluster"));
+            return None;
+        }
+        other => return refuse(format!("`{other}://` is no scheme of an endpoint")),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("a URL may not hold a user or a password".to_owned());
+    }
+    let Some(host) = url.host_str() else { return refuse(format!("`{text}` has no host")) };
+    let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = format!("{}{query}", url.path());
+    Some((text.into_owned(), authority, path))
+}

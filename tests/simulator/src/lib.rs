@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod damage;
+mod engine;
+mod model;
+mod scenario;
+mod score;
+mod topology;
+mod trace;
+mod truth;
+
+pub use damage::Damage;
+pub use engine::run;
+pub use model::{Attempts, Call, Load, Network, Node, Op, Step};
+pub use scenario::{Kind, Limit, Scenario, utilisation};
+pub use score::{NAIVE, Options, Outcome, judge, naive, table};
+pub use topology::Topology;
+pub use trace::{ORIGIN_NS, Run, Seen, Trace};
+pub use truth::{capacities, demands, node_visits, strength, visits};

@@ -1,0 +1,164 @@
+//! What the analysis says of a run, against its truth.
+
+mod naive;
+mod table;
+
+use std::collections::BTreeMap;
+
+use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, analyse, contribute, critical_path};
+use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
+
+use crate::damage::Damage;
+use crate::scenario::{Kind, Scenario};
+use crate::trace::{ORIGIN_NS, Run, Trace};
+pub use naive::{NAIVE, naive};
+pub use table::{Options, table};
+
+/// Nodes with fewer operations than this in a run are not measured.
+const FEW_OPERATIONS: i64 = 200;
+
+/// How one run was judged.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What was said.
+    pub analysis: Analysis,
+    /// Whether each naive ranker names a planted node.
+    pub naive: Vec<bool>,
+    /// Requests.
+    pub traces: usize,
+    /// Traces whose critical path is not exactly as long as the request.
+    pub not_conserved: usize,
+    /// Largest error over the nodes of operations present, and of throughput by time: parts of the truth.
+    pub little: (f64, f64),
+    /// Part of the time of critical paths that is at the node where it truly was, over requests nobody gave up.
+    pub path_overlap: Option<f64>,
+    /// Largest error of attempts by logical calls over the edges, a part of the truth; and edges without any
+    /// retry of which one was told.
+    pub amplification: (f64, usize),
+}
+
+impl Outcome {
+    /// Nodes with the verdict `bottleneck`, unless it was withheld.
+    #[must_use]
+    pub fn named(&self) -> Vec<&str> {
+        let found = self.analysis.bottlenecks.iter().filter(|b| b.verdict == NodeVerdict::Bottleneck);
+        found.map(|b| b.node.as_str()).collect()
+    }
+
+    /// Position of the planted node in the ranking, from 0.
+    #[must_use]
+    pub fn rank(&self) -> Option<usize> {
+        let names = self.scenario.names();
+        self.analysis.bottlenecks.iter().position(|b| names.contains(&b.node.as_str()))
+    }
+
+    /// A single one is named and first; of two both are named; of none no one is.
+    #[must_use]
+    pub fn right(&self) -> bool {
+        let named = self.named();
+        match self.scenario.kind {
+            Kind::Control => named.is_empty(),
+            Kind::Single => {
+                self.rank() == Some(0)
+                    && !named.is_empty()
+                    && self.analysis.summary.state == AnalysisState::Found
+            }
+            Kind::Two => self.scenario.names().iter().all(|name| named.contains(name)),
+        }
+    }
+
+    /// Of the planted node: estimate, low and high by the truth.
+    #[must_use]
+    pub fn capacity(&self) -> Option<(f64, f64, f64)> {
+        let truth = self.scenario.capacity?;
+        let found = self.analysis.bottlenecks.get(self.rank()?)?.capacity_per_s;
+        Some((found.estimate? / truth, found.low? / truth, found.high? / truth))
+    }
+}
+
+/// Simulates a scenario, damages its telemetry, and judges what the analysis makes of it.
+#[must_use]
+pub fn judge(scenario: Scenario, damage: Damage) -> Outcome {
+    let mut run = scenario.run();
+    damage.apply(&mut run.traces, &scenario.needed(), scenario.seed);
+    let mut cells = Cells::default();
+    let mut not_conserved = 0;
+    let mut overlap = Overlap::default();
+    for trace in &run.traces {
+        cells.apply(&contribute(&trace.spans, trace.row.as_ref(), trace.class, ORIGIN_NS));
+        not_conserved += usize::from(!conserved(trace, &scenario, &mut overlap));
+    }
+    let input =
+        AnalysisInput { load_seconds: scenario.load.seconds().ceil() as i64, ..AnalysisInput::default() };
+    let analysis = analyse(&cells, &input);
+    Outcome {
+        naive: naive(&scenario, &run.traces),
+        traces: run.traces.len(),
+        not_conserved,
+        little: little(&scenario, &run, &cells),
+        path_overlap: (overlap.all > 0.0).then(|| overlap.right / overlap.all),
+        amplification: amplification(&scenario, &run, &analysis),
+        analysis,
+        scenario,
+    }
+}
+
+#[derive(Default)]
+struct Overlap {
+    right: f64,
+    all: f64,
+}
+
+/// Whether the path is exactly as long as the request; adds how much of it is where it truly was.
+fn conserved(trace: &Trace, scenario: &Scenario, overlap: &mut Overlap) -> bool {
+    let Some(row) = &trace.row else { return true };
+    let path = critical_path(&trace.spans, Some(row));
+    let sum: u64 = path.iter().map(|s| s.ns).sum();
+    if let Some(truth) = &trace.path {
+        let mut found: BTreeMap<&str, i64> = BTreeMap::new();
+        for segment in &path {
+            *found.entry(&segment.node.name).or_default() += segment.ns.cast_signed();
+        }
+        overlap.all += sum as f64;
+        for (node, ns) in truth {
+            let name = scenario.network.nodes[*node].name.as_str();
+            overlap.right += found.get(name).map_or(0, |found| *found.min(ns)) as f64;
+        }
+    }
+    i64::try_from(sum).ok() == Some(row.done_ns - row.sent_ns)
+}
+
+/// Operations present by the cells against the simulator's own count, and `X·R` against the same.
+fn little(scenario: &Scenario, run: &Run, cells: &Cells) -> (f64, f64) {
+    let (mut present, mut law) = (0.0_f64, 0.0_f64);
+    for (node, seen) in scenario.network.nodes.iter().zip(&run.seen) {
+        let truth: i64 = seen.present_ns.iter().sum();
+        let here = cells.nodes.iter().filter(|((key, _), _)| *key.name == *node.name);
+        let (mut busy, mut took, mut ops) = (0, 0, 0);
+        for cell in here.flat_map(|(_, seconds)| seconds.values()) {
+            busy += cell.busy_ns;
+            took += cell.span.sum_ns();
+            ops += cell.ops;
+        }
+        if truth > 0 && ops >= FEW_OPERATIONS {
+            present = present.max((busy as f64 / truth as f64 - 1.0).abs());
+            law = law.max((took as f64 / truth as f64 - 1.0).abs());
+        }
+    }
+    (present, law)
+}
+
+fn amplification(scenario: &Scenario, run: &Run, analysis: &Analysis) -> (f64, usize) {
+    let (mut error, mut invented) = (0.0_f64, 0);
+    for ((from, to), (logical, attempts)) in &run.calls {
+        let name = |at: usize| scenario.network.nodes[at].name.as_str();
+        let edge = analysis.dependencies.iter().find(|d| d.from == name(*from) && d.to == name(*to));
+        let Some(found) = edge.and_then(|edge| edge.retry_amplification) else { continue };
+        let truth = *attempts as f64 / (*logical).max(1) as f64;
+        error = error.max((found / truth - 1.0).abs());
+        invented += usize::from(attempts == logical && found > 1.0);
+    }
+    (error, invented)
+}

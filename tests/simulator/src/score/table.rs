@@ -1,0 +1,298 @@
+//! The table of how well the analysis tells the truth, as a page.
+
+mod text;
+
+use std::ops::RangeInclusive;
+
+use peakdrill_drill_model::verdict::AnalysisState;
+
+use crate::damage::Damage;
+use crate::scenario::{Kind, Scenario};
+use crate::score::{NAIVE, Outcome, judge};
+use crate::topology::Topology;
+use text::{interval, of, page, row};
+
+/// What the naive rankers are compared by: the last of [`NAIVE`] is shown, and is none of the usual four.
+const USUAL: usize = 4;
+
+/// Which seeds are run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Seeds per topology with a single bottleneck.
+    pub single: RangeInclusive<u64>,
+    /// Seeds per topology without one, and with two.
+    pub others: RangeInclusive<u64>,
+    /// Seeds per topology and row of the damage matrix.
+    pub damaged: RangeInclusive<u64>,
+}
+
+/// The page, and what falls short of what is asked for; empty when nothing does.
+#[must_use]
+pub fn table(options: &Options) -> (String, Vec<String>) {
+    let run = |kind, damage, seeds: &RangeInclusive<u64>| runs(kind, damage, seeds);
+    let clean = run(Kind::Single, Damage::Clean, &options.single);
+    let worn = run(Kind::Single, Damage::LossAndSkew(500.0), &options.single);
+    let controls = run(Kind::Control, Damage::Clean, &options.others);
+    let two = run(Kind::Two, Damage::Clean, &options.others);
+    let damaged: Vec<(Damage, Vec<Outcome>)> =
+        matrix().into_iter().map(|damage| (damage, run(Kind::Single, damage, &options.damaged))).collect();
+    let mut short = Vec::new();
+    let parts = [
+        ranking(&clean, &worn, &mut short),
+        by_topology(&clean, &worn, &two),
+        others(&controls, &two, &mut short),
+        capacity(&clean, &worn, &mut short),
+        conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
+        damage(&damaged),
+    ];
+    (page(options, &parts), short)
+}
+
+fn runs(kind: Kind, damage: Damage, seeds: &RangeInclusive<u64>) -> Vec<Outcome> {
+    let every = Topology::ALL.into_iter().flat_map(|t| seeds.clone().map(move |seed| (t, seed)));
+    every.map(|(topology, seed)| judge(Scenario::new(topology, kind, seed), damage)).collect()
+}
+
+/// Three strengths of each damage.
+fn matrix() -> Vec<Damage> {
+    let mut out = vec![Damage::Shuffled, Damage::Milliseconds];
+    out.extend([0.001, 0.01, 0.05].map(Damage::Twice));
+    out.extend([0.001, 0.05, 0.2].map(Damage::Loss));
+    out.extend([300, 100, 50].map(Damage::Export));
+    out.extend([1.0, 50.0, 500.0].map(Damage::Skew));
+    out.extend([0.01, 0.1, 0.5].map(Damage::NoRow));
+    out.extend([0.01, 0.1, 1.0].map(Damage::Ids));
+    out.extend([0, 1, 2].map(Damage::Silent));
+    out
+}
+
+fn count(outcomes: &[Outcome], what: impl Fn(&Outcome) -> bool) -> usize {
+    outcomes.iter().filter(|o| what(o)).count()
+}
+
+/// A part of some runs that has to be at least, or at most, so large.
+fn want(short: &mut Vec<String>, what: &str, got: f64, ok: bool) {
+    if !ok {
+        short.push(format!("{what}: {got:.3}"));
+    }
+}
+
+fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> String {
+    let head = [
+        "telemetry",
+        "runs",
+        "named, and first",
+        "first in the ranking",
+        "among three",
+        "others named beside",
+    ];
+    let mut out = row(&head) + &row(&head.map(|_| "---"));
+    let mut naive_rows = String::new();
+    for (name, outcomes, least) in [("clean", clean, 0.95), ("5 % lost, clocks off", worn, 0.90)] {
+        let n = outcomes.len();
+        let right = count(outcomes, Outcome::right);
+        want(
+            short,
+            &format!("named first, {name}"),
+            right as f64 / n as f64,
+            right as f64 >= least * n as f64,
+        );
+        out += &row(&[
+            name,
+            &n.to_string(),
+            &interval(right, n),
+            &of(count(outcomes, |o| o.rank() == Some(0)), n),
+            &of(count(outcomes, |o| o.rank().is_some_and(|rank| rank < 3)), n),
+            &of(count(outcomes, |o| o.named().iter().any(|node| !o.scenario.names().contains(node))), n),
+        ]);
+        let hits: Vec<usize> = (0..NAIVE.len()).map(|i| count(outcomes, |o| o.naive[i])).collect();
+        let best = hits.iter().take(USUAL).copied().max().unwrap_or(0);
+        want(
+            short,
+            &format!("errors by those of the best naive ranker, {name}"),
+            (n - right) as f64 / (n - best).max(1) as f64,
+            3 * (n - right) <= n - best,
+        );
+        let cells: Vec<String> = hits.iter().map(|hit| of(*hit, n)).collect();
+        let mut line = vec![name];
+        line.extend(cells.iter().map(String::as_str));
+        naive_rows += &row(&line);
+    }
+    let mut head = vec!["telemetry"];
+    head.extend(NAIVE);
+    let rule = vec!["---"; head.len()];
+    format!(
+        "## One bottleneck\n\n{out}\nRules of thumb on the same runs, told when light load and peak are:\n\n{}{}{naive_rows}",
+        row(&head),
+        row(&rule)
+    )
+}
+
+fn by_topology(clean: &[Outcome], worn: &[Outcome], two: &[Outcome]) -> String {
+    let head = ["topology", "looked at in development", "clean", "5 % lost, clocks off", "two, both named"];
+    let mut out = row(&head) + &row(&head.map(|_| "---"));
+    for topology in Topology::ALL {
+        let right = |outcomes: &[Outcome]| {
+            let n = count(outcomes, |o| o.scenario.topology == topology);
+            of(count(outcomes, |o| o.scenario.topology == topology && o.right()), n)
+        };
+        let seen = if topology.held_out() { "no" } else { "yes, other seeds" };
+        out += &row(&[topology.name(), seen, &right(clean), &right(worn), &right(two)]);
+    }
+    format!("## By topology\n\nNamed and first:\n\n{out}")
+}
+
+fn others(controls: &[Outcome], two: &[Outcome], short: &mut Vec<String>) -> String {
+    let head = ["what is planted", "runs", "result"];
+    let flagged = count(controls, |o| !o.right());
+    let both = count(two, Outcome::right);
+    let one = count(two, |o| o.rank() == Some(0) && !o.named().is_empty());
+    want(short, "controls flagged", flagged as f64 / controls.len() as f64, flagged * 20 <= controls.len());
+    want(short, "both of two named", both as f64 / two.len() as f64, both * 10 >= two.len() * 9);
+    let lines = [
+        row(&head),
+        row(&head.map(|_| "---")),
+        row(&[
+            "nothing",
+            &controls.len().to_string(),
+            &format!("a node is named in {}", interval(flagged, controls.len())),
+        ]),
+        row(&[
+            "two of the same capacity",
+            &two.len().to_string(),
+            &format!(
+                "both are named in {}, one of them in {}",
+                interval(both, two.len()),
+                of(one, two.len())
+            ),
+        ]),
+    ];
+    format!("## None, and two\n\n{}", lines.concat())
+}
+
+fn capacity(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> String {
+    let head = [
+        "telemetry",
+        "known",
+        "given",
+        "median error",
+        "nine of ten within",
+        "interval covers the truth",
+        "median width",
+    ];
+    let mut out = row(&head) + &row(&head.map(|_| "---"));
+    for (name, outcomes) in [("clean", clean), ("5 % lost, clocks off", worn)] {
+        let known = count(outcomes, |o| o.scenario.capacity.is_some());
+        let given: Vec<(f64, f64, f64)> = outcomes.iter().filter_map(Outcome::capacity).collect();
+        let error = quantile(given.iter().map(|(estimate, _, _)| (estimate - 1.0).abs()), 0.5);
+        let covered = given.iter().filter(|(_, low, high)| *low <= 1.0 && 1.0 <= *high).count();
+        let part = covered as f64 / given.len().max(1) as f64;
+        want(short, &format!("median error of the capacity, {name}"), error, error <= 0.05);
+        want(
+            short,
+            &format!("coverage of the capacity's interval, {name}"),
+            part,
+            (0.92..=0.98).contains(&part),
+        );
+        out += &row(&[
+            name,
+            &known.to_string(),
+            &of(given.len(), known),
+            &format!("{:.1} %", error * 100.0),
+            &format!(
+                "{:.1} %",
+                100.0 * quantile(given.iter().map(|(estimate, _, _)| (estimate - 1.0).abs()), 0.9)
+            ),
+            &interval(covered, given.len()),
+            &format!("±{:.1} %", 50.0 * quantile(given.iter().map(|(_, low, high)| high - low), 0.5)),
+        ]);
+    }
+    format!(
+        "## Capacity of the planted node\n\nIn journeys a second, against the closed form. It is not known where threads or a hot key limit.\n\n{out}"
+    )
+}
+
+fn quantile(values: impl Iterator<Item = f64>, at: f64) -> f64 {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().max(1) - 1;
+    sorted.get((last as f64 * at).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+fn conservation(
+    clean: &[Outcome],
+    worn: &[Outcome],
+    controls: &[Outcome],
+    two: &[Outcome],
+    damaged: &[(Damage, Vec<Outcome>)],
+    short: &mut Vec<String>,
+) -> String {
+    let undamaged = || clean.iter().chain(controls).chain(two);
+    let every = || undamaged().chain(worn).chain(damaged.iter().flat_map(|(_, outcomes)| outcomes));
+    let broken: usize = every().map(|o| o.not_conserved).sum();
+    let traces: usize = every().map(|o| o.traces).sum();
+    let present = undamaged().map(|o| o.little.0).fold(0.0, f64::max);
+    let law = undamaged().map(|o| o.little.1).fold(0.0, f64::max);
+    let overlap = quantile(undamaged().filter_map(|o| o.path_overlap), 0.0);
+    let repeated = || undamaged().filter(|o| o.scenario.topology == Topology::Retries);
+    let error = repeated().map(|o| o.amplification.0).fold(0.0, f64::max);
+    let invented: usize = undamaged().map(|o| o.amplification.1).sum();
+    want(short, "paths that are not as long as the request", broken as f64, broken == 0);
+    want(short, "operations present", present, present <= 0.02);
+    want(short, "L = X·R", law, law <= 0.02);
+    want(short, "path at the true node", overlap, overlap >= 0.98);
+    want(short, "retry amplification", error, error <= 0.03);
+    want(short, "loops called retries", invented as f64, invented == 0);
+    let head = ["property", "over", "result"];
+    let runs = undamaged().count();
+    let lines = [
+        row(&head),
+        row(&head.map(|_| "---")),
+        row(&[
+            "critical path exactly as long as the request, damaged telemetry included",
+            &format!("{traces} traces"),
+            &format!("{broken} are not"),
+        ]),
+        row(&[
+            "operations present, from the cells, against the simulator's own state",
+            &format!("{runs} runs, the worst node"),
+            &format!("off by {:.2} %", present * 100.0),
+        ]),
+        row(&[
+            "L = X·R from the cells against the same",
+            &format!("{runs} runs, the worst node"),
+            &format!("off by {:.2} %", law * 100.0),
+        ]),
+        row(&[
+            "critical path at the node where the time truly was spent",
+            &format!("{runs} runs, the worst"),
+            &format!("{:.1} % of the time", overlap * 100.0),
+        ]),
+        row(&[
+            "attempts by logical calls",
+            &format!("{} runs with retries, the worst edge", repeated().count()),
+            &format!("off by {:.2} %", error * 100.0),
+        ]),
+        row(&["loops of calls told as retries", &format!("{runs} runs"), &invented.to_string()]),
+    ];
+    format!("## What must hold\n\n{}", lines.concat())
+}
+
+fn damage(damaged: &[(Damage, Vec<Outcome>)]) -> String {
+    let head = ["damage", "runs", "named, and first", "withheld", "another one named first", "nothing named"];
+    let mut out = row(&head) + &row(&head.map(|_| "---"));
+    for (damage, outcomes) in damaged {
+        let n = outcomes.len();
+        let state = |o: &Outcome| o.analysis.summary.state;
+        let wrong = |o: &Outcome| state(o) == AnalysisState::Found && o.rank() != Some(0);
+        out += &row(&[
+            &damage.name(),
+            &n.to_string(),
+            &of(count(outcomes, Outcome::right), n),
+            &of(count(outcomes, |o| state(o) == AnalysisState::Withheld), n),
+            &of(count(outcomes, wrong), n),
+            &of(count(outcomes, |o| state(o) == AnalysisState::NoneUpTo), n),
+        ]);
+    }
+    format!("## Damaged telemetry\n\n{out}")
+}

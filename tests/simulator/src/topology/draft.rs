@@ -1,0 +1,86 @@
+//! A network in the making.
+
+use peakdrill_drill_model::verdict::NodeKind;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::model::{Call, Network, Node, Op, Step};
+
+/// Work of an operation until the nodes are sized, milliseconds.
+const UNSIZED_MS: f64 = 1.0;
+
+/// A network in the making, and the chance that it is made by.
+pub(crate) struct Draft {
+    pub(crate) net: Network,
+    rng: ChaCha8Rng,
+}
+
+impl Draft {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { net: Network::default(), rng: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    /// Evenly between two values.
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.rng.random::<f64>()
+    }
+
+    /// A whole number from `low` up to and with `high`.
+    pub(crate) fn whole(&mut self, low: u32, high: u32) -> u32 {
+        self.rng.random_range(low..=high)
+    }
+
+    /// Whether something with this chance is so.
+    pub(crate) fn is(&mut self, chance: f64) -> bool {
+        self.rng.random::<f64>() < chance
+    }
+
+    /// A value whose logarithm is evenly between those of two others.
+    pub(crate) fn around(&mut self, low: f64, high: f64) -> f64 {
+        self.between(low.ln(), high.ln()).exp()
+    }
+
+    /// An operation of a new node.
+    pub(crate) fn add(&mut self, kind: NodeKind, name: impl Into<String>) -> usize {
+        let name = name.into();
+        let op = format!("op of {name}");
+        self.net.nodes.push(Node::of(kind, name));
+        self.op(self.net.nodes.len() - 1, op)
+    }
+
+    pub(crate) fn service(&mut self, name: impl Into<String>) -> usize {
+        self.add(NodeKind::Service, name)
+    }
+
+    /// A further operation of a node.
+    pub(crate) fn op(&mut self, node: usize, name: impl Into<String>) -> usize {
+        self.net.ops.push(Op::new(node, name, vec![Step::Work(UNSIZED_MS)]));
+        self.net.ops.len() - 1
+    }
+
+    /// Calls at once.
+    pub(crate) fn together(&mut self, op: usize, calls: Vec<Call>) {
+        self.net.ops[op].steps.push(Step::Calls(calls));
+    }
+
+    /// One call after what is there.
+    pub(crate) fn then(&mut self, op: usize, call: Call) {
+        self.together(op, vec![call]);
+    }
+
+    pub(crate) fn node_of(&mut self, op: usize) -> &mut Node {
+        let node = self.net.ops[op].node;
+        &mut self.net.nodes[node]
+    }
+
+    /// A database, a cache, or something external.
+    pub(crate) fn leaf(&mut self, name: &str) -> usize {
+        let (kind, what) = match self.whole(0, 4) {
+            0 | 1 => (NodeKind::Database, "db"),
+            2 => (NodeKind::Cache, "cache"),
+            3 => (NodeKind::External, "api"),
+            _ => (NodeKind::Service, "leaf"),
+        };
+        self.add(kind, format!("{name}-{what}"))
+    }
+}

@@ -1,0 +1,97 @@
+//! The simulator against closed forms.
+
+use peakdrill_simulator::{Attempts, Call, Load, Network, Node, Op, Step, capacities, run};
+
+fn op(node: usize, steps: Vec<Step>, fails: f64) -> Op {
+    Op { fails, ..Op::new(node, format!("op {node}"), steps) }
+}
+
+fn steady(rate: f64, seconds: f64) -> Load {
+    Load { profile: vec![(seconds, rate, rate)], ..Load::default() }
+}
+
+#[test]
+fn one_server_waits_as_the_formula_of_pollaczek_and_khinchine_says() {
+    for spread in [0.0, 0.5, 1.0] {
+        let node = Node { spread, ..Node::service("a") };
+        let net = Network {
+            nodes: vec![node],
+            ops: vec![op(0, vec![Step::Work(10.0)], 0.0)],
+            journeys: vec![(0, 1.0)],
+            ..Network::default()
+        };
+        let traces = run(&net, &steady(60.0, 2_000.0), 5).traces;
+        let took = |t: &peakdrill_simulator::Trace| t.row.map_or(0, |row| row.done_ns - row.sent_ns);
+        let mean_ms = traces.iter().map(|t| took(t) as f64).sum::<f64>() / traces.len() as f64 / 1e6;
+        let rho = 0.6;
+        let expected = 10.0 + 10.0 * rho / (1.0 - rho) * (1.0 + spread * spread) / 2.0;
+        assert!((mean_ms / expected - 1.0).abs() < 0.04, "{spread}: {mean_ms} {expected}");
+    }
+}
+
+#[test]
+fn a_full_node_gets_its_capacity_done() {
+    let node = Node { servers: 4, usl: (0.05, 0.0), stall: Some((2.0, 100.0)), ..Node::service("a") };
+    let net = Network {
+        nodes: vec![node],
+        ops: vec![op(0, vec![Step::Work(40.0)], 0.0)],
+        journeys: vec![(0, 1.0)],
+        ..Network::default()
+    };
+    let capacity = capacities(&net)[0];
+    let traces = run(&net, &steady(2.0 * capacity, 60.0), 5).traces;
+    let within = |from: f64, to: f64| {
+        let ends = traces
+            .iter()
+            .flat_map(|t| &t.spans)
+            .map(|s| (s.end_ns - peakdrill_simulator::ORIGIN_NS) as f64 / 1e9);
+        ends.filter(|end| (from..to).contains(end)).count() as f64
+    };
+    assert!((within(10.0, 60.0) / 50.0 / capacity - 1.0).abs() < 0.03, "{capacity}");
+}
+
+#[test]
+fn attempts_pools_and_hedges_do_what_they_say() {
+    let net = |call: Call, fails: f64| Network {
+        nodes: vec![
+            Node { servers: 50, ..Node::service("a") },
+            Node { servers: 50, spread: 0.0, ..Node::service("b") },
+        ],
+        ops: vec![
+            op(0, vec![Step::Work(1.0), Step::Calls(vec![call])], 0.0),
+            op(1, vec![Step::Work(20.0)], fails),
+        ],
+        pools: vec![1],
+        journeys: vec![(0, 1.0)],
+        ..Network::default()
+    };
+    let counts = |call: Call, fails: f64| -> (u64, u64) {
+        run(&net(call, fails), &steady(20.0, 100.0), 3).calls[&(0, 1)]
+    };
+    let (logical, attempts) = counts(Call { attempts: 3, style: Attempts::Numbered, ..Call::plain(1) }, 0.5);
+    assert!((attempts as f64 / logical as f64 / 1.75 - 1.0).abs() < 0.03, "{attempts} {logical}");
+    // One connection carries 50 a second: with 60 asked of it, what waits grows.
+    let pooled = run(&net(Call { pool: Some(0), ..Call::plain(1) }, 0.0), &steady(60.0, 20.0), 3);
+    let last = pooled.traces.last().and_then(|t| t.row).map_or(0, |row| row.done_ns - row.sent_ns);
+    assert!((2_000_000_000..6_000_000_000).contains(&last), "{last}");
+    // A caller that gives up after 5 ms of 20 fails, and the work goes on.
+    let timed = run(&net(Call { timeout_ms: Some(5.0), ..Call::plain(1) }, 0.0), &steady(20.0, 5.0), 3);
+    assert!(timed.traces.iter().all(|t| t.row.is_some_and(|row| row.error.is_some()) && t.path.is_none()));
+    assert!(timed.traces.iter().flat_map(|t| &t.spans).any(|s| s.duration_ns() == 20_000_000));
+    let hedged = run(&net(Call { hedge_ms: Some(10.0), ..Call::plain(1) }, 0.0), &steady(20.0, 5.0), 3);
+    assert!(hedged.traces.iter().all(|t| t.spans.len() == 4), "a second attempt beside the first");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let scenario = |seed| {
+        peakdrill_simulator::Scenario::new(
+            peakdrill_simulator::Topology::Tree,
+            peakdrill_simulator::Kind::Single,
+            seed,
+        )
+    };
+    let spans = |seed| scenario(seed).run().traces.into_iter().flat_map(|t| t.spans).collect::<Vec<_>>();
+    assert_eq!(spans(3), spans(3));
+    assert_ne!(spans(3), spans(4));
+}

@@ -1,0 +1,4 @@
+//! A small part of the table, on every run of the tests; and what the simulator promises of itself.
+
+mod engine;
+mod truth;
