@@ -55,6 +55,8 @@ pub use websocket::{
 
 /// Most that is read at once from a connection in TLS, in bytes. One piece of memory serves all of them.
 const ROOM_BYTES: usize = 64 * 1024;
+/// Things that happen to sockets in one wait from which on there are many: a burst. No more than patience waits for.
+const MANY: usize = 32;
 /// Connections that get their turn before the shard looks at the clock again.
 const TURNS_MAX: usize = 256;
 /// Waits for sockets that may fail in a row before it is given up.
@@ -76,8 +78,8 @@ pub(crate) struct Connections {
     drained: bool,
     /// The runtime is told of what happens to sockets.
     watched: bool,
-    /// The system cannot wait for sockets by itself to within microseconds.
-    coarse: bool,
+    /// Things that happened to sockets, told of by the last wait.
+    moved: usize,
     /// Waits for sockets that failed in a row, and why the last one did.
     failed_waits: u32,
     failure: Option<String>,
@@ -115,7 +117,7 @@ impl Connections {
             freed: Vec::new(),
             drained: true,
             watched: false,
-            coarse: false,
+            moved: 0,
             failed_waits: 0,
             failure: None,
             secured: 0,
@@ -224,9 +226,9 @@ impl Connections {
         self.failed_waits = 0;
         let Self { clock, sockets, connections, told, over, freed, .. } = self;
         let waited = sockets.received_before().then(|| clock.mono());
-        let mut any = false;
+        let mut moved = 0;
         self.drained = sockets.drain(|key, event| {
-            any = true;
+            moved += 1;
             let Some(Connection { talk, writing, .. }) = connections.get_mut(key) else { return };
             let at = || waited.unwrap_or_else(|| clock.mono());
             let turn = match event {
@@ -256,16 +258,12 @@ impl Connections {
         while let Some(key) = self.freed.pop() {
             self.free(key);
         }
-        any
+        self.moved = moved;
+        moved > 0
     }
 
     fn cannot_wait(&mut self, error: &std::io::Error) {
-        self.drained = false;
-        if error.kind() == std::io::ErrorKind::Unsupported && !self.coarse {
-            self.coarse = true;
-            tracing::warn!(%error, "sockets are waited for by the runtime");
-            return;
-        }
+        (self.drained, self.moved) = (false, 0);
         self.failed_waits += 1;
         if self.failed_waits >= FAILED_WAITS_MAX {
             self.failure = Some(format!("waiting for sockets fails again and again: {error}"));
@@ -361,7 +359,7 @@ impl Driver for Connections {
     }
 
     fn is_alone(&self) -> bool {
-        self.secured == 0 && self.dials.is_empty() && !self.coarse
+        self.secured == 0 && self.dials.is_empty()
     }
 
     fn flush(&mut self) {
@@ -401,6 +399,10 @@ impl Driver for Connections {
 
     fn has_turns(&self) -> bool {
         !self.turns.is_empty() || !self.drained
+    }
+
+    fn moved_many(&self) -> bool {
+        self.moved >= MANY
     }
 
     fn all_read(&self) -> bool {

@@ -158,6 +158,8 @@ pub(crate) trait Driver {
     fn turn(&mut self, cx: &mut Context<'_>);
     /// Whether the last turn, or wait, left something that could be moved.
     fn has_turns(&self) -> bool;
+    /// Whether so much was moved in the last turn, or wait, that more of the kind has probably come meanwhile.
+    fn moved_many(&self) -> bool;
     /// Whether all is read that is known to be there.
     fn all_read(&self) -> bool;
     /// The next completion.

@@ -149,7 +149,7 @@ mod tests {
         pacer.review(0.5, 1e4);
         pacer.has_polled(1);
         pacer.fit_lead(10 * NS_PER_MS);
-        assert!(pacer.lead_ns() < before, "a busy core polls for nothing");
+        assert!(pacer.lead_ns() < before, "a busy core does not poll");
         let mut economy = Pacer::new(Pacing::Economy);
         economy.review(0.5, 1e4);
         assert_eq!(economy.slack_ns(), 0, "its quantum is slack enough");

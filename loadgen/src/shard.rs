@@ -292,8 +292,7 @@ impl<D: Driver> Shard<D> {
                 polled.since.get_or_insert(now);
             }
             // What has arrived is looked for before the next round even when that is due already.
-            let more = patience == 0 && driver.has_turns();
-            let sleeps = left > lead && !driver.has_next() && !more;
+            let sleeps = left > lead && !driver.has_next() && !goes_on(driver, patience);
             driver.wait(if sleeps { left - lead + slack } else { 0 }, patience);
             if driver.all_read() {
                 polled.read_up_to = Some(now);
@@ -302,7 +301,7 @@ impl<D: Driver> Shard<D> {
             now = self.parts.clock.mono();
             let over = now >= due;
             // Many answers at once are all read, and so timed, before any is dealt with. What is due is not put off by it.
-            let burst = patience == 0 && driver.has_turns() && polled.turns < BURST_TURNS_MAX && !over;
+            let burst = goes_on(driver, patience) && polled.turns < BURST_TURNS_MAX && !over;
             if !burst && (driver.has_next() || over || !driver.is_alone()) {
                 return;
             }
@@ -339,6 +338,12 @@ impl<D: Driver> Shard<D> {
         })
         .await;
     }
+}
+
+/// Whether there is more to be read at once. With some patience single answers that come meanwhile can wait for the next
+/// time; where many came, the rest of the burst is read before any of it is dealt with.
+fn goes_on(driver: &impl Driver, patience: u64) -> bool {
+    driver.has_turns() && (patience == 0 || driver.moved_many())
 }
 
 /// What came of waiting.

@@ -27,7 +27,7 @@ pub struct Epoll {
     sockets: Vec<Option<Socket>>,
     told: Vec<epoll::Event>,
     room: Box<[u8]>,
-    /// The kernel has no `epoll_pwait2` (Linux before 5.11).
+    /// There is no `epoll_pwait2`: the kernel is older (Linux before 5.11), or who keeps watch over the system's calls is.
     is_old: bool,
 }
 
@@ -123,7 +123,8 @@ impl Epoll {
         }
         match epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut self.told), Some(&limit)) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(Errno::NOSYS) => {
+            // Containers of old runtimes are refused what these do not know.
+            Err(Errno::NOSYS | Errno::PERM) => {
                 self.is_old = true;
                 self.wait_on_an_old_kernel(&limit)
             }

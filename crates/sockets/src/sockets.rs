@@ -127,8 +127,7 @@ impl Sockets {
     /// the processor.
     ///
     /// # Errors
-    /// [`io::ErrorKind::Unsupported`] when the kernel cannot wait for less than a millisecond (Linux before 5.11): then
-    /// only a limit of zero can be used. Others are the system's.
+    /// The system's.
     pub fn wait(&mut self, limit: Duration, patience: Duration) -> io::Result<()> {
         match self {
             Self::Epoll(sockets) => sockets.wait(limit),

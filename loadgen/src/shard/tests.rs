@@ -36,6 +36,10 @@ impl Driver for Silent {
     fn has_turns(&self) -> bool {
         false
     }
+    fn moved_many(&self) -> bool {
+        false
+    }
+
     fn all_read(&self) -> bool {
         true
     }

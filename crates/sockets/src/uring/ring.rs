@@ -33,6 +33,8 @@ const TOGETHER: usize = 32;
 const KEPT_BACK_MAX: usize = 16;
 /// Requests of up to so many bytes go into a socket's buffer at once, unless the peer has long not read.
 const AT_ONCE_MAX: usize = 4096;
+/// The longest wait in which sends are counted on that are done as soon as they are handed over.
+const COUNTED_ON_MAX: Duration = Duration::from_millis(1);
 /// How often, and how long, the end of what is under way is awaited while nothing ends, when the ring is closed.
 const CLOSE_TRIES: u32 = 100;
 const CLOSE_TRY: Duration = Duration::from_millis(10);
@@ -191,9 +193,10 @@ impl Ring {
             // SAFETY: what is queued was pushed with its memory taken care of; there is no further argument.
             unsafe { self.ring.submitter().enter::<libc::sigset_t>(queued, 0, GET_EVENTS, None) }
         } else {
-            let time = Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos());
             let patience = if self.patient { patience.min(limit).as_micros() as u32 } else { 0 };
             let wanted = if patience > 0 { TOGETHER } else { self.awaited(at_once) };
+            let limit = if at_once > 0 { limit.min(COUNTED_ON_MAX) } else { limit };
+            let time = Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos());
             let args = SubmitArgs::new().timespec(&time).min_wait_usec(patience);
             self.ring.submitter().submit_with_args(wanted, &args)
         };
@@ -212,8 +215,8 @@ impl Ring {
     }
 
     /// How many things are to be done before a wait is over: one, besides the sends that are done as soon as they are
-    /// handed over and are nothing to wake up for. Should one of them have to wait for its peer after all, the
-    /// wait is as long as its limit at most; with one that waits already it is not counted on.
+    /// handed over and are nothing to wake up for. Should one of them have to wait for its peer after all, what else happens
+    /// is seen after [`COUNTED_ON_MAX`] at the latest; with one that waits already it is not counted on.
     fn awaited(&self, at_once: usize) -> usize {
         if self.sends.len() == at_once { at_once + 1 } else { 1 }
     }
