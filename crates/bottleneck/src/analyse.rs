@@ -46,6 +46,8 @@ struct Facts<'a> {
     common: &'a Common,
     growths: &'a Growths,
     used: &'a Used,
+    /// Whether the run can tell what a node carries.
+    capacities: bool,
 }
 
 /// Names the node that limits the system, and says why: what grew from light load to peak, node by node, and
@@ -68,11 +70,14 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         common: &common,
         growths: &growths,
         used: &used,
+        capacities: true,
     };
     used.correct(&mut completeness);
     let matter = summary::matter(&facts);
     let starved = starved::because(&facts, &matter);
-    let mut findings = judge::findings(&facts, &matter, starved.is_empty());
+    let capacities = starved.is_empty();
+    let facts = Facts { capacities, ..facts };
+    let mut findings = judge::findings(&facts, &matter);
     judge::rank(&mut findings, &facts);
     let summary = summary::summary(&facts, &findings, &matter, &completeness, starved);
     let analysis = Analysis {
@@ -87,7 +92,7 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         findings: Vec::new(),
         summary,
     };
-    let (resources, findings) = used.into_parts();
+    let (resources, findings) = used.into_parts(capacities);
     Analysis { resources, findings, ..analysis }
 }
 
@@ -102,7 +107,8 @@ fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -
         })
     };
     let tested = facts.windows.tested.filter(|t| *t > 0.0);
-    let capacity = finding.capacity().or_else(|| facts.used.capacity(finding.at));
+    let capacity =
+        finding.capacity().or_else(|| facts.used.capacity(finding.at).filter(|_| facts.capacities));
     Bottleneck {
         node: node.key.name.to_string(),
         kind: node.key.kind,

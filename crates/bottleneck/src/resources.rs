@@ -2,7 +2,8 @@
 //!
 //! Nothing is summed here, since gauges and growing counts can neither be added nor taken back. What is kept of a
 //! series is a set of samples by time, of several in one slot the newest, and at one instant the largest: so the
-//! order in which they come, and how often, does not matter.
+//! order in which they come, and how often, does not matter. Nor does it over the limits: services are kept whole, in the
+//! order of their names, as many as there is room for, and a service that once had none gets none any more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,16 +89,18 @@ pub struct Samples(BTreeMap<i64, Page>);
 
 impl Samples {
     /// Whether a slot came to it.
-    fn put(&mut self, slot: i64, sample: Sample, room: bool) -> Put {
+    fn put(&mut self, slot: i64, sample: Sample) -> bool {
         let at = slot.div_euclid(SLOTS_PER_PAGE);
         let known = self.0.get(&at).and_then(|page| page.get(&slot)).copied();
-        match known {
-            Some(known) if known >= sample => return Put::Known,
-            None if !room => return Put::Full,
-            _ => {}
+        if known.is_some_and(|known| known >= sample) {
+            return false;
         }
         Arc::make_mut(self.0.entry(at).or_default()).insert(slot, sample);
-        if known.is_some() { Put::Better } else { Put::New }
+        known.is_none()
+    }
+
+    fn len(&self) -> usize {
+        self.0.values().map(|page| page.len()).sum()
     }
 
     /// All, by time.
@@ -112,21 +115,15 @@ impl Serialize for Samples {
     }
 }
 
-/// What became of a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Put {
-    New,
-    Better,
-    Known,
-    Full,
-}
-
 /// What is known of resources.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub struct Resources {
     /// Start of the load, Unix nanoseconds, once it is known: seconds of the analysis count from there.
     pub origin_ns: Option<i64>,
+    /// Services from this name on had no room, and are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out_from: Option<Arc<str>>,
     #[serde(serialize_with = "pairs::serialize")]
     series: BTreeMap<SeriesKey, Samples>,
     #[serde(skip)]
@@ -134,19 +131,39 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Takes a point. `false`: there is no room for it, and it is left out.
+    /// Takes a point. `false`: for want of room it is left out, or services are for which there was room before.
     pub fn put(&mut self, point: ResourcePoint) -> bool {
+        self.put_within(point, SERIES_MAX, SAMPLES_MAX)
+    }
+
+    fn put_within(&mut self, point: ResourcePoint, series_max: usize, samples_max: usize) -> bool {
+        if self.left_out_from.as_ref().is_some_and(|from| point.key.service >= *from) {
+            return false;
+        }
         let slot = point.sample.at_ns.div_euclid(point.key.kind.slot_ns());
-        let room = self.samples < SAMPLES_MAX;
-        let put = if let Some(samples) = self.series.get_mut(&point.key) {
-            samples.put(slot, point.sample, room)
-        } else if room && self.series.len() < SERIES_MAX {
-            self.series.entry(point.key).or_default().put(slot, point.sample, room)
-        } else {
-            Put::Full
-        };
-        self.samples += usize::from(put == Put::New);
-        put != Put::Full
+        let is_new = self.series.entry(point.key).or_default().put(slot, point.sample);
+        self.samples += usize::from(is_new);
+        let mut had_room = true;
+        while (self.series.len() > series_max || self.samples > samples_max)
+            && let Some((last, _)) = self.series.last_key_value()
+        {
+            let from = Arc::clone(&last.service);
+            self.leave_out(&from);
+            had_room = false;
+        }
+        had_room
+    }
+
+    /// Leaves out all services from this name on.
+    fn leave_out(&mut self, from: &Arc<str>) {
+        while let Some(last) = self.series.last_entry()
+            && last.key().service >= *from
+        {
+            self.samples -= last.remove().len();
+        }
+        if self.left_out_from.as_ref().is_none_or(|known| from < known) {
+            self.left_out_from = Some(Arc::clone(from));
+        }
     }
 
     /// All series, sorted.
@@ -157,7 +174,7 @@ impl Resources {
     /// Whether nothing was said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        self.series.is_empty() && self.left_out_from.is_none()
     }
 
     /// Takes all that another knows.
@@ -166,6 +183,9 @@ impl Resources {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+        if let Some(from) = &other.left_out_from {
+            self.leave_out(from);
+        }
         for (key, samples) in &other.series {
             for sample in samples.iter() {
                 self.put(ResourcePoint { key: key.clone(), sample: *sample });
@@ -182,13 +202,15 @@ type StoredSample = (i64, i64, i64);
 #[serde(default)]
 struct Stored {
     origin_ns: Option<i64>,
+    left_out_from: Option<Arc<str>>,
     series: Vec<(SeriesKey, Vec<StoredSample>)>,
 }
 
 impl From<Stored> for Resources {
     /// What is beyond the limits, which no run writes, is left out.
     fn from(stored: Stored) -> Self {
-        let mut read = Self { origin_ns: stored.origin_ns, ..Self::default() };
+        let (origin_ns, left_out_from) = (stored.origin_ns, stored.left_out_from);
+        let mut read = Self { origin_ns, left_out_from, ..Self::default() };
         for (key, samples) in stored.series {
             for (at_ns, value, since_ns) in samples {
                 let sample = Sample { at_ns, value, since_ns };

@@ -251,7 +251,10 @@ fn missing_by_counters(view: &View) -> impl Iterator<Item = String> + use<> {
         (counter::OVER_TRACE_LIMIT, "spans were over the limit of one trace"),
         (counter::LINKS_OVER_LIMIT, "links between traces were not followed"),
         (counter::LEDGER_OVERFLOW, "ledger points were over the limit"),
-        (counter::RESOURCE_OVERFLOW, "points of resources were over the limit"),
+        (
+            counter::RESOURCE_OVERFLOW,
+            "points of resources were over the limit: the last services by name are without",
+        ),
         (counter::SCRAPE_SAMPLES_OVER, "samples of Prometheus endpoints were over the limit"),
     ];
     let counted = said.map(|(name, what)| (view.counters.get(name), what));

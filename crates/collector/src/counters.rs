@@ -18,7 +18,7 @@ pub mod counter {
     pub const LEDGER_OVERFLOW: &str = "ledger_points_over_limit";
     /// Points of resources without a value or a time that can be.
     pub const RESOURCE_MALFORMED: &str = "resource_points_malformed";
-    /// Points of resources that came when no more could be kept.
+    /// Points of resources for which there was no room, in the place of which services are left out.
     pub const RESOURCE_OVERFLOW: &str = "resource_points_over_limit";
     /// Spans refused: trace id of zeros, or of another length than 16 bytes.
     pub const BAD_TRACE_ID: &str = "spans_with_bad_trace_id";

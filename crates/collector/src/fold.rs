@@ -269,7 +269,7 @@ impl Fold {
             MetricPoint::Ledger(point) => self.ledger.take(point, recv_ns, &mut self.counters),
             MetricPoint::Resource(point) => {
                 let kept = self.cells.resources.put(point);
-                self.cells_version += u64::from(kept);
+                self.cells_version += 1;
                 self.counters.add(counter::RESOURCE_OVERFLOW, u64::from(!kept));
             }
         }

@@ -13,7 +13,7 @@ use prost::Message;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::counters::{Counters, counter};
+use crate::counters::counter;
 use crate::otlp::{self, Decoded, Format, Malformed, Texts};
 
 /// Spans that are turned into one request.
@@ -31,7 +31,7 @@ const STATUS_ERROR: i32 = 2;
 /// # Errors
 /// [`Malformed`] when the text is no JSON, or none of these.
 pub fn decode_any(text: &[u8], texts: &mut Texts) -> Result<Decoded<peakdrill_trace_model::Span>, Malformed> {
-    let mut out = Requests::default();
+    let mut out = Requests::new(texts);
     match text.trim_ascii_start().first() {
         Some(b'[') => {
             let items: Vec<&RawValue> = read(text)?;
@@ -44,12 +44,12 @@ pub fn decode_any(text: &[u8], texts: &mut Texts) -> Result<Decoded<peakdrill_tr
                     let traces: Vec<&RawValue> = read(data.get().as_bytes())?;
                     traces.into_iter().for_each(|trace| jaeger::trace(trace.get(), &mut out));
                 }
-                (None, Kind::Otlp) => return otlp::decode_traces(text, Format::Json, i64::MAX, texts),
+                (None, Kind::Otlp) => return otlp::decode_traces(text, Format::Json, i64::MAX, out.texts),
                 (None, _) => out.item(std::str::from_utf8(text).map_err(|e| Malformed::new(e.to_string()))?),
             }
         }
     }
-    out.decoded(texts)
+    out.decoded()
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Malformed> {
@@ -87,14 +87,32 @@ impl Top<'_> {
     }
 }
 
-/// Requests in the making: spans by what sent them.
-#[derive(Default)]
-struct Requests {
+/// Requests in the making: spans by what sent them. Decoded as soon as they are large enough.
+struct Requests<'t> {
+    texts: &'t mut Texts,
     groups: Vec<ResourceSpans>,
-    counters: Counters,
+    /// Spans in the groups.
+    held: usize,
+    /// Requests that were decoded.
+    requests: u64,
+    decoded: Decoded<peakdrill_trace_model::Span>,
+    /// Why one of them could not be.
+    malformed: Option<Malformed>,
 }
 
-impl Requests {
+/// Where the spans of a process go, as long as their request is in the making.
+#[derive(Clone, Copy)]
+struct Group {
+    request: u64,
+    at: usize,
+}
+
+impl<'t> Requests<'t> {
+    fn new(texts: &'t mut Texts) -> Self {
+        let decoded = Decoded::default();
+        Self { texts, groups: Vec::new(), held: 0, requests: 0, decoded, malformed: None }
+    }
+
     /// A trace or span of a list, or a list of spans.
     fn item(&mut self, text: &str) {
         if text.trim_ascii_start().starts_with('[') {
@@ -111,60 +129,63 @@ impl Requests {
     }
 
     fn bad(&mut self) {
-        self.counters.add(counter::BAD_SPANS, 1);
+        self.decoded.counters.add(counter::BAD_SPANS, 1);
     }
 
-    /// Adds a span of a process.
-    fn push(&mut self, resource: &[KeyValue], span: Span) {
-        let known = self
-            .groups
-            .last_mut()
-            .filter(|group| group.resource.as_ref().is_some_and(|known| known.attributes == resource));
-        let group = match known {
-            Some(group) => group,
-            None => {
-                let resource = Some(Resource { attributes: resource.to_vec(), ..Default::default() });
-                self.groups.push(ResourceSpans {
-                    resource,
-                    scope_spans: vec![ScopeSpans::default()],
-                    ..Default::default()
-                });
-                let Some(group) = self.groups.last_mut() else { return };
-                group
-            }
-        };
-        if let Some(scope) = group.scope_spans.first_mut() {
+    /// Opens a group for the spans of a process.
+    fn open(&mut self, resource: Vec<KeyValue>) -> Group {
+        let resource = Some(Resource { attributes: resource, ..Default::default() });
+        let scope_spans = vec![ScopeSpans::default()];
+        self.groups.push(ResourceSpans { resource, scope_spans, ..Default::default() });
+        Group { request: self.requests, at: self.groups.len() - 1 }
+    }
+
+    fn is_open(&self, group: Group) -> bool {
+        group.request == self.requests
+    }
+
+    /// Adds a span to an open group.
+    fn put(&mut self, group: Group, span: Span) {
+        if let Some(scope) = self.groups.get_mut(group.at).and_then(|group| group.scope_spans.first_mut()) {
             scope.spans.push(span);
         }
-    }
-
-    fn decoded(self, texts: &mut Texts) -> Result<Decoded<peakdrill_trace_model::Span>, Malformed> {
-        let mut all = Decoded { counters: self.counters, ..Decoded::default() };
-        let mut part = ExportTraceServiceRequest::default();
-        let mut held = 0;
-        for group in self.groups {
-            held += group.scope_spans.iter().map(|scope| scope.spans.len()).sum::<usize>();
-            part.resource_spans.push(group);
-            if held >= SPANS_PER_REQUEST {
-                add(&mut all, &std::mem::take(&mut part), texts)?;
-                held = 0;
-            }
+        self.held += 1;
+        if self.held >= SPANS_PER_REQUEST {
+            self.flush();
         }
-        add(&mut all, &part, texts)?;
-        Ok(all)
     }
-}
 
-fn add(
-    all: &mut Decoded<peakdrill_trace_model::Span>,
-    part: &ExportTraceServiceRequest,
-    texts: &mut Texts,
-) -> Result<(), Malformed> {
-    let decoded = otlp::decode_traces(&part.encode_to_vec(), Format::Protobuf, i64::MAX, texts)?;
-    all.items.extend(decoded.items);
-    all.rejected += decoded.rejected;
-    all.counters.merge(&decoded.counters);
-    Ok(())
+    /// Adds a span that says itself what sent it.
+    fn push(&mut self, resource: Vec<KeyValue>, span: Span) {
+        let known =
+            |group: &ResourceSpans| group.resource.as_ref().is_some_and(|known| known.attributes == resource);
+        let group = if self.groups.last().is_some_and(known) {
+            Group { request: self.requests, at: self.groups.len() - 1 }
+        } else {
+            self.open(resource)
+        };
+        self.put(group, span);
+    }
+
+    fn flush(&mut self) {
+        let resource_spans = std::mem::take(&mut self.groups);
+        self.held = 0;
+        self.requests += 1;
+        let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+        match otlp::decode_traces(&request, Format::Protobuf, i64::MAX, self.texts) {
+            Ok(decoded) => {
+                self.decoded.items.extend(decoded.items);
+                self.decoded.rejected += decoded.rejected;
+                self.decoded.counters.merge(&decoded.counters);
+            }
+            Err(error) => self.malformed = Some(error),
+        }
+    }
+
+    fn decoded(mut self) -> Result<Decoded<peakdrill_trace_model::Span>, Malformed> {
+        self.flush();
+        self.malformed.map_or(Ok(self.decoded), Err)
+    }
 }
 
 /// The bytes of an id in hexadecimal digits, of which leading zeros may be left out; none when it is not one, so

@@ -52,39 +52,60 @@ pub fn fold_traces(input: impl BufRead) -> io::Result<(Arc<Cells>, Counters)> {
 /// # Errors
 /// As for [`fold_traces`].
 pub fn fold_all<R: BufRead>(inputs: impl IntoIterator<Item = R>) -> io::Result<(Arc<Cells>, Counters)> {
-    // Nothing is sealed by time: lines are in no order of time.
-    let fold = Fold::new(Limits { horizon_ns: i64::MAX, ..Limits::default() });
-    let mut folding = Folding { fold, texts: Texts::default(), bad_lines: 0 };
-    for mut input in inputs {
-        folding.file(&mut input)?;
+    let mut fold = TraceFold::default();
+    for input in inputs {
+        fold.file(input)?;
     }
-    let Folding { mut fold, bad_lines, .. } = folding;
-    fold.origin_from_spans();
-    fold.settle();
-    let mut counters = fold.counters();
-    counters.add(counter::BAD_LINES, bad_lines);
-    Ok((Arc::new(fold.cells().clone()), counters))
+    Ok(fold.finish())
 }
 
-/// Files on their way into a fold.
-struct Folding {
+/// Files of traces on their way into cells, one after the other, as if they were one: see [`fold_traces`].
+pub struct TraceFold {
     fold: Fold,
     texts: Texts,
     bad_lines: u64,
 }
 
-impl Folding {
-    fn file(&mut self, input: &mut impl BufRead) -> io::Result<()> {
+impl Default for TraceFold {
+    fn default() -> Self {
+        // Nothing is sealed by time: lines are in no order of time.
+        let fold = Fold::new(Limits { horizon_ns: i64::MAX, ..Limits::default() });
+        Self { fold, texts: Texts::default(), bad_lines: 0 }
+    }
+}
+
+impl TraceFold {
+    /// What was counted up to now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.fold.counters();
+        counters.add(counter::BAD_LINES, self.bad_lines);
+        counters
+    }
+
+    /// The cells of all files, and what was counted.
+    #[must_use]
+    pub fn finish(mut self) -> (Arc<Cells>, Counters) {
+        self.fold.origin_from_spans();
+        self.fold.settle();
+        (Arc::new(self.fold.cells().clone()), self.counters())
+    }
+
+    /// Takes a file.
+    ///
+    /// # Errors
+    /// As for [`fold_traces`].
+    pub fn file(&mut self, mut input: impl BufRead) -> io::Result<()> {
         let mut line = Vec::new();
         let mut first = true;
-        while read_line(input, &mut line)? {
+        while read_line(&mut input, &mut line)? {
             let text = line.trim_ascii();
             if text.is_empty() {
                 continue;
             }
             // A document that is written for people begins with a line that ends in the middle.
             if std::mem::take(&mut first) && is_open(text) {
-                return self.document(input, line);
+                return self.document(&mut input, line);
             }
             self.line(text);
         }

@@ -13,6 +13,9 @@ use super::{Report, section};
 /// Resources that are shown, the fullest first; the verdict has all.
 const ROWS_MAX: usize = 60;
 
+/// Findings that are shown; the verdict has all.
+const FINDINGS_MAX: usize = 60;
+
 /// Writes the sections; nothing where no metrics were received.
 pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     findings(page, report);
@@ -27,13 +30,25 @@ fn findings(page: &mut Page, report: &Report<'_>) {
     section(page, "findings", "What else is there to know?", "From the metrics of services and exporters.");
     page.raw("<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">where</th><th scope=\"col\" class=\"long\">");
     page.raw("what was seen</th><th scope=\"col\" class=\"long\">what to do</th></tr></thead>\n<tbody>\n");
-    for found in findings {
+    for found in findings.iter().take(FINDINGS_MAX) {
         page.put(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td></tr>\n",
             &[&found.node, &found.text, &found.action],
         );
     }
-    page.raw("</tbody></table></div>\n</section>\n");
+    page.raw("</tbody></table></div>\n");
+    left_out(page, FINDINGS_MAX, findings.len());
+    page.raw("</section>\n");
+}
+
+/// Says that a table has not all.
+fn left_out(page: &mut Page, shown: usize, of: usize) {
+    if of > shown {
+        page.put(
+            "<p class=\"small\">{} of {} are shown; <code>verdict.json</code> has all.</p>\n",
+            &[&shown, &of],
+        );
+    }
 }
 
 fn resources(page: &mut Page, report: &Report<'_>) {
@@ -55,12 +70,7 @@ fn resources(page: &mut Page, report: &Report<'_>) {
         row(page, of, part(of));
     }
     page.raw("</tbody></table></div>\n");
-    if rows.len() > ROWS_MAX {
-        page.put(
-            "<p class=\"small\">{} of {} are shown; <code>verdict.json</code> has all.</p>\n",
-            &[&ROWS_MAX, &rows.len()],
-        );
-    }
+    left_out(page, ROWS_MAX, rows.len());
     page.raw("</section>\n");
 }
 

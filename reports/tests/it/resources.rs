@@ -54,6 +54,18 @@ fn findings_and_resources_are_in_every_rendering() {
 }
 
 #[test]
+fn of_many_findings_the_page_shows_some_and_says_so() {
+    let mut record = record();
+    if let Some(analysis) = record.analysis.as_mut() {
+        let one = analysis.findings[0].clone();
+        analysis.findings = (0..100).map(|i| Finding { node: format!("node-{i}"), ..one.clone() }).collect();
+    }
+    let page = html(&record, &verdict(&record));
+    assert!(page.contains("node-59") && !page.contains("node-60"));
+    assert!(page.contains("60 of 100 are shown"));
+}
+
+#[test]
 fn without_metrics_nothing_is_said_of_them() {
     let record = synthetic::record();
     let verdict = verdict(&record);

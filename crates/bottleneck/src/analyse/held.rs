@@ -3,7 +3,8 @@
 //! Where a node may have so many calls in progress at a time, a full node behind it fills these, and from then on
 //! requests stand before the caller: it looks full, and the queue that grows is its own. What tells the two apart is
 //! the number of operations at the full nodes behind it: under a ceiling it stays where it is while a caller's
-//! queue grows; without one it wanders as any queue does.
+//! queue grows; without one it wanders as any queue does. Of nodes that call each other in a circle none is behind the
+//! other: what they hold of each other says nothing of who is slow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,7 +39,7 @@ fn held_by(facts: &Facts<'_>, calls: &Calls, full: &BTreeSet<usize>, finding: &F
     let nodes = &facts.series.nodes;
     let Some(mine) = &finding.saturation else { return Vec::new() };
     let behind: Vec<usize> =
-        calls.behind(&nodes[finding.at].key.name).into_iter().filter(|at| full.contains(at)).collect();
+        calls.only_behind(&nodes[finding.at].key.name).into_iter().filter(|at| full.contains(at)).collect();
     let there: Vec<f64> =
         mine.seconds.iter().map(|s| behind.iter().map(|at| nodes[*at].at_node[*s]).sum()).collect();
     if behind.is_empty() || there.len() < FEW_SECONDS {
@@ -70,6 +71,13 @@ impl Calls {
         Self { of, names: nodes.iter().map(|node| Arc::clone(&node.key.name)).collect() }
     }
 
+    /// All nodes that a node waits for, and that do not wait for it.
+    fn only_behind(&self, name: &Arc<str>) -> BTreeSet<usize> {
+        let mut out = self.behind(name);
+        out.retain(|at| !self.behind(&self.names[*at]).iter().any(|back| self.names[*back] == *name));
+        out
+    }
+
     /// All nodes that a node waits for, directly or not; not itself.
     fn behind(&self, name: &Arc<str>) -> BTreeSet<usize> {
         let mut out = BTreeSet::new();
@@ -83,5 +91,20 @@ impl Calls {
         }
         out.retain(|at| self.names[*at] != *name);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_call_each_other_are_not_behind_each_other() {
+        let names: Vec<Arc<str>> = ["gateway", "order", "stock", "db"].map(Arc::from).to_vec();
+        let of = |from: usize, to: &[usize]| (Arc::clone(&names[from]), to.iter().copied().collect());
+        let of = BTreeMap::from([of(0, &[1]), of(1, &[2]), of(2, &[1, 3])]);
+        let calls = Calls { of, names };
+        let behind = |at: usize| calls.only_behind(&calls.names[at]).into_iter().collect::<Vec<_>>();
+        assert_eq!([behind(0), behind(1), behind(2), behind(3)], [vec![1, 2, 3], vec![3], vec![3], vec![]]);
     }
 }

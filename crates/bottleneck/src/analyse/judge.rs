@@ -84,14 +84,14 @@ impl Finding {
     }
 }
 
-/// Judges every node. `capacities`: whether the run can tell what a node carries.
-pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter, capacities: bool) -> Vec<Finding> {
+/// Judges every node.
+pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter) -> Vec<Finding> {
     let levels = levels(facts.series, facts.windows, LEVELS);
     let onsets: Vec<Option<usize>> =
         facts.series.nodes.iter().map(|node| onset(node, &facts.windows.light, facts.common)).collect();
     let plateau = plateau(facts);
     let judge = |at: usize| {
-        let (full, knee) = if capacities { capacity(facts, at, &levels) } else { (None, None) };
+        let (full, knee) = if facts.capacities { capacity(facts, at, &levels) } else { (None, None) };
         let flags = flags(facts, matter, at, full.as_ref(), &onsets, plateau);
         Finding {
             at,

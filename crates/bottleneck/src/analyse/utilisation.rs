@@ -26,6 +26,8 @@ use crate::cells::Cells;
 
 /// Resources that are looked at; of more, the last are left out: memory first, then pools.
 const ROWS_MAX: usize = 500;
+/// Queues that are looked at, by service and name; the rest is left out.
+const QUEUES_MAX: usize = 500;
 /// A second in which what was finished differs from what was offered by no more than this part is steady.
 const STEADY: f64 = 0.05;
 /// Fewer steady stretches than this, or rates that lie closer together: all stretches count, at the rate at which
@@ -70,6 +72,8 @@ pub(crate) struct Row {
     pub(crate) row: ResourceUse,
     /// Estimate and interval of the rate at which it is full.
     capacity: Option<(f64, f64, f64)>,
+    /// Messages a second by which a queue grew for sure.
+    growth: Option<f64>,
 }
 
 /// What the resources say.
@@ -108,7 +112,7 @@ impl Used {
         let mut measured = resources::all(&ground);
         measured.truncate(ROWS_MAX);
         let mut rows: Vec<Row> = measured.iter().enumerate().map(|(i, m)| judge(&ground, m, i)).collect();
-        rows.extend(resources::queues(&ground));
+        rows.extend(resources::queues(&ground).take(QUEUES_MAX));
         let findings = findings::all(&ground, &rows);
         let at = |service: &str| series.nodes.iter().position(|node| *node.key.name == *service);
         let throttled = resources::throttled(&ground).into_iter();
@@ -127,10 +131,12 @@ impl Used {
         self.of(at).filter_map(|row| row.capacity).min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
-    /// What is to be said of the node's resources.
-    pub(crate) fn words(&self, at: usize) -> impl Iterator<Item = String> {
+    /// What is to be said of the node's resources. `capacities`: whether the run can tell what they carry.
+    pub(crate) fn words(&self, at: usize, capacities: bool) -> impl Iterator<Item = String> {
         let throttled = self.throttled.iter().filter(move |(node, _)| *node == at);
-        self.of(at).filter_map(sentence).chain(throttled.map(|(_, words)| words.clone()))
+        self.of(at)
+            .filter_map(move |row| sentence(row, capacities))
+            .chain(throttled.map(|(_, words)| words.clone()))
     }
 
     /// A service that dropped spans is not complete, however many of them are known by others.
@@ -147,9 +153,12 @@ impl Used {
         }
     }
 
-    /// For the record and the report.
-    pub(crate) fn into_parts(self) -> (Vec<ResourceUse>, Vec<Finding>) {
-        (self.rows.into_iter().map(|row| row.row).collect(), self.findings)
+    /// For the record and the report. `capacities` as for [`Self::words`].
+    pub(crate) fn into_parts(self, capacities: bool) -> (Vec<ResourceUse>, Vec<Finding>) {
+        let told = |Row { row, .. }: Row| {
+            if capacities { row } else { ResourceUse { capacity_per_s: Estimate::default(), ..row } }
+        };
+        (self.rows.into_iter().map(told).collect(), self.findings)
     }
 
     fn of(&self, at: usize) -> impl Iterator<Item = &Row> {
@@ -158,7 +167,7 @@ impl Used {
 }
 
 /// The sentence of a resource, for the evidence of its node.
-fn sentence(row: &Row) -> Option<String> {
+fn sentence(row: &Row, capacities: bool) -> Option<String> {
     let of = &row.row;
     let (light, peak) = (of.light?, of.peak?);
     let what = subject(of);
@@ -168,6 +177,7 @@ fn sentence(row: &Row) -> Option<String> {
     let fullest = of.peak_fullest.filter(|fullest| of.instances > 1 && *fullest >= UNEVEN * peak);
     let fullest = fullest.map(|f| format!(" ({} at the fullest instance)", percent(f))).unwrap_or_default();
     let limit = match row.capacity {
+        _ if !capacities => String::new(),
         Some((capacity, low, high)) => {
             format!("; full at {capacity:.0} journeys a second ({low:.0} to {high:.0})")
         }
@@ -240,7 +250,7 @@ fn judge(ground: &Ground<'_>, measured: &Measured, number: usize) -> Row {
 pub(crate) fn placed(ground: &Ground<'_>, mut row: ResourceUse, capacity: Option<(f64, f64, f64)>) -> Row {
     let at = node_of(ground, &row);
     row.node = at.and_then(|at| ground.series.nodes.get(at)).map(|node| node.key.name.to_string());
-    Row { at, row, capacity }
+    Row { at, row, capacity, growth: None }
 }
 
 /// Waiting for a pool shows as time at what the pool leads to, where that is one node only; else it is the service's.

@@ -56,7 +56,7 @@ pub(crate) fn evidence(facts: &Facts<'_>, finding: &Finding) -> Vec<String> {
     if finding.flags.errors {
         out.push(format!("{} of the errors began here", percent(error_part(facts, finding.at))));
     }
-    out.extend(facts.used.words(finding.at));
+    out.extend(facts.used.words(finding.at, facts.capacities));
     out.extend(more_calls(facts, node));
     if node.stubbed() {
         out.push("answered by a stub: its real capacity was not exercised".to_owned());

@@ -3,9 +3,13 @@ use proptest::prelude::*;
 use super::*;
 
 fn point(kind: SampleKind, part: u64, at_ns: i64, value: i64) -> ResourcePoint {
+    point_of("order", kind, part, at_ns, value)
+}
+
+fn point_of(service: &str, kind: SampleKind, part: u64, at_ns: i64, value: i64) -> ResourcePoint {
     let text = |text: &str| Arc::<str>::from(text);
     let key = SeriesKey {
-        service: text("order"),
+        service: text(service),
         measure: Measure::CpuTime,
         of: text(""),
         source: text("process.cpu.time"),
@@ -40,13 +44,23 @@ fn deltas_within_a_second_are_all_there() {
 }
 
 #[test]
-fn what_is_over_the_limit_is_left_out_and_said() {
-    let mut resources = taken((0..SERIES_MAX as u64).map(|part| point(SampleKind::Gauge, part, 0, 1)));
-    assert!(!resources.put(point(SampleKind::Gauge, u64::MAX, 0, 1)));
-    assert!(resources.put(point(SampleKind::Gauge, 0, NS_PER_S, 1)), "series that are known go on");
-    resources.samples = SAMPLES_MAX;
-    assert!(!resources.put(point(SampleKind::Gauge, 0, 2 * NS_PER_S, 1)));
-    assert!(resources.put(point(SampleKind::Gauge, 0, NS_PER_S, 2)), "a newer value takes no more room");
+fn what_is_over_the_limit_is_left_out_with_its_service_and_said() {
+    let gauge =
+        |service: &str, part, second| point_of(service, SampleKind::Gauge, part, second * NS_PER_S, 1);
+    let mut resources = taken((1..SERIES_MAX as u64).map(|part| gauge("order", part, 0)));
+    assert!(resources.put(gauge("stock", 0, 0)));
+    assert!(!resources.put(gauge("order", SERIES_MAX as u64, 0)), "there is room, but no more for `stock`");
+    assert!(!resources.put(gauge("stock", 0, 1)));
+    assert!(resources.put(gauge("order", 1, 1)), "services that are known go on");
+    assert!(resources.series().all(|(key, _)| &*key.service == "order"));
+    assert_eq!((resources.series().count(), resources.samples), (SERIES_MAX, SERIES_MAX + 1));
+    assert!(!resources.put(gauge("order", u64::MAX, 0)));
+    assert_eq!((resources.series().count(), resources.samples, resources.is_empty()), (0, 0, false));
+    let back: Resources = serde_json::from_slice(&serde_json::to_vec(&resources).unwrap()).unwrap();
+    assert_eq!(back, resources);
+    let mut merged = taken([gauge("gateway", 0, 0), gauge("order", 0, 0)]);
+    merged.merge(&back);
+    assert_eq!(merged.series().map(|(key, _)| &*key.service).collect::<Vec<_>>(), ["gateway"]);
 }
 
 fn any_points() -> impl Strategy<Value = Vec<ResourcePoint>> {
@@ -71,5 +85,28 @@ proptest! {
         prop_assert_eq!(&whole, &bytes(&merged));
         let back: Resources = serde_json::from_slice(&whole).unwrap();
         prop_assert_eq!(whole, bytes(&back));
+    }
+
+    #[test]
+    fn over_the_limits_the_order_does_not_matter_either(
+        (points, shuffled) in proptest::collection::vec((0..6_usize, 0..3_u64, 0..4_i64), 0..60)
+            .prop_flat_map(|p| (Just(p.clone()), Just(p).prop_shuffle())),
+        series_max in 0..12_usize,
+        samples_max in 0..30_usize,
+    ) {
+        let kept = |points: &[(usize, u64, i64)]| {
+            let mut resources = Resources::default();
+            for (service, part, second) in points {
+                let service = ["a", "b", "c", "d", "e", "f"][*service];
+                let point = point_of(service, SampleKind::Gauge, *part, *second * NS_PER_S, 1);
+                resources.put_within(point, series_max, samples_max);
+            }
+            resources
+        };
+        let found = kept(&points);
+        prop_assert!(found.series.len() <= series_max && found.samples <= samples_max);
+        prop_assert_eq!(found.samples, found.series().map(|(_, samples)| samples.iter().count()).sum::<usize>());
+        prop_assert_eq!(&found, &kept(&shuffled));
+        prop_assert_eq!(&found, &kept(&[&shuffled[..], &points[..]].concat()));
     }
 }

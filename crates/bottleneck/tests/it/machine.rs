@@ -1,10 +1,12 @@
 //! A machine that is slow is no node that limits; and what the generator knows besides.
 
+use peakdrill_bottleneck::resources::{ResourcePoint, Sample, SampleKind, SeriesKey};
 use peakdrill_bottleneck::{Analysis, AnalysisInput, analyse};
 use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
+use peakdrill_trace_model::metric::Measure;
 
 use crate::shop::{cells_of, line, run};
-use crate::sim::{Setup, simulate};
+use crate::sim::{ORIGIN_NS, Setup, simulate};
 
 fn peak_of(seconds: f64) -> Vec<(f64, f64, f64)> {
     vec![(8.0, 20.0, 20.0), (8.0, 20.0, 160.0), (seconds, 160.0, 160.0), (10.0, 20.0, 20.0)]
@@ -29,6 +31,53 @@ fn a_starved_machine_withholds_and_names_what_all_share() {
         assert!(bottlenecks(&analysis).is_empty());
         assert!(analysis.bottlenecks.iter().all(|b| b.capacity_per_s.estimate.is_none()));
     }
+}
+
+/// Processors of a service that are as full as the rate of the shop's profile says.
+fn processors(second: i64) -> [(Measure, f64); 2] {
+    let rate = match second {
+        ..8 => 20.0,
+        8..14 => 20.0 + (second - 8) as f64 * 20.0,
+        14..30 => 160.0,
+        _ => 20.0,
+    };
+    [(Measure::CpuUsage, 4.0 * (0.05 + 0.003 * rate)), (Measure::CpuCount, 4.0)]
+}
+
+#[test]
+fn a_starved_machine_says_no_capacity_of_resources() {
+    let analysed = |crowding: f64| {
+        let setup = Setup { crowding, ..Setup::new(None, 1) };
+        let mut cells = cells_of(&simulate(&setup));
+        cells.resources.origin_ns = Some(ORIGIN_NS);
+        for second in 0..setup.seconds() {
+            for (measure, value) in processors(second) {
+                let key = SeriesKey {
+                    service: "stock".into(),
+                    measure,
+                    of: "".into(),
+                    source: "m".into(),
+                    instance: "a".into(),
+                    kind: SampleKind::Gauge,
+                    part: 0,
+                };
+                let at_ns = ORIGIN_NS + second * 1_000_000_000 + 500_000_000;
+                let sample = Sample { at_ns, value: (value * measure.steps()) as i64, since_ns: 0 };
+                assert!(cells.resources.put(ResourcePoint { key, sample }));
+            }
+        }
+        analyse(&cells, &AnalysisInput { load_seconds: setup.seconds(), ..AnalysisInput::default() })
+    };
+    let told = |analysis: &Analysis| {
+        let stock = analysis.bottlenecks.iter().find(|b| b.node == "stock").unwrap();
+        let said = stock.evidence.iter().any(|line| line.contains("journeys a second"));
+        (stock.capacity_per_s.estimate.is_some(), said, analysis.resources[0].capacity_per_s.low.is_some())
+    };
+    assert_eq!(told(&analysed(0.0)), (true, true, true));
+    let starved = analysed(1.0);
+    assert_eq!(starved.summary.state, AnalysisState::Withheld);
+    assert_eq!(told(&starved), (false, false, false), "{:?}", starved.resources);
+    assert!(starved.resources[0].peak.is_some(), "how full it was is told");
 }
 
 #[test]

@@ -245,6 +245,26 @@ fn a_queue_that_grows_is_told_from_one_that_is_uneven() {
 }
 
 #[test]
+fn each_queue_that_grows_has_its_finding_and_of_many_queues_some_are_left_out() {
+    let mut cells = cells(|_| 10);
+    for queue in 0..510_u64 {
+        // So uneven that by chance alone some grow for sure, and some do not.
+        let noise = noise(queue, 30.0);
+        let of = format!("mail/{queue:03}");
+        let depth = |s: i64| 400.0 + (s - 50).max(0) as f64 * 12.0 + noise[s as usize];
+        Series { service: "kafka", instance: "", measure: Measure::QueueDepth, of: &of }
+            .gauge(&mut cells, depth);
+    }
+    let analysis = analysed(&cells);
+    let names = |of: &[&ResourceUse]| of.iter().map(|of| of.name.clone()).collect::<Vec<_>>();
+    let all: Vec<&ResourceUse> = analysis.resources.iter().collect();
+    assert_eq!(names(&all), (0..500).map(|queue| format!("mail/{queue:03}")).collect::<Vec<_>>());
+    let growing = all.iter().filter(|of| of.at_limit).count();
+    assert!(growing > 20 && growing < 480, "{growing}");
+    assert_eq!(kinds(&analysis), vec![FindingKind::QueueGrows; growing]);
+}
+
+#[test]
 fn a_quota_that_stops_a_service_is_found_although_its_mean_use_is_low() {
     let mut cells = cells(|_| 10);
     Series { measure: Measure::CpuPeriods, ..ORDER }.total(&mut cells, |_| 10.0);

@@ -1,8 +1,10 @@
 //! `peakdrill analyze`: the bottleneck analysis on traces that no drill made.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use peakdrill_bottleneck::{Cells, compare};
+use peakdrill_collector::TraceFold;
 use peakdrill_collector::counters::{Counters, counter};
 use peakdrill_drill_model::exit::Exit;
 use serde_json::json;
@@ -50,18 +52,19 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// The cells of some files, and what was counted while they were read.
-fn fold(paths: &[PathBuf]) -> Result<(Cells, Counters), Failure> {
-    let mut all = Cells::default();
-    let mut read = Counters::default();
+/// The cells of some files, and what was counted while they were read. A trace may be spread over the files.
+fn fold(paths: &[PathBuf]) -> Result<(Arc<Cells>, Counters), Failure> {
+    let mut all = TraceFold::default();
     for path in paths {
         let fail = |error: String| Failure::new(Exit::Usage, format!("{}: {error}", path.display()));
+        let before = all.counters();
         let file = std::fs::File::open(path).map_err(|error| fail(error.to_string()))?;
         let reader = peakdrill_collector::open_traces(file).map_err(|error| fail(error.to_string()))?;
-        let (cells, counters) =
-            peakdrill_collector::fold_traces(reader).map_err(|error| fail(error.to_string()))?;
+        all.file(reader).map_err(|error| fail(error.to_string()))?;
+        let now = all.counters();
+        let counted = |name: &str| now.get(name) - before.get(name);
         for (name, what) in [(counter::BAD_LINES, "lines"), (counter::BAD_SPANS, "spans")] {
-            let malformed = counters.get(name);
+            let malformed = counted(name);
             if malformed > 0 {
                 note(&format!(
                     "{}: {malformed} {what} could not be read and were left out\n",
@@ -69,14 +72,44 @@ fn fold(paths: &[PathBuf]) -> Result<(Cells, Counters), Failure> {
                 ));
             }
         }
-        if counters.get(counter::SPANS) == 0 {
+        if counted(counter::SPANS) == 0 {
             return Err(fail(
                 "holds no spans: expected OTLP JSON, one ExportTraceServiceRequest a line, or the JSON of Jaeger or Zipkin"
                     .into(),
             ));
         }
-        all.merge(&cells);
-        read.merge(&counters);
     }
-    Ok((all, read))
+    Ok(all.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A span of Zipkin's.
+    fn span(service: &str, id: u8, parent: u8, kind: &str, at: u64) -> serde_json::Value {
+        json!({ "traceId": "1", "id": id.to_string(), "parentId": parent.to_string(), "name": "GET /a",
+            "kind": kind, "timestamp": 1_700_000_000_000_000 + at, "duration": 90_000 - 2 * at,
+            "localEndpoint": { "serviceName": service } })
+    }
+
+    #[test]
+    fn a_trace_may_be_spread_over_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = |name: &str, spans: &[&serde_json::Value]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, json!(spans).to_string()).unwrap();
+            path
+        };
+        let (entry, call) = (span("gateway", 1, 0, "SERVER", 0), span("gateway", 2, 1, "CLIENT", 1_000));
+        let answer = span("order", 3, 2, "SERVER", 2_000);
+        let cells =
+            |paths: &[PathBuf]| fold(paths).map(|(cells, _)| cells).map_err(|failure| failure.message);
+        let whole = cells(&[written("whole.json", &[&entry, &call, &answer])]).unwrap();
+        let parts = [written("gateway.json", &[&entry, &call]), written("order.json", &[&answer])];
+        assert_eq!(cells(&parts).unwrap(), whole);
+        let empty = [parts[0].clone(), written("empty.json", &[])];
+        let said = cells(&empty).unwrap_err();
+        assert!(said.contains("empty.json: holds no spans"), "{said}");
+    }
 }

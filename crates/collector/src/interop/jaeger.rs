@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{ATTRIBUTES_MAX, REFERENCES_MAX, Requests, attribute, failed, id, ns, text};
+use super::{ATTRIBUTES_MAX, Group, REFERENCES_MAX, Requests, attribute, failed, id, ns, text};
 
 #[derive(Deserialize)]
 struct Trace<'a> {
@@ -70,36 +70,51 @@ struct One {
     process: Option<Process>,
 }
 
+/// A process of a trace, and where its spans go.
+struct Known {
+    resource: Vec<KeyValue>,
+    group: Option<Group>,
+}
+
 /// A trace: spans, and the processes that they name.
-pub(super) fn trace(text: &str, out: &mut Requests) {
+pub(super) fn trace(text: &str, out: &mut Requests<'_>) {
     let Ok(trace) = serde_json::from_str::<Trace<'_>>(text) else { return out.bad() };
-    let mut resources: HashMap<&str, Vec<KeyValue>> = HashMap::new();
+    let mut processes: HashMap<&str, Known> = HashMap::new();
     for (name, process) in &trace.processes {
         match serde_json::from_str::<Process>(process.get()) {
-            Ok(process) => drop(resources.insert(name, resource(&process))),
+            Ok(process) => {
+                drop(processes.insert(name, Known { resource: resource(&process), group: None }));
+            }
             Err(_) => out.bad(),
         }
     }
     for span in trace.spans {
         match serde_json::from_str::<One>(span.get()) {
-            Ok(one) => put(&one, resources.get(one.process_id.as_str()), out),
+            Ok(one) => put(&one, processes.get_mut(one.process_id.as_str()), out),
             Err(_) => out.bad(),
         }
     }
 }
 
 /// A span on its own, as stores keep it: its process is in it.
-pub(super) fn lone_span(text: &str, out: &mut Requests) {
+pub(super) fn lone_span(text: &str, out: &mut Requests<'_>) {
     match serde_json::from_str::<One>(text) {
         Ok(one) => put(&one, None, out),
         Err(_) => out.bad(),
     }
 }
 
-fn put(one: &One, process: Option<&Vec<KeyValue>>, out: &mut Requests) {
-    let own = one.process.as_ref().map(resource);
-    let resource = own.as_ref().or(process).cloned().unwrap_or_default();
-    out.push(&resource, span(one));
+/// Adds a span: to its own process, else to the one that it names. What a process says is copied once a request.
+fn put(one: &One, known: Option<&mut Known>, out: &mut Requests<'_>) {
+    match (&one.process, known) {
+        (None, Some(known)) => {
+            let group = known.group.filter(|group| out.is_open(*group));
+            let group = group.unwrap_or_else(|| out.open(known.resource.clone()));
+            known.group = Some(group);
+            out.put(group, span(one));
+        }
+        (own, _) => out.push(own.as_ref().map(resource).unwrap_or_default(), span(one)),
+    }
 }
 
 fn resource(process: &Process) -> Vec<KeyValue> {

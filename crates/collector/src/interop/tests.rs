@@ -60,6 +60,37 @@ fn a_jaeger_trace_and_a_span_may_stand_alone() {
 }
 
 #[test]
+fn a_process_is_copied_once_a_request_and_requests_stay_small() {
+    let spans = 2 * SPANS_PER_REQUEST + 10;
+    let span = |i: usize| {
+        format!(r#"{{"traceID":"1","spanID":"{:x}","startTime":1,"processID":"p{}"}}"#, i + 1, i % 3)
+    };
+    let list: Vec<String> = (0..spans).map(span).collect();
+    let text = format!(
+        r#"{{"spans":[{}],"processes":{{"p0":{{"serviceName":"a"}},"p1":{{"serviceName":"b"}}}}}}"#,
+        list.join(",")
+    );
+    let mut texts = Texts::default();
+    let mut out = Requests::new(&mut texts);
+    out.item(&text);
+    assert_eq!((out.requests, out.held, out.decoded.items.len()), (2, 10, 2 * SPANS_PER_REQUEST));
+    let of = |name: &str| {
+        let said = |group: &&ResourceSpans| {
+            let attributes = &group.resource.as_ref().unwrap().attributes;
+            attributes.iter().any(|one| *one == super::text("service.name", name))
+        };
+        out.groups.iter().filter(said).count()
+    };
+    assert_eq!((of("a"), of("b")), (1, 1), "however often the process changes");
+    let decoded = out.decoded().unwrap();
+    let named = |name: &str| decoded.items.iter().filter(|span| &*span.service == name).count();
+    assert_eq!((decoded.items.len(), named("a"), named("b")), (spans, spans.div_ceil(3), spans.div_ceil(3)));
+    let mut out = Requests::new(&mut texts);
+    list.iter().for_each(|span| out.item(span));
+    assert_eq!((out.requests, out.held), (2, 10), "spans on their own as well");
+}
+
+#[test]
 fn what_only_follows_in_the_same_trace_has_it_as_its_parent() {
     let text = r#"{"traceID":"1","spanID":"2","startTime":1,"references":[{"refType":"FOLLOWS_FROM","traceID":"1","spanID":"3"}]}"#;
     let (found, _) = spans(text);

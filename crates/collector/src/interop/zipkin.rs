@@ -61,7 +61,7 @@ const DESTINATIONS: [(&str, &str); 4] = [
 ];
 
 /// One span.
-pub(super) fn span(json: &str, out: &mut Requests) {
+pub(super) fn span(json: &str, out: &mut Requests<'_>) {
     let Ok(one) = serde_json::from_str::<One>(json) else { return out.bad() };
     let local = one.local.as_ref();
     let name = local.and_then(Endpoint::service).map(|name| text("service.name", name));
@@ -74,7 +74,7 @@ pub(super) fn span(json: &str, out: &mut Requests) {
     let error = tags().any(|(name, value)| name == "error" && value != "false")
         || tags().any(|(name, value)| name == "otel.status_code" && value == "ERROR");
     out.push(
-        &resource,
+        resource,
         Span {
             trace_id: id::<16>(&one.trace),
             span_id: id::<8>(&one.id),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind, ResourceKind};
 use peakdrill_trace_model::metric::Measure;
 
-use super::resources::{growth, throttled};
+use super::resources::throttled;
 use super::{Ground, Row, knee, pool, short, subject};
 use crate::analyse::readings::{Of, PerSecond, add, mean_over, ratio};
 use crate::analyse::words::{percent, rate};
@@ -79,7 +79,7 @@ fn of_row(ground: &Ground<'_>, row: &Row) -> Option<Finding> {
 fn queue(ground: &Ground<'_>, row: &Row, node: String) -> Option<Finding> {
     let of = Of { service: row.row.service.as_str().into(), name: row.row.name.as_str().into() };
     let depth = ground.readings.sum(Measure::QueueDepth, &of)?;
-    let grew = growth(ground, &depth, 0)?;
+    let grew = row.growth?;
     let last = depth.iter().rev().flatten().next().copied();
     let left = last.map(|last| format!("; {last:.0} were left at the end")).unwrap_or_default();
     Some(Finding {

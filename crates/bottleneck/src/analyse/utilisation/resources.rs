@@ -112,15 +112,16 @@ fn level(instances: &BTreeMap<Arc<str>, PerSecond>) -> Option<f64> {
 }
 
 /// Queues: a depth has no limit, but must not grow for good. What several instances tell of one queue is added.
-pub(super) fn queues(ground: &Ground<'_>) -> Vec<Row> {
-    let all = ground.readings.all(&[Measure::QueueDepth]);
-    all.iter().enumerate().filter_map(|(number, of)| queue(ground, of, number)).collect()
+pub(super) fn queues(ground: &Ground<'_>) -> impl Iterator<Item = Row> {
+    let all = ground.readings.all(&[Measure::QueueDepth]).into_iter().enumerate();
+    all.filter_map(|(number, of)| queue(ground, &of, number))
 }
 
 fn queue(ground: &Ground<'_>, of: &Of, number: usize) -> Option<Row> {
     let per_instance = ground.readings.per_instance(Measure::QueueDepth, of);
     let instances = u32::try_from(per_instance.len()).unwrap_or(u32::MAX);
     let depth = ground.readings.sum(Measure::QueueDepth, of)?;
+    let growth = growth(ground, &depth, number);
     let row = ResourceUse {
         service: of.service.to_string(),
         node: None,
@@ -131,14 +132,14 @@ fn queue(ground: &Ground<'_>, of: &Of, number: usize) -> Option<Row> {
         light: mean_over(&depth, &ground.windows.light),
         peak: mean_over(&depth, &ground.windows.peak),
         peak_fullest: None,
-        at_limit: growth(ground, &depth, number).is_some(),
+        at_limit: growth.is_some(),
         capacity_per_s: Estimate::default(),
     };
-    Some(placed(ground, row, None))
+    Some(Row { growth, ..placed(ground, row, None) })
 }
 
 /// Messages a second by which a queue grew while the rate was highest, where it surely did.
-pub(super) fn growth(ground: &Ground<'_>, depth: &PerSecond, number: usize) -> Option<f64> {
+fn growth(ground: &Ground<'_>, depth: &PerSecond, number: usize) -> Option<f64> {
     let top = &ground.windows.top;
     let steps = top.windows(2).filter(|w| w[0] + 1 == w[1]);
     let grew: Vec<f64> =
