@@ -235,33 +235,10 @@ impl Collector {
             }
         }
         let view = self.shared.publish();
-        missing.extend(missing_by_counters(&view));
+        missing.extend(view.counters.missing());
         let cells_json = CellsFile::new(view.origin_ns, Arc::clone(&view.cells)).to_bytes()?;
         Ok(FinalView { view, cells_json, missing })
     }
-}
-
-/// What the counters say is not in the result.
-fn missing_by_counters(view: &View) -> impl Iterator<Item = String> + use<> {
-    let said = [
-        (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
-        (counter::LATE, "spans came after their trace was sealed: counted as calls, never as requests"),
-        (counter::SEALED_EARLY, "traces were sealed early because too many were open"),
-        (counter::DROPPED_BEFORE_ORIGIN, "traces were let go before the start of the load was known"),
-        (counter::OVER_TRACE_LIMIT, "spans were over the limit of one trace"),
-        (counter::LINKS_OVER_LIMIT, "links between traces were not followed"),
-        (counter::LEDGER_OVERFLOW, "ledger points were over the limit"),
-        (
-            counter::RESOURCE_OVERFLOW,
-            "points of resources were over the limit: the last services by name are without",
-        ),
-        (counter::SCRAPE_SAMPLES_OVER, "samples of Prometheus endpoints were over the limit"),
-    ];
-    let counted = said.map(|(name, what)| (view.counters.get(name), what));
-    counted
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("collector: {count} {what}"))
 }
 
 /// Writes what waits, up to a block at once, tells the senders, and hands it on. Ends when all senders are gone.

@@ -38,11 +38,12 @@ pub mod counter {
     pub const ZERO_DURATION: &str = "spans_of_zero_duration";
     /// Spans kept that name themselves as parent.
     pub const SELF_PARENT: &str = "spans_with_self_parent";
-    /// Spans of open traces that came again.
+    /// Spans of open traces that came again. Approximate: a copy of a span beyond the limit of its trace is counted as
+    /// one or the other by when the trace was put in order, and so may differ between a run and its replay.
     pub const DUPLICATES: &str = "spans_duplicated";
     /// Spans of open traces that are on a cycle of parents.
     pub const CYCLES: &str = "spans_on_parent_cycle";
-    /// Spans that are beyond the limit of one trace.
+    /// Spans that are beyond the limit of one trace. Approximate, as [`DUPLICATES`] is.
     pub const OVER_TRACE_LIMIT: &str = "spans_over_trace_limit";
     /// Spans that came after their trace was sealed; counted as calls and operations only.
     pub const LATE: &str = "spans_late";
@@ -86,6 +87,22 @@ pub mod counter {
     pub const BAD_LINES: &str = "lines_malformed";
 }
 
+/// Counts of what is not in the result, with words for it.
+const MISSING: [(&str, &str); 9] = [
+    (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
+    (counter::LATE, "spans came after their trace was sealed: counted as calls, never as requests"),
+    (counter::SEALED_EARLY, "traces were sealed early because too many were open"),
+    (counter::DROPPED_BEFORE_ORIGIN, "traces were let go before the start of the load was known"),
+    (counter::OVER_TRACE_LIMIT, "spans were over the limit of one trace"),
+    (counter::LINKS_OVER_LIMIT, "links between traces were not followed"),
+    (counter::LEDGER_OVERFLOW, "ledger points were over the limit"),
+    (
+        counter::RESOURCE_OVERFLOW,
+        "points of resources were over the limit: the last services by name are without",
+    ),
+    (counter::SCRAPE_SAMPLES_OVER, "samples of Prometheus endpoints were over the limit"),
+];
+
 /// Counts by name. Addition is all there is, so the order in which things are counted does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counters(BTreeMap<&'static str, u64>);
@@ -113,5 +130,11 @@ impl Counters {
     #[must_use]
     pub fn map(&self) -> &BTreeMap<&'static str, u64> {
         &self.0
+    }
+
+    /// What they say is not in the result, in words.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = String> + '_ {
+        let counted = MISSING.into_iter().map(|(name, what)| (self.get(name), what));
+        counted.filter(|(count, _)| *count > 0).map(|(count, what)| format!("collector: {count} {what}"))
     }
 }

@@ -6,7 +6,13 @@ mod otlp;
 use std::fmt::Write;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message;
+
 use crate::http::{self, FetchError};
+
+/// Characters kept of what a receiver says of points that it rejected.
+const WHY_CHARS_MAX: usize = 200;
 
 /// Names and values.
 pub type Labels = Vec<(&'static str, String)>;
@@ -57,17 +63,36 @@ pub struct Endpoint {
     pub path: String,
 }
 
+/// Why metrics were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The endpoint cannot be reached within the time, or answers with another status than 200.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Its answer is not that of an OTLP receiver.
+    #[error("what it answers is no OTLP; expected an ExportMetricsServiceResponse as protocol buffers: {0}")]
+    Answer(#[from] prost::DecodeError),
+    /// It took the request, but not all of it.
+    #[error("it rejected {points} points: {why}")]
+    Rejected {
+        /// How many.
+        points: i64,
+        /// Why, in its own words.
+        why: String,
+    },
+}
+
 /// Sends metrics. `start_ns`: when what grows began, `at_ns`: now, both Unix nanoseconds.
 ///
 /// # Errors
-/// [`FetchError`] when the endpoint cannot be reached within the time, or does not take them.
+/// [`PushError`] when the endpoint cannot be reached within the time, or does not take all of them.
 pub fn push(
     endpoint: &Endpoint,
     families: &[Family],
     start_ns: i64,
     at_ns: i64,
     limit: Duration,
-) -> Result<(), FetchError> {
+) -> Result<(), PushError> {
     let body = otlp::request(families, start_ns, at_ns);
     let head = format!(
         "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
@@ -75,12 +100,39 @@ pub fn push(
         endpoint.authority,
         body.len()
     );
-    http::exchange(&endpoint.authority, &[head.into_bytes(), body].concat(), limit).map(drop)
+    let answer = http::exchange(&endpoint.authority, &[head.into_bytes(), body].concat(), limit)?;
+    taken(&answer.body)
+}
+
+/// Whether an answer says that all was taken.
+fn taken(answer: &[u8]) -> Result<(), PushError> {
+    match ExportMetricsServiceResponse::decode(answer)?.partial_success {
+        Some(part) if part.rejected_data_points > 0 => {
+            // Its words are shown to people: no more than a line of them.
+            let why = part.error_message.chars().take(WHY_CHARS_MAX).collect();
+            Err(PushError::Rejected { points: part.rejected_data_points, why })
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_rejects_points_is_an_error() {
+        use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
+        let answer = |rejected_data_points| {
+            let part =
+                ExportMetricsPartialSuccess { rejected_data_points, error_message: "no room".to_owned() };
+            ExportMetricsServiceResponse { partial_success: Some(part) }.encode_to_vec()
+        };
+        assert!(taken(b"").is_ok() && taken(&answer(0)).is_ok());
+        let error = taken(&answer(3)).unwrap_err().to_string();
+        assert_eq!(error, "it rejected 3 points: no room");
+        assert!(matches!(taken(b"<html>"), Err(PushError::Answer(_))));
+    }
 
     #[test]
     fn a_text_names_each_family_once_and_escapes_its_labels() {

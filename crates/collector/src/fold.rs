@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::ledger::LedgerRow;
-use peakdrill_trace_model::{Span, SpanKind};
+use peakdrill_trace_model::Span;
 use rustc_hash::FxHashMap;
 
 use crate::counters::{Counters, counter};
@@ -31,6 +31,10 @@ const SETTLED_NS: i64 = 2_000_000_000;
 /// have come by then, and nothing is taken back.
 const CHANGED_AT_ONCE_MAX: usize = 2_000;
 
+/// Spans and rows that are filed for good before the sums are moved into the cells, also when nobody looks at the cells:
+/// a long journal is folded in one go.
+const FILED_MAX: usize = 50_000;
+
 /// Traces under assembly, and the sums over them.
 #[derive(Debug)]
 pub struct Fold {
@@ -42,7 +46,7 @@ pub struct Fold {
     traces: Parts,
     /// Open traces by when they may be sealed; an entry may be earlier than the truth, never later.
     deadlines: BinaryHeap<Reverse<(i64, u128)>>,
-    /// Time of receipt of the newest record at the last [`Fold::refresh`], and up to which all is in the cells.
+    /// Time of receipt of the newest record at the last [`Fold::refresh`], and of the newest that is in the cells.
     seen_recv_ns: i64,
     folded_recv_ns: i64,
     sealed: FxHashMap<u128, TraceClass>,
@@ -50,6 +54,8 @@ pub struct Fold {
     links: Links,
     /// Spans that came for open traces.
     open_spans: usize,
+    /// Spans and rows filed for good since the sums were last moved into the cells.
+    filed: usize,
     watermark_ns: i64,
     newest_end_ns: i64,
     last_recv_ns: i64,
@@ -79,6 +85,7 @@ impl Fold {
             sealed: FxHashMap::default(),
             sealed_order: VecDeque::new(),
             open_spans: 0,
+            filed: 0,
             watermark_ns: i64::MIN,
             newest_end_ns: i64::MIN,
             last_recv_ns: i64::MIN,
@@ -119,6 +126,9 @@ impl Fold {
             },
         }
         self.seal();
+        if self.filed >= FILED_MAX {
+            self.take_in();
+        }
     }
 
     /// Brings the cells up to date with all that was taken. Before the start of the load is known, nothing is
@@ -153,10 +163,15 @@ impl Fold {
             let folding = Folding { origin_ns, spans_max: self.limits.spans_per_trace_max };
             self.traces.fold(folding, &mut self.counters);
         }
+        self.take_in();
+    }
+
+    fn take_in(&mut self) {
+        self.filed = 0;
         self.cells_version += u64::from(self.traces.take_in(&mut self.cells));
     }
 
-    /// The cells as of the last [`Self::settle`].
+    /// The cells as of the last [`Self::settle`], and what was sealed since as far as it is in them already.
     #[must_use]
     pub fn cells(&self) -> &Cells {
         &self.cells
@@ -221,7 +236,8 @@ impl Fold {
         (self.last_recv_ns > i64::MIN).then_some(self.last_recv_ns)
     }
 
-    /// Unix nanoseconds: what was received before is in the cells.
+    /// Unix nanoseconds: of the records whose spans are in the cells the newest was received then. All that were taken
+    /// before that one are in them, too.
     #[must_use]
     pub fn folded_recv_ns(&self) -> Option<i64> {
         (self.folded_recv_ns > i64::MIN).then_some(self.folded_recv_ns)
@@ -300,6 +316,7 @@ impl Fold {
         if self.sealed.contains_key(&row.trace) {
             self.counters.add(counter::ROOTS_LATE, 1);
             if let Some(origin_ns) = self.origin_ns {
+                self.filed += 1;
                 self.traces.sums().add(&Filed {
                     spans: &[],
                     root: Some(&row),
@@ -372,7 +389,9 @@ impl Fold {
         while let Some(Reverse((deadline_ns, id))) = self.deadlines.peek().copied() {
             let full = self.open_spans > self.limits.open_spans_max
                 || self.traces.len() > self.limits.open_traces_max;
-            if deadline_ns > self.watermark_ns && !full {
+            // The end of time is never over, whatever a span says its end was.
+            let due = deadline_ns <= self.watermark_ns && deadline_ns < i64::MAX;
+            if !due && !full {
                 break;
             }
             self.deadlines.pop();
@@ -382,8 +401,7 @@ impl Fold {
                 self.deadlines.push(Reverse((truth_ns, id)));
                 continue;
             }
-            let early = deadline_ns > self.watermark_ns;
-            self.seal_one(id, if early { counter::SEALED_EARLY } else { counter::SEALED });
+            self.seal_one(id, if due { counter::SEALED } else { counter::SEALED_EARLY });
         }
     }
 
@@ -397,6 +415,7 @@ impl Fold {
         self.counters.add(why, 1);
         trace.tidy(self.limits.spans_per_trace_max, sums, &mut self.counters);
         trace.file(origin_ns, sums);
+        self.filed += trace.pushed().max(1);
         self.counters.add(counter::CYCLES, trace.on_cycle());
         self.sealed.insert(id, trace.class());
         self.sealed_order.push_back(id);
@@ -412,6 +431,7 @@ impl Fold {
     fn late(&mut self, spans: &[Span], class: TraceClass) {
         self.counters.add(counter::LATE, spans.len() as u64);
         if let Some(origin_ns) = self.origin_ns {
+            self.filed += spans.len();
             self.traces.sums().add_late(&Filed { spans, root: None, class, origin_ns });
         }
     }
@@ -420,11 +440,6 @@ impl Fold {
 fn listed(classes: &[(u128, TraceClass)], id: u128) -> TraceClass {
     let found = classes.binary_search_by_key(&id, |(listed, _)| *listed);
     found.ok().and_then(|at| classes.get(at)).map_or(TraceClass::Live, |(_, class)| *class)
-}
-
-/// Whether a span is where a request enters: of a server, with no parent in its trace.
-fn is_entry(span: &Span, spans: &[Span]) -> bool {
-    span.kind == SpanKind::Server && !spans.iter().any(|other| other.id == span.parent && other.id != span.id)
 }
 
 #[cfg(test)]

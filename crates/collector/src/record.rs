@@ -25,7 +25,7 @@ pub enum RecordKind {
 pub struct Record {
     /// What the payload is.
     pub kind: RecordKind,
-    /// When it was received, Unix nanoseconds.
+    /// When it was received whole, Unix nanoseconds. Records are journalled in the order in which they were decoded.
     pub recv_ns: i64,
     /// Traces named in the payload, or linked to, that are not live; sorted by id.
     pub classes: Vec<(u128, TraceClass)>,

@@ -27,7 +27,7 @@ pub struct Replayed {
     pub roots: Vec<RootRow>,
     /// What was counted.
     pub counters: Counters,
-    /// What of the journal is not there, in words.
+    /// What of the journal is not there, and what of the run is not in the cells, in words.
     pub missing: Vec<String>,
 }
 
@@ -53,12 +53,14 @@ pub fn replay(dir: &Path, limits: Limits) -> Result<Replayed, JournalReadError> 
         missing.push(format!("journal: {undecodable} records cannot be decoded"));
     }
     fold.settle();
+    let counters = fold.counters();
+    missing.extend(counters.missing());
     Ok(Replayed {
         cells: Arc::new(fold.cells().clone()),
         origin_ns: fold.origin_ns(),
         ledger: fold.ledger(),
         roots,
-        counters: fold.counters(),
+        counters,
         missing,
     })
 }

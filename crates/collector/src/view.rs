@@ -23,7 +23,9 @@ pub struct View {
     pub newest_span_end_ns: Option<i64>,
     /// When the newest request was received, Unix nanoseconds.
     pub last_recv_ns: Option<i64>,
-    /// Unix nanoseconds: what was received up to then is in the cells. Under a high load the newest is not yet.
+    /// Unix nanoseconds: when the newest request whose spans are in the cells was received. Under a high load the newest
+    /// of all is not in them yet. A request that waited for room or for a decoder is younger in the journal than its
+    /// time of receipt says, and may come into the cells after others that were received later.
     pub folded_recv_ns: Option<i64>,
     /// The ledger, sorted.
     pub ledger: Vec<LedgerRow>,

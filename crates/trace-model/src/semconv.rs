@@ -142,7 +142,8 @@ impl<'a> Attributes<'a> {
     /// `service.name` of a resource.
     #[must_use]
     pub fn service(&self) -> &'a str {
-        self.text(&[Key::ServiceName]).unwrap_or(UNKNOWN_SERVICE)
+        let name = self.text(&[Key::ServiceName]).unwrap_or(UNKNOWN_SERVICE);
+        &name[..name.floor_char_boundary(NODE_BYTES_MAX)]
     }
 
     /// What tells instances of a service apart: `service.instance.id`, else pod, container, or host and process;

@@ -14,6 +14,8 @@ pub(super) struct Attempt {
     pub(super) gap_ns: Option<u64>,
     /// A call that repeats one beside it, though nothing in it says so.
     pub(super) again: bool,
+    /// Of a call: whether it is the first attempt of its logical call, as far as its own span and the frame say.
+    pub(super) leads: bool,
 }
 
 /// Per span, how it stands among the attempts of its call. Once per trace: a call may have any number of them.
@@ -21,12 +23,14 @@ pub(super) struct Attempts(Vec<Attempt>);
 
 impl Attempts {
     pub(super) fn new(tree: &Tree<'_>, root: Option<&Root>) -> Self {
-        let mut out = Self(vec![Attempt { first: true, gap_ns: None, again: false }; tree.nodes.len()]);
+        let mut out =
+            Self(vec![Attempt { first: true, gap_ns: None, again: false, leads: true }; tree.nodes.len()]);
         for (call, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
             let servers: Vec<usize> = tree.served_by(call).collect();
             let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
             out.mark(tree, place.end - place.start, &servers, true, caller.is_some());
         }
+        out.mark_led(tree);
         out.mark_repeated(tree);
         if let Some(root) = root {
             let entries: Vec<usize> =
@@ -44,6 +48,16 @@ impl Attempts {
         self.0[pair.carrier].gap_ns = Some((pair.gap_ns + pause_ns).unsigned_abs());
         if one_call {
             servers.iter().for_each(|at| self.0[*at].first = *at == pair.earliest);
+        }
+    }
+
+    /// A call that says it is a resend leads nothing; within the frame of a logical call, the first by start does.
+    fn mark_led(&mut self, tree: &Tree<'_>) {
+        for (at, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
+            self.0[at].leads &= place.span.resend == 0;
+            let within = || place.kids.iter().copied().filter(|k| tree.nodes[*k].role == Role::Call);
+            let first = within().min_by_key(|k| (tree.nodes[*k].start, *k));
+            within().filter(|k| Some(*k) != first).for_each(|k| self.0[k].leads = false);
         }
     }
 

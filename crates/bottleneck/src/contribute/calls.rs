@@ -30,18 +30,6 @@ pub(super) fn gather_calls(gather: &mut Gather, tree: &Tree<'_>, root: Option<&R
     }
 }
 
-/// Whether a call is the first attempt of its logical call.
-fn first_attempt(tree: &Tree<'_>, call: usize) -> bool {
-    let place = &tree.nodes[call];
-    if place.span.resend > 0 {
-        return false;
-    }
-    // Within the frame of a logical call, the first by start counts.
-    let Some(frame) = place.parent.filter(|p| tree.nodes[*p].role == Role::Call) else { return true };
-    let attempts = tree.nodes[frame].kids.iter().copied().filter(|k| tree.nodes[*k].role == Role::Call);
-    attempts.min_by_key(|k| (tree.nodes[*k].start, *k)) == Some(call)
-}
-
 /// The edge by which a callee's span was entered, and the call's span where it is there.
 fn edge_of_server(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) -> EdgeKey {
     let place = &tree.nodes[at];
@@ -65,7 +53,7 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
         gather.entry(&root.entry, &place.span.service);
     }
     let again = call.is_some_and(|c| attempts.of(c).again);
-    let first = attempt.first && !again && call.is_none_or(|c| first_attempt(tree, c));
+    let first = attempt.first && !again && call.is_none_or(|c| attempts.of(c).leads);
     let caller = Caller::of(tree, at, root);
     let duration = caller.as_ref().map_or(place.duration(), Caller::duration);
     let end = caller.as_ref().map_or(place.end, |c| c.end);
@@ -93,7 +81,7 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
 
 fn unanswered(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, attempt: Attempt) {
     let place = &tree.nodes[at];
-    let first = !attempt.again && first_attempt(tree, at);
+    let first = !attempt.again && attempt.leads;
     let mut cell = EdgeCell {
         attempts: 1,
         calls: i64::from(first),

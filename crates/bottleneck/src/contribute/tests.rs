@@ -80,6 +80,16 @@ fn path_ms(cells: &Cells, name: &str) -> (i64, i64, i64, i64) {
 }
 
 #[test]
+fn a_hundred_thousand_calls_within_one_do_not_hang() {
+    let call =
+        |id: u64, parent| to(span(id, parent, SpanKind::Client, "front", 0, 90), "db", PeerKind::Database);
+    let mut spans = vec![span(1, 100_001, SpanKind::Server, "front", 0, 100), call(2, 1)];
+    spans.extend((3..=100_000).map(|id| call(id, 2)));
+    let calls = edge(&fold(&spans, None), "front", "db");
+    assert_eq!((calls.calls, calls.attempts), (1, 99_998));
+}
+
+#[test]
 fn time_goes_to_the_deepest_node_and_the_rest_to_the_gap() {
     let spans = [
         span(1, 100, SpanKind::Server, "front", 10, 90),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use peakdrill_drill_model::ledger::Outcome;
-use peakdrill_trace_model::{Link, Peer, PeerKind};
+use peakdrill_trace_model::{Link, Peer, PeerKind, SpanKind};
 use proptest::prelude::*;
 
 use super::*;
@@ -190,6 +190,67 @@ fn more_than_a_hundred_thousand_spans_do_not_hang() {
     fold.settle();
     assert_eq!(fold.trace(1).len(), 100_000);
     assert_eq!(fold.counters().get(counter::OVER_TRACE_LIMIT), 20_000);
+    // The smallest id last: each span takes the place of the one before it. And all of them within one call.
+    let call = |id: u64| span(2, id, u64::from(id > 1), SpanKind::Client, "a", (0, 5));
+    let mut turned: Vec<_> = (1..=100_000).map(call).collect();
+    turned.rotate_left(1);
+    take(&mut fold, turned.clone(), &[]);
+    fold.settle();
+    turned.rotate_right(1);
+    assert_eq!(fold.trace(2), turned);
+    // Of a hundred thousand entries, and a hundred thousand followers of one trace.
+    let entry = |id: u64| span(3, id, 0, SpanKind::Server, "b", (0, id as i64));
+    take(&mut fold, (1..=100_000).map(entry).collect(), &[]);
+    assert_eq!(fold.recent_live("b", "GET /a").map(|spans| spans.len()), Some(100_000));
+    let follower = |trace: u128| {
+        let mut span = span(trace, 1, 0, SpanKind::Consumer, "mail", (0, 5));
+        span.links.push(Link { trace: 4, span: 1 });
+        span
+    };
+    take(&mut fold, (10..100_010).map(follower).collect(), &[]);
+    fold.event(Event::Roots(vec![root(4, 0)]), T, &[]);
+    assert!([10, 100_009].into_iter().all(|id| fold.class_of(id) == TraceClass::Mine));
+}
+
+#[test]
+fn what_is_sealed_comes_into_the_cells_though_nobody_looks() {
+    let limits = Limits { open_traces_max: 10, ..Limits::default() };
+    let (mut unseen, mut seen) = (fold(limits.clone()), fold(limits));
+    for trace in 1..=15_000 {
+        take(&mut unseen, journey(trace, 0), &[]);
+        take(&mut seen, journey(trace, 0), &[]);
+        if trace % 1_000 == 0 {
+            seen.settle();
+        }
+    }
+    assert!(!unseen.cells().is_empty());
+    assert_eq!(bytes(&mut unseen), bytes(&mut seen));
+    // The same of what comes late, spans and rows.
+    for fold in [&mut unseen, &mut seen] {
+        let late =
+            (0..FILED_MAX as u64 / 2).map(|id| span(1, 10 + id, 2, SpanKind::Server, "late", (10, 90)));
+        take(fold, late.collect(), &[]);
+        let rows = (0..FILED_MAX as i64 / 2).map(|at| root(1, at % 100));
+        fold.event(Event::Roots(rows.collect()), T, &[]);
+    }
+    let is_late = |fold: &Fold| fold.cells().nodes.keys().any(|(node, _)| &*node.name == "late");
+    assert!(is_late(&unseen));
+    assert_eq!(bytes(&mut unseen), bytes(&mut seen));
+}
+
+#[test]
+fn a_span_at_the_end_of_time_seals_nothing_where_time_seals_nothing() {
+    let mut fold = fold(Limits { horizon_ns: i64::MAX, ..Limits::default() });
+    let mut last = span(9, 1, 0, SpanKind::Server, "a", (0, 5));
+    (last.start_ns, last.end_ns) = (i64::MAX - MS, i64::MAX);
+    for spans in [vec![last], journey(1, 0)[..2].to_vec(), journey(1, 0)[2..].to_vec()] {
+        fold.event(spans_event(spans), i64::MAX, &[]);
+    }
+    let counters = fold.counters();
+    assert_eq!(
+        (counters.get(counter::OPEN), counters.get(counter::SEALED), counters.get(counter::LATE)),
+        (2, 0, 0)
+    );
 }
 
 #[test]

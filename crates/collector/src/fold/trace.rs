@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use peakdrill_bottleneck::{Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
-use peakdrill_trace_model::Span;
+use peakdrill_trace_model::{Span, SpanKind};
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
-use super::is_entry;
 use crate::counters::{Counters, counter};
 
 /// New spans beyond those that are sorted before they are sorted in: keeps a trace that never ends bounded.
@@ -144,10 +144,15 @@ impl Trace {
         spans
     }
 
-    /// When its entry by this service and operation ended.
+    /// When its entry by this service and operation ended: a server's span with no parent in the trace.
     pub(super) fn entry_end_ns(&self, service: &str, op: &str) -> Option<i64> {
-        let named = self.spans.iter().filter(|span| &*span.service == service && &*span.op == op);
-        named.filter(|span| is_entry(span, &self.spans)).map(|span| span.end_ns).max()
+        let is_named =
+            |span: &&Span| span.kind == SpanKind::Server && &*span.service == service && &*span.op == op;
+        let mut named = self.spans.iter().filter(is_named).peekable();
+        named.peek()?;
+        let ids: FxHashSet<u64> = self.spans.iter().map(|span| span.id).collect();
+        let is_entry = |span: &&Span| span.parent == span.id || !ids.contains(&span.parent);
+        named.filter(is_entry).map(|span| span.end_ns).max()
     }
 }
 
@@ -180,6 +185,10 @@ fn sort_once(spans: &mut Vec<Span>) {
         let from = positions.get(from).map_or(at, |(_, from)| *from as usize);
         if from > at {
             spans.swap(at, from);
+        }
+        // What was here went there: noted, or the same way would be walked again and again.
+        if let Some((_, moved_to)) = positions.get_mut(at) {
+            *moved_to = from as u32;
         }
     }
     spans.dedup_by(|later, kept| same(later, kept));

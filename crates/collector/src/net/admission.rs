@@ -173,17 +173,20 @@ impl Ingest {
     }
 
     async fn admit(&self, kind: RecordKind, payload: Bytes) -> Result<u64, Refused> {
+        let recv_ns = now_ns();
         if payload.len() > DECODED_BYTES_MAX {
             return Err(Malformed::new(format!("larger than {DECODED_BYTES_MAX} bytes")).into());
         }
         // Before decoding, since decoding takes memory too: a span in memory is about as large as on the wire.
         let charge = self.budget.charge_soon(2 * payload.len()).await.ok_or(Refused::Overloaded)?;
         let (classify, texts) = (Arc::clone(&self.classify), self.texts.clone());
-        // Decoding takes milliseconds: connections are served meanwhile.
-        let decoded =
-            tokio::task::spawn_blocking(move || texts.with(|texts| decode(kind, payload, &classify, texts)));
-        let decoded = decoded.await;
-        let Ok(decoded) = decoded else {
+        // Decoding takes milliseconds: connections are served meanwhile. The charge goes with the payload: when the
+        // client goes away this future is dropped, and the decoder works on.
+        let decoded = tokio::task::spawn_blocking(move || {
+            let record = Record { kind, recv_ns, classes: Vec::new(), payload };
+            (texts.with(|texts| decode(record, &classify, texts)), charge)
+        });
+        let Ok((decoded, charge)) = decoded.await else {
             return Err(Malformed::new("it broke the decoder".to_owned()).into());
         };
         let (record, event, rejected) = decoded?;
@@ -195,14 +198,12 @@ impl Ingest {
     }
 }
 
-/// The record of a request, what it says, and how many of its items cannot be used.
+/// The record of a request with the classes of its traces, what it says, and how many of its items cannot be used.
 fn decode(
-    kind: RecordKind,
-    payload: Bytes,
+    mut record: Record,
     classify: &Classify,
     texts: &mut Texts,
 ) -> Result<(Record, Event, u64), Malformed> {
-    let mut record = Record { kind, recv_ns: now_ns(), classes: Vec::new(), payload };
     let event = record.event(texts)?;
     let rejected = match &event {
         Event::Spans(decoded) => {
@@ -248,5 +249,44 @@ mod tests {
         assert!(budget.charge_soon(20).await.is_none(), "the time is over");
         drop(again);
         assert_eq!((budget.used.load(Ordering::Acquire), budget.waiting.load(Ordering::Acquire)), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_decoded_is_charged_though_its_client_is_gone() {
+        let (entered, has_entered) = oneshot::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let ends = Mutex::new((Some(entered), may_go_on));
+        let classify = move |_| {
+            let (entered, may_go_on) = &mut *ends.lock().unwrap();
+            _ = entered.take().map(|entered| entered.send(()));
+            // Until the other end is dropped.
+            _ = may_go_on.recv();
+            TraceClass::Live
+        };
+        let (queue, jobs) = mpsc::channel();
+        let budget = Budget::new(1 << 20);
+        let ingest = Ingest {
+            queue,
+            budget: Arc::clone(&budget),
+            classify: Arc::new(classify),
+            shared: Shared::new(crate::fold::Fold::new(crate::limits::Limits::default())),
+            texts: TextsPool::default(),
+        };
+        let span = r#"{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174",
+            "startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000001000000"}"#;
+        let payload = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
+        let charged = 2 * payload.len();
+        let client = tokio::spawn(async move {
+            ingest.take(RecordKind::Traces(crate::otlp::Format::Json), payload.into()).await
+        });
+        has_entered.await.unwrap();
+        client.abort();
+        assert!(client.await.unwrap_err().is_cancelled());
+        assert_eq!(budget.used.load(Ordering::Acquire), charged);
+        let given_back = budget.given_back.notified();
+        drop(go_on);
+        given_back.await;
+        assert_eq!(budget.used.load(Ordering::Acquire), 0);
+        assert!(jobs.recv().is_err(), "nothing was taken");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peakdrill_collector::{Collector, CollectorError};
+use peakdrill_collector::{Collector, CollectorError, replay};
 use prost::Message;
 
 use crate::http::post;
@@ -84,6 +84,26 @@ fn a_folder_with_a_journal_is_refused() {
     support::start(Some(dir.path())).finish().unwrap();
     let again = Collector::start(support::config(Some(dir.path())));
     assert!(matches!(again, Err(CollectorError::Journal(_))));
+}
+
+#[test]
+fn what_was_set_aside_is_said_by_the_run_and_by_its_replay() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = support::config(Some(dir.path()));
+    config.limits.horizon_ns = 1_000_000_000;
+    let limits = config.limits.clone();
+    let collector = Collector::start(config).unwrap();
+    collector.set_origin(support::T);
+    let address = collector.addresses().1.unwrap();
+    let headers = [("content-type", "application/x-protobuf")];
+    let mut late = journey(1, 0);
+    let early = late.split_off(2);
+    for spans in [early, journey(2, 5_000), late] {
+        assert_eq!(post(address, "/v1/traces", &headers, &request(spans).encode_to_vec()).status, 200);
+    }
+    let missing = collector.finish().unwrap().missing;
+    assert!(missing.len() == 1 && missing[0].contains("2 spans came after"), "{missing:?}");
+    assert_eq!(replay(dir.path(), limits).unwrap().missing, missing);
 }
 
 #[test]

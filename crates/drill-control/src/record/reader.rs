@@ -96,8 +96,8 @@ fn cells(folder: &Path, missing: &mut Vec<String>) -> Option<Arc<Cells>> {
     }
 }
 
-/// Folds the cells of a run that is over anew when they are gone. A journal with a gap is left to [`read`], which
-/// says so each time.
+/// Folds the cells of a run that is over anew when they are gone. A journal with a gap, or of a run of which
+/// something was set aside, is left to [`read`], which says so each time.
 fn restore_cells(folder: &Path) -> Result<(), ControlError> {
     let (path, journal) = (folder.join(CELLS), folder.join(JOURNAL));
     if path.exists() || !journal.exists() {

@@ -163,6 +163,9 @@ fn resources() {
     assert_eq!(read(&host), ("a".to_owned(), "h/7".to_owned()));
     let id = [("service.instance.id", text("i")), ("host.name", text("h"))];
     assert_eq!(read(&id).1, "i");
+    let long = "ä".repeat(NODE_BYTES_MAX);
+    let read = Attributes::read([("service.name", Value::Text(&long))]);
+    assert_eq!(read.service(), "ä".repeat(NODE_BYTES_MAX / 2));
 }
 
 proptest! {
