@@ -10,6 +10,8 @@ use crate::shell::{cargo, root, step, target_dir};
 
 /// What `accuracy sim` writes.
 const PAGE: &str = "crates/bottleneck/ACCURACY.md";
+/// Exit code of the simulator with a whole page that falls short.
+const FALLS_SHORT: i32 = 3;
 
 #[derive(Subcommand)]
 pub enum What {
@@ -18,7 +20,7 @@ pub enum What {
     /// The demo shop: every planted bottleneck, several seeds.
     Demo {
         /// Seeds per bottleneck.
-        #[arg(long, default_value_t = 3)]
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
         seeds: u64,
         /// Only these bottlenecks.
         #[arg(long, value_delimiter = ',', default_value = "stock,payment,order-db,bank,queue,none")]
@@ -56,8 +58,20 @@ fn sim() -> Result<(), String> {
     step("build", cargo().args(["build", "--release", "--package", "peakdrill-simulator"]))?;
     let mut command = Command::new(target_dir()?.join("release/peakdrill-simulator"));
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("simulator: {error}"))?;
+    let met = meets_all(output.status.code(), &output.stdout)?;
     std::fs::write(root().join(PAGE), &output.stdout).map_err(|error| format!("{PAGE}: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(format!("{PAGE} tells of what falls short")) }
+    if met { Ok(()) } else { Err(format!("{PAGE} tells of what falls short")) }
+}
+
+/// Whether nothing falls short; an error where the simulator has not written a whole page.
+fn meets_all(code: Option<i32>, page: &[u8]) -> Result<bool, String> {
+    match code {
+        Some(code @ (0 | FALLS_SHORT)) if !page.is_empty() => Ok(code == 0),
+        Some(code) => {
+            Err(format!("the simulator ended with {code} and no whole page: {PAGE} is left as it is"))
+        }
+        None => Err(format!("the simulator was killed: {PAGE} is left as it is")),
+    }
 }
 
 fn demo(seeds: u64, only: &[String]) -> Result<(), String> {
@@ -175,4 +189,32 @@ fn truth(planted: &str, verdict: &Value, out: &Path) -> Result<f64, String> {
 fn read(path: &Path) -> Result<Value, String> {
     let text = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Args {
+        #[command(subcommand)]
+        what: What,
+    }
+
+    #[test]
+    fn a_page_is_kept_only_of_a_simulator_that_wrote_it_whole() {
+        assert_eq!(meets_all(Some(0), b"# page"), Ok(true));
+        assert_eq!(meets_all(Some(FALLS_SHORT), b"# page"), Ok(false));
+        for (code, page) in [(Some(0), ""), (Some(1), "# pa"), (Some(101), "# pa"), (None, "# pa")] {
+            assert!(meets_all(code, page.as_bytes()).is_err(), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn no_seed_is_no_run() {
+        use clap::Parser as _;
+        assert!(Args::try_parse_from(["accuracy", "demo", "--seeds", "0"]).is_err());
+        let one = Args::try_parse_from(["accuracy", "demo", "--seeds", "1"]).map(|args| args.what);
+        assert!(matches!(one, Ok(What::Demo { seeds: 1, .. })));
+    }
 }

@@ -1,10 +1,12 @@
-//! Prints the page of how well the analysis tells the truth; fails where it falls short.
+//! Prints the page of how well the analysis tells the truth; ends with [`FALLS_SHORT`] where it falls short.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use peakdrill_simulator::{Options, table};
 
+/// Exit code with a whole page that falls short; `cargo xtask accuracy` tells it from a failure.
+const FALLS_SHORT: u8 = 3;
 /// Seeds that were not used in development.
 const FIRST: u64 = 30_001;
 
@@ -18,5 +20,5 @@ fn main() -> std::io::Result<ExitCode> {
     for line in &short {
         writeln!(std::io::stderr(), "falls short: {line}")?;
     }
-    Ok(if short.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if short.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FALLS_SHORT) })
 }

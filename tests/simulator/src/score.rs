@@ -6,7 +6,8 @@ mod table;
 use std::collections::BTreeMap;
 
 use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, analyse, contribute, critical_path};
-use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
+use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::verdict::{AnalysisState, Dependency, NodeVerdict};
 
 use crate::damage::Damage;
 use crate::scenario::{Kind, Scenario};
@@ -16,6 +17,8 @@ pub use table::{Options, table};
 
 /// Nodes with fewer operations than this in a run are not measured.
 const FEW_OPERATIONS: i64 = 200;
+/// Error of an edge with retries of which nothing is told: all of it.
+const NOT_TOLD: f64 = 1.0;
 
 /// How one run was judged.
 #[derive(Debug, Clone)]
@@ -26,11 +29,11 @@ pub struct Outcome {
     pub analysis: Analysis,
     /// Whether each naive ranker names a planted node.
     pub naive: Vec<bool>,
-    /// Requests.
+    /// Requests of which the generator's row is there: only of these it is known how long they took.
     pub traces: usize,
-    /// Traces whose critical path is not exactly as long as the request.
+    /// Those of them whose critical path is not exactly as long as the request.
     pub not_conserved: usize,
-    /// Largest error over the nodes of operations present, and of throughput by time: parts of the truth.
+    /// Largest error over the nodes that are not too little visited of operations present, and of throughput by time: parts of the truth.
     pub little: (f64, f64),
     /// Part of the time of critical paths that is at the node where it truly was, over requests nobody gave up.
     pub path_overlap: Option<f64>,
@@ -84,26 +87,32 @@ pub fn judge(scenario: Scenario, damage: Damage) -> Outcome {
     let mut run = scenario.run();
     damage.apply(&mut run.traces, &scenario.needed(), scenario.seed);
     let mut cells = Cells::default();
-    let mut not_conserved = 0;
+    let (mut rows, mut not_conserved) = (0, 0);
     let mut overlap = Overlap::default();
     for trace in &run.traces {
         cells.apply(&contribute(&trace.spans, trace.row.as_ref(), trace.class, ORIGIN_NS));
-        not_conserved += usize::from(!conserved(trace, &scenario, &mut overlap));
+        if let Some(row) = &trace.row {
+            rows += 1;
+            not_conserved += usize::from(!conserved(trace, row, &scenario, &mut overlap));
+        }
     }
     let input =
         AnalysisInput { load_seconds: scenario.load.seconds().ceil() as i64, ..AnalysisInput::default() };
     let analysis = analyse(&cells, &input);
     Outcome {
         naive: naive(&scenario, &run.traces),
-        traces: run.traces.len(),
+        traces: rows,
         not_conserved,
         little: little(&scenario, &run, &cells),
         path_overlap: (overlap.all > 0.0).then(|| overlap.right / overlap.all),
-        amplification: amplification(&scenario, &run, &analysis),
+        amplification: amplification(&scenario, &run.calls, &analysis.dependencies),
         analysis,
         scenario,
     }
 }
+
+/// By caller and called node: logical calls, and attempts.
+type Calls = BTreeMap<(usize, usize), (u64, u64)>;
 
 #[derive(Default)]
 struct Overlap {
@@ -112,8 +121,7 @@ struct Overlap {
 }
 
 /// Whether the path is exactly as long as the request; adds how much of it is where it truly was.
-fn conserved(trace: &Trace, scenario: &Scenario, overlap: &mut Overlap) -> bool {
-    let Some(row) = &trace.row else { return true };
+fn conserved(trace: &Trace, row: &RootRow, scenario: &Scenario, overlap: &mut Overlap) -> bool {
     let path = critical_path(&trace.spans, Some(row));
     let sum: u64 = path.iter().map(|s| s.ns).sum();
     if let Some(truth) = &trace.path {
@@ -150,15 +158,58 @@ fn little(scenario: &Scenario, run: &Run, cells: &Cells) -> (f64, f64) {
     (present, law)
 }
 
-fn amplification(scenario: &Scenario, run: &Run, analysis: &Analysis) -> (f64, usize) {
+/// Largest error of attempts by logical calls, and edges without a retry of which one is told.
+fn amplification(scenario: &Scenario, calls: &Calls, told: &[Dependency]) -> (f64, usize) {
     let (mut error, mut invented) = (0.0_f64, 0);
-    for ((from, to), (logical, attempts)) in &run.calls {
+    for ((from, to), (logical, attempts)) in calls {
         let name = |at: usize| scenario.network.nodes[at].name.as_str();
-        let edge = analysis.dependencies.iter().find(|d| d.from == name(*from) && d.to == name(*to));
-        let Some(found) = edge.and_then(|edge| edge.retry_amplification) else { continue };
+        let edge = told.iter().find(|d| d.from == name(*from) && d.to == name(*to));
+        let Some(found) = edge.and_then(|edge| edge.retry_amplification) else {
+            error = error.max(if attempts > logical { NOT_TOLD } else { 0.0 });
+            continue;
+        };
         let truth = *attempts as f64 / (*logical).max(1) as f64;
         error = error.max((found / truth - 1.0).abs());
         invented += usize::from(attempts == logical && found > 1.0);
     }
     (error, invented)
+}
+
+#[cfg(test)]
+mod tests {
+    use peakdrill_drill_model::verdict::Millis;
+
+    use super::*;
+    use crate::topology::Topology;
+
+    #[test]
+    fn an_edge_with_retries_that_is_not_told_is_an_error() {
+        let scenario = Scenario::new(Topology::Chain, Kind::Single, 1);
+        let name = |at: usize| scenario.network.nodes[at].name.clone();
+        let told = |amplification| {
+            [Dependency {
+                from: name(0),
+                to: name(1),
+                calls: 100,
+                errors: 0,
+                latency_ms: Millis::default(),
+                critical_path_share: None,
+                retry_amplification: amplification,
+            }]
+        };
+        let calls = |attempts| Calls::from([((0, 1), (100, attempts))]);
+        assert_eq!(amplification(&scenario, &calls(125), &told(Some(1.25))), (0.0, 0));
+        assert_eq!(amplification(&scenario, &calls(125), &told(None)), (NOT_TOLD, 0));
+        assert_eq!(amplification(&scenario, &calls(125), &[]), (NOT_TOLD, 0));
+        assert_eq!(amplification(&scenario, &calls(100), &[]), (0.0, 0));
+        assert_eq!(amplification(&scenario, &calls(100), &told(Some(1.25))).1, 1);
+    }
+
+    #[test]
+    fn only_requests_with_a_row_are_counted() {
+        let scenario = || Scenario::new(Topology::Chain, Kind::Single, 1);
+        let all = scenario().run().traces.iter().filter(|t| t.row.is_some()).count();
+        assert_eq!(judge(scenario(), Damage::Clean).traces, all);
+        assert!(judge(scenario(), Damage::NoRow(0.5)).traces < all * 3 / 5);
+    }
 }

@@ -46,9 +46,9 @@ impl Topology {
         Self::Layers,
     ];
 
-    /// Whether the analysis was developed without looking at it.
+    /// Whether tests hold the analysis to no threshold over it: only the page tells of it.
     #[must_use]
-    pub fn held_out(self) -> bool {
+    pub fn beside_tests(self) -> bool {
         matches!(self, Self::FanOut | Self::Cache | Self::Layers)
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_trace_model::{Span, SpanKind};
 
 use crate::scenario::Scenario;
@@ -25,7 +24,8 @@ struct Sums {
     errors: u64,
 }
 
-/// Whether each of [`NAIVE`] names a planted node first. The last one is no part of the usual four.
+/// Whether each of [`NAIVE`] names a planted node first; of several with the same value each counts, and where the
+/// largest is 0 none is named. The last one is no part of the usual four.
 #[must_use]
 pub fn naive(scenario: &Scenario, traces: &[Trace]) -> Vec<bool> {
     let (light, peak) = windows(scenario);
@@ -42,12 +42,13 @@ pub fn naive(scenario: &Scenario, traces: &[Trace]) -> Vec<bool> {
             continue;
         };
         requests[window] += 1;
-        add(&mut nodes, trace, window, scenario);
+        add(&mut nodes, trace, window);
     }
     let names = scenario.names();
     let first = |value: &dyn Fn(&Sums) -> f64| {
-        let best = nodes.iter().max_by(|a, b| value(a.1).total_cmp(&value(b.1)));
-        best.is_some_and(|(name, _)| names.contains(&name.as_str()))
+        largest(nodes.iter().map(|(name, sums)| (name.as_str(), value(sums))))
+            .iter()
+            .any(|n| names.contains(n))
     };
     let p99 = |sums: &Sums, window: usize| {
         let mut sorted = sums.spans[window].clone();
@@ -64,6 +65,12 @@ pub fn naive(scenario: &Scenario, traces: &[Trace]) -> Vec<bool> {
     ]
 }
 
+/// The names with the largest value, where that is more than 0.
+fn largest<'a>(values: impl Iterator<Item = (&'a str, f64)> + Clone) -> Vec<&'a str> {
+    let most = values.clone().map(|(_, value)| value).fold(0.0, f64::max);
+    values.filter(|(_, value)| *value > 0.0 && *value >= most).map(|(name, _)| name).collect()
+}
+
 /// Seconds of light load and of the peak, by the load that was sent.
 fn windows(scenario: &Scenario) -> (std::ops::Range<f64>, std::ops::Range<f64>) {
     let mut start = 0.0;
@@ -78,7 +85,7 @@ fn windows(scenario: &Scenario) -> (std::ops::Range<f64>, std::ops::Range<f64>) 
     out
 }
 
-fn add(nodes: &mut BTreeMap<String, Sums>, trace: &Trace, window: usize, scenario: &Scenario) {
+fn add(nodes: &mut BTreeMap<String, Sums>, trace: &Trace, window: usize) {
     let mut kids: HashMap<u64, Vec<&Span>> = HashMap::new();
     trace.spans.iter().for_each(|span| kids.entry(span.parent).or_default().push(span));
     for span in &trace.spans {
@@ -90,9 +97,6 @@ fn add(nodes: &mut BTreeMap<String, Sums>, trace: &Trace, window: usize, scenari
             (Some(peer), SpanKind::Consumer) => peer.node.to_string(),
             _ => span.service.to_string(),
         };
-        if scenario.network.nodes.iter().all(|node| node.kind == NodeKind::Queue && node.name == name) {
-            continue;
-        }
         let took = span.end_ns - span.start_ns;
         let sums = nodes.entry(name).or_default();
         if span.kind != SpanKind::Producer && !(span.kind == SpanKind::Client && answered) {
@@ -117,4 +121,16 @@ fn own_ns(span: &Span, below: &[&Span]) -> i64 {
         at = at.max(to);
     }
     own + (span.end_ns - at).max(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_named_where_all_are_zero_and_each_of_the_same() {
+        assert_eq!(largest([("a", 0.0), ("z", 0.0)].into_iter()), [""; 0]);
+        assert_eq!(largest([("a", -1.0), ("z", -2.0)].into_iter()), [""; 0]);
+        assert_eq!(largest([("a", 2.0), ("m", 1.0), ("z", 2.0)].into_iter()), ["a", "z"]);
+    }
 }

@@ -8,12 +8,16 @@ use peakdrill_drill_model::verdict::AnalysisState;
 
 use crate::damage::Damage;
 use crate::scenario::{Kind, Scenario};
-use crate::score::{NAIVE, Outcome, judge};
+use crate::score::{FEW_OPERATIONS, NAIVE, Outcome, judge};
 use crate::topology::Topology;
 use text::{interval, of, page, row};
 
 /// What the naive rankers are compared by: the last of [`NAIVE`] is shown, and is none of the usual four.
 const USUAL: usize = 4;
+
+/// Why a critical path may be at another node than the time was.
+const PAUSE_OR_WAIT: &str = "The critical path errs where attempts are within one client span and the called node's \
+    spans begin only when it is served: its wait before the next attempt looks like its caller's pause.";
 
 /// Which seeds are run.
 #[derive(Debug, Clone)]
@@ -45,7 +49,7 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
         conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
         damage(&damaged),
     ];
-    (page(options, &parts), short)
+    (page(options, &short, &parts), short)
 }
 
 fn runs(kind: Kind, damage: Damage, seeds: &RangeInclusive<u64>) -> Vec<Outcome> {
@@ -70,10 +74,23 @@ fn count(outcomes: &[Outcome], what: impl Fn(&Outcome) -> bool) -> usize {
     outcomes.iter().filter(|o| what(o)).count()
 }
 
-/// A part of some runs that has to be at least, or at most, so large.
-fn want(short: &mut Vec<String>, what: &str, got: f64, ok: bool) {
-    if !ok {
-        short.push(format!("{what}: {got:.3}"));
+/// A part that has to be within these bounds.
+fn want(short: &mut Vec<String>, what: &str, got: f64, asked: RangeInclusive<f64>) {
+    if asked.contains(&got) {
+        return;
+    }
+    let asked = match (100.0 * asked.start(), 100.0 * asked.end()) {
+        (low, 100.0) => format!("at least {low:.1} %"),
+        (0.0, high) => format!("at most {high:.1} %"),
+        (low, high) => format!("{low:.1} to {high:.1} %"),
+    };
+    short.push(format!("{what}: {:.1} %, asked for {asked}", 100.0 * got));
+}
+
+/// Something that must not happen.
+fn want_none(short: &mut Vec<String>, what: &str, got: usize) {
+    if got > 0 {
+        short.push(format!("{what}: {got}, asked for none"));
     }
 }
 
@@ -91,12 +108,7 @@ fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Stri
     for (name, outcomes, least) in [("clean", clean, 0.95), ("5 % lost, clocks off", worn, 0.90)] {
         let n = outcomes.len();
         let right = count(outcomes, Outcome::right);
-        want(
-            short,
-            &format!("named first, {name}"),
-            right as f64 / n as f64,
-            right as f64 >= least * n as f64,
-        );
+        want(short, &format!("named first, {name}"), right as f64 / n as f64, least..=1.0);
         out += &row(&[
             name,
             &n.to_string(),
@@ -111,7 +123,7 @@ fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Stri
             short,
             &format!("errors by those of the best naive ranker, {name}"),
             (n - right) as f64 / (n - best).max(1) as f64,
-            3 * (n - right) <= n - best,
+            0.0..=1.0 / 3.0,
         );
         let cells: Vec<String> = hits.iter().map(|hit| of(*hit, n)).collect();
         let mut line = vec![name];
@@ -129,14 +141,14 @@ fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Stri
 }
 
 fn by_topology(clean: &[Outcome], worn: &[Outcome], two: &[Outcome]) -> String {
-    let head = ["topology", "looked at in development", "clean", "5 % lost, clocks off", "two, both named"];
+    let head = ["topology", "thresholds in tests", "clean", "5 % lost, clocks off", "two, both named"];
     let mut out = row(&head) + &row(&head.map(|_| "---"));
     for topology in Topology::ALL {
         let right = |outcomes: &[Outcome]| {
             let n = count(outcomes, |o| o.scenario.topology == topology);
             of(count(outcomes, |o| o.scenario.topology == topology && o.right()), n)
         };
-        let seen = if topology.held_out() { "no" } else { "yes, other seeds" };
+        let seen = if topology.beside_tests() { "no" } else { "yes, other seeds" };
         out += &row(&[topology.name(), seen, &right(clean), &right(worn), &right(two)]);
     }
     format!("## By topology\n\nNamed and first:\n\n{out}")
@@ -146,9 +158,9 @@ fn others(controls: &[Outcome], two: &[Outcome], short: &mut Vec<String>) -> Str
     let head = ["what is planted", "runs", "result"];
     let flagged = count(controls, |o| !o.right());
     let both = count(two, Outcome::right);
-    let one = count(two, |o| o.rank() == Some(0) && !o.named().is_empty());
-    want(short, "controls flagged", flagged as f64 / controls.len() as f64, flagged * 20 <= controls.len());
-    want(short, "both of two named", both as f64 / two.len() as f64, both * 10 >= two.len() * 9);
+    let one = count(two, |o| o.named().iter().any(|node| o.scenario.names().contains(node)));
+    want(short, "controls flagged", flagged as f64 / controls.len() as f64, 0.0..=0.05);
+    want(short, "both of two named", both as f64 / two.len() as f64, 0.9..=1.0);
     let lines = [
         row(&head),
         row(&head.map(|_| "---")),
@@ -161,7 +173,7 @@ fn others(controls: &[Outcome], two: &[Outcome], short: &mut Vec<String>) -> Str
             "two of the same capacity",
             &two.len().to_string(),
             &format!(
-                "both are named in {}, one of them in {}",
+                "both are named in {}, at least one of them in {}",
                 interval(both, two.len()),
                 of(one, two.len())
             ),
@@ -187,13 +199,8 @@ fn capacity(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Str
         let error = quantile(given.iter().map(|(estimate, _, _)| (estimate - 1.0).abs()), 0.5);
         let covered = given.iter().filter(|(_, low, high)| *low <= 1.0 && 1.0 <= *high).count();
         let part = covered as f64 / given.len().max(1) as f64;
-        want(short, &format!("median error of the capacity, {name}"), error, error <= 0.05);
-        want(
-            short,
-            &format!("coverage of the capacity's interval, {name}"),
-            part,
-            (0.92..=0.98).contains(&part),
-        );
+        want(short, &format!("median error of the capacity, {name}"), error, 0.0..=0.05);
+        want(short, &format!("coverage of the capacity's interval, {name}"), part, 0.92..=0.98);
         out += &row(&[
             name,
             &known.to_string(),
@@ -233,16 +240,21 @@ fn conservation(
     let traces: usize = every().map(|o| o.traces).sum();
     let present = undamaged().map(|o| o.little.0).fold(0.0, f64::max);
     let law = undamaged().map(|o| o.little.1).fold(0.0, f64::max);
-    let overlap = quantile(undamaged().filter_map(|o| o.path_overlap), 0.0);
+    let overlap = undamaged().min_by(|a, b| path_overlap(a).total_cmp(&path_overlap(b)));
     let repeated = || undamaged().filter(|o| o.scenario.topology == Topology::Retries);
     let error = repeated().map(|o| o.amplification.0).fold(0.0, f64::max);
     let invented: usize = undamaged().map(|o| o.amplification.1).sum();
-    want(short, "paths that are not as long as the request", broken as f64, broken == 0);
-    want(short, "operations present", present, present <= 0.02);
-    want(short, "L = X·R", law, law <= 0.02);
-    want(short, "path at the true node", overlap, overlap >= 0.98);
-    want(short, "retry amplification", error, error <= 0.03);
-    want(short, "loops called retries", invented as f64, invented == 0);
+    want_none(short, "critical paths that are not as long as the request", broken);
+    want(short, "error of operations present, the worst node", present, 0.0..=0.02);
+    want(short, "error of L = X·R, the worst node", law, 0.0..=0.02);
+    want(
+        short,
+        "critical path at the true node, the worst run",
+        overlap.map_or(0.0, path_overlap),
+        0.98..=1.0,
+    );
+    want(short, "error of attempts by logical calls, the worst edge", error, 0.0..=0.03);
+    want_none(short, "loops of calls told as retries", invented);
     let head = ["property", "over", "result"];
     let runs = undamaged().count();
     let lines = [
@@ -250,23 +262,23 @@ fn conservation(
         row(&head.map(|_| "---")),
         row(&[
             "critical path exactly as long as the request, damaged telemetry included",
-            &format!("{traces} traces"),
+            &format!("{traces} requests with a row"),
             &format!("{broken} are not"),
         ]),
         row(&[
             "operations present, from the cells, against the simulator's own state",
-            &format!("{runs} runs, the worst node"),
+            &format!("{runs} runs, the worst node of those with {FEW_OPERATIONS} operations or more"),
             &format!("off by {:.2} %", present * 100.0),
         ]),
         row(&[
             "L = X·R from the cells against the same",
-            &format!("{runs} runs, the worst node"),
+            &format!("{runs} runs, the worst node of those with {FEW_OPERATIONS} operations or more"),
             &format!("off by {:.2} %", law * 100.0),
         ]),
         row(&[
             "critical path at the node where the time truly was spent",
-            &format!("{runs} runs, the worst"),
-            &format!("{:.1} % of the time", overlap * 100.0),
+            &format!("{runs} runs, the worst: {}", overlap.map_or_else(|| "–".to_owned(), run_name)),
+            &format!("{:.1} % of the time", overlap.map_or(0.0, path_overlap) * 100.0),
         ]),
         row(&[
             "attempts by logical calls",
@@ -275,7 +287,16 @@ fn conservation(
         ]),
         row(&["loops of calls told as retries", &format!("{runs} runs"), &invented.to_string()]),
     ];
-    format!("## What must hold\n\n{}", lines.concat())
+    format!("## What must hold\n\n{}\n{PAUSE_OR_WAIT}\n", lines.concat())
+}
+
+/// A run in which no path was measured has none at the true node.
+fn path_overlap(outcome: &Outcome) -> f64 {
+    outcome.path_overlap.unwrap_or(0.0)
+}
+
+fn run_name(outcome: &Outcome) -> String {
+    format!("{}, seed {}", outcome.scenario.topology.name(), outcome.scenario.seed)
 }
 
 fn damage(damaged: &[(Damage, Vec<Outcome>)]) -> String {
@@ -295,4 +316,32 @@ fn damage(damaged: &[(Damage, Vec<Outcome>)]) -> String {
         ]);
     }
     format!("## Damaged telemetry\n\n{out}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_falls_short_is_said_with_what_was_asked_for() {
+        let mut short = Vec::new();
+        want(&mut short, "right", 0.98, 0.98..=1.0);
+        want_none(&mut short, "loops", 0);
+        assert!(short.is_empty(), "{short:?}");
+        want(&mut short, "right", 0.915, 0.98..=1.0);
+        want(&mut short, "error", 0.031, 0.0..=0.03);
+        want(&mut short, "coverage", 0.981, 0.92..=0.98);
+        want(&mut short, "of no run", f64::NAN, 0.0..=0.05);
+        want_none(&mut short, "loops", 2);
+        assert_eq!(
+            short,
+            [
+                "right: 91.5 %, asked for at least 98.0 %",
+                "error: 3.1 %, asked for at most 3.0 %",
+                "coverage: 98.1 %, asked for 92.0 to 98.0 %",
+                "of no run: NaN %, asked for at most 5.0 %",
+                "loops: 2, asked for none",
+            ]
+        );
+    }
 }

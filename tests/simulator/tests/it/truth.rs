@@ -3,7 +3,8 @@
 use peakdrill_simulator::{Damage, Kind, Outcome, Scenario, Topology, judge};
 
 fn outcomes(kind: Kind, damage: Damage, seeds: std::ops::RangeInclusive<u64>) -> Vec<Outcome> {
-    let every = Topology::ALL.into_iter().flat_map(|t| seeds.clone().map(move |seed| (t, seed)));
+    let tested = Topology::ALL.into_iter().filter(|t| !t.beside_tests());
+    let every = tested.flat_map(|t| seeds.clone().map(move |seed| (t, seed)));
     every.map(|(topology, seed)| judge(Scenario::new(topology, kind, seed), damage)).collect()
 }
 
@@ -25,7 +26,7 @@ fn assert_conserved(outcomes: &[Outcome], damaged: bool) {
         if !damaged {
             assert!(outcome.little.0 <= 0.02 && outcome.little.1 <= 0.02, "{what} {:?}", outcome.little);
             assert!(
-                outcome.path_overlap.is_none_or(|part| part >= 0.98),
+                outcome.path_overlap.is_some_and(|part| part >= 0.98),
                 "{what} {:?}",
                 outcome.path_overlap
             );
@@ -39,32 +40,32 @@ fn assert_conserved(outcomes: &[Outcome], damaged: bool) {
 fn a_single_bottleneck_is_named_with_its_capacity() {
     let outcomes = outcomes(Kind::Single, Damage::Clean, 1..=3);
     assert_conserved(&outcomes, false);
-    assert_right(&outcomes, 28);
+    assert_right(&outcomes, 20);
     let mut errors: Vec<f64> = outcomes.iter().filter_map(|o| Some((o.capacity()?.0 - 1.0).abs())).collect();
     errors.sort_by(f64::total_cmp);
-    assert!(errors.len() >= 20, "capacities given: {}", errors.len());
+    assert!(errors.len() >= 15, "capacities given: {}", errors.len());
     assert!(errors[errors.len() / 2] <= 0.05, "{errors:?}");
     let best_naive = (0..4).map(|i| outcomes.iter().filter(|o| o.naive[i]).count()).max();
-    assert!(best_naive < Some(28), "the systems mislead the rules of thumb");
+    assert!(best_naive < Some(20), "the systems mislead the rules of thumb");
 }
 
 #[test]
 fn lost_spans_and_clocks_that_differ_change_little() {
     let outcomes = outcomes(Kind::Single, Damage::LossAndSkew(500.0), 4..=5);
     assert_conserved(&outcomes, true);
-    assert_right(&outcomes, 18);
+    assert_right(&outcomes, 13);
 }
 
 #[test]
 fn without_a_bottleneck_none_is_named() {
     let outcomes = outcomes(Kind::Control, Damage::Clean, 1..=2);
     assert_conserved(&outcomes, false);
-    assert_right(&outcomes, 19);
+    assert_right(&outcomes, 14);
 }
 
 #[test]
 fn two_of_the_same_capacity_are_both_named() {
     let outcomes = outcomes(Kind::Two, Damage::Clean, 1..=2);
     assert_conserved(&outcomes, false);
-    assert_right(&outcomes, 16);
+    assert_right(&outcomes, 12);
 }
