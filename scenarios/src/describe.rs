@@ -295,7 +295,7 @@ fn scrapes(out: &mut String, plan: &Plan) {
     for scrape in &plan.telemetry.scrape {
         let every = format_duration(scrape.every_ns);
         let whose = scrape.service.as_ref().map(|service| format!(", of {service}")).unwrap_or_default();
-        _ = writeln!(out, "  {} every {every}{whose}", scrape.url);
+        _ = writeln!(out, "  {} every {every}{whose}", scrape.place());
     }
 }
 

@@ -13,7 +13,8 @@ use crate::show::note;
 /// Most files that may be named.
 const FILES_MAX: usize = 1_000;
 
-/// Reads all files; where two name one node, the earlier counts. Every mistake of every file is told.
+/// Reads all files; where two name one node, the earlier counts. Every mistake of every file is told, and so is when
+/// all of them together name no node: that would take away what a record says.
 pub(crate) fn read(files: &[PathBuf]) -> Result<Owners, Failure> {
     if files.len() > FILES_MAX {
         return Err(Failure::new(
@@ -39,6 +40,9 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Owners, Failure> {
             Ok(Err(errors)) => wrong.extend(errors.iter().map(ToString::to_string)),
             Err(error) => wrong.push(format!("{name}: {error}")),
         }
+    }
+    if wrong.is_empty() && all.nodes.is_empty() && !files.is_empty() {
+        wrong.push("no file names an owner of a node: name one, or leave the option out".to_owned());
     }
     if wrong.is_empty() {
         Ok(all)

@@ -1,7 +1,10 @@
 //! One exchange over plain HTTP/1.1, bounded in time and size.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use peakdrill_wire_http1::{Fields, Limits, Method, Progress, ResponseDecoder, Sink};
@@ -12,6 +15,10 @@ const ANSWER_BYTES_MAX: u64 = 16 << 20;
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Read at once, in bytes.
 const READ_BYTES: usize = 64 << 10;
+/// Names that are looked up at once. A resolver that does not answer holds a thread for as long as it likes.
+const RESOLVING_MAX: usize = 128;
+
+static RESOLVING: AtomicUsize = AtomicUsize::new(0);
 
 /// Why an endpoint could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +26,9 @@ pub enum FetchError {
     /// Its name has no address, it cannot be reached, or it ended the connection.
     #[error("cannot be reached: {0}")]
     Io(#[from] std::io::Error),
+    /// The resolver took too long.
+    #[error("its name was not resolved within {} ms", .0.as_millis())]
+    Unresolved(Duration),
     /// It took too long.
     #[error("no whole answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
@@ -91,11 +101,94 @@ fn connect(
     left: &impl Fn() -> Result<Duration, FetchError>,
 ) -> Result<TcpStream, FetchError> {
     let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "its name has no address");
-    for address in authority.to_socket_addrs()? {
+    let lookup = |name: &str| name.to_socket_addrs().map(Iterator::collect);
+    for address in resolve(authority, left()?, &RESOLVING, lookup)? {
         match TcpStream::connect_timeout(&address, left()?) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }
     Err(last.into())
+}
+
+/// A look-up under way, counted until it ends.
+struct Resolving(&'static AtomicUsize);
+
+impl Drop for Resolving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The addresses of a `host:port`. The system's resolver knows no time limit, so a thread waits for it; one that comes
+/// too late talks to nobody.
+fn resolve(
+    authority: &str,
+    limit: Duration,
+    under_way: &'static AtomicUsize,
+    lookup: impl FnOnce(&str) -> std::io::Result<Vec<SocketAddr>> + Send + 'static,
+) -> Result<Vec<SocketAddr>, FetchError> {
+    if let Ok(address) = authority.parse() {
+        return Ok(vec![address]);
+    }
+    if under_way.fetch_add(1, Ordering::AcqRel) >= RESOLVING_MAX {
+        under_way.fetch_sub(1, Ordering::AcqRel);
+        let full = format!("{RESOLVING_MAX} names are looked up already, and the resolver does not answer");
+        return Err(std::io::Error::other(full).into());
+    }
+    let held = Resolving(under_way);
+    let (found, answer) = mpsc::channel();
+    let name = authority.to_owned();
+    let work = move || {
+        let addresses = lookup(&name);
+        drop(held);
+        // Who asked may have given up.
+        let _ = found.send(addresses);
+    };
+    thread::Builder::new().name("collector-resolve".to_owned()).spawn(work)?;
+    match answer.recv_timeout(limit) {
+        Ok(addresses) => Ok(addresses?),
+        Err(RecvTimeoutError::Timeout) => Err(FetchError::Unresolved(limit)),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(std::io::Error::other("the thread that resolved its name panicked").into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_that_does_not_answer_holds_up_nobody() {
+        static UNDER_WAY: AtomicUsize = AtomicUsize::new(RESOLVING_MAX - 1);
+        let (answer, wait) = mpsc::channel::<()>();
+        let (ended, end) = mpsc::channel();
+        let silent = move |_: &str| {
+            let _ = wait.recv();
+            drop::<mpsc::Sender<()>>(ended);
+            Ok(Vec::new())
+        };
+        let limit = Duration::from_millis(1);
+        let found = resolve("exporter:9187", limit, &UNDER_WAY, silent);
+        assert!(matches!(found, Err(FetchError::Unresolved(of)) if of == limit), "{found:?}");
+        let over = resolve("exporter:9187", limit, &UNDER_WAY, |_| Ok(Vec::new()));
+        assert!(over.unwrap_err().to_string().contains("looked up already"));
+        let plain = resolve("[::1]:80", limit, &UNDER_WAY, |_| unreachable!("an address is no name"));
+        assert_eq!(plain.unwrap(), ["[::1]:80".parse().unwrap()]);
+        drop(answer);
+        assert!(end.recv().is_err(), "it ends with the resolver");
+    }
+
+    #[test]
+    fn a_name_is_resolved() {
+        static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+        let address: SocketAddr = "127.0.0.1:9187".parse().unwrap();
+        let lookup = move |name: &str| {
+            assert_eq!(name, "exporter:9187");
+            Ok(vec![address])
+        };
+        assert_eq!(resolve("exporter:9187", Duration::from_secs(30), &UNDER_WAY, lookup).unwrap(), [address]);
+        assert_eq!(UNDER_WAY.load(Ordering::Acquire), 0);
+    }
 }

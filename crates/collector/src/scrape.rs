@@ -24,6 +24,7 @@ pub const SCRAPES_MAX: usize = 64;
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
 /// Longest time for one look, however seldom it is made.
 const LOOK_MAX: Duration = Duration::from_secs(2);
+const FULL: &str = "the collector is full: what was read is left out";
 
 /// What one look at an endpoint found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +73,7 @@ pub(crate) struct Scrapers {
 
 /// One of them at work. It ends when its `stop` is dropped.
 struct Scraper {
-    url: String,
+    place: String,
     tally: Arc<Mutex<Tally>>,
     stop: Sender<()>,
     thread: JoinHandle<()>,
@@ -92,8 +93,8 @@ impl Scrapers {
         for scrape in scrapes.iter().take(SCRAPES_MAX.saturating_sub(self.threads.len())) {
             let tally = Arc::new(Mutex::new(Tally::default()));
             let (stop, stopped) = mpsc::channel();
-            let (own, url, sink, scrape) =
-                (Arc::clone(&tally), scrape.url.clone(), sink.clone(), scrape.clone());
+            let (own, place, sink, scrape) =
+                (Arc::clone(&tally), scrape.place(), sink.clone(), scrape.clone());
             let work = move || {
                 let every = Duration::from_nanos(scrape.every_ns);
                 let mut next = Instant::now();
@@ -108,7 +109,7 @@ impl Scrapers {
                 }
             };
             let thread = thread::Builder::new().name("collector-scrape".to_owned()).spawn(work)?;
-            self.threads.push(Scraper { url, tally, stop, thread });
+            self.threads.push(Scraper { place, tally, stop, thread });
         }
         Ok(())
     }
@@ -116,38 +117,40 @@ impl Scrapers {
     /// Ends all looks, those under way within their time; says which endpoints could not be read, in words.
     pub(crate) fn stop(self) -> Vec<String> {
         // All are told before any is waited for.
-        let told = |Scraper { url, tally, stop, thread }| {
+        let told = |Scraper { place, tally, stop, thread }| {
             drop(stop);
-            (url, tally, thread)
+            (place, tally, thread)
         };
         let told: Vec<_> = self.threads.into_iter().map(told).collect();
-        let ended = told.into_iter().filter_map(|(url, tally, thread)| {
+        let ended = told.into_iter().filter_map(|(place, tally, thread)| {
             if thread.join().is_err() {
-                return Some(format!("metrics of {url}: the thread that read them panicked"));
+                return Some(format!("metrics of {place}: the thread that read them panicked"));
             }
             let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             let (looks, failed) = (tally.looks, tally.failed);
-            (failed > 0)
-                .then(|| format!("metrics of {url}: {failed} of {looks} looks failed: {}", tally.last_error))
+            (failed > 0).then(|| {
+                format!("metrics of {place}: {failed} of {looks} looks failed: {}", tally.last_error)
+            })
         });
         ended.collect()
     }
 }
 
 fn once(scrape: &Scrape, sink: &Sink, tally: &Mutex<Tally>) {
-    let found = said(scrape);
+    let found = said(scrape).map_err(|error| error.to_string());
+    let kept = found.and_then(|said| keep(scrape, said, sink).map_err(str::to_owned));
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     tally.looks += 1;
     sink.shared.count(counter::SCRAPES, 1);
-    let said = match found {
-        Ok(said) => said,
-        Err(error) => {
-            sink.shared.count(counter::SCRAPES_FAILED, 1);
-            tally.failed += 1;
-            tally.last_error = error.to_string();
-            return;
-        }
-    };
+    if let Err(error) = kept {
+        sink.shared.count(counter::SCRAPES_FAILED, 1);
+        tally.failed += 1;
+        tally.last_error = error;
+    }
+}
+
+/// Hands on what was found, or says why not.
+fn keep(scrape: &Scrape, said: text::Said, sink: &Sink) -> Result<(), &'static str> {
     sink.shared.count(counter::SCRAPE_LINES_BAD, said.bad_lines);
     sink.shared.count(counter::SCRAPE_SAMPLES_OVER, said.over_limit);
     let now = now_ns();
@@ -158,11 +161,35 @@ fn once(scrape: &Scrape, sink: &Sink, tally: &Mutex<Tally>) {
         classes: Vec::new(),
         payload: payload.into(),
     };
-    let Ok(event) = record.event(&mut Texts::default()) else {
-        tracing::error!(url = scrape.url, "metrics that were read cannot be written");
-        return;
-    };
-    let charge = sink.budget.charge_always(2 * record.payload.len());
-    // The collector has ended: there is nobody to tell.
-    let _ = sink.queue.send(Job { record, event, charge, ack: None });
+    let event = record.event(&mut Texts::default()).map_err(|_| "what was read cannot be written")?;
+    let charge = sink.budget.charge(2 * record.payload.len()).ok_or(FULL)?;
+    sink.queue
+        .send(Job { record, event, charge, ack: None })
+        .map_err(|_| "the collector's journal thread has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::Fold;
+    use crate::limits::Limits;
+
+    #[test]
+    fn what_a_full_collector_has_no_room_for_is_left_out() {
+        let (queue, jobs) = mpsc::channel();
+        let sink = Sink { queue, budget: Budget::new(1), shared: Shared::new(Fold::new(Limits::default())) };
+        let scrape = Scrape {
+            url: "http://h:1/metrics".to_owned(),
+            authority: "h:1".to_owned(),
+            path: "/metrics".to_owned(),
+            service: None,
+            every_ns: 1,
+        };
+        let said = || text::read("process_cpu_seconds_total 1\n", false);
+        assert_eq!(keep(&scrape, said(), &sink), Ok(()));
+        assert_eq!(keep(&scrape, said(), &sink), Err(FULL));
+        drop(jobs.try_recv().unwrap());
+        assert!(jobs.try_recv().is_err(), "the second is not in the queue");
+        assert_eq!(keep(&scrape, said(), &sink), Ok(()), "there is room again");
+    }
 }

@@ -37,8 +37,7 @@ pub fn is_web_address(address: &str) -> bool {
 }
 
 /// The owners of nodes, by the nodes' names.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owners {
     /// [`OWNERS_VERSION`].
     pub v: u32,
@@ -46,10 +45,15 @@ pub struct Owners {
     pub nodes: BTreeMap<String, Owner>,
 }
 
+impl Default for Owners {
+    fn default() -> Self {
+        Self { v: OWNERS_VERSION, nodes: BTreeMap::new() }
+    }
+}
+
 impl Owners {
     /// Adds the owners of another file; what is known already stays.
     pub fn complete(&mut self, other: Self) {
-        self.v = self.v.max(other.v);
         for (node, owner) in other.nodes {
             self.nodes.entry(node).or_insert(owner);
         }

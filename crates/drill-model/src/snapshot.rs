@@ -98,8 +98,8 @@ pub struct Snapshot {
     pub analysis_note: String,
     /// Age of the newest span, nanoseconds; `None` before the first.
     pub span_age_ns: Option<u64>,
-    /// Spans received.
-    pub spans: u64,
+    /// Spans received; `None` where none are.
+    pub spans: Option<u64>,
     /// Isolation so far.
     pub isolation: crate::verdict::Isolation,
     /// Share of answers that acknowledged the tag, 0..=1.

@@ -32,3 +32,28 @@ pub struct Scrape {
     /// Time between two looks.
     pub every_ns: u64,
 }
+
+impl Scrape {
+    /// Where it is, for whoever reads of it: of a query, which may be a credential, it says only that there is one.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let url = self.url.split('#').next().unwrap_or_default();
+        url.split_once('?').map_or_else(|| url.to_owned(), |(before, _)| format!("{before}?…"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_no_query() {
+        let place = |url: &str| {
+            let (authority, path) = ("h:1".to_owned(), "/m".to_owned());
+            Scrape { url: url.to_owned(), authority, path, service: None, every_ns: 1 }.place()
+        };
+        assert_eq!(place("http://h:1/m"), "http://h:1/m");
+        assert_eq!(place("http://h:1/m?token=s-123#a?b"), "http://h:1/m?…");
+        assert_eq!(place("http://h:1/m#s-123?x"), "http://h:1/m");
+    }
+}

@@ -8,7 +8,7 @@ mod rules;
 
 use serde::{Deserialize, Serialize};
 
-pub use owner::{Owner, owner};
+pub use owner::{GIVEN_SERVICE, Owner, owner};
 use rules::{RULES, Rule};
 
 /// What a metric measures. Each has one unit, whatever the metric's own was.
@@ -63,7 +63,7 @@ pub enum Measure {
     CacheMisses,
     /// Spans that a service's SDK started, growing.
     SpansStarted,
-    /// Spans that its processor handled, dropped ones among them, growing.
+    /// Spans that its processor handled, without those it dropped, growing.
     SpansProcessed,
     /// Spans that its processor dropped because its queue was full, growing.
     SpansDropped,

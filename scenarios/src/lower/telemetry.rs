@@ -56,7 +56,8 @@ fn endpoint(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String, String)> {
     };
     let url = match Url::parse(&text) {
         Ok(url) => url,
-        Err(why) => return refuse(format!("`{text}` is no URL: {why}")),
+        // It may hold a credential: only its place is told.
+        Err(why) => return refuse(format!("this is no URL: {why}")),
     };
     match url.scheme() {
         "http" => {}
@@ -70,7 +71,7 @@ fn endpoint(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String, String)> {
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("a URL may not hold a user or a password".to_owned());
     }
-    let Some(host) = url.host_str() else { return refuse(format!("`{text}` has no host")) };
+    let Some(host) = url.host_str() else { return refuse("this URL has no host".to_owned()) };
     let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let path = format!("{}{query}", url.path());

@@ -586,6 +586,10 @@ fn endpoints_to_scrape_are_read_and_described() {
     assert_eq!((second.service.as_deref(), second.every_ns), (None, S));
     let said = describe(&plan);
     assert!(said.contains("  http://db-exporter:9187 every 500ms, of order-db\n"), "{said}");
+    assert!(
+        said.contains("  http://[::1]/actuator/prometheus?… every 1s\n"),
+        "a query may be a credential: {said}"
+    );
     let kept = serde_json::to_value(&plan).unwrap();
     assert_eq!(kept["telemetry"]["scrape"][0]["service"], "order-db");
 }

@@ -63,7 +63,8 @@ impl Budget {
         Arc::new(Self { used, max, waiting, given_back: Notify::new() })
     }
 
-    fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+    /// A part of the budget; `None` when there is no room.
+    pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
         // One request always fits, however small the budget is.
         let fits = |used: usize| (used == 0 || used + bytes <= self.max).then_some(used + bytes);
         let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, fits);

@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use peakdrill_drill_model::plan::Scrape;
+use peakdrill_trace_model::metric::GIVEN_SERVICE;
 use prost::Message;
 
 use super::text::{Kind, Said, Sample};
@@ -47,7 +48,7 @@ pub(crate) fn request(scrape: &Scrape, said: Said, now_ns: i64) -> Vec<u8> {
     });
     metrics.extend(pairs);
     let mut whose = vec![("instance".to_owned(), scrape.authority.clone())];
-    whose.extend(scrape.service.iter().map(|service| ("service.name".to_owned(), service.clone())));
+    whose.extend(scrape.service.iter().map(|service| (GIVEN_SERVICE.to_owned(), service.clone())));
     let group = ResourceMetrics {
         resource: Some(Resource { attributes: attributes(whose), ..Default::default() }),
         scope_metrics: vec![ScopeMetrics { metrics, ..Default::default() }],

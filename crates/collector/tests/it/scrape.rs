@@ -69,7 +69,7 @@ impl Drop for Endpoint {
 }
 
 const TEXT: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\n\r\n\
-    # TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total N\n\
+    # TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total{service_name=\"other\"} N\n\
     # TYPE hikaricp_connections_acquire_seconds summary\n\
     hikaricp_connections_acquire_seconds_sum{pool=\"orders\"} 0.5\n\
     hikaricp_connections_acquire_seconds_count{pool=\"orders\"} 4\nother_metric 1\nbroken{\n";
@@ -99,6 +99,7 @@ fn what_endpoints_say_is_kept_and_a_replay_needs_none() {
         .map(|(key, samples)| (key.measure, &*key.service, &*key.of, samples.iter().last().unwrap().value))
         .collect();
     assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found[0].1, "order", "the scenario says whose it is, not the series");
     assert!(found[0].3 >= 1_000_000_000, "the third look and later: {found:?}");
     assert_eq!(found[1], (Measure::PoolWaitTime, "order", "orders", 500_000_000));
     assert_eq!(found[2], (Measure::PoolWaits, "order", "orders", 4_000_000));

@@ -70,7 +70,10 @@ fn freshness<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
     };
     let note = if now.analysis_note.is_empty() { String::new() } else { format!("   {}", now.analysis_note) };
     Line::from(vec![
-        Span::styled(format!(" {} spans, the newest {} ago", count(now.spans), time(age)), palette.note),
+        Span::styled(
+            format!(" {} spans, the newest {} ago", count(now.spans.unwrap_or(0)), time(age)),
+            palette.note,
+        ),
         Span::raw(note),
     ])
 }

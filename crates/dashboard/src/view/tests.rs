@@ -107,7 +107,7 @@ fn snapshot() -> Snapshot {
         }],
         analysis_note: String::new(),
         span_age_ns: Some(300_000_000),
-        spans: 34_000,
+        spans: Some(34_000),
         isolation: Isolation {
             shadow_writes: Some(8_400),
             live_writes: Some(0),

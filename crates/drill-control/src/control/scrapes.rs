@@ -19,7 +19,7 @@ pub(super) fn check(
         return Ok(());
     }
     for scrape in scrapes {
-        let url = &scrape.url;
+        let url = scrape.place();
         pulse(&format!("metrics of {url}"))?;
         match look(scrape) {
             Err(error) => findings.warnings.push(format!("metrics of {url}: {error}")),
@@ -44,9 +44,9 @@ mod tests {
     fn what_cannot_be_read_is_a_warning_and_so_is_a_collector_that_is_off() {
         let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let scrape = Scrape {
-            url: format!("http://{gone}/metrics"),
+            url: format!("http://{gone}/metrics?token=s-123"),
             authority: gone.to_string(),
-            path: "/metrics".to_owned(),
+            path: "/metrics?token=s-123".to_owned(),
             service: None,
             every_ns: 1_000_000_000,
         };
@@ -60,6 +60,8 @@ mod tests {
         check(&plan, true, &mut findings, &pulse).unwrap();
         assert_eq!((findings.warnings.len(), said.borrow().len()), (1, 1), "{:?}", findings.warnings);
         assert!(findings.warnings[0].contains("cannot be reached"), "{:?}", findings.warnings);
+        let shown = [&findings.warnings[0], &said.borrow()[0]].map(|text| text.contains("s-123"));
+        assert_eq!(shown, [false; 2], "{:?}", findings.warnings);
         check(&plan, false, &mut findings, &pulse).unwrap();
         assert!(findings.warnings[1].contains("collector is off"));
         assert_eq!(said.borrow().len(), 1, "nothing is looked at then");

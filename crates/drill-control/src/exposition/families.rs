@@ -70,15 +70,18 @@ fn load(page: &mut Page, of: &Snapshot) {
         ("peakdrill_journeys_missed_total", "Journeys that could not be started.", of.missed),
         ("peakdrill_requests_completed_total", "Requests that ended.", of.completed),
         ("peakdrill_request_errors_total", "Of these, errors.", of.errors),
-        ("peakdrill_spans_received_total", "Spans received from the system under test.", of.spans),
     ];
     for (name, help, count) in counts {
         page.count(name, help, count);
     }
-    let seconds = |ns: u64| Some(ns as f64 / 1e9);
+    if let Some(spans) = of.spans {
+        page.count("peakdrill_spans_received_total", "Spans received from the system under test.", spans);
+    }
+    let begun = of.state != RunState::Preflight;
+    let seconds = |ns: u64| begun.then_some(ns as f64 / 1e9);
     page.one("peakdrill_journeys_in_flight", "Journeys in progress.", Some(of.in_flight as f64));
     page.one("peakdrill_target_rate", "Planned journeys a second now.", of.target_rate);
-    page.one("peakdrill_sent_rate", "Journeys started over the last second.", Some(of.sent_rate));
+    page.one("peakdrill_sent_rate", "Journeys started over the last second.", begun.then_some(of.sent_rate));
     page.one("peakdrill_load_elapsed_seconds", "Time since the start of the load.", seconds(of.elapsed_ns));
     page.one("peakdrill_data_age_seconds", "Age of the newest load data.", seconds(of.data_age_ns));
     let busy = "Processor share of the busiest load thread.";
@@ -193,6 +196,16 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_left_out() {
         let mut of = snapshot();
+        let early = super::families(&of);
+        for left_out in [
+            "peakdrill_sent_rate",
+            "peakdrill_data_age_seconds",
+            "peakdrill_load_elapsed_seconds",
+            "peakdrill_spans_received_total",
+        ] {
+            assert!(early.iter().all(|family| family.name != left_out), "{left_out} before the load");
+        }
+        (of.state, of.spans) = (RunState::Running, Some(0));
         (of.intended, of.sent_rate, of.phase) = (120, 59.5, "peak".to_owned());
         of.latency_ms = Millis { p50: Some(21.0), p99: Some(143.0), ..Millis::default() };
         let families = families(&of);
@@ -206,7 +219,11 @@ mod tests {
             latency.samples.iter().map(|(labels, v)| (labels[2].1.as_str(), *v)).collect();
         assert_eq!(quantiles, [("0.5", 0.021), ("0.99", 0.143)]);
         let state = &find("peakdrill_state").unwrap().samples[0].0;
-        assert_eq!(state[2..], [("state", "preflight".to_owned()), ("phase", "peak".to_owned())]);
+        assert_eq!(state[2..], [("state", "running".to_owned()), ("phase", "peak".to_owned())]);
+        let rate = find("peakdrill_sent_rate").unwrap();
+        assert_eq!(rate.samples, [(run.to_vec(), 59.5)]);
+        let spans = find("peakdrill_spans_received_total").unwrap();
+        assert_eq!(spans.samples, [(run.to_vec(), 0.0)], "none came, and that was measured");
         for left_out in
             ["peakdrill_service_seconds", "peakdrill_target_rate", "peakdrill_guard_nearness_ratio"]
         {

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use peakdrill_collector::export::{Endpoint, push};
+use peakdrill_drill_model::snapshot::Snapshot;
 use url::Url;
 
 use super::{Newest, families};
@@ -49,6 +50,15 @@ struct Sent {
     requests: u64,
     failed: u64,
     last_error: String,
+    /// When what grows began, Unix nanoseconds: once for all requests, for another start tells of a restart.
+    start_ns: Option<i64>,
+}
+
+impl Sent {
+    fn start_ns(&mut self, of: &Snapshot) -> i64 {
+        let began = of.at_ns.saturating_sub(i64::try_from(of.elapsed_ns).unwrap_or(i64::MAX));
+        *self.start_ns.get_or_insert(began)
+    }
 }
 
 impl Push {
@@ -79,7 +89,7 @@ impl Push {
     pub fn end(self) -> Option<String> {
         drop(self.stop);
         match self.thread.join() {
-            Ok(Sent { requests, failed, last_error }) if failed > 0 => {
+            Ok(Sent { requests, failed, last_error, .. }) if failed > 0 => {
                 Some(format!("metrics of the drill: {failed} of {requests} could not be sent: {last_error}"))
             }
             Ok(_) => None,
@@ -90,7 +100,7 @@ impl Push {
 
 fn once(endpoint: &Endpoint, newest: &Newest, sent: &mut Sent) {
     let Some(snapshot) = newest() else { return };
-    let start_ns = snapshot.at_ns.saturating_sub(i64::try_from(snapshot.elapsed_ns).unwrap_or(i64::MAX));
+    let start_ns = sent.start_ns(&snapshot);
     sent.requests += 1;
     if let Err(error) = push(endpoint, &families(&snapshot), start_ns, snapshot.at_ns, LIMIT) {
         sent.failed += 1;
@@ -101,6 +111,16 @@ fn once(endpoint: &Endpoint, newest: &Newest, sent: &mut Sent) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::tests::snapshot;
+
+    #[test]
+    fn counts_have_one_start() {
+        let mut sent = Sent::default();
+        let preflight = Snapshot { at_ns: 1_000, ..snapshot() };
+        let load = Snapshot { at_ns: 9_000, elapsed_ns: 3_999, ..snapshot() };
+        assert_eq!([&preflight, &load, &load].map(|of| sent.start_ns(of)), [1_000; 3]);
+        assert_eq!(Sent::default().start_ns(&load), 5_001, "who comes late begins with the load");
+    }
 
     #[test]
     fn endpoints_are_read() {

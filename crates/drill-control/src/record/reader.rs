@@ -9,7 +9,7 @@ use peakdrill_drill_model::event::Event;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::ledger::Ledger;
-use peakdrill_drill_model::owners::Owners;
+use peakdrill_drill_model::owners::{OWNERS_VERSION, Owners};
 use peakdrill_drill_model::plan::{Plan, Report};
 use peakdrill_drill_model::verdict::Verdict;
 use peakdrill_reports::{Environment, Record, html, junit, markdown, verdict, verdict_json};
@@ -36,11 +36,8 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
     let environment = environment.unwrap_or_default();
     let (timeline, _) = Timeline::of_record(&plan.load, environment.started_unix_ns, &events);
     // Most records have none.
-    let owners: Owners = if folder.join(OWNERS).exists() {
-        whole(folder, OWNERS, &mut missing).unwrap_or_default()
-    } else {
-        Owners::default()
-    };
+    let kept = folder.join(OWNERS).exists().then(|| whole(folder, OWNERS, &mut missing)).flatten();
+    let owners = kept.and_then(|owners| known(owners, &mut missing)).unwrap_or_default();
     let cells = cells(folder, &mut missing);
     let mut input = crate::snapshot::analysis_input(&plan, &timeline, &Arrivals::of_frames(&frames));
     input.owners = owners.teams();
@@ -70,6 +67,15 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
         ended: over,
         missing,
     })
+}
+
+/// The owners, if they are of the version that is read here.
+fn known(owners: Owners, missing: &mut Vec<String>) -> Option<Owners> {
+    if owners.v == OWNERS_VERSION {
+        return Some(owners);
+    }
+    missing.push(format!("{OWNERS}: has version {}; expected {OWNERS_VERSION}", owners.v));
+    None
 }
 
 /// The cells as they were kept; for a torn record those of the journal, which are the same.
@@ -180,4 +186,17 @@ pub fn publish(folder: &Path, reports: &[Report]) -> Result<(), ControlError> {
         write_atomic(Path::new(path), &bytes, 0o644)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_of_another_version_are_missing() {
+        let mut missing = Vec::new();
+        assert!(known(Owners::default(), &mut missing).is_some());
+        assert!(known(Owners { v: 2, ..Owners::default() }, &mut missing).is_none());
+        assert_eq!(missing, ["owners.json: has version 2; expected 1"]);
+    }
 }

@@ -1,6 +1,6 @@
 //! The plan as it may be kept: what a request carries may be a credential, wherever it came from.
 
-use peakdrill_drill_model::plan::{Node, Part, Plan, Request, Template, Until, Ws, WsAct};
+use peakdrill_drill_model::plan::{Node, Part, Plan, Request, Scrape, Template, Until, Ws, WsAct};
 
 /// Headers whose fixed values say how, not who.
 const PLAIN_HEADERS: [&str; 8] = [
@@ -15,12 +15,20 @@ const PLAIN_HEADERS: [&str; 8] = [
 ];
 
 /// The plan without what its requests carry: bodies, values of headers other than the plain ones, and what follows
-/// the `?` of a path. The holes of templates stay, for they name a source and hold no value.
+/// the `?` of a path, of endpoints that are scraped as well. The holes of templates stay, for they name a source and hold no value.
 #[must_use]
 pub(super) fn redacted(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     plan.journeys.iter_mut().for_each(|journey| steps(&mut journey.steps));
+    plan.telemetry.scrape.iter_mut().for_each(scrape);
     plan
+}
+
+fn scrape(scrape: &mut Scrape) {
+    scrape.url = scrape.place();
+    if let Some((before, after)) = scrape.path.split_once('?') {
+        scrape.path = format!("{before}?{}", left_out(after));
+    }
 }
 
 fn steps(nodes: &mut [Node]) {
@@ -105,10 +113,20 @@ mod tests {
         };
         let steps = vec![Node::Request(Box::new(request))];
         plan.journeys.push(Journey { name: "j".into(), share: 1.0, steps, ..Journey::default() });
+        plan.telemetry.scrape.push(Scrape {
+            url: "http://exporter:9187/metrics?token=s-123".to_owned(),
+            authority: "exporter:9187".to_owned(),
+            path: "/metrics?token=s-123".to_owned(),
+            service: None,
+            every_ns: 1_000_000_000,
+        });
         let kept = serde_json::to_string(&redacted(&plan)).unwrap();
         assert!(!kept.contains("-123"), "{kept}");
         assert!(
-            kept.contains("/orders?[") && kept.contains("application/json") && kept.contains("index"),
+            kept.contains("/metrics?[")
+                && kept.contains("/orders?[")
+                && kept.contains("application/json")
+                && kept.contains("index"),
             "{kept}"
         );
     }

@@ -12,7 +12,11 @@ pub struct Owner {
     pub instance: String,
 }
 
-const SERVICES: [&str; 8] = [
+/// The attribute by which a drill says whose an endpoint is: before anything that its series say of themselves.
+pub const GIVEN_SERVICE: &str = "peakdrill.service";
+
+const SERVICES: [&str; 9] = [
+    GIVEN_SERVICE,
     "service.name",
     "k8s.deployment.name",
     "k8s.statefulset.name",

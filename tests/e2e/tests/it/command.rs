@@ -171,6 +171,11 @@ fn owners_are_kept_in_the_record_and_named_by_analyze() {
     assert!(!at("rec").exists(), "nothing was begun");
     expect_exit(&run("owners.yaml"), 0);
     assert_eq!(json(&at("rec/owners.json"))["nodes"]["stock"]["team"], "team-stock");
+    fs::write(at("empty.yaml"), "version: 1\nowners: {}\n").unwrap();
+    let empty = output(peakdrill(folder.path()).args(["report", "rec", "--owners", "empty.yaml"]));
+    expect_exit(&empty, 2);
+    assert!(String::from_utf8(empty.stderr).unwrap().contains("no file names an owner"));
+    assert_eq!(json(&at("rec/owners.json"))["nodes"]["stock"]["team"], "team-stock", "as it was");
     let elsewhere = output(peakdrill(folder.path()).args(["report", ".", "--owners", "owners.yaml"]));
     expect_exit(&elsewhere, 82);
     assert!(!at("owners.json").exists(), "a folder that is no record gets nothing");
