@@ -88,8 +88,8 @@ impl Pacer {
         }
     }
 
-    /// Fits lead and slack, and chooses the quantum where it is not fixed: from the share of its core that the shard used, 0..=1, and the rate of
-    /// arrivals a second meanwhile.
+    /// Fits lead and slack, and chooses the quantum where it is not fixed: from the share of its core that the shard used,
+    /// 0..=1, and the rate of arrivals a second meanwhile.
     pub(crate) fn review(&mut self, share: f64, rate: f64) {
         let (from, to) = EASED_SHARES;
         self.ease = ((share - from) / (to - from)).clamp(0.0, 1.0);

@@ -23,12 +23,13 @@ pub(crate) trait Cell: Clone + Default + PartialEq {
     /// The histogram at a position.
     fn histogram_mut(&mut self, which: usize) -> Option<&mut Sparse>;
 
-    /// Adds `sign` times the other.
-    fn add(&mut self, other: &Self, sign: i64) {
-        self.add_numbers(other, sign);
+    /// Adds the other.
+    fn add(&mut self, other: &Self) {
+        self.add_numbers(other, 1);
         other.each_histogram(&mut |which, more| {
-            let Some(histogram) = self.histogram_mut(which) else { return };
-            if sign < 0 { histogram.subtract(more) } else { histogram.merge(more) }
+            if let Some(histogram) = self.histogram_mut(which) {
+                histogram.merge(more);
+            }
         });
     }
 }
@@ -246,34 +247,24 @@ impl Contribution {
     }
 }
 
-fn add_to<K: Ord + Clone, C: Cell>(map: &mut BTreeMap<K, C>, key: &K, cell: &C, sign: i64) {
+fn add_to<K: Ord + Clone, C: Cell>(map: &mut BTreeMap<K, C>, key: &K, cell: &C) {
     if let Some(there) = map.get_mut(key) {
-        there.add(cell, sign);
+        there.add(cell);
         if *there == C::default() {
             map.remove(key);
         }
     } else {
-        let mut new = C::default();
-        new.add(cell, sign);
-        if new != C::default() {
-            map.insert(key.clone(), new);
-        }
+        map.insert(key.clone(), cell.clone());
     }
 }
 
-fn add_second<K: Ord + Clone, C: Cell>(
-    map: &mut BTreeMap<K, Seconds<C>>,
-    key: &K,
-    second: i64,
-    cell: &C,
-    sign: i64,
-) {
+fn add_second<K: Ord + Clone, C: Cell>(map: &mut BTreeMap<K, Seconds<C>>, key: &K, second: i64, cell: &C) {
     if !map.contains_key(key) {
         map.insert(key.clone(), Seconds::new());
     }
     let Some(seconds) = map.get_mut(key) else { return };
     let there = seconds.entry(second).or_default();
-    Arc::make_mut(there).add(cell, sign);
+    Arc::make_mut(there).add(cell);
     if **there == C::default() {
         seconds.remove(&second);
     }
@@ -291,25 +282,16 @@ fn count_to<K: Ord + Clone>(map: &mut BTreeMap<K, i64>, key: &K, count: i64) {
 }
 
 impl Cells {
-    /// Adds a trace.
-    pub fn apply(&mut self, contribution: &Contribution) {
-        self.fold(contribution, 1);
-    }
-
-    /// Takes back what [`Self::apply`] added.
-    pub fn retract(&mut self, contribution: &Contribution) {
-        self.fold(contribution, -1);
-    }
-
-    fn fold(&mut self, c: &Contribution, sign: i64) {
-        c.edges.iter().for_each(|(key, second, cell)| add_second(&mut self.edges, key, *second, cell, sign));
-        c.nodes.iter().for_each(|(key, second, cell)| add_second(&mut self.nodes, key, *second, cell, sign));
-        c.paths.iter().for_each(|(key, second, cell)| add_second(&mut self.paths, key, *second, cell, sign));
-        c.roots.iter().for_each(|(key, second, cell)| add_second(&mut self.roots, key, *second, cell, sign));
-        c.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell, sign));
-        c.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, count * sign));
-        c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, count * sign));
-        c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell, sign));
+    /// Adds what traces add, or take back.
+    pub fn apply(&mut self, c: &Contribution) {
+        c.edges.iter().for_each(|(key, second, cell)| add_second(&mut self.edges, key, *second, cell));
+        c.nodes.iter().for_each(|(key, second, cell)| add_second(&mut self.nodes, key, *second, cell));
+        c.paths.iter().for_each(|(key, second, cell)| add_second(&mut self.paths, key, *second, cell));
+        c.roots.iter().for_each(|(key, second, cell)| add_second(&mut self.roots, key, *second, cell));
+        c.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell));
+        c.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
+        c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
+        c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
     }
 
     /// Adds the cells of other traces.
@@ -318,10 +300,10 @@ impl Cells {
         merge_seconds(&mut self.nodes, &other.nodes);
         merge_seconds(&mut self.paths, &other.paths);
         merge_seconds(&mut self.roots, &other.roots);
-        other.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell, 1));
+        other.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell));
         other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
-        other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell, 1));
+        other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
         self.resources.merge(&other.resources);
     }
 
@@ -337,6 +319,6 @@ fn merge_seconds<K: Ord + Clone, C: Cell>(
     from: &BTreeMap<K, Seconds<C>>,
 ) {
     for (key, seconds) in from {
-        seconds.iter().for_each(|(second, cell)| add_second(into, key, *second, cell, 1));
+        seconds.iter().for_each(|(second, cell)| add_second(into, key, *second, cell));
     }
 }

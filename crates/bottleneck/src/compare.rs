@@ -109,20 +109,20 @@ impl Side {
         };
         for ((entry, _), seconds) in &cells.roots {
             let sum = side.roots.entry(entry.clone()).or_default();
-            seconds.values().for_each(|cell| sum.add(cell, 1));
+            seconds.values().for_each(|cell| sum.add(cell));
         }
         for ((entry, _, node), seconds) in &cells.paths {
             let sum = side.paths.entry((entry.clone(), names.of(node))).or_default();
-            seconds.values().for_each(|cell| sum.add(cell, 1));
+            seconds.values().for_each(|cell| sum.add(cell));
         }
         for ((edge, _), seconds) in &cells.edges {
             let key = (Arc::clone(&edge.from), names.of(&edge.to), Arc::clone(&edge.op));
             let sum = side.edges.entry(key).or_default();
-            seconds.values().for_each(|cell| sum.add(cell, 1));
+            seconds.values().for_each(|cell| sum.add(cell));
         }
         for ((node, _), seconds) in &cells.nodes {
             let sum = side.nodes.entry(names.of(node)).or_default();
-            seconds.values().for_each(|cell| sum.add(cell, 1));
+            seconds.values().for_each(|cell| sum.add(cell));
         }
         side.requests = side.roots.values().map(|cell| cell.count as f64).sum::<f64>().max(1.0);
         side

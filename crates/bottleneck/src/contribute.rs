@@ -51,7 +51,7 @@ struct Root {
 pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, origin_ns: i64) -> Contribution {
     let mut sums = Sums::default();
     sums.add(&Filed { spans, root, class, origin_ns });
-    sums.drain()
+    sums.drain().sorted()
 }
 
 /// Adds what a trace adds, `sign` times, to sums over traces.
@@ -74,17 +74,9 @@ pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
     }
 }
 
-/// What spans add that came when the rest of their trace was let go: calls and operations, under the second of
+/// Adds what spans add that came when the rest of their trace was let go: calls and operations, under the second of
 /// their own start. Never a root, a path, a flow or a visit, and no orphan either: whether they are the first, and
-/// whose they are, is not known any more. Units and order as for [`contribute`].
-#[must_use]
-pub fn contribute_late(spans: &[Span], class: TraceClass, origin_ns: i64) -> Contribution {
-    let mut sums = Sums::default();
-    sums.add_late(&Filed { spans, root: None, class, origin_ns });
-    sums.drain()
-}
-
-/// Adds what late spans add to sums over traces; see [`contribute_late`].
+/// whose they are, is not known any more.
 pub(crate) fn file_late(sums: &mut Sums, filed: &Filed<'_>) {
     let tree = Tree::new(filed.spans);
     let mut gather = Gather::new(sums, filed.class, filed.origin_ns, 1);

@@ -22,7 +22,7 @@ pub use cells::{
     Cells, Contribution, EdgeCell, NodeCell, PathCell, RootCell, Seconds, TelemetryCell, VisitCell,
 };
 pub use compare::compare;
-pub use contribute::{contribute, contribute_late};
+pub use contribute::contribute;
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
 pub use path::{Part, Segment, critical_path};

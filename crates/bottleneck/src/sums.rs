@@ -12,6 +12,7 @@ use std::sync::Arc;
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::NodeKind;
+use peakdrill_latency::Sparse;
 use peakdrill_trace_model::Span;
 use rustc_hash::FxHashMap;
 
@@ -191,7 +192,7 @@ impl<C: Cell> Sum<C> {
         for samples in self.log.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
             let which = samples.first().map_or(0, |(place, _)| (place >> 32) as usize);
             if let Some(histogram) = self.cell.histogram_mut(which) {
-                histogram.add_sorted(samples.iter().map(|(place, count)| (*place as u32, *count)));
+                *histogram = Sparse::of_buckets(samples.iter().map(|(place, count)| (*place as u32, *count)));
             }
         }
         self.cell
@@ -279,12 +280,13 @@ impl Sums {
         file(self, trace, -1);
     }
 
-    /// Adds what [`contribute_late`](crate::contribute_late) says of spans.
+    /// Adds spans that came when the rest of their trace was let go: as calls and operations, never as a request. A row
+    /// is not looked at.
     pub fn add_late(&mut self, spans: &Filed<'_>) {
         file_late(self, spans);
     }
 
-    /// The sums as lists in the order of their keys. None are left.
+    /// The sums as lists, in no order. None are left.
     pub(crate) fn drain(&mut self) -> Contribution {
         let names = &self.names;
         let edges = self.edges.drain().map(|((edge, class), s, cell)| ((names.edge(edge), class), s, cell));
@@ -300,22 +302,31 @@ impl Sums {
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
         let entries = entries.map(|((entry, service), n)| ((names.entry(entry), names.text(service)), n));
         Contribution {
-            edges: sorted(edges, |(key, second, _)| (key.clone(), *second)),
-            nodes: sorted(nodes, |(key, second, _)| (key.clone(), *second)),
-            paths: sorted(paths, |(key, second, _)| (key.clone(), *second)),
-            roots: sorted(roots, |(key, second, _)| (key.clone(), *second)),
-            visits: sorted(visits, |(key, _)| key.clone()),
-            aliases: sorted(aliases, |(key, _)| key.clone()),
-            entries: sorted(entries, |(key, _)| key.clone()),
-            telemetry: sorted(telemetry, |(key, _)| Arc::clone(key)),
+            edges: edges.collect(),
+            nodes: nodes.collect(),
+            paths: paths.collect(),
+            roots: roots.collect(),
+            visits: visits.collect(),
+            aliases: aliases.collect(),
+            entries: entries.collect(),
+            telemetry: telemetry.collect(),
         }
     }
 }
 
-fn sorted<T, K: Ord>(items: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
-    let mut items: Vec<T> = items.collect();
-    items.sort_by_cached_key(key);
-    items
+impl Contribution {
+    /// The same in the order of its keys, so that equal contributions are equal.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.edges.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        self.nodes.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        self.paths.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        self.roots.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        self.visits.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.aliases.sort_unstable();
+        self.entries.sort_unstable();
+        self.telemetry.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self
+    }
 }
 
 impl Cells {

@@ -200,7 +200,7 @@ impl Fold {
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.add(counter::OPEN, self.traces.len() as u64);
-        counters.add(counter::CYCLES, self.traces.iter().map(|(_, trace)| trace.on_cycle()).sum());
+        counters.add(counter::CYCLES, self.traces.on_cycle());
         counters
     }
 

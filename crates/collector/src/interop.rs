@@ -9,12 +9,11 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use peakdrill_trace_model::semconv::from_open_tracing;
-use prost::Message;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::counters::counter;
-use crate::otlp::{self, Decoded, Format, Malformed, Texts};
+use crate::otlp::{self, Decoded, Format, Malformed, Texts, normalise};
 
 /// Spans that are turned into one request.
 const SPANS_PER_REQUEST: usize = 5_000;
@@ -49,7 +48,7 @@ pub fn decode_any(text: &[u8], texts: &mut Texts) -> Result<Decoded<peakdrill_tr
             }
         }
     }
-    out.decoded()
+    Ok(out.decoded())
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Malformed> {
@@ -96,8 +95,6 @@ struct Requests<'t> {
     /// Requests that were decoded.
     requests: u64,
     decoded: Decoded<peakdrill_trace_model::Span>,
-    /// Why one of them could not be.
-    malformed: Option<Malformed>,
 }
 
 /// Where the spans of a process go, as long as their request is in the making.
@@ -110,7 +107,7 @@ struct Group {
 impl<'t> Requests<'t> {
     fn new(texts: &'t mut Texts) -> Self {
         let decoded = Decoded::default();
-        Self { texts, groups: Vec::new(), held: 0, requests: 0, decoded, malformed: None }
+        Self { texts, groups: Vec::new(), held: 0, requests: 0, decoded }
     }
 
     /// A trace or span of a list, or a list of spans.
@@ -171,20 +168,16 @@ impl<'t> Requests<'t> {
         let resource_spans = std::mem::take(&mut self.groups);
         self.held = 0;
         self.requests += 1;
-        let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-        match otlp::decode_traces(&request, Format::Protobuf, i64::MAX, self.texts) {
-            Ok(decoded) => {
-                self.decoded.items.extend(decoded.items);
-                self.decoded.rejected += decoded.rejected;
-                self.decoded.counters.merge(&decoded.counters);
-            }
-            Err(error) => self.malformed = Some(error),
-        }
+        let request = ExportTraceServiceRequest { resource_spans };
+        let decoded = normalise(&request, i64::MAX, self.texts);
+        self.decoded.items.extend(decoded.items);
+        self.decoded.rejected += decoded.rejected;
+        self.decoded.counters.merge(&decoded.counters);
     }
 
-    fn decoded(mut self) -> Result<Decoded<peakdrill_trace_model::Span>, Malformed> {
+    fn decoded(mut self) -> Decoded<peakdrill_trace_model::Span> {
         self.flush();
-        self.malformed.map_or(Ok(self.decoded), Err)
+        self.decoded
     }
 }
 

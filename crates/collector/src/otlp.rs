@@ -18,6 +18,7 @@ use prost::Message;
 
 use crate::counters::Counters;
 pub use ledger::{LedgerKey, LedgerPoint};
+pub(crate) use spans::normalise;
 pub use texts::Texts;
 
 /// How a request is written.
@@ -72,7 +73,7 @@ pub fn decode_traces(
 ) -> Result<Decoded<Span>, Malformed> {
     match format {
         Format::Protobuf => protobuf::traces(payload, recv_ns, texts),
-        Format::Json => Ok(spans::normalise(&json::traces(payload)?, recv_ns, texts)),
+        Format::Json => Ok(normalise(&json::traces(payload)?, recv_ns, texts)),
     }
 }
 

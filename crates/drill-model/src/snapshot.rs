@@ -116,6 +116,14 @@ pub struct Snapshot {
     pub record: String,
 }
 
+impl Snapshot {
+    /// Whether users set the pace now, each waiting for its answer. Before the load and behind it nobody does.
+    #[must_use]
+    pub fn is_closed_loop(&self) -> bool {
+        matches!(self.state, RunState::Running | RunState::Held) && self.target_rate.is_none()
+    }
+}
+
 /// An error class of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TopError {

@@ -22,7 +22,8 @@ type Counts = SmallVec<[(u32, i64); 1]>;
 
 impl Sparse {
     /// Of buckets of which each comes once, ascending.
-    pub(crate) fn of_buckets(buckets: impl Iterator<Item = (u32, i64)>) -> Self {
+    #[must_use]
+    pub fn of_buckets(buckets: impl Iterator<Item = (u32, i64)>) -> Self {
         Self(buckets.filter(|(_, count)| *count != 0).collect())
     }
 
@@ -44,27 +45,13 @@ impl Sparse {
         }
     }
 
-    /// Adds samples by their buckets: ascending, each bucket once.
-    pub fn add_sorted(&mut self, samples: impl IntoIterator<Item = (u32, i64)>) {
-        self.merge(&Self::of_buckets(samples.into_iter()));
-    }
-
     /// Adds all samples of another.
     pub fn merge(&mut self, other: &Self) {
-        self.merge_times(other, 1);
-    }
-
-    /// Takes all samples of another back.
-    pub fn subtract(&mut self, other: &Self) {
-        self.merge_times(other, -1);
-    }
-
-    fn merge_times(&mut self, other: &Self, sign: i64) {
         if other.0.len() * MUCH_SMALLER < self.0.len() {
-            return other.0.iter().for_each(|(bucket, count)| self.add_bucket(*bucket, sign * count));
+            return other.0.iter().for_each(|(bucket, count)| self.add_bucket(*bucket, *count));
         }
         let mut sums = Counts::with_capacity(self.0.len() + other.0.len());
-        let mut theirs = other.0.iter().map(|(bucket, count)| (*bucket, sign * count)).peekable();
+        let mut theirs = other.0.iter().copied().peekable();
         for &(bucket, count) in &self.0 {
             while let Some(before) = theirs.next_if(|(their, _)| *their < bucket) {
                 sums.push(before);
@@ -131,5 +118,45 @@ impl<'de> Deserialize<'de> for Sparse {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let map = BTreeMap::<u32, i64>::deserialize(from)?;
         Ok(Self::of_buckets(map.into_iter()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn samples() -> impl Strategy<Value = Vec<(u32, i64)>> {
+        proptest::collection::vec((0..40_u32, -3..4_i64), 0..60)
+    }
+
+    fn sum(samples: &[(u32, i64)]) -> (Sparse, BTreeMap<u32, i64>) {
+        let (mut sparse, mut sums) = (Sparse::default(), BTreeMap::new());
+        for (bucket, count) in samples {
+            sparse.add_bucket(*bucket, *count);
+            *sums.entry(*bucket).or_insert(0) += count;
+        }
+        sums.retain(|_, count| *count != 0);
+        (sparse, sums)
+    }
+
+    proptest! {
+        /// One by one, together, and taken back: always the sums, and always in the one form that they have.
+        #[test]
+        fn it_is_a_map_of_sums(a in samples(), b in samples(), few in 0..4_usize) {
+            let b = &b[..b.len() / (1 + few * few)];
+            let (one, of_one) = sum(&a);
+            let (other, of_other) = sum(b);
+            prop_assert_eq!(one.iter().collect::<BTreeMap<_, _>>(), of_one);
+            let mut both = one.clone();
+            both.merge(&other);
+            prop_assert_eq!(&both, &sum(&[a.as_slice(), b].concat()).0);
+            prop_assert_eq!(&Sparse::of_buckets(of_other.into_iter()), &other);
+            both.merge(&sum(&b.iter().map(|(bucket, count)| (*bucket, -count)).collect::<Vec<_>>()).0);
+            prop_assert_eq!(&both, &one, "taken back");
+            let text = format!("{:?}", one.0);
+            prop_assert!(one.0.is_sorted_by(|x, y| x.0 < y.0) && one.0.iter().all(|x| x.1 != 0), "{}", text);
+        }
     }
 }

@@ -74,7 +74,7 @@ impl Measure {
     #[must_use]
     pub fn steps(self) -> f64 {
         match self {
-            Self::CpuTime | Self::HostBusy | Self::HostIdle | Self::PoolWaitTime | Self::PoolUseTime => 1e9,
+            _ if self.is_time() => 1e9,
             Self::MemoryUsed | Self::MemoryLimit => 1.0,
             _ => 1e6,
         }

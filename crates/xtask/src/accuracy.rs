@@ -17,6 +17,11 @@ const FALLS_SHORT: i32 = 3;
 pub enum What {
     /// Simulated systems whose truth is known: writes crates/bottleneck/ACCURACY.md.
     Sim,
+    /// Real faults whose service is known: which is named first. The data are not part of the project.
+    Faults {
+        /// The folder of the data, as `crates/collector/examples/labelled.rs` says.
+        folder: PathBuf,
+    },
     /// The demo shop: every planted bottleneck, several seeds.
     Demo {
         /// Seeds per bottleneck.
@@ -49,8 +54,14 @@ struct Score {
 pub fn run(what: &What) -> Result<(), String> {
     match what {
         What::Sim => sim(),
+        What::Faults { folder } => faults(folder),
         What::Demo { seeds, only } => demo(*seeds, only),
     }
+}
+
+fn faults(folder: &Path) -> Result<(), String> {
+    let run = ["run", "--release", "--package", "peakdrill-collector", "--example", "labelled", "--"];
+    step("labelled faults", cargo().args(run).arg(folder))
 }
 
 /// The page is written also where it tells of something that falls short.

@@ -12,7 +12,7 @@ mod truth;
 pub use damage::Damage;
 pub use engine::run;
 pub use model::{Attempts, Call, Load, Network, Node, Op, Step};
-pub use scenario::{Kind, Limit, Scenario, utilisation};
+pub use scenario::{Kind, Limit, Scenario};
 pub use score::{NAIVE, Options, Outcome, judge, naive, table};
 pub use topology::Topology;
 pub use trace::{ORIGIN_NS, Run, Seen, Trace};

@@ -4,7 +4,7 @@ use peakdrill_drill_model::verdict::NodeKind;
 
 use crate::model::{Load, Network, Step};
 use crate::topology::{Draft, Topology};
-use crate::truth::{capacities, node_visits, strength};
+use crate::truth::{node_visits, strength};
 
 /// Keeps the chance of the network apart from that of its run.
 const RUN_SEED: u64 = 0x5EED_0F7E_11A7_0001;
@@ -260,15 +260,10 @@ fn profile(draft: &mut Draft, peak: f64) -> Vec<(f64, f64, f64)> {
     }
 }
 
-/// Utilisation of every node at a rate of journeys.
-#[must_use]
-pub fn utilisation(network: &Network, rate: f64) -> Vec<f64> {
-    capacities(network).into_iter().map(|capacity| rate / capacity).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::truth::capacities;
 
     #[test]
     fn what_is_planted_is_the_smallest_capacity_and_below_the_peak() {

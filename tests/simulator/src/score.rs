@@ -5,13 +5,13 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, analyse, contribute, critical_path};
+use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, Sums, analyse, critical_path};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{AnalysisState, Dependency, NodeVerdict};
 
 use crate::damage::Damage;
 use crate::scenario::{Kind, Scenario};
-use crate::trace::{ORIGIN_NS, Run, Trace};
+use crate::trace::{Run, Trace};
 pub use naive::{NAIVE, naive};
 pub use table::{Options, table};
 
@@ -86,16 +86,17 @@ impl Outcome {
 pub fn judge(scenario: Scenario, damage: Damage) -> Outcome {
     let mut run = scenario.run();
     damage.apply(&mut run.traces, &scenario.needed(), scenario.seed);
-    let mut cells = Cells::default();
+    let (mut cells, mut sums) = (Cells::default(), Sums::default());
     let (mut rows, mut not_conserved) = (0, 0);
     let mut overlap = Overlap::default();
     for trace in &run.traces {
-        cells.apply(&contribute(&trace.spans, trace.row.as_ref(), trace.class, ORIGIN_NS));
+        sums.add(&trace.filed());
         if let Some(row) = &trace.row {
             rows += 1;
             not_conserved += usize::from(!conserved(trace, row, &scenario, &mut overlap));
         }
     }
+    cells.take_in(&mut sums);
     let input =
         AnalysisInput { load_seconds: scenario.load.seconds().ceil() as i64, ..AnalysisInput::default() };
     let analysis = analyse(&cells, &input);

@@ -21,7 +21,7 @@ pub enum Topology {
     Tree,
     /// A chain whose services keep a thread while they wait for those behind.
     Threads,
-    /// Calls with a time limit that are made again, and loops of calls.
+    /// Calls that fail and are made again, and loops of calls.
     Retries,
     /// One service that asks many at once.
     FanOut,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::TraceClass;
+use peakdrill_bottleneck::{Filed, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_trace_model::{Messaging, Peer, PeerKind, Span, SpanKind};
@@ -25,6 +25,14 @@ pub struct Trace {
     /// The true causal path: nanoseconds by node. `None` where a caller gave up on the way, or a hedge won: then
     /// there is more than one right answer.
     pub path: Option<Vec<(usize, i64)>>,
+}
+
+impl Trace {
+    /// For the sums of the analysis.
+    #[must_use]
+    pub fn filed(&self) -> Filed<'_> {
+        Filed { spans: &self.spans, root: self.row.as_ref(), class: self.class, origin_ns: ORIGIN_NS }
+    }
 }
 
 /// What the simulator saw of a node.
@@ -58,7 +66,7 @@ impl Seen {
 /// A run.
 #[derive(Debug, Clone, Default)]
 pub struct Run {
-    /// Requests in the order of their arrival; those that had not ended are left out.
+    /// Requests in the order of their arrival, each to its end.
     pub traces: Vec<Trace>,
     /// By node.
     pub seen: Vec<Seen>,

@@ -94,9 +94,9 @@ impl Sum {
     }
 
     fn add(&mut self, cell: &EdgeCell, level: Option<usize>) {
-        self.all.add(cell, 1);
+        self.all.add(cell);
         if let Some(bin) = level.and_then(|at| self.levels.get_mut(at)) {
-            bin.cell.add(cell, 1);
+            bin.cell.add(cell);
         }
     }
 }

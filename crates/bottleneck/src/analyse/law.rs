@@ -18,7 +18,7 @@ const TRIED: (f64, f64, usize) = (1.02, 4.0, 60);
 /// Numbers of servers that are tried.
 const SERVERS: [i32; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 32];
 /// Above this part of the highest tested rate a capacity is no number any more.
-const BEYOND: f64 = 1.5;
+pub(super) const BEYOND: f64 = 1.5;
 /// Above this part of it, the upper end of the interval says that nothing is known.
 const UNKNOWN: f64 = 2.0;
 

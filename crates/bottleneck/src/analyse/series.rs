@@ -279,7 +279,7 @@ impl NodeSeries {
             let sums = &mut self.own_sums[at];
             *sums = (sums.0 + cell.own.sum_ns() as f64, sums.1 + cell.own.count() as f64);
         }
-        self.total.add(cell, 1);
+        self.total.add(cell);
     }
 
     /// Takes a part of what calls took, which is lost spans' time, back from the node's own.

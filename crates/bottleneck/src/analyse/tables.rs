@@ -20,7 +20,7 @@ pub(crate) fn dependencies(facts: &Facts<'_>) -> Vec<Dependency> {
     for ((edge, class), seconds) in &facts.cells.edges {
         if *class == facts.series.class {
             let sum = sums.entry((Arc::clone(&edge.from), facts.names.of(&edge.to))).or_default();
-            seconds.iter().filter(|(second, _)| **second >= 0).for_each(|(_, cell)| sum.add(cell, 1));
+            seconds.iter().filter(|(second, _)| **second >= 0).for_each(|(_, cell)| sum.add(cell));
         }
     }
     let path: f64 = sums.values().map(|c| c.cp_ns as f64).sum();

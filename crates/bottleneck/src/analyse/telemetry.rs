@@ -32,7 +32,7 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
     let mut sums: BTreeMap<Arc<str>, TelemetryCell> = BTreeMap::new();
     for (name, cell) in &cells.telemetry {
         let name = names.service(name).unwrap_or_else(|| Arc::clone(name));
-        sums.entry(name).or_default().add(cell, 1);
+        sums.entry(name).or_default().add(cell);
     }
     let (mut ok, mut traced) = (0, 0);
     let mut first: BTreeMap<&Arc<str>, i64> = BTreeMap::new();
@@ -50,7 +50,7 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
         if let Some(((_, service), _)) = at {
             *first.entry(service).or_insert(0) += known;
             let cell = TelemetryCell { expected: known, received: seen, ..TelemetryCell::default() };
-            sums.entry(Arc::clone(service)).or_default().add(&cell, 1);
+            sums.entry(Arc::clone(service)).or_default().add(&cell);
         }
     }
     let known = |cell: &&TelemetryCell| cell.received > 0;

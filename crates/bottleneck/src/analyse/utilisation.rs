@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use peakdrill_drill_model::verdict::{Estimate, Finding, NodeKind, ResourceKind, ResourceUse};
 
+use crate::analyse::law::BEYOND;
 use crate::analyse::names::Names;
 use crate::analyse::readings::{PerSecond, Readings, mean_over};
 use crate::analyse::resample::{Resample, interval};
@@ -37,8 +38,6 @@ const FEW_POINTS: usize = 8;
 const SPREAD: f64 = 1.3;
 /// Stretches that a law is fitted to: those of a longer load are longer.
 const POINTS_MAX: usize = 2_000;
-/// Above this part of the highest tested rate a capacity is no number any more, but a lower bound.
-const BEYOND: f64 = 1.5;
 /// Without a known number of servers a resource is full from here on.
 const FULL_UNKNOWN: f64 = 0.9;
 /// Memory is no server: nobody waits for it.
@@ -253,16 +252,19 @@ pub(crate) fn placed(ground: &Ground<'_>, mut row: ResourceUse, capacity: Option
     Row { at, row, capacity, growth: None }
 }
 
+/// `topic` of `group/topic`.
+fn last_part(name: &str) -> &str {
+    name.rsplit_once('/').map_or(name, |(_, last)| last)
+}
+
 /// Waiting for a pool shows as time at what the pool leads to, where that is one node only; else it is the service's.
 fn node_of(ground: &Ground<'_>, row: &ResourceUse) -> Option<usize> {
     let nodes = &ground.series.nodes;
     let named = |name: &str| nodes.iter().position(|node| *node.key.name == *name);
     match row.kind {
         ResourceKind::Queue => {
-            let last = |name: &str| name.rsplit_once('/').map_or(name, |(_, last)| last).to_owned();
-            let same =
-                |name: &str| *name == *row.name || last(name) == row.name || last(name) == last(&row.name);
-            nodes.iter().position(|node| node.key.kind == NodeKind::Queue && same(&node.key.name))
+            let is_it = |name: &str| last_part(name) == last_part(&row.name);
+            nodes.iter().position(|node| node.key.kind == NodeKind::Queue && is_it(&node.key.name))
         }
         ResourceKind::Pool => {
             let own = named(&row.service)?;

@@ -18,20 +18,25 @@ pub(crate) fn waterfall(facts: &Facts<'_>, findings: &[Finding]) -> Waterfall {
 
 fn waited_for(facts: &Facts<'_>, finding: &Finding) -> Drop {
     let added = &facts.growths.added[finding.at];
-    // Work that takes longer although each piece of it does not is waiting.
-    let (own, waiting) = if finding.saturation.is_some() { (0.0, added.own) } else { (added.own, 0.0) };
+    let (own, waiting) = worked_and_waited(finding, added.own);
     Drop { node: name(facts, finding), self_ms: own / 1e6, wait_ms: waiting / 1e6, gap_ms: added.gap / 1e6 }
 }
 
 fn behind(facts: &Facts<'_>, finding: &Finding) -> Option<Drop> {
     let added = &facts.growths.added[finding.at];
     let some = added.flow != 0.0 || added.wait != 0.0;
+    let (own, waiting) = worked_and_waited(finding, added.flow);
     some.then(|| Drop {
         node: name(facts, finding),
-        self_ms: added.flow / 1e6,
-        wait_ms: added.wait / 1e6,
+        self_ms: own / 1e6,
+        wait_ms: (added.wait + waiting) / 1e6,
         gap_ms: 0.0,
     })
+}
+
+/// Time within a node's spans: work that takes longer although each piece of it does not is waiting.
+fn worked_and_waited(finding: &Finding, ns: f64) -> (f64, f64) {
+    if finding.saturation.is_some() { (0.0, ns) } else { (ns, 0.0) }
 }
 
 fn name(facts: &Facts<'_>, finding: &Finding) -> String {

@@ -12,9 +12,8 @@ pub(super) struct Attempt {
     pub(super) first: bool,
     /// The call's time that no attempt took, nanoseconds, where this is the one that carries it.
     pub(super) gap_ns: Option<u64>,
-    /// A call that repeats one beside it, though nothing in it says so.
-    pub(super) again: bool,
-    /// Of a call: whether it is the first attempt of its logical call, as far as its own span and the frame say.
+    /// Of a call: whether it is the first attempt of its logical call, as far as its own span, its frame, and those
+    /// beside it say.
     pub(super) leads: bool,
 }
 
@@ -23,8 +22,7 @@ pub(super) struct Attempts(Vec<Attempt>);
 
 impl Attempts {
     pub(super) fn new(tree: &Tree<'_>, root: Option<&Root>) -> Self {
-        let mut out =
-            Self(vec![Attempt { first: true, gap_ns: None, again: false, leads: true }; tree.nodes.len()]);
+        let mut out = Self(vec![Attempt { first: true, gap_ns: None, leads: true }; tree.nodes.len()]);
         for (call, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
             let servers: Vec<usize> = tree.served_by(call).collect();
             let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
@@ -75,7 +73,7 @@ impl Attempts {
             for same in calls.chunk_by(|a, b| key(*a) == key(*b)) {
                 let follows = |(a, b): (&Place<'_>, &Place<'_>)| a.span.error && a.end <= b.start;
                 let chain = same.windows(2).all(|w| follows((&tree.nodes[w[0]], &tree.nodes[w[1]])));
-                same.iter().skip(1).filter(|_| chain).for_each(|at| self.0[*at].again = true);
+                same.iter().skip(1).filter(|_| chain).for_each(|at| self.0[*at].leads = false);
             }
         }
     }

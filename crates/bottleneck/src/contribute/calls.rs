@@ -52,8 +52,7 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
     if let Some(root) = root.filter(|r| r.is_entry(tree, at)) {
         gather.entry(&root.entry, &place.span.service);
     }
-    let again = call.is_some_and(|c| attempts.of(c).again);
-    let first = attempt.first && !again && call.is_none_or(|c| attempts.of(c).leads);
+    let first = attempt.first && call.is_none_or(|c| attempts.of(c).leads);
     let caller = Caller::of(tree, at, root);
     let duration = caller.as_ref().map_or(place.duration(), Caller::duration);
     let end = caller.as_ref().map_or(place.end, |c| c.end);
@@ -81,7 +80,7 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
 
 fn unanswered(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, attempt: Attempt) {
     let place = &tree.nodes[at];
-    let first = !attempt.again && attempt.leads;
+    let first = attempt.leads;
     let mut cell = EdgeCell {
         attempts: 1,
         calls: i64::from(first),

@@ -60,7 +60,7 @@ fn fold(spans: &[Span], row: Option<&RootRow>) -> Cells {
 fn edge(cells: &Cells, from: &str, to: &str) -> EdgeCell {
     let mut sum = EdgeCell::default();
     let of = cells.edges.iter().filter(|((e, _), _)| &*e.from == from && &*e.to.name == to);
-    of.flat_map(|(_, seconds)| seconds.values()).for_each(|cell| crate::cells::Cell::add(&mut sum, cell, 1));
+    of.flat_map(|(_, seconds)| seconds.values()).for_each(|cell| crate::cells::Cell::add(&mut sum, cell));
     sum
 }
 
@@ -68,7 +68,7 @@ fn node(cells: &Cells, name: &str, kind: NodeKind) -> NodeCell {
     let mut sum = NodeCell::default();
     let key = (NodeKey { name: name.into(), kind }, TraceClass::Mine);
     let seconds = cells.nodes.get(&key).into_iter().flat_map(|seconds| seconds.values());
-    seconds.for_each(|cell| crate::cells::Cell::add(&mut sum, cell, 1));
+    seconds.for_each(|cell| crate::cells::Cell::add(&mut sum, cell));
     sum
 }
 
@@ -194,16 +194,15 @@ fn what_comes_late_is_calls_and_operations_alone() {
         consumer,
     ];
     let mut cells = Cells::default();
-    let late = contribute_late(&spans, TraceClass::Mine, 0);
-    cells.apply(&late);
+    let mut sums = Sums::default();
+    sums.add_late(&Filed { spans: &spans, root: None, class: TraceClass::Mine, origin_ns: 0 });
+    cells.take_in(&mut sums);
     assert!(cells.roots.is_empty() && cells.paths.is_empty() && cells.visits.is_empty());
     assert!(cells.entries.is_empty() && cells.telemetry.values().all(|t| t.orphans == 0));
     assert_eq!(edge(&cells, "back", "db").calls, 1);
     assert_eq!((edge(&cells, "unknown", "back").calls, edge(&cells, "unknown", "front").calls), (1, 1));
     let back = node(&cells, "back", NodeKind::Service);
     assert_eq!((back.done, back.ops, back.own_ns / MS), (1, 1, 20));
-    cells.retract(&late);
-    assert!(cells.is_empty());
 }
 
 #[test]

@@ -358,5 +358,5 @@ fn the_interval_covers_the_truth_and_the_estimate_is_near() {
     errors.sort_by(f64::total_cmp);
     println!("covered {covered} of {SEEDS}, median error {:.4}, largest {:.4}", errors[20], errors[39]);
     assert!(errors[20] <= 0.02 && errors[39] <= 0.1, "{errors:?}");
-    assert!(covered >= 34, "{covered} of {SEEDS}");
+    assert!(covered >= 36, "{covered} of {SEEDS}");
 }

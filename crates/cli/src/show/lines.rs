@@ -54,9 +54,10 @@ fn line(now: &Snapshot) -> String {
         |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |ms| format_duration((ms * 1e6) as u64));
     let missed = if now.intended > 0 { now.missed as f64 / now.intended as f64 * 100.0 } else { 0.0 };
     let errors = if now.completed > 0 { now.errors as f64 / now.completed as f64 * 100.0 } else { 0.0 };
-    let target = now
-        .target_rate
-        .map_or_else(|| "closed loop".to_owned(), |rate| format!("target {}", format_rate(rate)));
+    let target = match now.target_rate {
+        Some(rate) => format!("target {}", format_rate(rate)),
+        None => if now.is_closed_loop() { "closed loop" } else { "no target" }.to_owned(),
+    };
     let nearest = now.guards.first().and_then(|guard| Some((guard.nearness?, &guard.text)));
     let guards = nearest
         .map_or_else(String::new, |(near, text)| format!("  nearest guard {:.0}% ({text})", near * 100.0));

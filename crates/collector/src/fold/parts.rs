@@ -23,6 +23,8 @@ struct Part {
     /// Traces that changed since the last turn, and those whose turn it is.
     changed: Vec<u128>,
     waiting: Vec<u128>,
+    /// Spans on a cycle of parents, of all its traces.
+    on_cycle: u64,
 }
 
 /// The open traces, and sums over what of them is not in the cells yet.
@@ -30,8 +32,6 @@ struct Part {
 pub(super) struct Parts {
     parts: Vec<Part>,
     count: usize,
-    changed: usize,
-    waiting: usize,
     /// For each thread; the first is also for what is filed one by one.
     sums: Vec<Sums>,
 }
@@ -49,13 +49,7 @@ impl Parts {
         let cores = || thread::available_parallelism().map_or(1, NonZero::get);
         let threads = threads.unwrap_or_else(cores).clamp(1, THREADS_MAX);
         let parts = (0..PARTS).map(|_| Part::default()).collect();
-        Self {
-            parts,
-            count: 0,
-            changed: 0,
-            waiting: 0,
-            sums: (0..threads).map(|_| Sums::default()).collect(),
-        }
+        Self { parts, count: 0, sums: (0..threads).map(|_| Sums::default()).collect() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,7 +58,17 @@ impl Parts {
 
     /// How many changed since the last turn.
     pub(super) fn changed(&self) -> usize {
-        self.changed
+        self.parts.iter().map(|part| part.changed.len()).sum()
+    }
+
+    /// How many wait for their turn to be folded.
+    fn waiting(&self) -> usize {
+        self.parts.iter().map(|part| part.waiting.len()).sum()
+    }
+
+    /// How many spans are on a cycle of parents, of what was folded.
+    pub(super) fn on_cycle(&self) -> u64 {
+        self.parts.iter().map(|part| part.on_cycle).sum()
     }
 
     pub(super) fn get(&self, id: u128) -> Option<&Trace> {
@@ -85,7 +89,6 @@ impl Parts {
         });
         if trace.mark() {
             part.changed.push(id);
-            self.changed += 1;
         }
         (trace, &mut self.sums[0])
     }
@@ -96,14 +99,15 @@ impl Parts {
         let trace = part.traces.get_mut(&id)?;
         if trace.mark() {
             part.changed.push(id);
-            self.changed += 1;
         }
         Some((trace, &mut self.sums[0]))
     }
 
     /// Takes a trace out, and the sums that it is to be filed in.
     pub(super) fn remove(&mut self, id: u128) -> Option<(Trace, &mut Sums)> {
-        let trace = self.parts[part_of(id)].traces.remove(&id)?;
+        let part = &mut self.parts[part_of(id)];
+        let trace = part.traces.remove(&id)?;
+        part.on_cycle -= trace.on_cycle();
         self.count -= 1;
         Some((trace, &mut self.sums[0]))
     }
@@ -115,21 +119,17 @@ impl Parts {
 
     /// It is the turn of what changed. What waits since before the start of the load is known may be gone by now.
     pub(super) fn turn(&mut self) {
-        self.waiting = 0;
-        self.changed = 0;
-        for Part { traces, changed, waiting } in &mut self.parts {
+        for Part { traces, changed, waiting, .. } in &mut self.parts {
             waiting.append(changed);
             if waiting.len() > 2 * traces.len() {
                 waiting.retain(|id| traces.contains_key(id));
             }
-            self.waiting += waiting.len();
         }
     }
 
     /// Files the traces whose turn it is.
     pub(super) fn fold(&mut self, folding: Folding, counters: &mut Counters) {
-        let waiting = std::mem::take(&mut self.waiting);
-        let threads = self.sums.len().min(waiting / TRACES_PER_THREAD_MIN).max(1);
+        let threads = self.sums.len().min(self.waiting() / TRACES_PER_THREAD_MIN).max(1);
         let share = self.parts.len().div_ceil(threads);
         let work = self.parts.chunks_mut(share).zip(&mut self.sums);
         if threads == 1 {
@@ -159,8 +159,10 @@ fn fold_parts(parts: &mut [Part], sums: &mut Sums, folding: Folding) -> Counters
     for part in parts {
         for id in part.waiting.drain(..) {
             if let Some(trace) = part.traces.get_mut(&id) {
+                part.on_cycle -= trace.on_cycle();
                 trace.tidy(folding.spans_max, sums, &mut counters);
                 trace.file(folding.origin_ns, sums);
+                part.on_cycle += trace.on_cycle();
             }
         }
     }
@@ -188,7 +190,7 @@ mod tests {
             }
         }
         assert_eq!(parts.len(), 10);
-        assert!(parts.waiting <= 2 * PARTS, "{}", parts.waiting);
+        assert!(parts.waiting() <= 2 * PARTS, "{}", parts.waiting());
     }
 
     #[test]

@@ -6,7 +6,6 @@ use peakdrill_bottleneck::{Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::{Span, SpanKind};
 use rustc_hash::FxHashSet;
-use smallvec::SmallVec;
 
 use crate::counters::{Counters, counter};
 
@@ -161,36 +160,14 @@ impl Trace {
 fn sort_once(spans: &mut Vec<Span>) {
     let same = |a: &Span, b: &Span| a.id == b.id && a.kind == b.kind && a.service == b.service;
     let order = |a: &Span, b: &Span| {
-        let identity =
-            a.id.cmp(&b.id).then_with(|| a.kind.cmp(&b.kind)).then_with(|| a.service.cmp(&b.service));
-        identity.then_with(|| b.cmp(a))
+        a.kind.cmp(&b.kind).then_with(|| a.service.cmp(&b.service)).then_with(|| b.cmp(a))
     };
-    // A span is large: positions are sorted, and each span is moved once.
-    let mut positions: SmallVec<[(u64, u32); 32]> =
-        spans.iter().enumerate().map(|(at, span)| (span.id, at as u32)).collect();
-    positions.sort_unstable_by(|(a_id, a), (b_id, b)| {
-        a_id.cmp(b_id).then_with(|| match (spans.get(*a as usize), spans.get(*b as usize)) {
-            (Some(a), Some(b)) => order(a, b),
-            _ => Ordering::Equal,
-        })
-    });
-    for at in 0..spans.len() {
-        let mut from = at;
-        // Where the span that belongs here was moved to by the swaps before.
-        while let Some((_, next)) = positions.get(from)
-            && (*next as usize) < at
-        {
-            from = *next as usize;
-        }
-        let from = positions.get(from).map_or(at, |(_, from)| *from as usize);
-        if from > at {
-            spans.swap(at, from);
-        }
-        // What was here went there: noted, or the same way would be walked again and again.
-        if let Some((_, moved_to)) = positions.get_mut(at) {
-            *moved_to = from as u32;
-        }
-    }
+    // A span is large: it is moved once.
+    spans.sort_by_cached_key(|span| span.id);
+    spans
+        .chunk_by_mut(|a, b| a.id == b.id)
+        .filter(|run| run.len() > 1)
+        .for_each(|run| run.sort_unstable_by(order));
     spans.dedup_by(|later, kept| same(later, kept));
 }
 

@@ -82,7 +82,7 @@ fn a_process_is_copied_once_a_request_and_requests_stay_small() {
         out.groups.iter().filter(said).count()
     };
     assert_eq!((of("a"), of("b")), (1, 1), "however often the process changes");
-    let decoded = out.decoded().unwrap();
+    let decoded = out.decoded();
     let named = |name: &str| decoded.items.iter().filter(|span| &*span.service == name).count();
     assert_eq!((decoded.items.len(), named("a"), named("b")), (spans, spans.div_ceil(3), spans.div_ceil(3)));
     let mut out = Requests::new(&mut texts);

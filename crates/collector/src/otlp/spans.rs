@@ -16,7 +16,7 @@ use crate::limits::{FUTURE_NS_MAX, LINKS_PER_SPAN_MAX, SPAN_NS_MAX};
 /// `STATUS_CODE_ERROR`.
 const STATUS_ERROR: i32 = 2;
 
-pub(super) fn normalise(
+pub(crate) fn normalise(
     request: &ExportTraceServiceRequest,
     recv_ns: i64,
     texts: &mut Texts,

@@ -126,7 +126,7 @@ fn delayed() {
 #[test]
 fn duplicated() {
     let expected = bytes(&at_once(clean()));
-    for part in [1_000, 100, 20] {
+    for part in [100, 20, 5] {
         let again: Spans = clean()
             .into_iter()
             .enumerate()
@@ -134,6 +134,7 @@ fn duplicated() {
             .map(|(_, s)| s)
             .collect();
         let count = again.len() as u64;
+        assert!(count > 0, "one in {part}: nothing comes twice");
         let fold = folded([(clean(), RECV_NS), (again, RECV_NS + S)]);
         assert_eq!(
             (bytes(&fold), fold.counters().get(counter::DUPLICATES)),

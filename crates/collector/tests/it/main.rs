@@ -6,7 +6,6 @@ mod damage;
 mod grpc;
 mod http;
 mod killed;
-mod labelled;
 mod life;
 mod scrape;
 mod support;

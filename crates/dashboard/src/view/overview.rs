@@ -56,7 +56,10 @@ fn label<'a>(text: &str, palette: &Palette) -> Span<'a> {
 }
 
 fn load_lines<'a>(now: &Snapshot, palette: &Palette) -> Vec<Line<'a>> {
-    let target = now.target_rate.map_or_else(|| "closed loop".to_owned(), format_rate);
+    let target = match now.target_rate {
+        Some(rate) => format_rate(rate),
+        None => if now.is_closed_loop() { "closed loop" } else { "–" }.to_owned(),
+    };
     let missed = share(now.missed, now.intended);
     let missed_style = if missed > 0.005 { palette.bad } else { Style::new() };
     vec![

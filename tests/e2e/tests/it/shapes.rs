@@ -123,16 +123,3 @@ fn a_search_finds_a_known_capacity() {
     let verdict = search(600.0, 500.0, 700.0, "settle: 1s, probe: 3s, tolerance: 3%", "capacity >= 580/s");
     assert_found(&verdict, 600.0);
 }
-
-#[test]
-#[ignore = "ten searches of up to three minutes: `cargo test -p peakdrill-e2e ten_searches -- --ignored`"]
-fn ten_searches_find_known_capacities() {
-    for run in 0..10 {
-        let truth = 400.0 + 40.0 * f64::from(run);
-        let begun = std::time::Instant::now();
-        let verdict = search(truth, 200.0, 1000.0, "settle: 2s, probe: 5s", "capacity > 1/s");
-        eprintln!("{truth}/s in {:?}: {}", begun.elapsed(), verdict["load"]["capacity"][0]["held_per_s"]);
-        assert_found(&verdict, truth);
-        assert!(begun.elapsed() < Duration::from_secs(180));
-    }
-}

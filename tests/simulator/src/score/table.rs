@@ -33,13 +33,12 @@ pub struct Options {
 /// The page, and what falls short of what is asked for; empty when nothing does.
 #[must_use]
 pub fn table(options: &Options) -> (String, Vec<String>) {
-    let run = |kind, damage, seeds: &RangeInclusive<u64>| runs(kind, damage, seeds);
-    let clean = run(Kind::Single, Damage::Clean, &options.single);
-    let worn = run(Kind::Single, Damage::LossAndSkew(500.0), &options.single);
-    let controls = run(Kind::Control, Damage::Clean, &options.others);
-    let two = run(Kind::Two, Damage::Clean, &options.others);
+    let clean = runs(Kind::Single, Damage::Clean, &options.single);
+    let worn = runs(Kind::Single, Damage::LossAndSkew(500.0), &options.single);
+    let controls = runs(Kind::Control, Damage::Clean, &options.others);
+    let two = runs(Kind::Two, Damage::Clean, &options.others);
     let damaged: Vec<(Damage, Vec<Outcome>)> =
-        matrix().into_iter().map(|damage| (damage, run(Kind::Single, damage, &options.damaged))).collect();
+        matrix().into_iter().map(|damage| (damage, runs(Kind::Single, damage, &options.damaged))).collect();
     let mut short = Vec::new();
     let parts = [
         ranking(&clean, &worn, &mut short),

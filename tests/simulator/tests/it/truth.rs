@@ -67,5 +67,5 @@ fn without_a_bottleneck_none_is_named() {
 fn two_of_the_same_capacity_are_both_named() {
     let outcomes = outcomes(Kind::Two, Damage::Clean, 1..=2);
     assert_conserved(&outcomes, false);
-    assert_right(&outcomes, 12);
+    assert_right(&outcomes, 13);
 }
