@@ -120,7 +120,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "peak_mib": peak_mib,
         "overloaded": end.view.counters.get(counter::OVERLOADED),
         "age_ms": { "p50": age_ms(0.5), "p99": age_ms(0.99), "max": age_ms(1.0) },
-        "replay_same": same && replayed.missing.is_empty(),
+        "replay_same": same && replayed.missing == end.missing,
         "counters": end.view.counters.map(),
         "missing": end.missing,
     });
