@@ -58,7 +58,8 @@ const CONNECTIONS: usize = 64;
 /// Connections over HTTP/2, and streams on each.
 const HTTP2: (usize, usize) = (16, 16);
 /// All parts, in the order of the page.
-const PARTS: [&str; 8] = ["closed", "open", "http2", "grid", "freeze", "journey", "search", "memory"];
+const PARTS: [&str; 9] =
+    ["closed", "open", "http2", "gateway", "grid", "freeze", "journey", "search", "memory"];
 /// Requests a second of the open loop.
 const RATE: u64 = 10_000;
 const PAGE: &str = "loadgen/BENCHMARKS.md";
@@ -85,7 +86,7 @@ fn load(options: &Options) -> Result<(), String> {
     )?;
     let all = options.parts.is_empty();
     let parts = if all { PARTS.map(str::to_owned).to_vec() } else { options.parts.clone() };
-    if parts.iter().any(|part| part == "http2") {
+    if parts.iter().any(|part| part == "http2" || part == "gateway") {
         oha::install()?;
     }
     let server = nginx::Nginx::start()?;
@@ -146,6 +147,17 @@ fn part_of(name: &str) -> Result<(Load, Vec<Client>), String> {
                 Client::H2load,
                 Client::Peakdrill { pacing: "auto", transport: "io_uring" },
                 Client::Peakdrill { pacing: "auto", transport: "epoll" },
+            ],
+        )),
+        "gateway" => Ok((
+            Load::Gateway { connections: HTTP2.0, streams: HTTP2.1 },
+            vec![
+                Client::Oha,
+                Client::H2load,
+                Client::Peakdrill { pacing: "auto", transport: "io_uring" },
+                Client::Journey { transport: "io_uring" },
+                Client::Peakdrill { pacing: "auto", transport: "epoll" },
+                Client::Journey { transport: "epoll" },
             ],
         )),
         other => Err(format!("there is no part `{other}`: {}", PARTS.join(", "))),

@@ -1,7 +1,7 @@
 //! The contenders: how each is started, and what it tells.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -17,14 +17,24 @@ pub enum Load {
     Open { connections: usize, rate: u64 },
     /// HTTP/2: each stream of each connection asks again as soon as it has its answer.
     Streams { connections: usize, streams: usize },
+    /// The same over TLS.
+    Gateway { connections: usize, streams: usize },
 }
 
 impl Load {
+    fn url(self, address: &str) -> String {
+        match self {
+            Self::Gateway { .. } => format!("https://{address}/json"),
+            _ => format!("http://{address}/"),
+        }
+    }
+
     fn connections(self) -> usize {
         match self {
             Self::Closed { connections }
             | Self::Open { connections, .. }
-            | Self::Streams { connections, .. } => connections,
+            | Self::Streams { connections, .. }
+            | Self::Gateway { connections, .. } => connections,
         }
     }
 }
@@ -44,24 +54,29 @@ pub enum Client {
         /// `--transport`.
         transport: &'static str,
     },
+    /// The same with a journey of five steps in place of one request.
+    Journey {
+        transport: &'static str,
+    },
 }
 
 impl Client {
     pub fn name(self, load: &Load) -> String {
         match (self, load) {
             (Self::Wrk, _) => "wrk".into(),
-            (Self::H2load, Load::Streams { .. }) => "h2load".into(),
+            (Self::H2load, Load::Streams { .. } | Load::Gateway { .. }) => "h2load".into(),
             (Self::H2load, _) => "h2load --h1".into(),
             (Self::Oha, _) => "oha".into(),
-            (Self::Floor { .. }, Load::Closed { .. } | Load::Streams { .. }) => "floor, epoll".into(),
+            (Self::Floor { .. }, Load::Closed { .. } | Load::Streams { .. } | Load::Gateway { .. }) => {
+                "floor, epoll".into()
+            }
             (Self::Floor { quantum_us: 0 }, Load::Open { .. }) => "floor, ns timers".into(),
             (Self::Floor { quantum_us }, Load::Open { .. }) => format!("floor, {quantum_us} µs quantum"),
-            (Self::Peakdrill { transport, .. }, Load::Closed { .. } | Load::Streams { .. }) => {
-                format!("peakdrill run, {transport}")
-            }
             (Self::Peakdrill { pacing, transport }, Load::Open { .. }) => {
                 format!("peakdrill run, {pacing}, {transport}")
             }
+            (Self::Peakdrill { transport, .. }, _) => format!("peakdrill run, {transport}"),
+            (Self::Journey { transport }, _) => format!("peakdrill run, the journey, {transport}"),
         }
     }
 
@@ -85,13 +100,13 @@ impl Client {
         folder: &Path,
     ) -> Result<Run, String> {
         let connections = load.connections().to_string();
-        let (log, url, length) = (folder.join("log"), format!("http://{address}/"), seconds.to_string());
+        let (log, url, length) = (folder.join("log"), load.url(address), seconds.to_string());
         let program = match self {
             Self::Wrk => "wrk".into(),
             Self::H2load => "h2load".into(),
             Self::Oha => super::oha::program()?,
             Self::Floor { .. } => bin.join("examples/floor"),
-            Self::Peakdrill { .. } => bin.join("peakdrill"),
+            Self::Peakdrill { .. } | Self::Journey { .. } => bin.join("peakdrill"),
         };
         let mut command = pinned(CLIENT_CORE, &program);
         match (self, load) {
@@ -101,11 +116,14 @@ impl Client {
             (Self::H2load, Load::Closed { .. }) => {
                 command.args(["--h1", "-t1", "-c", &connections, "-D", &length, &url]);
             }
-            (Self::H2load, Load::Streams { streams, .. }) => {
+            (Self::H2load, Load::Streams { streams, .. } | Load::Gateway { streams, .. }) => {
                 command.args(["-t1", "-c", &connections, "-m", &streams.to_string(), "-D", &length, &url]);
             }
-            (Self::Oha, Load::Streams { streams, .. }) => {
+            (Self::Oha, Load::Streams { streams, .. } | Load::Gateway { streams, .. }) => {
                 let parallel = streams.to_string();
+                if let Load::Gateway { .. } = load {
+                    command.arg("--cacert").arg(super::nginx::authority());
+                }
                 command.args(["--http2", "--no-tui", "-c", &connections, "-p", &parallel]);
                 command.args(["-z", &format!("{length}s"), &url]);
             }
@@ -115,6 +133,20 @@ impl Client {
             (Self::Floor { quantum_us }, Load::Open { rate, .. }) => {
                 let (rate, quantum) = (rate.to_string(), quantum_us.to_string());
                 command.args([address, &connections, &length, "rate", &rate, &quantum]);
+            }
+            (
+                Self::Peakdrill { transport, .. } | Self::Journey { transport },
+                Load::Gateway { connections, streams },
+            ) => {
+                let path = gateway(
+                    matches!(self, Self::Journey { .. }),
+                    address,
+                    (*connections, *streams),
+                    seconds,
+                    folder,
+                )?;
+                command.arg("run").arg(path).args(["--yes", "--tui", "never", "--transport", transport]);
+                command.arg("--out").arg(folder.join("record"));
             }
             (Self::Peakdrill { pacing, transport }, _) => {
                 command.args(["run", "--target", &url, "--connections", &connections, "--tui", "never"]);
@@ -137,6 +169,7 @@ impl Client {
                         "--pacing",
                         pacing,
                     ]),
+                    Load::Gateway { .. } => return Err("the gateway's load is a scenario".into()),
                 };
             }
             _ => return Err(format!("{} has no load of this kind", self.name(load))),
@@ -163,7 +196,7 @@ impl Client {
                 let requests = told["requests"].as_u64().ok_or_else(strange)?;
                 Ok((requests, us("lag_p50_ns").zip(us("lag_p99_ns")).filter(|lag| lag.1 > 0.0)))
             }
-            Self::Peakdrill { .. } => {
+            Self::Peakdrill { .. } | Self::Journey { .. } => {
                 let path = folder.join("record/verdict.json");
                 let verdict =
                     fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -172,6 +205,26 @@ impl Client {
             }
         }
     }
+}
+
+/// The scenario of requests over TLS and HTTP/2, in a file: the journey of five steps, or one plain request.
+fn gateway(
+    journey: bool,
+    address: &str,
+    (connections, streams): (usize, usize),
+    seconds: u64,
+    folder: &Path,
+) -> Result<PathBuf, String> {
+    let steps = if journey { super::journey::FULL } else { "steps: [ { get: /json } ]" };
+    let target = format!(
+        "base_url: \"https://{address}\", protocol: http2, tls: {{ ca: \"{}\" }}, \
+         connections: {{ max: {connections}, streams: {streams} }}",
+        super::nginx::authority().display()
+    );
+    let scenario = super::journey::scenario(steps, &target, connections * streams, seconds, folder)?;
+    let path = folder.join("drill.yaml");
+    fs::write(&path, scenario).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
 }
 
 /// Requests and lateness from a run's verdict.

@@ -1,6 +1,7 @@
 //! What data, values and checks add to a request: a journey of five steps beside five plain requests.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
 use super::program::{number, run_scenario};
@@ -16,21 +17,34 @@ const PLAIN: &str =
     "steps: [ { get: /json/1 }, { get: /json/2 }, { get: /json/3 }, { get: /json/4 }, { get: /json/5 } ]";
 
 /// The same answers, with a row of data, two values taken from JSON and used, and checks.
-const FULL: &str = r#"steps:
+pub const FULL: &str = r#"steps:
       - get: { name: a, path: "/json/1?user=${users.uid}", extract: { token: $.data.token }, check: ["status == 200", "$.code == 0"] }
       - get: { name: b, path: "/json/2?sku=${users.sku}", headers: { x-token: "${token}" }, check: ["status == 200"] }
       - post: { name: c, path: /json/3, json: { sku: "${users.sku}", n: 1 }, extract: { order: $.data.order_id }, check: ["$.code in [0, 2001]"] }
       - get: { name: d, path: "/json/4?order=${order}", check: ["status == 200", "$.data.total < 100"] }
       - post: { name: e, path: "/json/5", json: { order: "${order}" }, check: ["$.code == 0"] }"#;
 
-fn scenario(steps: &str, address: &str, seconds: u64) -> String {
-    format!(
+/// A scenario of these steps by so many users in a closed loop; its data is written into `folder`.
+///
+/// `target`: the keys of the target, as YAML.
+pub fn scenario(
+    steps: &str,
+    target: &str,
+    users: usize,
+    seconds: u64,
+    folder: &Path,
+) -> Result<String, String> {
+    let (path, rows) = (folder.join("users.csv"), (0..ROWS).map(|k| format!("user-{k},sku-{}\n", k % 97)));
+    let told = |error: std::io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(folder).map_err(told)?;
+    fs::write(&path, format!("uid,sku\n{}", rows.collect::<String>())).map_err(told)?;
+    Ok(format!(
         "version: 1\nname: journey\n\
-         targets: {{ t: {{ base_url: \"http://{address}\", connections: {{ max: {USERS} }} }} }}\n\
+         targets: {{ t: {{ {target} }} }}\n\
          feeders: {{ users: {{ csv: users.csv, order: random }} }}\n\
          journeys:\n  j:\n    {steps}\n\
-         load: {{ phases: [ {{ name: load, shape: {{ users: {{ count: {USERS}, for: {seconds}s }} }} }} ] }}\n"
-    )
+         load: {{ phases: [ {{ name: load, shape: {{ users: {{ count: {users}, for: {seconds}s }} }} }} ] }}\n"
+    ))
 }
 
 pub fn run(rounds: usize, seconds: u64, address: &str, bin: &Path, scratch: &Path) -> Result<String, String> {
@@ -38,11 +52,9 @@ pub fn run(rounds: usize, seconds: u64, address: &str, bin: &Path, scratch: &Pat
     for round in 0..rounds {
         let cost = |name: &str, steps: &str| -> Result<f64, String> {
             let folder = scratch.join(format!("journey-{round}-{name}"));
-            std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-            let rows: String = (0..ROWS).map(|k| format!("user-{k},sku-{}\n", k % 97)).collect();
-            std::fs::write(folder.join("users.csv"), format!("uid,sku\n{rows}"))
-                .map_err(|error| error.to_string())?;
-            let (measured, verdict) = run_scenario(bin, &folder, &scenario(steps, address, seconds))?;
+            let target = format!("base_url: \"http://{address}\", connections: {{ max: {USERS} }}");
+            let scenario = scenario(steps, &target, USERS, seconds, &folder)?;
+            let (measured, verdict) = run_scenario(bin, &folder, &scenario)?;
             if number(&verdict, "/load/errors")? > 0.0 {
                 return Err(format!("{name}: there are errors: {}", verdict["load"]));
             }

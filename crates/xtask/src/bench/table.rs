@@ -50,6 +50,14 @@ impl Page {
                     "\n## HTTP/2 in the clear, closed loop, {connections} connections with {streams} streams each\n\n"
                 )
             }
+            Load::Gateway { connections, streams } => {
+                write!(
+                    self.text,
+                    "\n## HTTP/2 over TLS, as gateways speak it: closed loop, {connections} connections with {streams} streams each\n\n\
+                     A body of 190 bytes of JSON. The journey is that of five steps with data, two values taken from JSON and\n\
+                     checks; oha and h2load send the one plain request.\n\n"
+                )
+            }
             Load::Open { connections, rate } => {
                 write!(self.text, "\n## Open loop, {rate} requests a second, {connections} connections\n\n")
             }
