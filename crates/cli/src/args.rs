@@ -194,7 +194,7 @@ pub(crate) enum Transport {
     Auto,
     /// epoll.
     Epoll,
-    /// io_uring, or the load does not start.
+    /// io_uring, or the load does not start. Connections in TLS always go over epoll.
     #[value(name = "io_uring")]
     Uring,
 }

@@ -154,6 +154,13 @@ impl Target {
             _ => Cow::Borrowed(&self.base_url),
         }
     }
+
+    /// Whether its connections are in TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        let scheme = self.base_url.split_once("://").map(|(scheme, _)| scheme);
+        matches!(scheme, Some("https" | "wss" | "grpcs"))
+    }
 }
 
 /// What is spoken with a target.

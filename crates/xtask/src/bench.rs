@@ -60,8 +60,9 @@ const HTTP2: (usize, usize) = (16, 16);
 /// All parts, in the order of the page.
 const PARTS: [&str; 9] =
     ["closed", "open", "http2", "gateway", "grid", "freeze", "journey", "search", "memory"];
-/// Requests a second of the open loop.
+/// Requests a second of the open loop, and its least seconds: what start and report take is to be small beside it.
 const RATE: u64 = 10_000;
+const OPEN_S: u64 = 12;
 const PAGE: &str = "loadgen/BENCHMARKS.md";
 
 pub fn run(what: &What) -> Result<(), String> {
@@ -154,10 +155,9 @@ fn part_of(name: &str) -> Result<(Load, Vec<Client>), String> {
             vec![
                 Client::Oha,
                 Client::H2load,
-                Client::Peakdrill { pacing: "auto", transport: "io_uring" },
-                Client::Journey { transport: "io_uring" },
+                // In TLS there is one transport.
                 Client::Peakdrill { pacing: "auto", transport: "epoll" },
-                Client::Journey { transport: "epoll" },
+                Client::Journey,
             ],
         )),
         other => Err(format!("there is no part `{other}`: {}", PARTS.join(", "))),
@@ -193,7 +193,8 @@ fn rounds(
             let (Some(client), Some(runs)) = (clients.get(at), results.get_mut(at)) else { continue };
             let folder: PathBuf = scratch.join(format!("{round}-{at}"));
             std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-            let run = client.run(load, server.address_for(load), options.seconds, bin, &folder)?;
+            let run =
+                client.run(load, server.address_for(load), load.seconds(options.seconds), bin, &folder)?;
             eprintln!(
                 "round {} of {}: {:<22} {:>9} requests {:>7.2} µs each ({:.2} user)",
                 round + 1,

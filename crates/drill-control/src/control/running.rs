@@ -4,6 +4,7 @@ mod conduct;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use peakdrill_latency::Sparse;
 use peakdrill_loadgen::{Batch, Engine};
 use peakdrill_reports::{Environment, Sample, SampleKind};
 use peakdrill_shadow_tag::RunState as Registered;
+use peakdrill_sockets::Kind;
 use peakdrill_timebase::{Clock, MonoNs, NS_PER_S};
 use serde_json::json;
 
@@ -223,12 +225,15 @@ impl Running {
     /// How sockets are moved belongs to what was measured.
     pub(super) fn tell_transport(&mut self) -> Result<(), ControlError> {
         let Some(chosen) = self.engine().map(Engine::transport).cloned() else { return Ok(()) };
-        let text = format!("sockets over {chosen}");
-        self.event(
-            EventKind::Run,
-            text,
-            json!({ "transport": chosen.kind.name(), "because": chosen.because }),
-        )
+        let tls: Vec<&str> =
+            self.plan.targets.iter().filter(|target| target.is_tls()).map(|target| &*target.name).collect();
+        let mut text = format!("sockets over {chosen}");
+        // TLS is spoken over the runtime's sockets, whatever moves the others.
+        if chosen.kind == Kind::Uring && !tls.is_empty() {
+            let _ = write!(text, "; those in TLS over epoll ({})", tls.join(", "));
+        }
+        let data = json!({ "transport": chosen.kind.name(), "because": chosen.because, "over_epoll": tls });
+        self.event(EventKind::Run, text, data)
     }
 
     fn take(&mut self, batch: Batch) -> Result<(), ControlError> {

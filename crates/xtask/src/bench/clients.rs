@@ -22,6 +22,14 @@ pub enum Load {
 }
 
 impl Load {
+    /// Seconds of one run, of those that are asked for.
+    pub fn seconds(self, asked: u64) -> u64 {
+        match self {
+            Self::Open { .. } => asked.max(super::OPEN_S),
+            _ => asked,
+        }
+    }
+
     fn url(self, address: &str) -> String {
         match self {
             Self::Gateway { .. } => format!("https://{address}/json"),
@@ -55,9 +63,7 @@ pub enum Client {
         transport: &'static str,
     },
     /// The same with a journey of five steps in place of one request.
-    Journey {
-        transport: &'static str,
-    },
+    Journey,
 }
 
 impl Client {
@@ -76,7 +82,7 @@ impl Client {
                 format!("peakdrill run, {pacing}, {transport}")
             }
             (Self::Peakdrill { transport, .. }, _) => format!("peakdrill run, {transport}"),
-            (Self::Journey { transport }, _) => format!("peakdrill run, the journey, {transport}"),
+            (Self::Journey, _) => "peakdrill run, the journey, epoll".into(),
         }
     }
 
@@ -106,7 +112,7 @@ impl Client {
             Self::H2load => "h2load".into(),
             Self::Oha => super::oha::program()?,
             Self::Floor { .. } => bin.join("examples/floor"),
-            Self::Peakdrill { .. } | Self::Journey { .. } => bin.join("peakdrill"),
+            Self::Peakdrill { .. } | Self::Journey => bin.join("peakdrill"),
         };
         let mut command = pinned(CLIENT_CORE, &program);
         match (self, load) {
@@ -134,18 +140,15 @@ impl Client {
                 let (rate, quantum) = (rate.to_string(), quantum_us.to_string());
                 command.args([address, &connections, &length, "rate", &rate, &quantum]);
             }
-            (
-                Self::Peakdrill { transport, .. } | Self::Journey { transport },
-                Load::Gateway { connections, streams },
-            ) => {
+            (Self::Peakdrill { .. } | Self::Journey, Load::Gateway { connections, streams }) => {
                 let path = gateway(
-                    matches!(self, Self::Journey { .. }),
+                    matches!(self, Self::Journey),
                     address,
                     (*connections, *streams),
                     seconds,
                     folder,
                 )?;
-                command.arg("run").arg(path).args(["--yes", "--tui", "never", "--transport", transport]);
+                command.arg("run").arg(path).args(["--yes", "--tui", "never"]);
                 command.arg("--out").arg(folder.join("record"));
             }
             (Self::Peakdrill { pacing, transport }, _) => {
@@ -196,7 +199,7 @@ impl Client {
                 let requests = told["requests"].as_u64().ok_or_else(strange)?;
                 Ok((requests, us("lag_p50_ns").zip(us("lag_p99_ns")).filter(|lag| lag.1 > 0.0)))
             }
-            Self::Peakdrill { .. } | Self::Journey { .. } => {
+            Self::Peakdrill { .. } | Self::Journey => {
                 let path = folder.join("record/verdict.json");
                 let verdict =
                     fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;

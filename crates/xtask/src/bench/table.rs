@@ -59,7 +59,11 @@ impl Page {
                 )
             }
             Load::Open { connections, rate } => {
-                write!(self.text, "\n## Open loop, {rate} requests a second, {connections} connections\n\n")
+                write!(
+                    self.text,
+                    "\n## Open loop, {rate} requests a second, {connections} connections\n\nAt least {} s a run.\n\n",
+                    super::OPEN_S
+                )
             }
         };
         let _ = write!(
