@@ -371,7 +371,7 @@ fn run_shard(
             arrivals: launch.schedule.shard(shard, launch.shards),
             user_phases: launch.schedule.user_phases(),
             driver,
-            stamper: Stamper::new(tagging, run, os_random()?)?,
+            stamper: Stamper::new(tagging, run, os_random()?)?.sampling(&plan.telemetry),
             steps: plan.steps.len(),
             out,
         };

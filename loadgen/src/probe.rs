@@ -194,7 +194,7 @@ impl<'a> Probe<'a> {
         let begun = self.clock.mono();
         let (job, ids) = match self.prepare(index, id, begun) {
             Ok(prepared) => prepared,
-            Err(fault) => return Some(self.unanswered(step, Ids { trace: 0, span: 0 }, &fault)),
+            Err(fault) => return Some(self.unanswered(step, Ids::NONE, &fault)),
         };
         let result = match tokio::time::timeout(limit, exchange(&mut self.driver, id, job)).await {
             Ok(result) => result,
@@ -263,7 +263,7 @@ impl<'a> Probe<'a> {
             self.stamper.may_send(unix.seconds().max(0).unsigned_abs()).map_err(|no| unwritten(no.into()))?;
             let message = code.message((id, owner), &values, wire, &mut scratch).map_err(unwritten)?;
             let message = message.ok_or_else(|| fault(ErrorClass::Cancelled, "no such message"))?;
-            return Ok((Job::Message(message), Ids { trace: 0, span: 0 }));
+            return Ok((Job::Message(message), Ids::NONE));
         }
         let written = code.write((&values, jar), &mut self.stamper, &mut wire, &mut scratch, nonce.as_ref());
         let written = written.map_err(unwritten)?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use http::header::HeaderName;
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::Telemetry;
 use peakdrill_shadow_tag::{MarkKey, Token, TraceId, ack, baggage};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
@@ -98,6 +99,13 @@ impl TokenCell {
 pub(crate) struct Ids {
     pub(crate) trace: u128,
     pub(crate) span: u64,
+    /// Whether services are asked for spans.
+    pub(crate) sampled: bool,
+}
+
+impl Ids {
+    /// Of what has not been written.
+    pub(crate) const NONE: Self = Self { trace: 0, span: 0, sampled: false };
 }
 
 /// There is no valid token: the request must not be sent.
@@ -109,6 +117,7 @@ pub(crate) struct NoToken;
 pub(crate) struct Stamper {
     mode: Mode,
     random: ChaCha8Rng,
+    telemetry: Telemetry,
 }
 
 #[derive(Debug)]
@@ -157,7 +166,13 @@ impl Stamper {
                 current: None,
             })),
         };
-        Ok(Self { mode, random })
+        Ok(Self { mode, random, telemetry: Telemetry::default() })
+    }
+
+    /// Asks services for the spans of those requests alone that are to be sampled; without it, of all.
+    pub(crate) fn sampling(mut self, telemetry: &Telemetry) -> Self {
+        self.telemetry.traces_ppm = telemetry.traces_ppm;
+        self
     }
 
     /// Appends the fields that tag a request: ids of its own, and for shadow requests the token in both carriers.
@@ -184,8 +199,9 @@ impl Stamper {
                 (u128::from_be_bytes(shadow.tagging.mark.trace_id(low).to_bytes()), exp)
             }
         };
-        put_traceparent(form, head, trace, span);
-        Ok((Ids { trace, span }, not_after))
+        let ids = Ids { trace, span, sampled: self.telemetry.is_sampled(trace) };
+        put_traceparent(form, head, ids);
+        Ok((ids, not_after))
     }
 
     /// 128 random bits.
@@ -198,7 +214,7 @@ impl Stamper {
     /// Ids of what carries no tag and no trace: they are never sent.
     pub(crate) fn unsent_ids(&mut self) -> Ids {
         let trace = u128::from(self.random.next_u64()) << 64 | u128::from(non_zero(&mut self.random).get());
-        Ids { trace, span: non_zero(&mut self.random).get() }
+        Ids { trace, span: non_zero(&mut self.random).get(), sampled: false }
     }
 
     /// Whether a request could be tagged now. What was tagged before may not be added to without that.
@@ -281,22 +297,24 @@ fn non_zero(random: &mut ChaCha8Rng) -> NonZeroU64 {
 }
 
 /// Appends the field `traceparent`.
-fn put_traceparent(form: Form, head: &mut Vec<u8>, trace: u128, span: u64) {
-    let line = traceparent(trace, span);
+fn put_traceparent(form: Form, head: &mut Vec<u8>, ids: Ids) {
+    let line = traceparent(ids);
     match form {
         Form::Lines => head.extend_from_slice(&line),
         Form::Block => form.put(head, "traceparent", line.get(13..68).unwrap_or_default(), false),
     }
 }
 
-/// The field `00-<trace>-<span>-01` (W3C Trace Context, version 00, sampled).
-fn traceparent(trace: u128, span: u64) -> [u8; 70] {
-    let mut line = *b"traceparent: 00-00000000000000000000000000000000-0000000000000000-01\r\n";
-    for (number, first) in [((trace >> 64) as u64, 16), (trace as u64, 32), (span, 49)] {
+/// The field `00-<trace>-<span>-<flags>` (W3C Trace Context, version 00): flag 1 asks for spans. Services that sample by
+/// what their caller says, as OpenTelemetry's do, make none without it, and pass the trace on all the same.
+fn traceparent(ids: Ids) -> [u8; 70] {
+    let mut line = *b"traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\n";
+    for (number, first) in [((ids.trace >> 64) as u64, 16), (ids.trace as u64, 32), (ids.span, 49)] {
         if let Some(places) = line.get_mut(first..first + 16) {
             places.copy_from_slice(&hex(number));
         }
     }
+    line[67] = if ids.sampled { b'1' } else { b'0' };
     line
 }
 

@@ -297,6 +297,9 @@ fn scrapes(out: &mut String, plan: &Plan) {
         let whose = scrape.service.as_ref().map(|service| format!(", of {service}")).unwrap_or_default();
         _ = writeln!(out, "  {} every {every}{whose}", scrape.place());
     }
+    if let Some(ppm) = plan.telemetry.traces_ppm {
+        _ = writeln!(out, "\ntraces: services are asked for spans of {} % of the requests", f64::from(ppm) / 1e4);
+    }
 }
 
 fn rules(out: &mut String, plan: &Plan) {

@@ -1,6 +1,7 @@
 //! From cells to findings.
 
 mod calls;
+mod clocks;
 mod common;
 mod growth;
 mod held;
@@ -92,7 +93,8 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         findings: Vec::new(),
         summary,
     };
-    let (resources, findings) = used.into_parts(capacities);
+    let (resources, mut findings) = used.into_parts(capacities);
+    findings.extend(clocks::findings(cells));
     Analysis { resources, findings, ..analysis }
 }
 

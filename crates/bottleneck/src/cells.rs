@@ -6,7 +6,7 @@ use std::sync::Arc;
 use peakdrill_latency::Sparse;
 use serde::{Deserialize, Serialize};
 
-use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass};
 use crate::pairs;
 use crate::resources::Resources;
 
@@ -162,6 +162,10 @@ cell! {
         cp_ns,
         /// Roots that ended, under the second in which they did.
         done,
+        /// Roots of which services were asked for no spans, and sent none.
+        unsampled,
+        /// Of these, ended without error.
+        ok_unsampled,
     } histograms {
         /// From the intended time; from the root span's start where no intended time is known.
         latency,
@@ -187,6 +191,25 @@ cell! {
         received,
         /// Spans of the service whose parent is named and is not there.
         orphans,
+    }
+}
+
+cell! {
+    /// What calls between two clocks say of them, over [`CLOCK_WINDOW_S`](crate::CLOCK_WINDOW_S) seconds: by how much the
+    /// caller's is ahead at least (start at the caller less start at the called service), and at most (the same of the
+    /// ends). Of values below zero their size is kept.
+    ClockCell {
+        /// Calls.
+        calls,
+    } histograms {
+        /// The least, where it is below zero.
+        least_below,
+        /// The least, from zero on.
+        least_above,
+        /// The most, where it is below zero.
+        most_below,
+        /// The most, from zero on.
+        most_above,
     }
 }
 
@@ -218,6 +241,9 @@ pub struct Cells {
     /// Per service, or peer that may be one.
     #[serde(with = "pairs")]
     pub telemetry: BTreeMap<Arc<str>, TelemetryCell>,
+    /// What calls say of the clocks of both sides: the caller's first. By the first second of each stretch.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub clocks: BTreeMap<(ClockKey, ClockKey), Seconds<ClockCell>>,
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
@@ -237,6 +263,7 @@ pub struct Contribution {
     pub(crate) aliases: Vec<(Alias, i64)>,
     pub(crate) entries: Vec<((Entry, Arc<str>), i64)>,
     pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
+    pub(crate) clocks: Vec<((ClockKey, ClockKey), i64, ClockCell)>,
 }
 
 impl Contribution {
@@ -292,6 +319,7 @@ impl Cells {
         c.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
+        c.clocks.iter().for_each(|(key, second, cell)| add_second(&mut self.clocks, key, *second, cell));
     }
 
     /// Adds the cells of other traces.
@@ -304,6 +332,7 @@ impl Cells {
         other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
+        merge_seconds(&mut self.clocks, &other.clocks);
         self.resources.merge(&other.resources);
     }
 

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod calls;
+mod clocks;
 mod gather;
 mod spent;
 
@@ -40,6 +41,8 @@ struct Root {
     parent_of_entry: u64,
     /// The client gave the request up.
     given_up: bool,
+    /// Services were asked for spans of it.
+    sampled: bool,
 }
 
 /// What a trace adds to the cells.
@@ -103,6 +106,7 @@ fn root_of_row(tree: &Tree<'_>, row: &RootRow) -> Root {
             row.error,
             Some(ErrorClass::Timeout | ErrorClass::Cancelled | ErrorClass::Closed | ErrorClass::Reset)
         ),
+        sampled: row.sampled,
     }
 }
 
@@ -120,14 +124,19 @@ fn root_of_span(tree: &Tree<'_>) -> Option<Root> {
         entered: true,
         parent_of_entry: place.span.parent,
         given_up: false,
+        sampled: true,
     })
 }
 
 fn gather_root(gather: &mut Gather, root: &Root, seen: bool) {
     let second = gather.second(root.intended);
     let path_ns: u64 = root.pieces.iter().map(|piece| piece.ns).sum();
+    // Who asks for no spans may get some all the same; then it is as if they had been asked for.
+    let unsampled = !root.sampled && !seen;
     let mut cell = RootCell {
         count: 1,
+        unsampled: i64::from(unsampled),
+        ok_unsampled: i64::from(unsampled && !root.error),
         errors: i64::from(root.error),
         ok: i64::from(!root.error),
         ok_seen: i64::from(seen && !root.error),

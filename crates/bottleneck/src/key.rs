@@ -45,6 +45,15 @@ pub struct EdgeKey {
     pub op: Arc<str>,
 }
 
+/// Whose clock a time is of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClockKey {
+    /// The service, or [`LOAD`].
+    pub service: Arc<str>,
+    /// The instance of it; empty: not known, so that the service counts as having one clock.
+    pub instance: Arc<str>,
+}
+
 /// How a request entered the system: the class of roots within which latencies are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

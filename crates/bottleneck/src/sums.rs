@@ -12,15 +12,15 @@ use std::sync::Arc;
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::NodeKind;
-use peakdrill_latency::Sparse;
+use peakdrill_latency::{Sparse, bucket_of};
 use peakdrill_trace_model::Span;
 use rustc_hash::FxHashMap;
 
 use crate::cells::{
-    Cell, Cells, Contribution, EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell,
+    Cell, Cells, ClockCell, Contribution, EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell,
 };
 use crate::contribute::{file, file_late};
-use crate::key::{EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
+use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
 
 /// Samples that are written down for one cell before equal ones are put together.
 const LOG_MAX: usize = 8_192;
@@ -121,7 +121,17 @@ pub(crate) enum EntryId {
     Op(Name),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ClockId {
+    service: Name,
+    instance: Name,
+}
+
 impl Names {
+    pub(crate) fn clock_id(&mut self, key: &ClockKey) -> ClockId {
+        ClockId { service: self.id(&key.service), instance: self.id(&key.instance) }
+    }
+
     pub(crate) fn node_id(&mut self, key: &NodeKey) -> NodeId {
         NodeId { name: self.id(&key.name), kind: key.kind }
     }
@@ -143,6 +153,10 @@ impl Names {
 
     fn edge(&self, id: EdgeId) -> EdgeKey {
         EdgeKey { from: self.text(id.from), to: self.node(id.to), op: self.text(id.op) }
+    }
+
+    fn clock(&self, id: ClockId) -> ClockKey {
+        ClockKey { service: self.text(id.service), instance: self.text(id.instance) }
     }
 
     fn entry(&self, id: EntryId) -> Entry {
@@ -172,6 +186,16 @@ impl<C: Cell> Sum<C> {
                 samples.map(|(bucket, count)| ((which as u64) << 32 | u64::from(bucket), count * sign)),
             );
         });
+        self.bound();
+    }
+
+    /// Adds one sample to the histogram at a position; a negative sign takes it back.
+    pub(crate) fn sample(&mut self, which: usize, ns: u64, sign: i64) {
+        self.log.push(((which as u64) << 32 | u64::from(bucket_of(ns)), sign));
+        self.bound();
+    }
+
+    fn bound(&mut self) {
         if self.log.len() >= LOG_MAX.max(2 * self.left) {
             self.put_together();
         }
@@ -252,6 +276,7 @@ pub struct Sums {
     pub(crate) roots: Table<(EntryId, TraceClass), RootCell>,
     pub(crate) visits: Table<(EntryId, TraceClass, NodeId), VisitCell>,
     pub(crate) telemetry: Table<Name, TelemetryCell>,
+    pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
     pub(crate) aliases: FxHashMap<(Name, Name), i64>,
     pub(crate) entries: FxHashMap<(EntryId, Name), i64>,
 }
@@ -297,6 +322,8 @@ impl Sums {
         let visits = self.visits.drain();
         let visits = visits.map(|((e, class, n), _, cell)| ((names.entry(e), class, names.node(n)), cell));
         let telemetry = self.telemetry.drain().map(|(service, _, cell)| (names.text(service), cell));
+        let clocks = self.clocks.drain();
+        let clocks = clocks.map(|((a, b), s, cell)| ((names.clock(a), names.clock(b)), s, cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
@@ -310,6 +337,7 @@ impl Sums {
             aliases: aliases.collect(),
             entries: entries.collect(),
             telemetry: telemetry.collect(),
+            clocks: clocks.collect(),
         }
     }
 }
@@ -325,6 +353,7 @@ impl Contribution {
         self.aliases.sort_unstable();
         self.entries.sort_unstable();
         self.telemetry.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.clocks.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self
     }
 }

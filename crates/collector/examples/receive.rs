@@ -59,6 +59,7 @@ fn rows(line: &str) -> Result<Vec<RootRow>, Box<dyn Error>> {
         done_ns: start_ns + at * step_ns + duration_ns,
         error: None,
         status: 200,
+        sampled: true,
     };
     Ok((0..count).map(row).collect())
 }

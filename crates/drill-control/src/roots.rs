@@ -83,6 +83,7 @@ mod tests {
             done_ns: 0,
             error: None,
             status: 200,
+            sampled: true,
         };
         (first..first + count).map(row).collect()
     }

@@ -191,4 +191,16 @@ pub struct RootRow {
     pub error: Option<ErrorClass>,
     /// HTTP status; 0: none.
     pub status: u16,
+    /// Whether services were asked for spans of it: the flag in the `traceparent` that was sent. Left out when they were.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub sampled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_true(value: &bool) -> bool {
+    *value
 }

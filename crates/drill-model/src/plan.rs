@@ -14,7 +14,7 @@ pub use crate::grpc::{DescriptorSet, MessageTypes};
 pub use crate::journey::*;
 pub use crate::reach::*;
 use crate::shape::Shape;
-pub use crate::telemetry::{Scrape, Telemetry};
+pub use crate::telemetry::{Scrape, Telemetry, is_sampled};
 pub use crate::ws::*;
 
 /// Version of `plan.json`.

@@ -239,7 +239,7 @@ impl<D: Driver> Shard<D> {
         };
         self.next_seq = self.next_seq.wrapping_add(1);
         let id = ExchangeId { key: key as u32, seq: self.next_seq };
-        let ids = Ids { trace: 0, span: 0 };
+        let ids = Ids::NONE;
         let current = Current { id, request, step: code.step, ids, intended, submitted: now, sent: None };
         session.current = Some(current);
         if code.is_message() {

@@ -222,6 +222,7 @@ impl<D: Driver> Shard<D> {
             done_ns: unix(at),
             error,
             status,
+            sampled: current.ids.sampled,
         });
         if let Some(kind) = self.picker.wants(current.step, error.is_some(), latency_ns) {
             let secrets = &self.parts.program.secrets;

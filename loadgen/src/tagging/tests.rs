@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use peakdrill_drill_model::plan::Telemetry;
 use peakdrill_shadow_tag::{MarkKey, SigningKey, Traceparent, ack};
 use peakdrill_wire_http1::Fields;
 
@@ -92,4 +93,24 @@ fn plain_requests_carry_a_trace_and_their_own_baggage_alone() {
     assert_eq!(fields(&head), [("baggage", "a=1"), ("traceparent", parent.as_str())]);
     assert_eq!(exp, u64::MAX);
     assert_eq!(stamper.acked(Heads::default(), ids.trace), None);
+}
+
+#[test]
+fn services_are_asked_for_the_spans_of_sampled_requests_alone() {
+    let (tagging, stamper) = shadow();
+    tagging.token.set(&token("r1"), u64::MAX);
+    let telemetry = Telemetry { traces_ppm: Some(100_000), ..Telemetry::default() };
+    let mut stamper = stamper.sampling(&telemetry);
+    let mut sampled = 0;
+    for form in [Form::Lines, Form::Block] {
+        for _ in 0..1_000 {
+            let mut head = Vec::new();
+            let (ids, _) = stamper.stamp(form, &mut head, None, 1_010).unwrap();
+            let parent = format!("00-{:032x}-{:016x}-0{}", ids.trace, ids.span, u8::from(ids.sampled));
+            assert!(head.windows(parent.len()).any(|part| part == parent.as_bytes()), "{parent}");
+            assert_eq!(ids.sampled, telemetry.is_sampled(ids.trace));
+            sampled += u32::from(ids.sampled);
+        }
+    }
+    assert!((120..280).contains(&sampled), "one in ten of 2000: {sampled}");
 }

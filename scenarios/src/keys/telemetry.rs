@@ -5,11 +5,18 @@ use super::{Block, Ty, may, must};
 pub(crate) static TELEMETRY: Block = Block {
     id: "telemetry",
     what: "the telemetry block",
-    fields: &[may(
-        "scrape",
-        Ty::List(&Ty::Block(&SCRAPE)),
-        "Prometheus endpoints that are looked at while the drill runs: how full resources are.",
-    )],
+    fields: &[
+        may(
+            "scrape",
+            Ty::List(&Ty::Block(&SCRAPE)),
+            "Prometheus endpoints that are looked at while the drill runs: how full resources are.",
+        ),
+        may(
+            "traces",
+            Ty::Percent,
+            "Of the requests, those that services are asked for spans of, each with all its spans; 100% when not given.",
+        ),
+    ],
 };
 
 pub(crate) static SCRAPE: Block = Block {

@@ -1,10 +1,10 @@
-//! What is fetched of the system under test.
+//! What is fetched of the system under test, and of how many requests it is asked for spans.
 
 use peakdrill_drill_model::plan::{Scrape, Telemetry};
 use peakdrill_timebase::{NS_PER_MS, NS_PER_S};
 use url::Url;
 
-use crate::codes::{E0313, E0318, E0417, E0701};
+use crate::codes::{E0313, E0318, E0403, E0417, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -12,19 +12,37 @@ use crate::node::{Node, Span};
 
 const EVERY_RANGE_NS: std::ops::RangeInclusive<u64> = 200 * NS_PER_MS..=10 * NS_PER_S;
 const DEFAULT_EVERY_NS: u64 = NS_PER_S;
+const MILLION: f64 = 1e6;
 
 pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>, place: Span) -> Telemetry {
     let Some(fields) = node.and_then(|node| ctx.fields(node, place, &keys::TELEMETRY)) else {
         return Telemetry::default();
     };
-    let Some(node) = fields.get("scrape") else {
+    if fields.get("scrape").is_none() && fields.get("traces").is_none() {
         ctx.push(draft(
             E0318,
             place,
-            "`telemetry` fetches nothing: remove it, or name endpoints in `scrape`",
+            "`telemetry` says nothing: remove it, name endpoints in `scrape`, or a share in `traces`",
         ));
-        return Telemetry::default();
-    };
+    }
+    let scrape = fields.get("scrape").map(|node| scrapes(ctx, &fields, node));
+    let traces_ppm = fields.get("traces").and_then(|node| traces(ctx, node));
+    Telemetry { scrape: scrape.unwrap_or_default(), traces_ppm }
+}
+
+/// Of a million requests, those that are traced; `None`: all.
+fn traces(ctx: &Ctx<'_>, node: &Node) -> Option<u32> {
+    let share = ctx.percent(node, "`traces`")?;
+    let ppm = (share * MILLION).round();
+    if ppm < 1.0 {
+        let found = draft(E0403, node.span, "`traces` is out of range").label("must be 0.0001% to 100%");
+        ctx.push(found.help("without any trace no dependency can be named"));
+        return None;
+    }
+    (ppm < MILLION).then_some(ppm as u32)
+}
+
+fn scrapes(ctx: &Ctx<'_>, fields: &Fields<'_>, node: &Node) -> Vec<Scrape> {
     let key = fields.key_span("scrape");
     let items = ctx.items(node, key, "`scrape`").unwrap_or_default();
     if items.len() > limits::MAX_SCRAPES {
@@ -33,7 +51,7 @@ pub(super) fn lower(ctx: &Ctx<'_>, node: Option<&Node>, place: Span) -> Telemetr
     let fields = |item| ctx.fields(item, item.span, &keys::SCRAPE);
     let scrape =
         items.iter().take(limits::MAX_SCRAPES).filter_map(fields).filter_map(|one| scrape(ctx, &one));
-    Telemetry { scrape: scrape.collect() }
+    scrape.collect()
 }
 
 fn scrape(ctx: &Ctx<'_>, fields: &Fields<'_>) -> Option<Scrape> {

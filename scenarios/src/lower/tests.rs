@@ -71,7 +71,7 @@ load:
           - curve: { csv: x.csv, time: s, value: v }
           - tank: "const(1,1)"
           - jmeter: "pause(1 s)"
-telemetry: { scrape: [ { url: "http://h:9187/metrics" } ] }
+telemetry: { scrape: [ { url: "http://h:9187/metrics" } ], traces: 1% }
 guards: { limits: { hosts: {} }, stop: [ "leaks > 0" ], on_stop: {} }
 gates: [ { assert: "leaks == 0" } ]
 reports: [ { html: { path: a } }, { junit: { path: b } }, { markdown: { path: c } }, { json: { path: d } } ]

@@ -575,6 +575,16 @@ fn a_connection_is_opened_where_it_may_not_be_open() {
 }
 
 #[test]
+fn a_share_of_traces_is_read_and_described() {
+    let with = |share: &str| drill("      - get: /a\n") + &format!("telemetry: {{ traces: {share} }}\n");
+    let few = plan(&with("0.5%"));
+    assert_eq!(few.telemetry.traces_ppm, Some(5_000));
+    assert!(describe(&few).contains("spans of 0.5 % of the requests\n"), "{}", describe(&few));
+    let all = plan(&with("100%"));
+    assert!(all.telemetry.is_empty() && !describe(&all).contains("spans of"));
+}
+
+#[test]
 fn endpoints_to_scrape_are_read_and_described() {
     let text = drill("      - get: /a\n")
         + "telemetry:\n  scrape:\n    - { url: \"http://db-exporter:9187\", service: order-db, every: 500ms }\n    - url: \"http://[::1]/actuator/prometheus?a=b\"\n";

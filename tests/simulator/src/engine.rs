@@ -202,6 +202,7 @@ impl Engine<'_> {
             done_ns: start,
             error: None,
             status: 200,
+            sampled: true,
         });
         let class = if live { TraceClass::Live } else { TraceClass::Mine };
         self.run.traces.push(Trace { spans: Vec::new(), row, class, path: None });

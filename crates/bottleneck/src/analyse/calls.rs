@@ -83,10 +83,11 @@ struct Sum {
 }
 
 impl Sum {
-    fn new(levels: &[Level], node: Option<&NodeSeries>) -> Self {
+    fn new(levels: &[Level], node: Option<&NodeSeries>, part: f64) -> Self {
         let bin = |level: &Level| Bin {
             offered: level.rate,
-            seconds: level.seconds.len().max(1) as f64,
+            // As many as if spans had been asked of all.
+            seconds: level.seconds.len().max(1) as f64 * part,
             own_ns: node.and_then(|node| node.own_over(&level.seconds).quantile(0.5)),
             cell: EdgeCell::default(),
         };
@@ -112,7 +113,7 @@ fn sums(cells: &Cells, names: &Names, series: &Series, windows: &Windows) -> BTr
     for ((edge, _), seconds) in cells.edges.iter().filter(|((_, class), _)| *class == series.class) {
         let call = (Arc::clone(&edge.from), names.of(&edge.to));
         let node = series.nodes.iter().find(|node| node.key == call.1);
-        let sum = sums.entry(call).or_insert_with(|| Sum::new(&levels, node));
+        let sum = sums.entry(call).or_insert_with(|| Sum::new(&levels, node, series.part));
         for (second, cell) in seconds.iter().filter(|(second, _)| **second >= 0) {
             sum.add(cell, level_of.get(second).copied());
         }
@@ -212,7 +213,7 @@ mod tests {
 
     fn call(from: &str, to: &str, calls: i64, cp_ns: i64) -> (Call, Sum) {
         let key = NodeKey { name: to.into(), kind: NodeKind::Service };
-        let mut sum = Sum::new(&[], None);
+        let mut sum = Sum::new(&[], None, 1.0);
         sum.add(&EdgeCell { calls, attempts: calls, cp_ns, ..EdgeCell::default() }, None);
         ((from.into(), key), sum)
     }

@@ -110,7 +110,8 @@ impl Growths {
 
 /// Per node, what its calls took longer because all did, nanoseconds a request.
 fn common_ns(series: &Series, windows: &Windows, slower_ns: f64) -> Vec<f64> {
-    let requests = mean(&series.requests, &windows.peak).max(f64::MIN_POSITIVE);
+    let requests = series.part * mean(&series.requests, &windows.peak);
+    let requests = requests.max(f64::MIN_POSITIVE);
     let calls = series.nodes.iter().map(|node| mean(&node.ops, &windows.peak));
     calls.map(|calls| slower_ns * calls / requests).collect()
 }

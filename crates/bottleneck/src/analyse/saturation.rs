@@ -116,6 +116,8 @@ pub(crate) fn saturation(
     if seconds.is_empty() {
         return None;
     }
+    // As far as spans were asked for; what is told is of all.
+    let part = series.part;
     let done = mean(&node.done, &seconds);
     let counts: Vec<f64> = seconds.iter().map(|s| node.done[*s]).collect();
     if did_more(&node.done, &counts) {
@@ -135,13 +137,13 @@ pub(crate) fn saturation(
     let mix_over = if windows.top.is_empty() { &seconds } else { &windows.top };
     let visits = series.visits(node, mix_over);
     let capacity = (visits.mean > 0.0 && done > 0.0).then(|| {
-        let estimate = done / visits.mean;
+        let estimate = done / part / visits.mean;
         // Two sources that have nothing to do with each other: throughput, and visits a journey.
         let mix = Z95 * visits.error / visits.mean;
-        let part = throughput_part(&counts).hypot(mix).max(RESOLUTION);
-        (estimate, estimate * (1.0 - part), estimate * (1.0 + part))
+        let off = throughput_part(&counts).hypot(mix).max(RESOLUTION);
+        (estimate, estimate * (1.0 - off), estimate * (1.0 + off))
     });
-    Some(Saturation { seconds, done, asked, capacity })
+    Some(Saturation { seconds, done: done / part, asked: asked / part, capacity })
 }
 
 /// Half the 95 % interval of the mean of counts a second, as a part of it: by means of batches, and Student's t,

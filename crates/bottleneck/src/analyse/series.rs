@@ -63,6 +63,11 @@ pub(crate) struct Series {
     pub(crate) latency: Vec<Sparse>,
     /// Roots of the same, and those that failed.
     pub(crate) roots: Vec<(f64, f64)>,
+    /// Of these, those of which spans were asked for.
+    pub(crate) sampled: Vec<f64>,
+    /// Their part of all. What nodes did is counted on it, of all classes of traffic: what few spans say is no more
+    /// because they stand for many. Times its reciprocal it is what they did.
+    pub(crate) part: f64,
     /// Nodes, by key.
     pub(crate) nodes: Vec<NodeSeries>,
     /// The class that growth is measured on.
@@ -110,6 +115,8 @@ impl Series {
             finished: vec![0.0; len],
             latency: vec![Sparse::default(); len],
             roots: vec![(0.0, 0.0); len],
+            sampled: vec![0.0; len],
+            part: sampled_part(cells),
             nodes: Vec::new(),
             class,
         };
@@ -142,6 +149,7 @@ impl Series {
                     self.latency[at].merge(&cell.latency);
                     self.roots[at].0 += cell.count as f64;
                     self.roots[at].1 += cell.errors as f64;
+                    self.sampled[at] += (cell.count - cell.unsampled) as f64;
                 }
             }
         }
@@ -183,9 +191,11 @@ impl Series {
                 continue;
             }
             let Some(node) = at_key.get(&key).and_then(|at| nodes.get_mut(*at)) else { continue };
+            // Of traffic that the drill does not sample as much is taken as of its own.
+            let part = if *class == TraceClass::Mine { 1.0 } else { self.part };
             for (second, cell) in seconds {
                 if let Some(at) = self.at(*second) {
-                    node.add(at, cell);
+                    node.add(at, cell, part);
                 }
             }
         }
@@ -216,9 +226,9 @@ impl Series {
         }
     }
 
-    /// Operations a second that the journeys of some seconds ask of a node.
+    /// Operations a second that the journeys of some seconds ask of a node, of those that spans were asked of.
     pub(crate) fn asked(&self, node: &NodeSeries, seconds: &[usize]) -> f64 {
-        self.offered_of.iter().map(|(class, of)| mean(of, seconds) * node.visits_of(*class).mean).sum()
+        self.part * self.offered_of.iter().map(|(class, of)| mean(of, seconds) * node.visits_of(*class).mean).sum()
     }
 
     /// Visits a journey of a node at the mix of some seconds, live traffic included.
@@ -234,6 +244,17 @@ impl Series {
         let (mean, square) = parts.fold((0.0, 0.0), |(m, e), (mean, square)| (m + mean, e + square));
         Visits { mean, error: square.sqrt() }
     }
+}
+
+/// The part of the drill's requests of which spans were asked for, of the entries of which any were; 1 without any.
+fn sampled_part(cells: &Cells) -> f64 {
+    let of = |seconds: &crate::cells::Seconds<crate::cells::RootCell>| {
+        seconds.values().fold((0, 0), |(n, sampled), c| (n + c.count, sampled + c.count - c.unsampled))
+    };
+    let mine = cells.roots.iter().filter(|((_, class), _)| *class == TraceClass::Mine);
+    let known = mine.map(|(_, seconds)| of(seconds)).filter(|(_, sampled)| *sampled > 0);
+    let (all, sampled) = known.fold((0, 0), |(a, b), (n, sampled)| (a + n, b + sampled));
+    if all > 0 { sampled as f64 / all as f64 } else { 1.0 }
 }
 
 /// Nodes whose answers the drill got from a stub, while live traffic met the real one: two different things,
@@ -265,19 +286,20 @@ impl NodeSeries {
         }
     }
 
-    fn add(&mut self, at: usize, cell: &NodeCell) {
-        self.done[at] += cell.done as f64;
-        self.abandoned[at] += cell.abandoned as f64;
-        self.at_node[at] += cell.own_ns as f64 / 1e9;
-        self.ops[at] += cell.ops as f64;
+    /// `part`: of it, what is taken.
+    fn add(&mut self, at: usize, cell: &NodeCell, part: f64) {
+        self.done[at] += part * cell.done as f64;
+        self.abandoned[at] += part * cell.abandoned as f64;
+        self.at_node[at] += part * cell.own_ns as f64 / 1e9;
+        self.ops[at] += part * cell.ops as f64;
         let in_calls = &mut self.in_calls[at];
-        in_calls.0 += cell.span.sum_ns() as f64 - cell.own.sum_ns() as f64;
-        in_calls.1 += (cell.busy_ns - cell.own_ns) as f64 / 1e9;
-        self.origin_errors[at] += cell.origin_errors as f64;
+        in_calls.0 += part * (cell.span.sum_ns() as f64 - cell.own.sum_ns() as f64);
+        in_calls.1 += part * (cell.busy_ns - cell.own_ns) as f64 / 1e9;
+        self.origin_errors[at] += part * cell.origin_errors as f64;
         if cell.own != Sparse::default() {
             self.own[at].get_or_insert_default().merge(&cell.own);
             let sums = &mut self.own_sums[at];
-            *sums = (sums.0 + cell.own.sum_ns() as f64, sums.1 + cell.own.count() as f64);
+            *sums = (sums.0 + part * cell.own.sum_ns() as f64, sums.1 + part * cell.own.count() as f64);
         }
         self.total.add(cell);
     }

@@ -21,6 +21,11 @@ pub(crate) const COMPLETE: f64 = 0.9;
 /// Fewer traced requests than this at light load or at peak say nothing.
 const FEW_ROOTS: f64 = 20.0;
 
+/// Where spans were asked of a part of the requests, fewer of these at light load say nothing of a single node ...
+const FEW_SAMPLED_LIGHT: f64 = 20.0;
+/// ... and fewer than this at peak.
+const FEW_SAMPLED_PEAK: f64 = 100.0;
+
 /// Whether anything changed that matters.
 pub(crate) struct Matter {
     /// Requests took longer.
@@ -99,7 +104,14 @@ pub(crate) fn summary(
 fn found_because(facts: &Facts<'_>, names: &[String]) -> Vec<String> {
     let mut out = vec![format!("{} limits the system", names.join(", "))];
     out.extend(together(facts).filter(|_| facts.common.left_out));
+    out.extend(sampled(facts));
     out
+}
+
+/// That what is said follows from a part of the requests.
+fn sampled(facts: &Facts<'_>) -> Option<String> {
+    let part = facts.series.part;
+    (part < 1.0).then(|| format!("nodes are judged by {} of the requests: services were asked for spans of these", part_of(part)))
 }
 
 /// That all nodes were slow together in part of the peak.
@@ -138,6 +150,7 @@ fn nothing_because(facts: &Facts<'_>, findings: &[Finding], matter: &Matter, up_
         let first = first.unwrap_or_default();
         out.push(format!("requests suffered, but no node shows two signs of being the cause{first}"));
     }
+    out.extend(sampled(facts));
     out
 }
 
@@ -161,9 +174,41 @@ fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<String> {
             percent(*share)
         ));
     }
-    let few = |seconds: &[usize]| seconds.iter().map(|s| facts.series.roots[*s].0).sum::<f64>() < FEW_ROOTS;
-    if out.is_empty() && (few(&facts.windows.light) || few(&facts.windows.peak)) {
-        out.push("too few requests at light load or at peak to compare the two".to_owned());
+    if out.is_empty() {
+        out.extend(too_few(facts));
     }
     out
+}
+
+/// That there are too few requests whose spans were asked for to compare light load with peak.
+fn too_few(facts: &Facts<'_>) -> Option<String> {
+    let series = facts.series;
+    let of = |counts: &dyn Fn(usize) -> f64, seconds: &[usize]| seconds.iter().map(|s| counts(*s)).sum::<f64>();
+    let sampled = |seconds: &[usize]| of(&|s| series.sampled[s], seconds);
+    let (light, peak) = (sampled(&facts.windows.light), sampled(&facts.windows.peak));
+    if series.part >= 1.0 {
+        let few = light < FEW_ROOTS || peak < FEW_ROOTS;
+        return few.then(|| "too few requests at light load or at peak to compare the two".to_owned());
+    }
+    if light >= FEW_SAMPLED_LIGHT && peak >= FEW_SAMPLED_PEAK {
+        return None;
+    }
+    let all = |seconds: &[usize]| of(&|s| series.roots[s].0, seconds);
+    let least = (FEW_SAMPLED_LIGHT / all(&facts.windows.light).max(1.0))
+        .max(FEW_SAMPLED_PEAK / all(&facts.windows.peak).max(1.0));
+    let enough = if least < 1.0 {
+        format!("trace {} or more of them", part_of(least))
+    } else {
+        "trace all of them, or let light load and peak last longer".to_owned()
+    };
+    Some(format!(
+        "{} of the requests were traced, {light:.0} at light load and {peak:.0} at peak: too few to name a node; {enough}",
+        part_of(series.part)
+    ))
+}
+
+/// A part that may be small.
+fn part_of(part: f64) -> String {
+    let percent = part * 100.0;
+    if percent >= 9.95 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
 }

@@ -23,6 +23,8 @@ pub(crate) fn dependencies(facts: &Facts<'_>) -> Vec<Dependency> {
             seconds.iter().filter(|(second, _)| **second >= 0).for_each(|(_, cell)| sum.add(cell));
         }
     }
+    // What was counted as far as spans were asked for, as an estimate of all.
+    let of_all = |count: i64| (count.max(0) as f64 / facts.series.part).round() as u64;
     let path: f64 = sums.values().map(|c| c.cp_ns as f64).sum();
     let mut rows: Vec<(i64, Dependency)> = sums
         .into_iter()
@@ -31,8 +33,8 @@ pub(crate) fn dependencies(facts: &Facts<'_>) -> Vec<Dependency> {
             let row = Dependency {
                 from: from.to_string(),
                 to: to.name.to_string(),
-                calls: u64::try_from(c.calls).unwrap_or(0),
-                errors: u64::try_from(c.errors).unwrap_or(0),
+                calls: of_all(c.calls),
+                errors: of_all(c.errors),
                 latency_ms: Millis::from(c.latency.quantiles()),
                 critical_path_share: (path > 0.0).then(|| c.cp_ns as f64 / path),
                 retry_amplification: (c.calls > 0).then(|| c.attempts as f64 / c.calls as f64),
@@ -54,10 +56,10 @@ pub(crate) fn curves(facts: &Facts<'_>, findings: &[Finding]) -> Vec<NodeCurve> 
             let at = |q: f64| own.quantile(q).map(|ns| ns as f64 / 1e6);
             CurvePoint {
                 offered: level.rate,
-                achieved: mean(&node.done, &level.seconds),
+                achieved: mean(&node.done, &level.seconds) / facts.series.part,
                 p50_ms: at(0.5),
                 p99_ms: at(0.99),
-                concurrency: mean(&node.at_node, &level.seconds),
+                concurrency: mean(&node.at_node, &level.seconds) / facts.series.part,
             }
         });
         NodeCurve { node: node.key.name.to_string(), kind: node.key.kind, points: points.collect() }

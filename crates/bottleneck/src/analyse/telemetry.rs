@@ -26,8 +26,8 @@ pub(crate) struct Telemetry {
     pub(crate) entry: Option<String>,
 }
 
-/// Received by expected spans. Expected is what a caller's span or the generator's row tells of; requests that
-/// failed do not count, since the other side may not have seen them.
+/// Received by expected spans. Expected is what a caller's span tells of, or the generator's row where it asked for
+/// spans; requests that failed do not count, since the other side may not have seen them.
 pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) -> Telemetry {
     let mut sums: BTreeMap<Arc<str>, TelemetryCell> = BTreeMap::new();
     for (name, cell) in &cells.telemetry {
@@ -42,7 +42,9 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
         }
         let settled = |second: i64| second >= 0 && input.settled_before.is_none_or(|t| second < t);
         let here = seconds.iter().filter(|(second, _)| settled(**second));
-        let (known, seen) = here.fold((0, 0), |(a, b), (_, c)| (a + c.ok, b + c.ok_traced));
+        // Of requests of which nobody asked for spans none is missing.
+        let (known, seen) =
+            here.fold((0, 0), |(a, b), (_, c)| (a + c.ok - c.ok_unsampled, b + c.ok_traced));
         ok += known;
         traced += seen;
         // Requests without any span are missed where the others of their kind came first.

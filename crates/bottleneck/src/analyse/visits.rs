@@ -18,7 +18,7 @@ pub(crate) struct Visits {
 
 /// Calls a journey on every node, over the journeys of some classes.
 pub(crate) struct Mix {
-    /// Journeys that it is over.
+    /// Journeys of which spans were asked for.
     pub(crate) journeys: f64,
     pub(crate) nodes: BTreeMap<NodeKey, Visits>,
 }
@@ -26,6 +26,8 @@ pub(crate) struct Mix {
 /// Roots of one entry.
 struct Roots {
     count: f64,
+    /// Of these, those of which spans were asked for.
+    sampled: f64,
     /// Ended well and seen: what visits are counted over. A span that is lost is missing here as it is among what a
     /// node got done, so that the ratio of the two stands.
     ok: f64,
@@ -75,14 +77,19 @@ pub(crate) fn of(
     let mut roots: BTreeMap<(&Entry, TraceClass), Roots> = BTreeMap::new();
     for ((entry, class), seconds) in cells.roots.iter().filter(|((_, class), _)| classes(*class)) {
         let during = seconds.iter().filter(|(second, _)| **second >= 0);
-        let (count, ok) = during.fold((0, 0), |(n, ok), (_, cell)| (n + cell.count, ok + cell.ok_seen));
+        let (count, unsampled, ok) = during.fold((0, 0, 0), |(n, unsampled, ok), (_, cell)| {
+            (n + cell.count, unsampled + cell.unsampled, ok + cell.ok_seen)
+        });
         let probe = matches!(entry, Entry::Op(_)) && *class == TraceClass::Mine && with_steps;
         if !probe {
             let first = starts_journey(input, entry, *class, with_steps);
-            roots.insert((entry, *class), Roots { count: count as f64, ok: ok as f64, first });
+            let sampled = (count - unsampled) as f64;
+            roots.insert((entry, *class), Roots { count: count as f64, sampled, ok: ok as f64, first });
         }
     }
-    let journeys: f64 = roots.values().filter(|r| r.first).map(|r| r.count).sum();
+    let first = || roots.values().filter(|r| r.first);
+    let journeys: f64 = first().map(|r| r.count).sum();
+    let sampled: f64 = first().map(|r| r.sampled).sum();
     let mut moments: BTreeMap<NodeKey, Moments> = BTreeMap::new();
     for ((entry, class, node), cell) in &cells.visits {
         let Some(roots) = roots.get(&(entry, *class)).filter(|r| r.ok > 0.0 && journeys > 0.0) else {
@@ -92,8 +99,8 @@ pub(crate) fn of(
         let part = roots.count / journeys;
         moments.entry(names.of(node)).or_default().add(roots.first, part, mean, square);
     }
-    let visits = |m: &Moments| Visits { mean: m.mean, error: (m.variance() / journeys.max(1.0)).sqrt() };
-    Mix { journeys, nodes: moments.iter().map(|(node, m)| (node.clone(), visits(m))).collect() }
+    let visits = |m: &Moments| Visits { mean: m.mean, error: (m.variance() / sampled.max(1.0)).sqrt() };
+    Mix { journeys: sampled, nodes: moments.iter().map(|(node, m)| (node.clone(), visits(m))).collect() }
 }
 
 #[cfg(test)]

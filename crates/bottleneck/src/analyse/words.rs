@@ -124,7 +124,7 @@ fn more_calls(facts: &Facts<'_>, node: &NodeSeries) -> Option<String> {
     let roots: Vec<f64> = facts.series.roots.iter().map(|(n, _)| *n).collect();
     let ratio = |seconds: &[usize]| {
         let roots = mean(&roots, seconds);
-        (roots > 0.0).then(|| mean(&node.ops, seconds) / roots)
+        (roots > 0.0).then(|| mean(&node.ops, seconds) / roots / facts.series.part)
     };
     let (light, peak) = (ratio(&facts.windows.light)?, ratio(&facts.windows.peak)?);
     let failing = node.origin_errors.iter().sum::<f64>() > 0.0;

@@ -8,7 +8,7 @@ use peakdrill_trace_model::PeerKind;
 use crate::cells::{EdgeCell, TelemetryCell};
 use crate::contribute::attempts::{Attempt, Attempts};
 use crate::contribute::gather::Gather;
-use crate::contribute::{Caller, Root, filed_under};
+use crate::contribute::{Caller, Root, clocks, filed_under};
 use crate::key::{EdgeKey, LOAD, NodeKey, TraceClass, USERS};
 use crate::tree::{Role, Tree, virtual_node};
 
@@ -65,6 +65,9 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
     if let Some(gap_ns) = attempt.gap_ns {
         cell.paired = 1;
         cell.gap_ns = i64::try_from(gap_ns).unwrap_or(i64::MAX);
+        if let Some(caller) = &caller {
+            clocks::compare(gather, tree, at, root, caller);
+        }
     }
     if let Some(call) = call {
         let received = TelemetryCell { expected: 1, received: 1, ..TelemetryCell::default() };

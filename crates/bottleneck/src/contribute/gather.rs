@@ -5,7 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::cells::{EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell};
-use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::clocks::CLOCK_WINDOW_S;
+use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass};
 use crate::sums::{Name, NodeId, Sums};
 
 /// Different operations of one trace that are kept by name; more are filed as [`OTHER_OP`].
@@ -89,6 +90,17 @@ impl<'a> Gather<'a> {
     pub(super) fn telemetry(&mut self, service: &Arc<str>, cell: &TelemetryCell) {
         let service = self.sums.names.id(service);
         self.sums.telemetry.add(service, 0, cell, self.sign);
+    }
+
+    /// What a call says of its two clocks: by how much the caller's is ahead at least, and at most, nanoseconds.
+    pub(super) fn clocks(&mut self, caller: &ClockKey, called: &ClockKey, second: i64, bounds: (i64, i64)) {
+        let names = &mut self.sums.names;
+        let key = (names.clock_id(caller), names.clock_id(called));
+        let sum = self.sums.clocks.at(key, second - second.rem_euclid(CLOCK_WINDOW_S));
+        sum.cell.calls = sum.cell.calls.wrapping_add(self.sign);
+        for (bound, below) in [(bounds.0, 0), (bounds.1, 2)] {
+            sum.sample(below + usize::from(bound >= 0), bound.unsigned_abs(), self.sign);
+        }
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {

@@ -48,6 +48,7 @@ fn row(from_ms: i64, to_ms: i64) -> RootRow {
         done_ns: S + to_ms * MS,
         error: None,
         status: 200,
+        sampled: true,
     }
 }
 

@@ -76,6 +76,7 @@ fn any_row() -> impl Strategy<Value = RootRow> {
         done_ns: sent.saturating_add(length),
         error: None,
         status: 200,
+        sampled: span % 2 == 0,
     })
 }
 

@@ -71,6 +71,7 @@ fn cells(order_ms: impl Fn(i64) -> i64) -> Cells {
                 done_ns: start + (own + 10) * MS,
                 error: None,
                 status: 200,
+                sampled: true,
             };
             cells.apply(&contribute(&spans, Some(&row), TraceClass::Mine, ORIGIN_NS));
         }

@@ -57,6 +57,7 @@ fn root(trace: u128, start_ms: i64) -> RootRow {
         done_ns: T + (start_ms + 101) * MS,
         error: None,
         status: 200,
+        sampled: true,
     }
 }
 

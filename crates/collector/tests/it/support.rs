@@ -89,6 +89,7 @@ pub(crate) fn root(trace: u128, start_ms: i64) -> RootRow {
         done_ns: T + (start_ms + 101) * MS,
         error: None,
         status: 200,
+        sampled: true,
     }
 }
 

@@ -72,6 +72,10 @@ pub enum FindingKind {
     CountsDiffer,
     /// Metrics come too seldom to be set against the load.
     MetricsTooSeldom,
+    /// The clocks of a caller and of what it calls are off by more than the calls leave open.
+    ClocksDiffer,
+    /// No offset of two clocks fits the calls between them.
+    ClocksInconsistent,
 }
 
 /// Something to know besides the ranking.

@@ -9,6 +9,7 @@ use super::resources::throttled;
 use super::{Ground, Row, knee, pool, short, subject};
 use crate::analyse::readings::{Of, PerSecond, add, mean_over, ratio};
 use crate::analyse::words::{percent, rate};
+use crate::key::TraceClass;
 
 /// A cache's hit rate that fell by so much is spoken of.
 const COLDER: f64 = 0.1;
@@ -210,15 +211,16 @@ fn counts(ground: &Ground<'_>) -> Vec<Finding> {
 /// Operations in progress by spans, of all classes of traffic.
 fn in_progress(ground: &Ground<'_>, service: &str) -> PerSecond {
     let mut out = vec![Some(0.0); ground.series.offered.len()];
-    for ((key, _), seconds) in &ground.cells.nodes {
+    for ((key, class), seconds) in &ground.cells.nodes {
         let key = ground.names.of(key);
+        let part = if *class == TraceClass::Mine { ground.series.part } else { 1.0 };
         if key.kind != NodeKind::Service || *key.name != *service {
             continue;
         }
         for (second, cell) in seconds {
             let at = usize::try_from(*second).ok().and_then(|s| out.get_mut(s));
             if let Some(Some(sum)) = at {
-                *sum += cell.busy_ns as f64 / 1e9;
+                *sum += cell.busy_ns as f64 / 1e9 / part;
             }
         }
     }

@@ -1,0 +1,31 @@
+//! What a call says of the two clocks it was measured by.
+
+use std::sync::Arc;
+
+use crate::contribute::gather::Gather;
+use crate::contribute::{Caller, Root, filed_under};
+use crate::key::{ClockKey, LOAD};
+use crate::tree::Tree;
+
+/// A call begins at its caller before it does at the called service, and ends there after it: both bound how far the
+/// caller's clock is ahead. A call that took longer at the called service than at its caller, who gave it up, bounds
+/// nothing, and neither does one that failed.
+pub(super) fn compare(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, call: &Caller) {
+    let place = &tree.nodes[at];
+    if call.error || place.duration() > call.duration() {
+        return;
+    }
+    let key = |span: &peakdrill_trace_model::Span| ClockKey {
+        service: Arc::clone(&span.service),
+        instance: Arc::clone(&span.instance),
+    };
+    let caller = match place.parent {
+        Some(parent) => key(tree.nodes[parent].span),
+        None => ClockKey { service: LOAD.into(), instance: "".into() },
+    };
+    let called = key(place.span);
+    if caller != called {
+        let second = filed_under(gather, root, place.start);
+        gather.clocks(&caller, &called, second, (call.start - place.start, call.end - place.end));
+    }
+}
