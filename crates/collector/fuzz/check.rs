@@ -119,7 +119,7 @@ fn spans_and_rows(bytes: &[u8]) -> (Vec<Span>, Vec<RootRow>) {
                 done_ns: end_ns,
                 error: None,
                 status: 200,
-                sampled: true,
+                sampled: more & 64 == 0,
             });
         }
     }

@@ -1,11 +1,18 @@
 //! What happens to telemetry on its way.
 
+mod exporter;
+mod shape;
+
 use peakdrill_trace_model::{Span, SpanKind};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::trace::{ORIGIN_NS, Trace};
+pub use exporter::Exporter;
+
+/// Drift of a usual clock, as a part.
+const SLOW_DRIFT: f64 = 50e-6;
 
 /// One kind of damage, with its strength.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,8 +25,14 @@ pub enum Damage {
     Skew(f64),
     /// 5 % are lost and clocks are off by up to so many milliseconds.
     LossAndSkew(f64),
+    /// Clocks drift by up to so many parts in a million.
+    Drift(f64),
     /// Every service exports so many spans a second at most; what is more is lost.
     Export(usize),
+    /// Every service has a batch processor with a queue that overflows under load.
+    Queue(Exporter),
+    /// Services are asked for the spans of this part of the requests.
+    Sampled(f64),
     /// This part of the spans comes twice.
     Twice(f64),
     /// This part of the generator's rows is missing.
@@ -32,6 +45,16 @@ pub enum Damage {
     Shuffled,
     /// This part of the names carries an id.
     Ids(f64),
+    /// In this part of the traces two spans are each other's parent.
+    Cycles(f64),
+    /// This part of the spans names itself as parent.
+    OwnParents(f64),
+    /// In this part of the calls the called side has the span id of the calling one.
+    SharedIds(f64),
+    /// Services are started anew so many times, and have another instance then.
+    Restarts(u32),
+    /// One trace has so many spans more, each below the one before.
+    Deep(u64),
 }
 
 impl Damage {
@@ -43,13 +66,21 @@ impl Damage {
             Self::Loss(part) => format!("{} % of the spans lost", part * 100.0),
             Self::Skew(ms) => format!("clocks off by up to {ms} ms"),
             Self::LossAndSkew(ms) => format!("5 % lost, clocks off by up to {ms} ms"),
+            Self::Drift(ppm) => format!("clocks drift by up to {ppm} millionths"),
             Self::Export(spans) => format!("at most {spans} spans a second and service"),
+            Self::Queue(exporter) => format!("span queues of {}", exporter.queue),
+            Self::Sampled(part) => format!("{} % of the requests traced", part * 100.0),
             Self::Twice(part) => format!("{} % of the spans twice", part * 100.0),
             Self::NoRow(part) => format!("{} % of the roots missing", part * 100.0),
             Self::Silent(pick) => format!("a service silent, choice {}", pick + 1),
             Self::Milliseconds => "clocks of milliseconds".to_owned(),
             Self::Shuffled => "any order".to_owned(),
             Self::Ids(part) => format!("ids in {} % of the names", part * 100.0),
+            Self::Cycles(part) => format!("parents in a circle in {} % of the traces", part * 100.0),
+            Self::OwnParents(part) => format!("{} % of the spans their own parents", part * 100.0),
+            Self::SharedIds(part) => format!("one span id for both sides of {} % of the calls", part * 100.0),
+            Self::Restarts(times) => format!("services started anew {times} times"),
+            Self::Deep(spans) => format!("a trace of {spans} spans"),
         }
     }
 
@@ -61,12 +92,15 @@ impl Damage {
             Self::Loss(part) => {
                 each(traces, |spans| spans.retain(|_| rng.random::<f64>() >= part));
             }
-            Self::Skew(ms) => skew(traces, ms, &mut rng),
+            Self::Skew(ms) => skew(traces, ms, SLOW_DRIFT, &mut rng),
+            Self::Drift(ppm) => skew(traces, 0.0, ppm * 1e-6, &mut rng),
             Self::LossAndSkew(ms) => {
-                skew(traces, ms, &mut rng);
+                skew(traces, ms, SLOW_DRIFT, &mut rng);
                 each(traces, |spans| spans.retain(|_| rng.random::<f64>() >= 0.05));
             }
-            Self::Export(limit) => export(traces, limit),
+            Self::Export(limit) => exporter::limited(traces, limit),
+            Self::Queue(exporter) => exporter.apply(traces),
+            Self::Sampled(part) => sampled(traces, part),
             Self::Twice(part) => each(traces, |spans| {
                 let twice: Vec<Span> = spans.iter().filter(|_| rng.random::<f64>() < part).cloned().collect();
                 spans.extend(twice);
@@ -89,13 +123,14 @@ impl Damage {
                 traces.shuffle(&mut rng);
                 each(traces, |spans| spans.shuffle(&mut rng));
             }
-            Self::Ids(part) => each(traces, |spans| {
-                for span in spans {
-                    if rng.random::<f64>() < part {
-                        span.op = format!("{} {:032x}", span.op, rng.random::<u128>()).into();
-                    }
-                }
+            Self::Ids(part) => shape::ids_in_names(traces, part, &mut rng),
+            Self::Cycles(part) => shape::cycles(traces, part, &mut rng),
+            Self::OwnParents(part) => each(traces, |spans| {
+                spans.iter_mut().filter(|_| rng.random::<f64>() < part).for_each(|span| span.parent = span.id);
             }),
+            Self::SharedIds(part) => each(traces, |spans| shape::share_ids(spans, part, &mut rng)),
+            Self::Restarts(times) => shape::restart(traces, times),
+            Self::Deep(spans) => shape::deepen(traces, spans),
         }
     }
 }
@@ -111,7 +146,7 @@ fn services(traces: &[Trace]) -> Vec<std::sync::Arc<str>> {
     names.into_iter().cloned().collect()
 }
 
-fn skew(traces: &mut [Trace], ms: f64, rng: &mut ChaCha8Rng) {
+fn skew(traces: &mut [Trace], ms: f64, drift_part: f64, rng: &mut ChaCha8Rng) {
     let offsets: std::collections::BTreeMap<_, _> = services(traces)
         .into_iter()
         .map(|name| (name, (2.0 * rng.random::<f64>() - 1.0, 2.0 * rng.random::<f64>() - 1.0)))
@@ -119,33 +154,23 @@ fn skew(traces: &mut [Trace], ms: f64, rng: &mut ChaCha8Rng) {
     each(traces, |spans| {
         for span in spans {
             let (offset, drift) = offsets.get(&span.service).copied().unwrap_or_default();
-            let off =
-                |t: i64| t + (offset * ms * 1e6) as i64 + (drift * 50e-6 * (t - ORIGIN_NS) as f64) as i64;
+            let off = |t: i64| {
+                t + (offset * ms * 1e6) as i64 + (drift * drift_part * (t - ORIGIN_NS) as f64) as i64
+            };
             (span.start_ns, span.end_ns) = (off(span.start_ns), off(span.end_ns).max(off(span.start_ns)));
         }
     });
 }
 
-/// The queue of an exporter that overflows: what ends after the limit of its second is lost.
-fn export(traces: &mut [Trace], limit: usize) {
-    let mut ends: Vec<(std::sync::Arc<str>, i64, usize, u64)> = Vec::new();
-    for (at, trace) in traces.iter().enumerate() {
-        ends.extend(trace.spans.iter().map(|s| (s.service.clone(), s.end_ns, at, s.id)));
-    }
-    ends.sort_unstable();
-    let mut lost = std::collections::HashSet::new();
-    let mut count = 0;
-    let mut bucket = None;
-    for (service, end, at, id) in &ends {
-        let here = Some((service.clone(), end.div_euclid(1_000_000_000)));
-        count = if bucket == here { count + 1 } else { 1 };
-        bucket = here;
-        if count > limit {
-            lost.insert((*at, *id));
+/// The generator asks for the spans of some requests, and says so in its rows. Live users' are all traced.
+fn sampled(traces: &mut [Trace], part: f64) {
+    let ppm = (part * 1e6).round() as u32;
+    for trace in traces {
+        let Some(row) = &mut trace.row else { continue };
+        row.sampled = peakdrill_drill_model::plan::is_sampled(row.trace, ppm);
+        if !row.sampled {
+            trace.spans.clear();
         }
-    }
-    for (at, trace) in traces.iter_mut().enumerate() {
-        trace.spans.retain(|s| !lost.contains(&(at, s.id)));
     }
 }
 

@@ -75,6 +75,32 @@ impl Scenario {
         Self { topology, kind, seed, network: draft.net, load, planted, limit, capacity }
     }
 
+    /// The same system so many times as large, under so many times the load: every node has as many times the servers,
+    /// threads and connections, so that it carries as many times the journeys.
+    #[must_use]
+    pub fn larger(mut self, times: u32) -> Self {
+        let factor = f64::from(times.max(1));
+        let of = |size: &mut u32| *size = size.saturating_mul(times.max(1));
+        for node in &mut self.network.nodes {
+            let before = f64::from(node.servers);
+            of(&mut node.servers);
+            node.workers.iter_mut().for_each(of);
+            let after = f64::from(node.servers);
+            // Contention stays what it was a server.
+            let pairs = |n: f64| (n - 1.0, n * (n - 1.0));
+            let (few, many) = (pairs(before), pairs(after));
+            node.usl = (node.usl.0 * few.0 / many.0.max(1.0), node.usl.1 * few.1 / many.1.max(1.0));
+        }
+        self.network.pools.iter_mut().for_each(of);
+        self.network.noise.1 /= factor;
+        for (_, from, to) in &mut self.load.profile {
+            (*from, *to) = (*from * factor, *to * factor);
+        }
+        self.load.live_per_s *= factor;
+        self.capacity = self.capacity.map(|capacity| capacity * factor);
+        self
+    }
+
     /// Name of a planted node.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
@@ -264,6 +290,19 @@ fn profile(draft: &mut Draft, peak: f64) -> Vec<(f64, f64, f64)> {
 mod tests {
     use super::*;
     use crate::truth::capacities;
+
+    #[test]
+    fn a_larger_system_carries_as_many_times_more() {
+        for topology in Topology::ALL {
+            for seed in 1..=20 {
+                let one = Scenario::new(topology, Kind::Single, seed);
+                let many = one.clone().larger(20);
+                let (a, b) = (capacities(&one.network), capacities(&many.network));
+                let grew = |(a, b): (&f64, &f64)| a.is_infinite() || (b / a / 20.0 - 1.0).abs() < 1e-9;
+                assert!(a.iter().zip(&b).all(grew), "{topology:?} {seed}: {a:?} {b:?}");
+            }
+        }
+    }
 
     #[test]
     fn what_is_planted_is_the_smallest_capacity_and_below_the_peak() {

@@ -1,11 +1,12 @@
 //! What the analysis says of a run, against its truth.
 
 mod naive;
+mod sampled;
 mod table;
 
 use std::collections::BTreeMap;
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, Sums, analyse, critical_path};
+use peakdrill_bottleneck::{Analysis, Cells, Sums, analyse, critical_path};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{AnalysisState, Dependency, NodeVerdict};
 
@@ -13,6 +14,7 @@ use crate::damage::Damage;
 use crate::scenario::{Kind, Scenario};
 use crate::trace::{Run, Trace};
 pub use naive::{NAIVE, naive};
+pub use sampled::{Sampled, judge_sampled};
 pub use table::{Options, table};
 
 /// Nodes with fewer operations than this in a run are not measured.
@@ -97,9 +99,7 @@ pub fn judge(scenario: Scenario, damage: Damage) -> Outcome {
         }
     }
     cells.take_in(&mut sums);
-    let input =
-        AnalysisInput { load_seconds: scenario.load.seconds().ceil() as i64, ..AnalysisInput::default() };
-    let analysis = analyse(&cells, &input);
+    let analysis = analyse(&cells, &sampled::input(&scenario));
     Outcome {
         naive: naive(&scenario, &run.traces),
         traces: rows,

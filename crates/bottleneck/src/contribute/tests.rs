@@ -267,3 +267,50 @@ fn busy_time_is_cut_at_the_bounds_of_seconds() {
     let busy: Vec<(i64, i64)> = cells.nodes[&key].iter().map(|(s, c)| (*s, c.busy_ns / MS)).collect();
     assert_eq!(busy, [(0, 300), (1, 1_000), (2, 200)]);
 }
+
+#[test]
+fn requests_that_nobody_asked_spans_of_are_not_missing_any() {
+    let unsampled = RootRow { sampled: false, ..row(0, 100) };
+    let root = |cells: &Cells| {
+        let count = |c: &&Arc<crate::cells::RootCell>| c.count == 1;
+        let found = cells.roots.values().flat_map(|s| s.values()).find(count).unwrap();
+        (found.ok, found.ok_traced, found.unsampled, found.ok_unsampled)
+    };
+    assert_eq!(root(&fold(&[], Some(&unsampled))), (1, 0, 1, 1));
+    assert_eq!(root(&fold(&[], Some(&row(0, 100)))), (1, 0, 0, 0), "asked for, and lost");
+    let failed = RootRow { error: Some(ErrorClass::Timeout), ..unsampled };
+    assert_eq!(root(&fold(&[], Some(&failed))), (0, 0, 1, 0));
+    // A service that sends them all the same is as good as one that was asked.
+    let spans = [span(1, 100, SpanKind::Server, "front", 0, 90)];
+    assert_eq!(root(&fold(&spans, Some(&unsampled))), (1, 1, 0, 0));
+}
+
+#[test]
+fn a_call_bounds_how_far_clocks_are_apart_and_takes_it_back() {
+    let spans = [
+        span(1, 100, SpanKind::Server, "front", 0, 90),
+        to(span(2, 1, SpanKind::Client, "front", 20, 80), "back", PeerKind::Service),
+        // Half a second behind.
+        span(3, 2, SpanKind::Server, "back", -470, -430),
+    ];
+    let filed = Filed { spans: &spans, root: Some(&row(0, 100)), class: TraceClass::Mine, origin_ns: 0 };
+    let (mut cells, mut sums) = (Cells::default(), Sums::default());
+    sums.add(&filed);
+    cells.take_in(&mut sums);
+    let clock = |service: &str| crate::ClockKey { service: service.into(), instance: "".into() };
+    let of = |caller: &str, called: &str| {
+        let seconds = &cells.clocks[&(clock(caller), clock(called))];
+        let cell = &seconds[&0];
+        let ms = |h: &peakdrill_latency::Sparse| h.quantile(1.0).map(|ns| (ns as f64 / MS as f64).round() as i64);
+        (cell.calls, ms(&cell.least_below), ms(&cell.least_above), ms(&cell.most_below), ms(&cell.most_above))
+    };
+    assert_eq!(of("front", "back"), (1, None, Some(490), None, Some(510)));
+    assert_eq!(of("load", "front"), (1, None, Some(0), None, Some(10)));
+    // Given up, or failed: nothing is known.
+    let longer = [spans[0].clone(), spans[1].clone(), span(3, 2, SpanKind::Server, "back", 0, 100)];
+    let given_up = fold(&longer, Some(&row(0, 100)));
+    assert!(!given_up.clocks.keys().any(|(caller, _)| *caller.service == *"front"));
+    sums.take_back(&filed);
+    cells.take_in(&mut sums);
+    assert!(cells.is_empty(), "{cells:?}");
+}

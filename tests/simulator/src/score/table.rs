@@ -1,12 +1,13 @@
 //! The table of how well the analysis tells the truth, as a page.
 
+mod few;
 mod text;
 
 use std::ops::RangeInclusive;
 
 use peakdrill_drill_model::verdict::AnalysisState;
 
-use crate::damage::Damage;
+use crate::damage::{Damage, Exporter};
 use crate::scenario::{Kind, Scenario};
 use crate::score::{FEW_OPERATIONS, NAIVE, Outcome, judge};
 use crate::topology::Topology;
@@ -28,6 +29,8 @@ pub struct Options {
     pub others: RangeInclusive<u64>,
     /// Seeds per topology and row of the damage matrix.
     pub damaged: RangeInclusive<u64>,
+    /// Seeds per topology, and as many without a bottleneck, of runs of which a part of the requests is traced.
+    pub sampled: RangeInclusive<u64>,
 }
 
 /// The page, and what falls short of what is asked for; empty when nothing does.
@@ -46,6 +49,7 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
         others(&controls, &two, &mut short),
         capacity(&clean, &worn, &mut short),
         conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
+        few::section(&options.sampled, &mut short),
         damage(&damaged),
     ];
     (page(options, &short, &parts), short)
@@ -62,9 +66,16 @@ fn matrix() -> Vec<Damage> {
     out.extend([0.001, 0.01, 0.05].map(Damage::Twice));
     out.extend([0.001, 0.05, 0.2].map(Damage::Loss));
     out.extend([300, 100, 50].map(Damage::Export));
+    out.extend([2_048, 512, 256].map(|queue| Damage::Queue(Exporter::of(queue))));
     out.extend([1.0, 50.0, 500.0].map(Damage::Skew));
+    out.extend([10.0, 50.0, 500.0].map(Damage::Drift));
     out.extend([0.01, 0.1, 0.5].map(Damage::NoRow));
     out.extend([0.01, 0.1, 1.0].map(Damage::Ids));
+    out.extend([0.01, 0.1, 1.0].map(Damage::SharedIds));
+    out.extend([0.001, 0.01, 0.1].map(Damage::Cycles));
+    out.extend([0.001, 0.01, 0.1].map(Damage::OwnParents));
+    out.extend([1, 3, 20].map(Damage::Restarts));
+    out.extend([1_000, 10_000, 100_000].map(Damage::Deep));
     out.extend([0, 1, 2].map(Damage::Silent));
     out
 }

@@ -43,13 +43,14 @@ pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> Str
         "# How well the analysis tells the truth\n\nWritten by `cargo xtask accuracy sim`; the same on every machine. Simulated systems \
          ([peakdrill-simulator](../../tests/simulator/README.md)) of ten families, each drawn from a seed: sizes, service times, \
          loads, slow nodes that do not limit, stalls, live users. Seeds {} with one bottleneck, {} with none and with two, {} for each \
-         damage. Tests hold the analysis to thresholds on seeds below 1000 of seven of the families. Tables of all ten on seeds from \
+         damage, {} where a part of the requests is traced. Tests hold the analysis to thresholds on seeds below 1000 of seven of the families. Tables of all ten on seeds from \
          10001 and from 20001 were looked at, and the analysis was changed after them: no family was held out, and only the seeds \
          from 30001 are untouched. Percentages in brackets are Wilson's 95 % intervals. \
          The stations are ideal: real processors and clocks are not.\n",
         seeds(&options.single),
         seeds(&options.others),
-        seeds(&options.damaged)
+        seeds(&options.damaged),
+        seeds(&options.sampled)
     );
     let mut out = head;
     if !short.is_empty() {
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_page_tells_of_what_falls_short() {
-        let options = Options { single: 1..=2, others: 3..=4, damaged: 5..=6 };
+        let options = Options { single: 1..=2, others: 3..=4, damaged: 5..=6, sampled: 7..=8 };
         let whole = page(&options, &[], &["## Part\n".to_owned()]);
         assert!(!whole.contains("Falls short") && whole.ends_with("\n\n## Part\n"), "{whole}");
         let short = page(&options, &["named: 1.0 %".to_owned()], &["## Part\n".to_owned()]);
