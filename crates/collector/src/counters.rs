@@ -59,6 +59,8 @@ pub mod counter {
     pub const OPEN: &str = "traces_open";
     /// Rows of the generator.
     pub const ROOTS: &str = "roots";
+    /// Of these, those of requests that services were asked for no spans of.
+    pub const ROOTS_UNSAMPLED: &str = "roots_unsampled";
     /// Rows of the generator for a trace that already had another.
     pub const ROOTS_DUPLICATED: &str = "roots_duplicated";
     /// Rows of the generator for a trace that was sealed.

@@ -52,6 +52,8 @@ pub struct Fold {
     sealed: FxHashMap<u128, TraceClass>,
     sealed_order: VecDeque<u128>,
     links: Links,
+    /// Rows of requests that services were asked for no spans of, before the start of the load is known.
+    unsampled: Vec<RootRow>,
     /// Spans that came for open traces.
     open_spans: usize,
     /// Spans and rows filed for good since the sums were last moved into the cells.
@@ -84,6 +86,7 @@ impl Fold {
             folded_recv_ns: i64::MIN,
             sealed: FxHashMap::default(),
             sealed_order: VecDeque::new(),
+            unsampled: Vec::new(),
             open_spans: 0,
             filed: 0,
             watermark_ns: i64::MIN,
@@ -122,7 +125,10 @@ impl Fold {
             Event::Roots(rows) => rows.into_iter().for_each(|row| self.root(row, recv_ns)),
             Event::Origin(origin_ns) => match self.origin_ns {
                 Some(known) if known != origin_ns => self.counters.add(counter::ORIGIN_CHANGED, 1),
-                _ => self.origin_ns = Some(origin_ns),
+                _ => {
+                    self.origin_ns = Some(origin_ns);
+                    std::mem::take(&mut self.unsampled).into_iter().for_each(|row| self.unsampled(row));
+                }
             },
         }
         self.seal();
@@ -313,16 +319,14 @@ impl Fold {
 
     fn root(&mut self, row: RootRow, recv_ns: i64) {
         self.counters.add(counter::ROOTS, 1);
+        if !row.sampled {
+            self.counters.add(counter::ROOTS_UNSAMPLED, 1);
+            return self.unsampled(row);
+        }
         if self.sealed.contains_key(&row.trace) {
             self.counters.add(counter::ROOTS_LATE, 1);
             if let Some(origin_ns) = self.origin_ns {
-                self.filed += 1;
-                self.traces.sums().add(&Filed {
-                    spans: &[],
-                    root: Some(&row),
-                    class: TraceClass::Mine,
-                    origin_ns,
-                });
+                self.file_row(&row, origin_ns);
             }
             return;
         }
@@ -332,6 +336,22 @@ impl Fold {
             self.counters.add(counter::ROOTS_DUPLICATED, 1);
         }
         self.raise(id, TraceClass::Mine);
+    }
+
+    /// Files a row that no spans are to be expected of. It is never joined with any, whichever comes first, and opens no
+    /// trace: at a high rate nearly all rows may be of this kind.
+    fn unsampled(&mut self, row: RootRow) {
+        match self.origin_ns {
+            Some(origin_ns) => self.file_row(&row, origin_ns),
+            None if self.unsampled.len() < self.limits.open_traces_max => self.unsampled.push(row),
+            None => self.counters.add(counter::DROPPED_BEFORE_ORIGIN, 1),
+        }
+    }
+
+    fn file_row(&mut self, row: &RootRow, origin_ns: i64) {
+        self.filed += 1;
+        let class = TraceClass::Mine;
+        self.traces.sums().add(&Filed { spans: &[], root: Some(row), class, origin_ns });
     }
 
     /// The trace, opened if need be, and marked as changed. What came just now is as new as anything: a host whose

@@ -7,6 +7,7 @@ use crate::analyse::Facts;
 use crate::analyse::judge::Finding;
 use crate::analyse::telemetry::Telemetry;
 use crate::analyse::words::{ms, percent, rate};
+use crate::key::{Entry, TraceClass};
 
 /// Growth of a request's p90 that matters, as a part of that at light load ...
 const GROWTH_PART: f64 = 0.2;
@@ -25,6 +26,9 @@ const FEW_ROOTS: f64 = 20.0;
 const FEW_SAMPLED_LIGHT: f64 = 20.0;
 /// ... and fewer than this at peak.
 const FEW_SAMPLED_PEAK: f64 = 100.0;
+
+/// Traces of requests that no spans were asked of, by those that were: more than this is no preflight.
+const UNASKED: f64 = 0.1;
 
 /// Whether anything changed that matters.
 pub(crate) struct Matter {
@@ -174,10 +178,33 @@ fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<String> {
             percent(*share)
         ));
     }
+    out.extend(unasked(facts));
     if out.is_empty() {
         out.extend(too_few(facts));
     }
     out
+}
+
+/// That services send spans of requests which they were not asked for: then nobody knows of how many nodes tell.
+fn unasked(facts: &Facts<'_>) -> Option<String> {
+    let series = facts.series;
+    if series.part >= 1.0 {
+        return None;
+    }
+    let mine = facts.cells.roots.iter().filter(|((_, class), _)| *class == TraceClass::Mine);
+    let (mut asked, mut unasked) = (0, 0);
+    for ((entry, _), seconds) in mine {
+        let seen = seconds.values().map(|cell| cell.pathed).sum::<i64>();
+        match entry {
+            Entry::Step(_) => asked += seen,
+            Entry::Op(_) => unasked += seen,
+        }
+    }
+    (unasked as f64 > UNASKED * asked as f64 + FEW_ROOTS).then(|| {
+        format!(
+            "services sent spans of {unasked} requests that they were not asked for: sample by the caller (OTEL_TRACES_SAMPLER=parentbased_always_on)"
+        )
+    })
 }
 
 /// That there are too few requests whose spans were asked for to compare light load with peak.

@@ -419,3 +419,25 @@ fn the_newest_complete_live_trace_is_found() {
     assert_eq!(found(&fold), Some(2));
     assert_eq!(fold.recent_live("order", "GET /a"), None);
 }
+
+#[test]
+fn rows_of_requests_without_spans_open_no_trace() {
+    let row = |trace| RootRow { sampled: false, ..root(trace, 0) };
+    let limits = Limits { open_traces_max: 10, ..Limits::default() };
+    let mut before = Fold::new(limits.clone());
+    before.event(Event::Roots((1..=12).map(row).collect()), T, &[]);
+    assert_eq!(before.counters().get(counter::DROPPED_BEFORE_ORIGIN), 2);
+    before.event(Event::Origin(T), T, &[]);
+    let mut after = fold(limits);
+    after.event(Event::Roots((1..=10).map(row).collect()), T, &[]);
+    assert_eq!(bytes(&mut before), bytes(&mut after));
+    let counters = after.counters();
+    assert_eq!((counters.get(counter::OPEN), counters.get(counter::SEALED_EARLY)), (0, 0));
+    assert_eq!((counters.get(counter::ROOTS), counters.get(counter::ROOTS_UNSAMPLED)), (10, 10));
+    // Spans that nobody asked for are a trace of their own, in either order.
+    let spans = (spans_event(journey(1, 0)), vec![(1, TraceClass::Mine)]);
+    let events = [(Event::Origin(T), vec![]), spans, (Event::Roots(vec![row(1)]), vec![])];
+    let mut turned = events.to_vec();
+    turned.rotate_left(2);
+    assert_eq!(folded(events.to_vec(), false), folded(turned, true));
+}

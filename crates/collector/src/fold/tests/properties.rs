@@ -49,7 +49,8 @@ proptest! {
         batch in 1..9_usize,
         shards in 1..5_u128,
     ) {
-        let rows: Vec<_> = (1..12).filter(|trace| trace % 3 != 0).map(|trace| root(trace, 7)).collect();
+        let row = |trace: u128| RootRow { sampled: trace % 4 != 1, ..root(trace, 7) };
+        let rows: Vec<_> = (1..12).filter(|trace| trace % 3 != 0).map(row).collect();
         let one_go = vec![event_of(spans.clone()), (Event::Roots(rows.clone()), vec![]), (Event::Origin(T), vec![])];
         let expected = folded(one_go, false);
 
