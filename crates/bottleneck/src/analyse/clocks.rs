@@ -6,7 +6,7 @@ use peakdrill_drill_model::verdict::{Finding, FindingKind};
 
 use crate::analyse::words::ms;
 use crate::cells::Cells;
-use crate::clocks::{CLOCK_WINDOW_S, ClockPair, Offset, clock_pairs};
+use crate::clocks::{CLOCK_WINDOW_S, ClockPair, ClockWindow, Offset, clock_pairs};
 use crate::key::{ClockKey, LOAD};
 
 /// Pairs of clocks that are spoken of, the farthest apart first.
@@ -21,7 +21,7 @@ pub(crate) fn findings(cells: &Cells) -> Vec<Finding> {
 
 /// What is to be said of two clocks, and by how much they are apart; where no offset fits, that comes first.
 fn finding(pair: &ClockPair) -> Option<(i64, Finding)> {
-    let offsets: Vec<Offset> = pair.windows.iter().map(|window| window.offset()).collect();
+    let offsets: Vec<Offset> = pair.windows.iter().map(ClockWindow::offset).collect();
     let inconsistent = offsets.iter().filter(|offset| **offset == Offset::Inconsistent).count();
     if inconsistent > 0 {
         return Some((i64::MAX, no_offset_fits(pair, inconsistent)));
@@ -34,7 +34,7 @@ fn finding(pair: &ClockPair) -> Option<(i64, Finding)> {
     let (first, last) = (ahead.first()?, ahead.last()?);
     let (ns, uncertainty_ns) = *ahead.iter().max_by_key(|(ns, _)| ns.abs())?;
     let range = if last.0 - first.0 > 2 * uncertainty_ns {
-        format!("; from {} to {} within the run", signed(-first.0), signed(-last.0))
+        format!("; from {} to {} within the run", signed(-last.0), signed(-first.0))
     } else {
         String::new()
     };

@@ -228,7 +228,8 @@ impl Series {
 
     /// Operations a second that the journeys of some seconds ask of a node, of those that spans were asked of.
     pub(crate) fn asked(&self, node: &NodeSeries, seconds: &[usize]) -> f64 {
-        self.part * self.offered_of.iter().map(|(class, of)| mean(of, seconds) * node.visits_of(*class).mean).sum()
+        let asked = |(class, of): (&TraceClass, &Vec<f64>)| mean(of, seconds) * node.visits_of(*class).mean;
+        self.part * self.offered_of.iter().map(asked).sum::<f64>()
     }
 
     /// Visits a journey of a node at the mix of some seconds, live traffic included.

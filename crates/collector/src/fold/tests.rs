@@ -441,3 +441,16 @@ fn rows_of_requests_without_spans_open_no_trace() {
     turned.rotate_left(2);
     assert_eq!(folded(events.to_vec(), false), folded(turned, true));
 }
+
+#[test]
+fn rows_that_come_again_and_links_beyond_the_limit_are_counted() {
+    let mut fold = fold(Limits { links_max: 2, ..Limits::default() });
+    fold.event(Event::Roots(vec![root(1, 0), root(1, 0), root(2, 0)]), T, &[]);
+    assert_eq!((fold.counters().get(counter::ROOTS), fold.counters().get(counter::ROOTS_DUPLICATED)), (3, 1));
+    for linked in 10..15 {
+        let mut follower = span(20 + linked, 1, 0, SpanKind::Consumer, "mail", (0, 5));
+        follower.links.push(Link { trace: linked, span: 1 });
+        take(&mut fold, vec![follower], &[]);
+    }
+    assert_eq!(fold.counters().get(counter::LINKS_OVER_LIMIT), 3);
+}

@@ -60,8 +60,7 @@ fn clocks_that_are_off_are_told() {
         let outcome = judge(Scenario::new(Topology::Chain, Kind::Single, 22), damage);
         outcome.analysis.findings.iter().map(|finding| finding.kind).collect::<Vec<_>>()
     };
-    assert_eq!(told(Damage::Clean), []);
-    assert_eq!(told(Damage::Milliseconds), []);
+    assert!(told(Damage::Clean).is_empty() && told(Damage::Milliseconds).is_empty());
     assert_eq!(told(Damage::LossAndSkew(500.0)).first(), Some(&FindingKind::ClocksDiffer));
 }
 
