@@ -89,6 +89,26 @@ fn every_request_is_marked_and_carries_the_token() {
 }
 
 #[test]
+fn a_part_of_the_requests_asks_for_spans_and_the_rows_say_which() {
+    let server = server();
+    let mut plan = plan(&server.url(), hold(60.0, S), vec![node(get(0, "/"))]);
+    plan.telemetry.traces_ppm = Some(300_000);
+    let told = run_with(Config { tagging: Tagging::Shadow(shadow(RUN, now())), ..config(plan) }, |_| {});
+    told.assert_sums();
+    let sampled: BTreeSet<(u128, bool)> = server
+        .log()
+        .iter()
+        .map(|seen| {
+            let parent = Traceparent::parse(seen.header("traceparent").unwrap().as_bytes()).unwrap();
+            (u128::from_be_bytes(parent.trace_id.to_bytes()), parent.sampled())
+        })
+        .collect();
+    assert_eq!(sampled, told.roots.iter().map(|root| (root.trace, root.sampled)).collect());
+    let count = sampled.iter().filter(|(_, sampled)| *sampled).count();
+    assert!((3..40).contains(&count), "three of ten of 60: {count}");
+}
+
+#[test]
 fn without_a_valid_token_nothing_is_sent() {
     for (run, at) in [("other-run", now()), (RUN, now() - 61)] {
         let server = server();
