@@ -2,8 +2,10 @@
 //!
 //! Let the caller's clock be θ ahead of the called service's. A call begins at its caller, by the caller's clock, at `c0`
 //! and ends at `c1`; at the called service it begins at `s0` and ends at `s1`, by that one's. Then `c0 − s0 ≤ θ ≤ c1 − s1`,
-//! and what all calls of some seconds allow is the offset: the filter of Cristian and of NTP. One in a hundred to either
-//! side may be wrong. Spans are never changed by it.
+//! and what all calls of some seconds allow is the offset: the filter of Cristian and of NTP. Spans are never changed by it.
+//!
+//! Nothing can begin before it was called; one start in a hundred may be wrong. Of ends one in ten may be: on a busy machine
+//! a server's span ends a while after its answer has gone.
 
 use peakdrill_latency::{Sparse, middle_of};
 
@@ -12,12 +14,14 @@ use crate::key::ClockKey;
 
 /// Seconds over which an offset is estimated: by 50 millionths of drift it changes by half a millisecond.
 pub const CLOCK_WINDOW_S: i64 = 10;
-/// Part of the calls that may say what is not true, to either side.
-const TRIM: f64 = 0.01;
+/// Part of the calls whose starts may say what is not true ...
+const WRONG_STARTS: f64 = 0.01;
+/// ... and whose ends may.
+const WRONG_ENDS: f64 = 0.1;
 /// Fewer calls than this say nothing.
 const FEW_CALLS: i64 = 20;
-/// Clocks that count whole milliseconds seem to be off by as much.
-const FLOOR_NS: i64 = 1_000_000;
+/// Less is of no consequence, and not told from clocks that count whole milliseconds and spans that end late.
+const FLOOR_NS: i64 = 5_000_000;
 /// Values are known to this part of them.
 const RESOLUTION: i64 = 1_024;
 
@@ -62,7 +66,7 @@ pub enum Offset {
 }
 
 impl ClockWindow {
-    /// Differences below a millisecond are not told from clocks that count in milliseconds.
+    /// What follows, but for differences of a few milliseconds.
     #[must_use]
     pub fn offset(&self) -> Offset {
         let resolution = (self.least_ns.abs() + self.most_ns.abs()) / RESOLUTION;
@@ -89,8 +93,8 @@ pub fn clock_pairs(cells: &Cells) -> Vec<ClockPair> {
 }
 
 fn window(second: i64, cell: &ClockCell) -> Option<ClockWindow> {
-    let least_ns = quantile(&cell.least_below, &cell.least_above, 1.0 - TRIM)?;
-    let most_ns = quantile(&cell.most_below, &cell.most_above, TRIM)?;
+    let least_ns = quantile(&cell.least_below, &cell.least_above, 1.0 - WRONG_STARTS)?;
+    let most_ns = quantile(&cell.most_below, &cell.most_above, WRONG_ENDS)?;
     (cell.calls >= FEW_CALLS).then_some(ClockWindow { second, calls: cell.calls, least_ns, most_ns })
 }
 
@@ -133,6 +137,7 @@ mod tests {
         assert_eq!(of(900_000, 1_500_000), Offset::Agree, "a clock of milliseconds seems to be ahead");
         assert_eq!(of(50_000_000, 52_000_000), Offset::Ahead { ns: 51_000_000, uncertainty_ns: 1_099_609 });
         assert_eq!(of(-52_000_000, -50_000_000), Offset::Ahead { ns: -51_000_000, uncertainty_ns: 1_099_609 });
+        assert_eq!(of(-100_000, -2_000_000), Offset::Agree, "spans that end late");
         assert_eq!(of(5_000_000, -5_000_000), Offset::Inconsistent);
     }
 }
