@@ -207,10 +207,11 @@ mod tests {
         fn what_does_less_beyond_a_peak_is_told(
             gamma in 1.0..1000.0, sigma in 0.01..0.2, n in 20.0..60.0, off in off()
         ) {
+            let n: f64 = n;
             let law = Law::Usl { gamma, sigma, kappa: (1.0 - sigma) / (n * n) };
             let (_, most) = law.peak().unwrap();
             let found = Law::of(&points(law, 150.0, &off)).unwrap();
-            let (at, found) = found.peak().ok_or_else(|| TestCaseError::fail(format!("{found:?}")))?;
+            let (at, found): (f64, f64) = found.peak().ok_or_else(|| TestCaseError::fail(format!("{found:?}")))?;
             prop_assert!((at / n - 1.0).abs() < 0.1 && (found / most - 1.0).abs() < 0.02, "{at} {n} {found} {most}");
         }
 
