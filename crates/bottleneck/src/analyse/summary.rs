@@ -23,9 +23,9 @@ pub(crate) const COMPLETE: f64 = 0.9;
 const FEW_ROOTS: f64 = 20.0;
 
 /// Where spans were asked of a part of the requests, fewer of these at light load say nothing of a single node ...
-const FEW_SAMPLED_LIGHT: f64 = 20.0;
+const FEW_SAMPLED_LIGHT: f64 = 40.0;
 /// ... and fewer than this at peak.
-const FEW_SAMPLED_PEAK: f64 = 100.0;
+const FEW_SAMPLED_PEAK: f64 = 300.0;
 
 /// Traces of requests that no spans were asked of, by those that were: more than this is no preflight.
 const UNASKED: f64 = 0.1;
@@ -210,8 +210,7 @@ fn unasked(facts: &Facts<'_>) -> Option<String> {
 /// That there are too few requests whose spans were asked for to compare light load with peak.
 fn too_few(facts: &Facts<'_>) -> Option<String> {
     let series = facts.series;
-    let of = |counts: &dyn Fn(usize) -> f64, seconds: &[usize]| seconds.iter().map(|s| counts(*s)).sum::<f64>();
-    let sampled = |seconds: &[usize]| of(&|s| series.sampled[s], seconds);
+    let sampled = |seconds: &[usize]| seconds.iter().map(|s| series.sampled[*s]).sum::<f64>();
     let (light, peak) = (sampled(&facts.windows.light), sampled(&facts.windows.peak));
     if series.part >= 1.0 {
         let few = light < FEW_ROOTS || peak < FEW_ROOTS;
@@ -220,9 +219,7 @@ fn too_few(facts: &Facts<'_>) -> Option<String> {
     if light >= FEW_SAMPLED_LIGHT && peak >= FEW_SAMPLED_PEAK {
         return None;
     }
-    let all = |seconds: &[usize]| of(&|s| series.roots[s].0, seconds);
-    let least = (FEW_SAMPLED_LIGHT / all(&facts.windows.light).max(1.0))
-        .max(FEW_SAMPLED_PEAK / all(&facts.windows.peak).max(1.0));
+    let least = series.part * (FEW_SAMPLED_LIGHT / light.max(1.0)).max(FEW_SAMPLED_PEAK / peak.max(1.0));
     let enough = if least < 1.0 {
         format!("trace {} or more of them", part_of(least))
     } else {

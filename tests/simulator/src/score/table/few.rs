@@ -9,9 +9,9 @@ use crate::score::{Sampled, judge_sampled};
 use crate::topology::Topology;
 
 /// Part of the requests that is traced, and how many times as large as in the rest of the page the systems are.
-const RUNS: [(f64, u32); 3] = [(0.01, 1), (0.1, 2), (0.01, 20)];
+const RUNS: [(f64, u32); 3] = [(0.01, 1), (0.01, 20), (0.01, 100)];
 /// Runs whose part must be enough: the row that is held against a limit.
-const ENOUGH: (f64, u32) = (0.01, 20);
+const ENOUGH: (f64, u32) = (0.01, 100);
 /// Of the runs of which something is said, the part of which the same must be said.
 const SAME: f64 = 0.98;
 
