@@ -48,7 +48,9 @@ fn held_by(facts: &Facts<'_>, calls: &Calls, full: &BTreeSet<usize>, finding: &F
     let every: Vec<usize> = (0..there.len()).collect();
     let level = mean(&there, &every);
     let square = there.iter().map(|n| (n - level).powi(2)).sum::<f64>() / there.len() as f64;
-    if square.sqrt() < CEILING * level { behind } else { Vec::new() }
+    // Of a fixed number of operations those that are traced vary by chance.
+    let by_chance = (1.0 - facts.series.part) * level;
+    if (square - by_chance).max(0.0).sqrt() < CEILING * level { behind } else { Vec::new() }
 }
 
 /// Who waits for whom, by names.
