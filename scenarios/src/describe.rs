@@ -298,7 +298,11 @@ fn scrapes(out: &mut String, plan: &Plan) {
         _ = writeln!(out, "  {} every {every}{whose}", scrape.place());
     }
     if let Some(ppm) = plan.telemetry.traces_ppm {
-        _ = writeln!(out, "\ntraces: services are asked for spans of {} % of the requests", f64::from(ppm) / 1e4);
+        _ = writeln!(
+            out,
+            "\ntraces: services are asked for spans of {} % of the requests",
+            f64::from(ppm) / 1e4
+        );
     }
 }
 

@@ -124,9 +124,10 @@ mod tests {
         [30, 20, 10].into_iter().for_each(|ns| below.add(ns, 1));
         [0, 5].into_iter().for_each(|ns| above.add(ns, 1));
         let at = |q: f64| quantile(&below, &above, q);
-        assert_eq!([at(0.0), at(0.2), at(0.4), at(0.6), at(0.8), at(1.0)].map(Option::unwrap), [
-            -30, -30, -20, -10, 0, 5
-        ]);
+        assert_eq!(
+            [at(0.0), at(0.2), at(0.4), at(0.6), at(0.8), at(1.0)].map(Option::unwrap),
+            [-30, -30, -20, -10, 0, 5]
+        );
         assert_eq!(quantile(&Sparse::default(), &Sparse::default(), 0.5), None);
     }
 
@@ -136,7 +137,10 @@ mod tests {
         assert_eq!(of(-200_000, 300_000), Offset::Agree);
         assert_eq!(of(900_000, 1_500_000), Offset::Agree, "a clock of milliseconds seems to be ahead");
         assert_eq!(of(50_000_000, 52_000_000), Offset::Ahead { ns: 51_000_000, uncertainty_ns: 1_099_609 });
-        assert_eq!(of(-52_000_000, -50_000_000), Offset::Ahead { ns: -51_000_000, uncertainty_ns: 1_099_609 });
+        assert_eq!(
+            of(-52_000_000, -50_000_000),
+            Offset::Ahead { ns: -51_000_000, uncertainty_ns: 1_099_609 }
+        );
         assert_eq!(of(-100_000, -2_000_000), Offset::Agree, "spans that end late");
         assert_eq!(of(5_000_000, -5_000_000), Offset::Inconsistent);
     }

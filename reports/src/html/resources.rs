@@ -27,7 +27,12 @@ fn findings(page: &mut Page, report: &Report<'_>) {
     if findings.is_empty() {
         return;
     }
-    section(page, "findings", "What else is there to know?", "From the metrics of services and exporters, and from spans.");
+    section(
+        page,
+        "findings",
+        "What else is there to know?",
+        "From the metrics of services and exporters, and from spans.",
+    );
     page.raw("<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">where</th><th scope=\"col\" class=\"long\">");
     page.raw("what was seen</th><th scope=\"col\" class=\"long\">what to do</th></tr></thead>\n<tbody>\n");
     for found in findings.iter().take(FINDINGS_MAX) {

@@ -126,7 +126,10 @@ impl Damage {
             Self::Ids(part) => shape::ids_in_names(traces, part, &mut rng),
             Self::Cycles(part) => shape::cycles(traces, part, &mut rng),
             Self::OwnParents(part) => each(traces, |spans| {
-                spans.iter_mut().filter(|_| rng.random::<f64>() < part).for_each(|span| span.parent = span.id);
+                spans
+                    .iter_mut()
+                    .filter(|_| rng.random::<f64>() < part)
+                    .for_each(|span| span.parent = span.id);
             }),
             Self::SharedIds(part) => each(traces, |spans| shape::share_ids(spans, part, &mut rng)),
             Self::Restarts(times) => shape::restart(traces, times),

@@ -115,7 +115,12 @@ fn found_because(facts: &Facts<'_>, names: &[String]) -> Vec<String> {
 /// That what is said follows from a part of the requests.
 fn sampled(facts: &Facts<'_>) -> Option<String> {
     let part = facts.series.part;
-    (part < 1.0).then(|| format!("nodes are judged by {} of the requests: services were asked for spans of these", part_of(part)))
+    (part < 1.0).then(|| {
+        format!(
+            "nodes are judged by {} of the requests: services were asked for spans of these",
+            part_of(part)
+        )
+    })
 }
 
 /// That all nodes were slow together in part of the peak.

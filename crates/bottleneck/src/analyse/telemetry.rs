@@ -43,8 +43,7 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
         let settled = |second: i64| second >= 0 && input.settled_before.is_none_or(|t| second < t);
         let here = seconds.iter().filter(|(second, _)| settled(**second));
         // Of requests of which nobody asked for spans none is missing.
-        let (known, seen) =
-            here.fold((0, 0), |(a, b), (_, c)| (a + c.ok - c.ok_unsampled, b + c.ok_traced));
+        let (known, seen) = here.fold((0, 0), |(a, b), (_, c)| (a + c.ok - c.ok_unsampled, b + c.ok_traced));
         ok += known;
         traced += seen;
         // Requests without any span are missed where the others of their kind came first.

@@ -301,7 +301,8 @@ fn a_call_bounds_how_far_clocks_are_apart_and_takes_it_back() {
     let of = |caller: &str, called: &str| {
         let seconds = &cells.clocks[&(clock(caller), clock(called))];
         let cell = &seconds[&0];
-        let ms = |h: &peakdrill_latency::Sparse| h.quantile(1.0).map(|ns| (ns as f64 / MS as f64).round() as i64);
+        let ms =
+            |h: &peakdrill_latency::Sparse| h.quantile(1.0).map(|ns| (ns as f64 / MS as f64).round() as i64);
         (cell.calls, ms(&cell.least_below), ms(&cell.least_above), ms(&cell.most_below), ms(&cell.most_above))
     };
     assert_eq!(of("front", "back"), (1, None, Some(490), None, Some(510)));

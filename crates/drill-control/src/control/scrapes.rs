@@ -50,7 +50,10 @@ mod tests {
             service: None,
             every_ns: 1_000_000_000,
         };
-        let plan = Plan { telemetry: Telemetry { scrape: vec![scrape], traces_ppm: None }, ..crate::testing::plan() };
+        let plan = Plan {
+            telemetry: Telemetry { scrape: vec![scrape], traces_ppm: None },
+            ..crate::testing::plan()
+        };
         let said = RefCell::new(Vec::new());
         let pulse = |text: &str| {
             said.borrow_mut().push(text.to_owned());

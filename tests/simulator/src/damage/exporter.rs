@@ -98,7 +98,9 @@ fn remove(traces: &mut [Trace], lost: &HashSet<(usize, u64)>) {
 pub(super) fn limited(traces: &mut [Trace], limit: usize) {
     let mut lost = HashSet::new();
     for_each_service(traces, |ends| {
-        for second in ends.chunk_by(|a, b| a.at_ns.div_euclid(1_000_000_000) == b.at_ns.div_euclid(1_000_000_000)) {
+        for second in
+            ends.chunk_by(|a, b| a.at_ns.div_euclid(1_000_000_000) == b.at_ns.div_euclid(1_000_000_000))
+        {
             lost.extend(second.iter().skip(limit).map(|end| (end.trace, end.span)));
         }
     });
@@ -132,6 +134,8 @@ mod tests {
         // One span a second: never a full batch, and never more than the delay's worth waits.
         let exporter = Exporter { queue: 8, batch: 8, delay_ms: 5_000, export_ms: 100 };
         assert!(exporter.dropped(&ends(1, 60)).is_empty());
-        assert!(!Exporter { delay_ms: 20_000, batch: 8, queue: 4, ..exporter }.dropped(&ends(1, 60)).is_empty());
+        assert!(
+            !Exporter { delay_ms: 20_000, batch: 8, queue: 4, ..exporter }.dropped(&ends(1, 60)).is_empty()
+        );
     }
 }

@@ -36,7 +36,11 @@ pub(super) fn share_ids(spans: &mut [Span], part: f64, rng: &mut ChaCha8Rng) {
         let (id, parent) = (spans[at].id, spans[at].parent);
         // Of several servers of one call, attempts, all would be one span.
         let only = || parents.iter().filter(|other| **other == parent).count() == 1;
-        if spans[at].kind != SpanKind::Server || !clients.contains(&parent) || !only() || rng.random::<f64>() >= part {
+        if spans[at].kind != SpanKind::Server
+            || !clients.contains(&parent)
+            || !only()
+            || rng.random::<f64>() >= part
+        {
             continue;
         }
         let above = spans.iter().find(|s| s.id == parent).map_or(0, |s| s.parent);
