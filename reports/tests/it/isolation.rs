@@ -13,13 +13,9 @@ fn with(outcome: Outcome, count: u64) -> Record {
     let mut record = calm();
     record.plan.gates.clear();
     record.plan.isolation.on_leak_stop = true;
-    record.ledger.as_mut().unwrap().rows.push(LedgerRow {
-        service: "order".to_owned(),
-        run: record.environment.run.clone(),
-        resource: "orders".to_owned(),
-        outcome,
-        count,
-    });
+    let (service, run, resource) = ("order".to_owned(), record.environment.run.clone(), "orders".to_owned());
+    let row = LedgerRow { service, run, resource, outcome, count };
+    record.ledger.iter_mut().for_each(|ledger| ledger.rows.push(row.clone()));
     record
 }
 

@@ -85,7 +85,7 @@ fn templates_become_parts() {
 #[test]
 fn what_follows_the_question_mark_of_a_path_is_no_name() {
     let plan = plan(&drill(
-        "      - get: /a?key=literal\n      - post: { path: \"/b?key=${v}\", body: x }\n      - get: { name: \"c?\", path: /c?d }\n",
+        "      - get: /a?key=literal\n      - post: { path: \"/b?key=${users.uid}\", body: x }\n      - get: { name: \"c?\", path: /c?d }\n",
     ));
     let names: Vec<&str> = plan.steps.iter().map(|info| info.step.as_str()).collect();
     assert_eq!(names, ["/a", "/b", "c?"]);
@@ -482,7 +482,7 @@ fn an_instant_is_kept_as_one() {
     let said = describe(&plan);
     assert!(said.contains("p: hold 5/s until 2026-11-10T16:00:00Z, poisson"), "{said}");
     assert!(
-        said.starts_with("x: at least 0s, at least 0 arrivals, "),
+        said.starts_with("x: at least 0ns, at least 0 arrivals, "),
         "how long it takes is not known: {said}"
     );
 }
