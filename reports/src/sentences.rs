@@ -150,6 +150,7 @@ fn interval(
         (Some(middle), Some(low), Some(high)) => format!("{} ({}–{})", whole(middle), bare(low), bare(high)),
         (Some(middle), Some(low), None) => format!("{} ({} or more)", whole(middle), bare(low)),
         (Some(middle), ..) => whole(middle),
+        (None, Some(low), Some(high)) => format!("between {} and {}", whole(low), whole(high)),
         (None, Some(low), None) => format!("at least {}", whole(low)),
         (None, None, Some(high)) => format!("below {}", whole(high)),
         _ => NOT_MEASURED.to_owned(),

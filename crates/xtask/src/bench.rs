@@ -39,7 +39,7 @@ pub struct Options {
     /// Seconds of one run.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
-    /// Only these parts; the page holds all of them, so with fewer it is printed and left as it is.
+    /// Only these parts; on the page the others stay as they were measured before.
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// Runs of the search for the capacity.
@@ -93,30 +93,34 @@ fn load(options: &Options) -> Result<(), String> {
     let server = nginx::Nginx::start()?;
     let bin = target_dir()?.join("release");
     let scratch = std::env::temp_dir().join(format!("peakdrill-bench-{}", std::process::id()));
-    let mut page = table::Page::new(options.rounds, options.seconds);
+    let page = table::Page::new(target_dir()?.join("bench-load"))?;
     for part in &parts {
         let (scratch, address) = (scratch.join(part), server.address());
         let Options { rounds: n, seconds, .. } = *options;
-        match part.as_str() {
-            "grid" => page.section(&fidelity::grid(n, seconds, &bin, &scratch)?),
-            "freeze" => page.section(&fidelity::freeze(n, &bin, &scratch)?),
-            "journey" => page.section(&journey::run(n, seconds, address, &bin, &scratch)?),
-            "search" => page.section(&search::run(options.searches, &bin, &scratch)?),
-            "memory" => page.section(&memory::run(options.long, address, &bin, &scratch)?),
+        let section = match part.as_str() {
+            "grid" => fidelity::grid(n, seconds, &bin, &scratch)?,
+            "freeze" => fidelity::freeze(n, &bin, &scratch)?,
+            "journey" => journey::run(n, seconds, address, &bin, &scratch)?,
+            "search" => search::run(options.searches, &bin, &scratch)?,
+            "memory" => memory::run(options.long, address, &bin, &scratch)?,
             other => {
                 let (load, clients) = part_of(other)?;
                 let results = rounds(options, &clients, &load, &server, &bin, &scratch)?;
-                page.add(&load, &clients, &results);
+                table::section(&load, &clients, &results, (n, load.seconds(seconds)))
             }
+        };
+        println!("{section}");
+        if !options.dry {
+            // What was measured stays, whatever becomes of the parts behind it.
+            page.keep(part, &section)?;
         }
     }
     std::fs::remove_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
-    println!("\n{}", page.text());
-    if options.dry || !all {
+    if options.dry {
         return Ok(());
     }
     let path = root().join(PAGE);
-    std::fs::write(&path, page.text()).map_err(|error| format!("{}: {error}", path.display()))
+    std::fs::write(&path, page.text(&PARTS)?).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// A part's load, and who takes part; the first is what the others are compared with.

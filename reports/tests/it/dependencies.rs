@@ -79,7 +79,7 @@ fn where_it_stops_holding_is_said_by_every_definition() {
             "objective p99 &lt; 300ms 361/s (337–382) kept up to 337/s",
             "capacity of stock-db 412/s (396–429) it was full",
             "throughput of the whole system 405/s (401–409)",
-            "objective errors &lt; 5% at least 450/s kept at every rate that was tested →",
+            "objective errors &lt; 5% at least 450/s kept at every rate that was tested objective errors &lt; 5%: at least 450/s →",
         ],
     );
     // Three have an estimate; one is open.

@@ -122,7 +122,7 @@ fn sums(cells: &Cells, names: &Names, series: &Series, windows: &Windows) -> BTr
 
 /// The levels without the seconds after the peak in which its work was still there: their rate is not what made them
 /// slow.
-fn steady(mut levels: Vec<Level>, series: &Series, windows: &Windows) -> Vec<Level> {
+pub(crate) fn steady(mut levels: Vec<Level>, series: &Series, windows: &Windows) -> Vec<Level> {
     let left_over = left_over(series, windows);
     levels.iter_mut().for_each(|level| level.seconds.retain(|s| !left_over.contains(s)));
     levels.retain(|level| !level.seconds.is_empty());

@@ -3,6 +3,7 @@
 use peakdrill_drill_model::verdict::{Estimate, Knee, KneeBy};
 
 use crate::analyse::Facts;
+use crate::analyse::calls::steady;
 use crate::analyse::judge::{Finding, inner, plateau};
 use crate::analyse::objective::{crossing, kept};
 use crate::analyse::resample::{Resample, interval};
@@ -22,7 +23,7 @@ const DRAWS: u64 = 1 << 32;
 
 /// All of them, the smallest rate first; those that were not reached come last.
 pub(crate) fn knees(facts: &Facts<'_>, findings: &[Finding]) -> Vec<Knee> {
-    let levels = levels(facts.series, facts.windows, LEVELS);
+    let levels = steady(levels(facts.series, facts.windows, LEVELS), facts.series, facts.windows);
     let mut out = objectives(facts, &levels);
     if facts.capacities {
         out.extend(capacity(facts, findings));
@@ -44,11 +45,11 @@ fn objectives(facts: &Facts<'_>, levels: &[Level]) -> Vec<Knee> {
             let kept = kept(facts, objective);
             let per_s = crossing(&kept, objective.share, levels, resamples, draws)?;
             let because = match (per_s.estimate, per_s.low, per_s.high) {
-                (Some(_), Some(low), Some(high)) => {
+                (_, Some(low), Some(high)) => {
                     format!("kept up to {}, and not at {} any more", rate(low), rate(high))
                 }
                 (Some(_), Some(low), None) => format!("kept up to {} for sure", rate(low)),
-                (None, Some(low), _) => format!("kept at every rate that was tested, up to {}", rate(low)),
+                (None, Some(low), None) => format!("kept at every rate that was tested, up to {}", rate(low)),
                 _ => format!("not even kept at the lowest rate, {}", rate(per_s.high?)),
             };
             Some(Knee { by: KneeBy::Objective, of: objective.text.clone(), per_s, because })

@@ -10,6 +10,8 @@ use crate::key::Entry;
 
 /// Fewer requests than this at a level say nothing of it.
 const FEW: f64 = 30.0;
+/// Levels that lie further apart than this part of the higher rate: where between them is anybody's guess.
+const APART: f64 = 0.25;
 /// Of the resamples, the part that may miss an end of the interval.
 const MISSED: f64 = 0.025;
 
@@ -52,7 +54,7 @@ enum Crossing {
 type Point = (f64, f64, f64);
 
 /// The rate up to which requests keep to an objective: estimate and 95 % interval; only a lower end where they do at
-/// every level, only an upper one where they do at none. `None` where too few requests are known.
+/// every level, only an upper one where they do at none; no estimate where nothing near it was tested. `None` where too few requests are known.
 pub(crate) fn crossing(
     kept: &Kept,
     share: f64,
@@ -86,7 +88,7 @@ pub(crate) fn crossing(
     let (low, high) = interval(rates.into_iter().flatten().collect()).unwrap_or(between);
     // Between two levels nothing was measured: the interval holds all of that.
     Some(Estimate {
-        estimate: Some(estimate),
+        estimate: (between.1 - between.0 <= APART * between.1).then_some(estimate),
         low: Some(low.min(between.0)),
         high: (beyond <= MISSED * f64::from(resamples)).then(|| high.max(between.1)),
     })
@@ -140,7 +142,8 @@ mod tests {
             let found = crossing(&kept, share, &levels, 50, Resample::new(1, 1)).unwrap();
             let (low, high) = (10.0 * fails as f64, 10.0 * (fails + 1) as f64);
             prop_assert_eq!((found.low, found.high), (Some(low), Some(high)));
-            prop_assert!(found.estimate.is_some_and(|at| (low..=high).contains(&at)), "{:?}", found);
+            prop_assert!(found.estimate.is_none_or(|at| (low..=high).contains(&at)), "{:?}", found);
+            prop_assert_eq!(found.estimate.is_some(), fails >= 3);
         }
 
         #[test]

@@ -24,7 +24,7 @@ impl<F: Fn(&[usize]) -> Option<(f64, f64)>> Measured for F {
     }
 }
 
-/// The law that the levels speak for, and where throughput has its peak if it has one within what was measured.
+/// The law that the levels speak for, and where throughput has its peak if it surely has one.
 pub(crate) fn scaling(
     of: &impl Measured,
     levels: &[Level],
@@ -34,14 +34,12 @@ pub(crate) fn scaling(
     let points: Vec<(f64, f64)> = levels.iter().filter_map(|level| of.over(&level.seconds)).collect();
     let law = Law::of(&points)?;
     let none = Scaling { law, peak_at: None, peak_per_s: None };
-    let most = points.iter().map(|(n, _)| *n).fold(0.0, f64::max);
-    // A peak beyond what was measured is none.
-    let Some((at, per_s)) = law.peak().filter(|(at, _)| *at < most) else { return Some(none) };
+    let Some((at, per_s)) = law.peak() else { return Some(none) };
     let resamples = resamples.min(RESAMPLES_MAX);
     let drawn = (0..resamples).filter_map(|_| {
         let points: Vec<(f64, f64)> =
             levels.iter().filter_map(|level| of.over(&draws.seconds(&level.seconds))).collect();
-        Law::of(&points)?.peak().filter(|(at, _)| *at < most)
+        Law::of(&points)?.peak()
     });
     let (ats, rates): (Vec<f64>, Vec<f64>) = drawn.unzip();
     if (ats.len() as f64) < SURE * f64::from(resamples) {

@@ -117,13 +117,16 @@ fn where_it_stops_holding_is_told_by_every_definition() {
         |value: Option<f64>, from: f64, to: f64| value.is_some_and(|value| (from..=to).contains(&value));
     // It carries 100 journeys a second: requests wait from shortly below that on.
     assert!(about(full.estimate, 95.0, 105.0), "{knees:?}");
-    assert!(about(bent.estimate, 75.0, 115.0), "{knees:?}");
-    assert!(bent.low < bent.estimate && bent.estimate < bent.high, "{knees:?}");
+    // Nothing was tested between light load and the peak, so that no place between them is better than another.
+    assert!(
+        bent.estimate.is_none() && about(bent.low, 15.0, 30.0) && about(bent.high, 110.0, 170.0),
+        "{knees:?}"
+    );
     let done = knees.iter().find(|knee| knee.by == KneeBy::Throughput).unwrap().per_s;
     assert!(about(done.estimate, 90.0, 110.0), "{knees:?}");
     // What is always kept has no upper end, and what never is has no lower one.
     for open in [of("p90 < 10min"), of("errors < 50%")] {
-        assert!(open.estimate.is_none() && open.high.is_none() && about(open.low, 140.0, 170.0), "{knees:?}");
+        assert!(open.estimate.is_none() && open.high.is_none() && about(open.low, 140.0, 180.0), "{knees:?}");
     }
     let never = of("p50 < 1ns");
     assert!(never.estimate.is_none() && never.low.is_none() && never.high.is_some(), "{knees:?}");

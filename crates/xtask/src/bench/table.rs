@@ -1,104 +1,128 @@
 //! The page of results.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::Run;
 use super::clients::{Client, Load};
 
+/// The page: sections as they were measured last, each by itself, since all at once take an hour of a quiet machine.
 pub struct Page {
-    text: String,
+    folder: PathBuf,
 }
 
 impl Page {
-    pub fn new(rounds: usize, seconds: u64) -> Self {
-        let mut text = String::from("# The load engine beside others\n\n");
-        let _ = write!(
-            text,
-            "Written by `cargo xtask bench load`. Server (nginx, one worker, a body of 12 bytes) and client have a core\n\
-             each, over loopback. {rounds} rounds; every client runs {seconds} s in each, in turn. Absolute times are this\n\
-             machine's; what tells is the ratio within a round: its median over the rounds, and in brackets the smallest\n\
-             and the largest.\n\n- Machine: {}\n- Clients: {}; {}; {}; peakdrill {}\n- Server: {}\n",
-            machine(),
-            version("wrk", "-v"),
-            version("h2load", "--version"),
-            super::oha::version(),
-            env!("CARGO_PKG_VERSION"),
-            version("nginx", "-v"),
-        );
-        Self { text }
+    /// Sections are kept in a folder, which is made.
+    pub fn new(folder: PathBuf) -> Result<Self, String> {
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        Ok(Self { folder })
     }
 
-    pub fn text(&self) -> &str {
-        &self.text
+    fn path(&self, part: &str) -> PathBuf {
+        self.folder.join(format!("{part}.md"))
     }
 
-    /// Adds a section as it is.
-    pub fn section(&mut self, text: &str) {
-        self.text.push_str(text);
+    /// Keeps a section, with the state of the code that it is of.
+    pub fn keep(&self, part: &str, section: &str) -> Result<(), String> {
+        let told = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+        let of = told.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default();
+        let of = if of.is_empty() { String::new() } else { format!("\nMeasured at {of}.\n") };
+        let path = self.path(part);
+        fs::write(&path, format!("{section}{of}")).map_err(|error| format!("{}: {error}", path.display()))
     }
 
-    /// Adds a part.
-    pub fn add(&mut self, load: &Load, clients: &[Client], results: &[Vec<Run>]) {
-        let _ = match load {
-            Load::Closed { connections } => {
-                write!(self.text, "\n## Closed loop, {connections} keep-alive connections\n\n")
-            }
-            Load::Streams { connections, streams } => {
-                write!(
-                    self.text,
-                    "\n## HTTP/2 in the clear, closed loop, {connections} connections with {streams} streams each\n\n"
-                )
-            }
-            Load::Gateway { connections, streams } => {
-                write!(
-                    self.text,
-                    "\n## HTTP/2 over TLS, as gateways speak it: closed loop, {connections} connections with {streams} streams each\n\n\
-                     A body of 190 bytes of JSON. The journey is that of five steps with data, two values taken from JSON and\n\
-                     checks; oha and h2load send the one plain request.\n\n"
-                )
-            }
-            Load::Open { connections, rate } => {
-                write!(
-                    self.text,
-                    "\n## Open loop, {rate} requests a second, {connections} connections\n\nAt least {} s a run.\n\n",
-                    super::OPEN_S
-                )
-            }
-        };
-        let _ = write!(
-            self.text,
-            "| client | requests | processor time a request, µs (outside of the kernel) | ratio | to | lateness p50 / p99, µs |\n\
-             |---|--:|--:|--:|---|--:|\n"
-        );
-        let empty = Vec::new();
-        for (client, runs) in clients.iter().zip(results) {
-            let base = client.base(clients);
-            let to = clients.get(base).map(|base| base.name(load)).unwrap_or_default();
-            let base = results.get(base).unwrap_or(&empty);
-            let ratios: Vec<f64> =
-                runs.iter().zip(base).map(|(run, base)| run.cpu_us / base.cpu_us).collect();
-            let median_of = |what: fn(&Run) -> f64| median(&runs.iter().map(what).collect::<Vec<_>>());
-            let lag: Vec<(f64, f64)> = runs.iter().filter_map(|run| run.lag_us).collect();
-            let lag = if lag.is_empty() {
-                "–".to_owned()
-            } else {
-                let of = |what: fn(&(f64, f64)) -> f64| median(&lag.iter().map(what).collect::<Vec<_>>());
-                format!("{:.0} / {:.0}", of(|lag| lag.0), of(|lag| lag.1))
-            };
-            let _ = writeln!(
-                self.text,
-                "| {} | {:.0} | {:.2} ({:.2}) | {:.2} ({:.2}–{:.2}) | {to} | {lag} |",
-                client.name(load),
-                median_of(|run| run.requests as f64),
-                median_of(|run| run.cpu_us),
-                median_of(|run| run.user_us),
-                median(&ratios),
-                ratios.iter().copied().fold(f64::INFINITY, f64::min),
-                ratios.iter().copied().fold(0.0, f64::max),
-            );
+    /// The whole page; an error names a part that was never measured here.
+    pub fn text(&self, parts: &[&str]) -> Result<String, String> {
+        let mut text = head();
+        for part in parts {
+            let section = fs::read_to_string(self.path(part));
+            let missing = |_| format!("the page has all parts: measure `{part}` as well");
+            text.push_str(&section.map_err(missing)?);
         }
+        Ok(text)
     }
+}
+
+fn head() -> String {
+    format!(
+        "# The load engine beside others\n\n\
+         Written by `cargo xtask bench load`. Server (nginx, one worker, a body of 12 bytes) and client have a core\n\
+         each, over loopback; in each round every client runs once, in turn. Absolute times are this machine's; what\n\
+         tells is the ratio within a round: its median over the rounds, and in brackets the smallest and the largest.\n\n\
+         - Machine: {}\n- Clients: {}; {}; {}; peakdrill {}\n- Server: {}\n",
+        machine(),
+        version("wrk", "-v"),
+        version("h2load", "--version"),
+        super::oha::version(),
+        env!("CARGO_PKG_VERSION"),
+        version("nginx", "-v"),
+    )
+}
+
+/// The section of a load: `(rounds, seconds)` are those of the runs.
+pub fn section(
+    load: &Load,
+    clients: &[Client],
+    results: &[Vec<Run>],
+    (rounds, seconds): (usize, u64),
+) -> String {
+    let title = match load {
+        Load::Closed { connections } => format!("Closed loop, {connections} keep-alive connections"),
+        Load::Streams { connections, streams } => {
+            format!("HTTP/2 in the clear, closed loop, {connections} connections with {streams} streams each")
+        }
+        Load::Gateway { connections, streams } => format!(
+            "HTTP/2 over TLS, as gateways speak it: closed loop, {connections} connections with {streams} streams each"
+        ),
+        Load::Open { connections, rate } => {
+            format!("Open loop, {rate} requests a second, {connections} connections")
+        }
+    };
+    let about = match load {
+        Load::Gateway { .. } => {
+            "A body of 190 bytes of JSON. The journey is that of five steps with data, two values taken from JSON and\n\
+             checks; oha and h2load send the one plain request.\n\n"
+        }
+        _ => "",
+    };
+    let mut text = format!(
+        "\n## {title}\n\n{about}{rounds} rounds of {seconds} s.\n\n\
+         | client | requests | processor time a request, µs (outside of the kernel) | ratio | to | lateness p50 / p99, µs |\n\
+         |---|--:|--:|--:|---|--:|\n"
+    );
+    for client in 0..clients.len() {
+        row(&mut text, load, clients, results, client);
+    }
+    text
+}
+
+fn row(text: &mut String, load: &Load, clients: &[Client], results: &[Vec<Run>], at: usize) {
+    let (Some(client), Some(runs)) = (clients.get(at), results.get(at)) else { return };
+    let base = client.base(clients);
+    let to = clients.get(base).map(|base| base.name(load)).unwrap_or_default();
+    let base = results.get(base).map_or(&[][..], Vec::as_slice);
+    let ratios: Vec<f64> = runs.iter().zip(base).map(|(run, base)| run.cpu_us / base.cpu_us).collect();
+    let median_of = |what: fn(&Run) -> f64| median(&runs.iter().map(what).collect::<Vec<_>>());
+    let lag: Vec<(f64, f64)> = runs.iter().filter_map(|run| run.lag_us).collect();
+    let lag = if lag.is_empty() {
+        "–".to_owned()
+    } else {
+        let of = |what: fn(&(f64, f64)) -> f64| median(&lag.iter().map(what).collect::<Vec<_>>());
+        format!("{:.0} / {:.0}", of(|lag| lag.0), of(|lag| lag.1))
+    };
+    let _ = writeln!(
+        text,
+        "| {} | {:.0} | {:.2} ({:.2}) | {:.2} ({:.2}–{:.2}) | {to} | {lag} |",
+        client.name(load),
+        median_of(|run| run.requests as f64),
+        median_of(|run| run.cpu_us),
+        median_of(|run| run.user_us),
+        median(&ratios),
+        ratios.iter().copied().fold(f64::INFINITY, f64::min),
+        ratios.iter().copied().fold(0.0, f64::max),
+    );
 }
 
 /// The middle one, or the mean of the two in the middle; 0 of none.
