@@ -1,7 +1,7 @@
 //! Who calls whom, and which node limits.
 
 use peakdrill_drill_model::snapshot::Snapshot;
-use peakdrill_drill_model::verdict::{Bottleneck, NodeKind, NodeVerdict};
+use peakdrill_drill_model::verdict::{Bottleneck, NodeVerdict};
 use peakdrill_timebase::format_rate;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -93,22 +93,12 @@ fn ranked<'a>(node: &Bottleneck, palette: &Palette, ascii: bool) -> Line<'a> {
             format!(" {:<18}", cut(&node.node, 17)),
             if sign.is_empty() { palette.note } else { palette.strong },
         ),
-        Span::styled(format!("{:<10}", kind(node.kind)), palette.note),
+        Span::styled(format!("{:<10}", node.kind.text()), palette.note),
         Span::styled(format!("{sign:<12}"), style),
         Span::styled(bar, style),
         Span::raw(format!(" {:>5}  ", percent(share))),
         Span::raw(capacity(node)),
     ])
-}
-
-fn kind(kind: NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Service => "service",
-        NodeKind::Database => "database",
-        NodeKind::Cache => "cache",
-        NodeKind::Queue => "queue",
-        NodeKind::External => "external",
-    }
 }
 
 fn capacity(node: &Bottleneck) -> String {
