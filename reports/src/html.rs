@@ -7,6 +7,7 @@ mod curves;
 mod errors;
 mod head;
 mod isolation;
+mod knees;
 mod layout;
 mod load;
 mod map;
@@ -47,6 +48,7 @@ pub fn html(record: &Record, verdict: &Verdict) -> String {
     head::write(&mut page, &report);
     load::write(&mut page, &report);
     capacity::write(&mut page, &report);
+    knees::write(&mut page, &report);
     errors::write(&mut page, &report);
     tables::gates(&mut page, &report);
     tables::timeline(&mut page, &report);

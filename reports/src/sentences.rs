@@ -2,7 +2,7 @@
 
 use peakdrill_drill_model::owners::Owner;
 use peakdrill_drill_model::verdict::{
-    AnalysisState, Bottleneck, GateResult, Judgement, NodeKind, NodeVerdict, Step, Verdict,
+    AnalysisState, Bottleneck, GateResult, Judgement, Knee, KneeBy, NodeKind, NodeVerdict, Step, Verdict,
 };
 
 use crate::numbers::{NOT_MEASURED, count, figure, length, maybe_count, percent, plural, rate};
@@ -111,6 +111,16 @@ pub(crate) fn capacity(node: &Bottleneck) -> String {
     interval(&node.capacity_per_s, |value| rate(Some(value)), figure)
 }
 
+/// What a knee is the knee of.
+pub(crate) fn knee_name(knee: &Knee) -> String {
+    match knee.by {
+        KneeBy::Objective => format!("objective {}", knee.of),
+        KneeBy::Capacity => format!("capacity of {}", knee.of),
+        KneeBy::Throughput => "throughput of the whole system".to_owned(),
+        KneeBy::Peak => "most work in progress that pays".to_owned(),
+    }
+}
+
 /// A capacity with its interval, in a sentence: `412 journeys a second (396–429)`.
 fn capacity_in_words(node: &Bottleneck) -> String {
     interval(&node.capacity_per_s, |value| format!("{} journeys a second", figure(value)), figure)
@@ -126,6 +136,11 @@ pub(crate) fn within(value: &peakdrill_drill_model::verdict::Estimate) -> String
     interval(value, |value| rate(Some(value)), figure)
 }
 
+/// A number with its interval: `49 (44–55)`.
+pub(crate) fn whole(value: &peakdrill_drill_model::verdict::Estimate) -> String {
+    interval(value, |value| figure(value.round()), |value| figure(value.round()))
+}
+
 fn interval(
     value: &peakdrill_drill_model::verdict::Estimate,
     whole: impl Fn(f64) -> String,
@@ -133,8 +148,10 @@ fn interval(
 ) -> String {
     match (value.estimate, value.low, value.high) {
         (Some(middle), Some(low), Some(high)) => format!("{} ({}–{})", whole(middle), bare(low), bare(high)),
+        (Some(middle), Some(low), None) => format!("{} ({} or more)", whole(middle), bare(low)),
         (Some(middle), ..) => whole(middle),
         (None, Some(low), None) => format!("at least {}", whole(low)),
+        (None, None, Some(high)) => format!("below {}", whole(high)),
         _ => NOT_MEASURED.to_owned(),
     }
 }

@@ -87,7 +87,7 @@ fn owners(record: &Record) -> BTreeMap<String, Owner> {
 
 fn no_analysis() -> AnalysisSummary {
     let because = vec!["no spans of the system under test were received".to_owned()];
-    AnalysisSummary { state: AnalysisState::Withheld, tested_to_per_s: None, because }
+    AnalysisSummary { state: AnalysisState::Withheld, tested_to_per_s: None, because, knees: Vec::new() }
 }
 
 fn trust(record: &Record, load: &Folded) -> Validity {

@@ -5,12 +5,15 @@ mod common;
 mod growth;
 mod held;
 mod judge;
+mod knees;
 mod law;
 mod names;
+mod objective;
 mod onset;
 mod readings;
 mod resample;
 mod saturation;
+mod scaling;
 mod series;
 mod starved;
 mod summary;
@@ -79,7 +82,10 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     let facts = Facts { capacities, ..facts };
     let mut findings = judge::findings(&facts, &matter);
     judge::rank(&mut findings, &facts);
-    let summary = summary::summary(&facts, &findings, &matter, &completeness, starved);
+    let summary = AnalysisSummary {
+        knees: knees::knees(&facts, &findings),
+        ..summary::summary(&facts, &findings, &matter, &completeness, starved)
+    };
     let analysis = Analysis {
         bottlenecks: findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect(),
         dependencies: tables::dependencies(&facts),

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::{
-    AnalysisSummary, Bottleneck, Completeness, Dependency, Finding, NodeKind, ResourceUse,
+    AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, Finding, NodeKind, ResourceUse,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::dependency::Waterfall;
+use crate::laws::Law;
 
 /// Seconds at the start of the load that are not taken for light load: pools fill, code warms up.
 pub const WARM_UP_S: i64 = 2;
@@ -30,6 +31,8 @@ pub struct AnalysisInput {
     /// How late the generator started its requests, per second of the load (index 0 is its first second): the
     /// 99 % quantile of actual less intended start, milliseconds; 0 where it started none. Empty: not known.
     pub lateness_ms: Vec<f64>,
+    /// What the requests are to keep to: the rate up to which they do is looked for.
+    pub objectives: Vec<Objective>,
     /// Owner per node.
     pub owners: BTreeMap<String, String>,
     /// The spans of roots intended before this second should have arrived; `None`: all. A live view sets it some seconds back, so that
@@ -37,6 +40,29 @@ pub struct AnalysisInput {
     pub settled_before: Option<i64>,
     /// Tuning.
     pub settings: Settings,
+}
+
+/// What requests are to keep to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    /// As it was written.
+    pub text: String,
+    /// What is asked of a request.
+    pub asks: Question,
+    /// Of the requests, the largest part that may fail at it, 0..=1: 0.01 of a p99.
+    pub share: f64,
+    /// Steps that it is about; empty: all.
+    pub steps: Vec<StepId>,
+}
+
+/// What is asked of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// To take at most so many nanoseconds from its intended time.
+    WithinNs(u64),
+    /// To end without an error.
+    Succeed,
 }
 
 /// Tuning of the analysis.
@@ -92,6 +118,24 @@ pub struct NodeCurve {
     pub kind: NodeKind,
     /// By rising rate.
     pub points: Vec<CurvePoint>,
+    /// How its throughput follows the operations that are at it. Not there with too few levels of load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
+}
+
+/// How the throughput of a node, or of the whole system, follows what is in progress.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scaling {
+    /// The law that the levels of load speak for.
+    #[serde(flatten)]
+    pub law: Law,
+    /// Operations in progress beyond which it does less, not more, with the 95 % interval. Only where the levels reach
+    /// that far, and hardly any resample is without such a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_at: Option<Estimate>,
+    /// Operations a second there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_per_s: Option<Estimate>,
 }
 
 /// Seconds of about the same rate of journeys.

@@ -16,6 +16,13 @@ pub type Seconds<C> = BTreeMap<i64, Arc<C>>;
 
 /// Adding is associative, commutative and can be undone: integers that wrap, and histograms of integers.
 pub(crate) trait Cell: Clone + Default + PartialEq {
+    /// Names of its numbers, and of its histograms.
+    const NUMBERS: &'static [&'static str];
+    /// See [`Cell::NUMBERS`].
+    const HISTOGRAMS: &'static [&'static str];
+
+    /// Its numbers, in the order of their names.
+    fn numbers(&self) -> Vec<i64>;
     /// Adds `sign` times the other's numbers, histograms left out.
     fn add_numbers(&mut self, other: &Self, sign: i64);
     /// Its histograms, each with its position.
@@ -55,6 +62,13 @@ macro_rules! cell {
         }
 
         impl Cell for $name {
+            const NUMBERS: &'static [&'static str] = &[$(stringify!($field)),*];
+            const HISTOGRAMS: &'static [&'static str] = &[$($(stringify!($hist)),*)?];
+
+            fn numbers(&self) -> Vec<i64> {
+                vec![$(self.$field),*]
+            }
+
             fn add_numbers(&mut self, other: &Self, sign: i64) {
                 $(self.$field = self.$field.wrapping_add(other.$field.wrapping_mul(sign));)*
             }

@@ -6,7 +6,9 @@ mod cells;
 mod compare;
 mod contribute;
 mod dependency;
+mod flat;
 mod key;
+mod laws;
 mod pairs;
 mod path;
 pub mod resources;
@@ -16,7 +18,8 @@ mod usl;
 
 pub use analyse::{analyse, calls_under_load};
 pub use analysis::{
-    Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, QueueWait, Ranked, Settings, WARM_UP_S,
+    Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, Objective, Question, QueueWait, Ranked, Scaling,
+    Settings, WARM_UP_S,
 };
 pub use cells::{
     Cells, Contribution, EdgeCell, NodeCell, PathCell, RootCell, Seconds, TelemetryCell, VisitCell,
@@ -24,7 +27,9 @@ pub use cells::{
 pub use compare::compare;
 pub use contribute::contribute;
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
+pub use flat::{Column, StepName, Table, Values, tables};
 pub use key::{EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
+pub use laws::Law;
 pub use path::{Part, Segment, critical_path};
 pub use sums::{Filed, Sums};
 pub use usl::Usl;

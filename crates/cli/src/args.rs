@@ -420,7 +420,7 @@ pub(crate) enum Spacing {
 /// Rendering again.
 #[derive(Args)]
 #[command(
-    before_help = "Examples:\n  peakdrill report drills/7f3a\n  peakdrill report drills/7f3a --format markdown > summary.md\n  peakdrill report drills/7f3a --owners owners.yaml"
+    before_help = "Examples:\n  peakdrill report drills/7f3a\n  peakdrill report drills/7f3a --format markdown > summary.md\n  peakdrill report drills/7f3a --owners owners.yaml\n  peakdrill report drills/7f3a --parquet cells"
 )]
 pub(crate) struct Report {
     /// The record's folder.
@@ -428,6 +428,9 @@ pub(crate) struct Report {
     pub(crate) folder: PathBuf,
     #[command(flatten)]
     pub(crate) owned: Owned,
+    /// Also writes the collector's cells as Parquet files into this folder: edges, nodes, paths and roots by the second.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) parquet: Option<PathBuf>,
     /// What goes to stdout; the files in the folder are always made anew.
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub(crate) format: ReportFormat,

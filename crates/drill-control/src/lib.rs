@@ -9,6 +9,7 @@ pub mod exposition;
 mod hearers;
 pub mod live;
 pub mod machine;
+mod objectives;
 pub mod preflight;
 pub mod record;
 pub mod registry;

@@ -232,6 +232,7 @@ pub(crate) fn analysis_input(plan: &Plan, timeline: &Timeline, arrivals: &Arriva
         first_steps: first_steps(plan),
         intended: arrivals.intended(),
         lateness_ms: arrivals.lateness_ms(),
+        objectives: crate::objectives::objectives(plan),
         ..AnalysisInput::default()
     }
 }

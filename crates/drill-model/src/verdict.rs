@@ -283,6 +283,38 @@ pub struct AnalysisSummary {
     pub tested_to_per_s: Option<f64>,
     /// Why.
     pub because: Vec<String>,
+    /// Where the system stops holding, by each definition that can be measured, the smallest rate first. Left out
+    /// without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knees: Vec<Knee>,
+}
+
+/// Where a system stops holding, by one definition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Knee {
+    /// The definition.
+    pub by: KneeBy,
+    /// The objective as it was written, or the node; empty of the whole system.
+    pub of: String,
+    /// Root journeys a second that were offered, live traffic included. With a lower end alone: it was not reached up
+    /// to there. With an upper end alone: it lies below.
+    pub per_s: Estimate,
+    /// In words.
+    pub because: String,
+}
+
+/// A definition of the place where a system stops holding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KneeBy {
+    /// Requests stop keeping to an objective.
+    Objective,
+    /// The node that carries the least is full.
+    Capacity,
+    /// The system gets no more done than this, whatever is offered.
+    Throughput,
+    /// More in progress gets less done.
+    Peak,
 }
 
 /// Calls from one node to another.

@@ -82,6 +82,13 @@ impl Sparse {
         self.0.iter().map(|(bucket, count)| i128::from(middle_of(*bucket)) * i128::from(*count)).sum()
     }
 
+    /// The number of samples above a value in nanoseconds; those in its own bucket do not count.
+    #[must_use]
+    pub fn count_above(&self, ns: u64) -> i64 {
+        let bucket = bucket_of(ns);
+        self.0.iter().rev().take_while(|(above, _)| *above > bucket).map(|(_, count)| count).sum()
+    }
+
     /// The value at a quantile in 0..=1, in nanoseconds (upper end of the bucket); `None` without samples.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<u64> {

@@ -1,12 +1,12 @@
 //! Latency over offered load, a small chart a dependency.
 
 use peakdrill_bottleneck::{CallCurve, CallPoint, NodeCurve};
-use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, NodeKind};
+use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, Estimate, NodeKind};
 
 use crate::flow::{self, Call};
 use crate::markup::Page;
 use crate::numbers::{figure, millis, percent, rate};
-use crate::sentences::{capacity, kind, standing};
+use crate::sentences::{capacity, kind, standing, whole, within};
 
 use super::chart::{path, pct};
 use super::scale::{Scale, round_step};
@@ -61,6 +61,7 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     page.raw(
         "<p class=\"small\">Seconds after the peak in which its work was still there are left out.</p>\n",
     );
+    beyond_peak(page, &part.curves);
     table(page, &part.curves);
     page.raw("</section>\n");
 }
@@ -247,6 +248,21 @@ impl Small<'_> {
                 ],
             );
         }
+    }
+}
+
+/// The nodes that get less done the more they have at once.
+fn beyond_peak(page: &mut Page, nodes: &[NodeCurve]) {
+    let peak = |node: &NodeCurve| -> Option<(Estimate, Estimate)> {
+        let scaling = node.scaling?;
+        Some((scaling.peak_at?, scaling.peak_per_s?))
+    };
+    for (node, (at, per_s)) in nodes.iter().filter_map(|node| Some((node, peak(node)?))) {
+        page.put(
+            "<p class=\"finding\">{} does less with more than {} operations at a time: at most {}. Give its callers fewer \
+            connections, or a limit, and it carries more.</p>\n",
+            &[&node.node, &whole(&at), &within(&per_s)],
+        );
     }
 }
 

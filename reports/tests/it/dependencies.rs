@@ -60,9 +60,55 @@ fn each_dependency_says_where_its_knee_is() {
             "mailer is not ranked: no knee is known",
         ],
     );
-    record.analysis.as_mut().unwrap().summary =
-        AnalysisSummary { state: AnalysisState::Withheld, tested_to_per_s: Some(450.0), because: Vec::new() };
+    record.analysis.as_mut().unwrap().summary = AnalysisSummary {
+        state: AnalysisState::Withheld,
+        tested_to_per_s: Some(450.0),
+        because: Vec::new(),
+        knees: Vec::new(),
+    };
     holds(&section(&page(&record), "curves"), &["no knee: the verdict is withheld"]);
+}
+
+#[test]
+fn where_it_stops_holding_is_said_by_every_definition() {
+    let page = page(&synthetic::record());
+    let said = section(&page, "knees");
+    holds(
+        &said,
+        &[
+            "objective p99 &lt; 300ms 361/s (337–382) kept up to 337/s",
+            "capacity of stock-db 412/s (396–429) it was full",
+            "throughput of the whole system 405/s (401–409)",
+            "objective errors &lt; 5% at least 450/s kept at every rate that was tested →",
+        ],
+    );
+    // Three have an estimate; one is open.
+    assert_eq!(page.matches("class=\"dot bad\"").count(), 3);
+    holds(
+        &section(&page, "curves"),
+        &["stock-db does less with more than 49 (44–55) operations at a time: at most 530/s (500–560)"],
+    );
+}
+
+#[test]
+fn on_a_narrow_page_the_critical_path_is_at_the_left() {
+    let page = page(&synthetic::record());
+    let start = page.find("<div class=\"scroll map down\"").unwrap();
+    let map = &page[start..start + page[start..].find("</svg>").unwrap()];
+    // Of each node: whether it is on the path, where its name stands.
+    let nodes = map.split("<g class=\"node").skip(1).map(|node| {
+        let (class, rest) = node.split_once('"').unwrap();
+        let x = rest.split(" x=\"").nth(1).and_then(|x| x.split_once('"')).unwrap().0;
+        let y = rest.split(" y=\"").nth(1).and_then(|y| y.split_once('"')).unwrap().0;
+        (y.parse::<i64>().unwrap(), class.contains("path"), x.parse::<i64>().unwrap())
+    });
+    let nodes: Vec<(i64, bool, i64)> = nodes.collect();
+    let path: Vec<_> = nodes.iter().filter(|(_, on_path, _)| *on_path).collect();
+    assert_eq!(path.len(), 4);
+    for (y, _, x) in path {
+        let beside = nodes.iter().filter(|(other, on_path, _)| (other - y).abs() < 12 && !on_path);
+        assert!(beside.into_iter().all(|(_, _, other)| x < other), "{nodes:?}");
+    }
 }
 
 #[test]

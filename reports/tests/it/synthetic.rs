@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use peakdrill_bottleneck::{Analysis, CallCurve, CallPoint, CurvePoint, Drop, Growth, NodeCurve, Waterfall};
+use peakdrill_bottleneck::{
+    Analysis, CallCurve, CallPoint, CurvePoint, Drop, Growth, Law, NodeCurve, Scaling, Waterfall,
+};
 use peakdrill_drill_model::condition::{Condition, Limit, Op, Selectors, Stat};
 use peakdrill_drill_model::event::{Chain, Event, EventKind};
 use peakdrill_drill_model::frame::{Frame, Tally};
@@ -15,8 +17,8 @@ use peakdrill_drill_model::plan::{
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{
-    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, Millis, NodeKind,
-    NodeVerdict,
+    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, Knee, KneeBy, Millis,
+    NodeKind, NodeVerdict,
 };
 use peakdrill_latency::Histogram;
 use peakdrill_reports::{ENVIRONMENT_VERSION, Environment, Machine, Record, Sample, SampleKind};
@@ -84,6 +86,7 @@ pub(crate) fn calm() -> Record {
             state: AnalysisState::NoneUpTo,
             tested_to_per_s: Some(200.0),
             because: Vec::new(),
+            knees: Vec::new(),
         };
         part.bottlenecks.iter_mut().for_each(|node| node.verdict = NodeVerdict::Clear);
     }
@@ -435,7 +438,12 @@ fn analysis() -> Analysis {
             }
         };
         let points = [100.0, 170.0, 240.0, 310.0, 380.0, 450.0].map(point).to_vec();
-        NodeCurve { node: node.node.clone(), kind: node.kind, points }
+        let scaling = (node.node == "stock-db").then(|| Scaling {
+            law: Law::Usl { gamma: 30.0, sigma: 0.02, kappa: 0.0004 },
+            peak_at: Some(estimate(49.0, 44.0, 55.0)),
+            peak_per_s: Some(estimate(530.0, 500.0, 560.0)),
+        });
+        NodeCurve { node: node.node.clone(), kind: node.kind, points, scaling }
     };
     let grew =
         |node: &str, self_ms, wait_ms, gap_ms| Growth { node: node.to_owned(), self_ms, wait_ms, gap_ms };
@@ -444,6 +452,7 @@ fn analysis() -> Analysis {
             state: AnalysisState::Found,
             tested_to_per_s: Some(450.0),
             because: Vec::new(),
+            knees: knees(),
         },
         curves: bottlenecks.iter().map(curve).collect(),
         bottlenecks,
@@ -463,6 +472,22 @@ fn analysis() -> Analysis {
         findings: Vec::new(),
         waterfall: waterfall(),
     }
+}
+
+fn knees() -> Vec<Knee> {
+    let knee = |by, of: &str, per_s, because: &str| Knee {
+        by,
+        of: of.to_owned(),
+        per_s,
+        because: because.to_owned(),
+    };
+    let open = Estimate { low: Some(450.0), ..Estimate::default() };
+    vec![
+        knee(KneeBy::Objective, "p99 < 300ms", estimate(361.0, 337.0, 382.0), "kept up to 337/s"),
+        knee(KneeBy::Throughput, "", estimate(405.0, 401.0, 409.0), "405/s were finished"),
+        knee(KneeBy::Capacity, "stock-db", estimate(412.0, 396.0, 429.0), "it was full"),
+        knee(KneeBy::Objective, "errors < 5%", open, "kept at every rate that was tested"),
+    ]
 }
 
 fn waterfall() -> Waterfall {

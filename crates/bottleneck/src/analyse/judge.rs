@@ -163,11 +163,15 @@ fn flags(
 }
 
 /// The throughput at which the whole system stopped, where it got less done than was asked for.
-fn plateau(facts: &Facts<'_>) -> Option<f64> {
-    let top = &facts.windows.top;
-    let inner = if top.len() > 4 { &top[2..] } else { top };
+pub(crate) fn plateau(facts: &Facts<'_>) -> Option<f64> {
+    let inner = inner(&facts.windows.top);
     let (offered, finished) = (mean(&facts.series.offered, inner), mean(&facts.series.finished, inner));
     (finished > 0.0 && finished < PLATEAU * offered).then_some(finished)
+}
+
+/// The peak without its first seconds, in which the work had not come through yet.
+pub(crate) fn inner(top: &[usize]) -> &[usize] {
+    if top.len() > 4 { &top[2..] } else { top }
 }
 
 /// Of all errors of the load, the part that began at a node.

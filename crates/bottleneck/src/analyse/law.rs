@@ -4,19 +4,18 @@ use crate::analyse::common::Common;
 use crate::analyse::resample::{Resample, interval};
 use crate::analyse::series::NodeSeries;
 use crate::analyse::windows::{Level, Windows};
+use crate::laws::{FEW_POINTS, SERVERS, aicc};
 
 /// Levels of load that the curve is read at, at most.
 pub(crate) const LEVELS: usize = 10;
 /// Fewer levels than this fit any curve.
-const FEW_LEVELS: usize = 6;
+const FEW_LEVELS: usize = FEW_POINTS;
 /// The node's time at the highest level must be above that at the lowest by this factor.
 const BENT: f64 = 1.3;
 /// And by this, in nanoseconds: less is noise.
 const BENT_NS: f64 = 1_000_000.0;
 /// Capacities that are tried, as parts of the highest tested rate.
 const TRIED: (f64, f64, usize) = (1.02, 4.0, 60);
-/// Numbers of servers that are tried.
-const SERVERS: [i32; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 32];
 /// Above this part of the highest tested rate a capacity is no number any more.
 pub(super) const BEYOND: f64 = 1.5;
 /// Above this part of it, the upper end of the interval says that nothing is known.
@@ -58,14 +57,6 @@ fn fit_line(points: &[Point]) -> f64 {
     points.iter().map(|p| (p.1 - my - slope * (p.0 - mx)).powi(2)).sum()
 }
 
-/// Akaike's criterion with the correction for few points.
-fn aicc(rest: f64, points: usize, parameters: f64) -> f64 {
-    let n = points as f64;
-    n * (rest.max(f64::MIN_POSITIVE) / n).ln()
-        + 2.0 * parameters
-        + 2.0 * parameters * (parameters + 1.0) / (n - parameters - 1.0)
-}
-
 fn points(
     node: &NodeSeries,
     levels: &[Level],
@@ -97,8 +88,7 @@ pub(crate) fn knee(
         return None;
     }
     let drawn = (0..resamples.min(100)).filter_map(|_| {
-        let curve =
-            points(node, levels, |l| draws.draw(l.seconds.len()).into_iter().map(|i| l.seconds[i]).collect());
+        let curve = points(node, levels, |l| draws.seconds(&l.seconds));
         fit_law(&curve, highest).map(|(capacity, _)| capacity)
     });
     let (low, high) = interval(drawn.collect())?;

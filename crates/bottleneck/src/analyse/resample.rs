@@ -33,6 +33,11 @@ impl Resample {
         out.truncate(len);
         out
     }
+
+    /// As many of these seconds as there are, in drawn blocks.
+    pub(crate) fn seconds(&mut self, of: &[usize]) -> Vec<usize> {
+        self.draw(of.len()).into_iter().filter_map(|i| of.get(i).copied()).collect()
+    }
 }
 
 /// The 95 % interval of resampled estimates; `None` of none.

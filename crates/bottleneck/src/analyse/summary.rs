@@ -93,7 +93,7 @@ pub(crate) fn summary(
     } else {
         (AnalysisState::Found, found_because(facts, &names))
     };
-    AnalysisSummary { state, tested_to_per_s: tested, because }
+    AnalysisSummary { state, tested_to_per_s: tested, because, knees: Vec::new() }
 }
 
 fn found_because(facts: &Facts<'_>, names: &[String]) -> Vec<String> {

@@ -8,11 +8,16 @@ use peakdrill_drill_model::verdict::{Dependency, Millis, NodeKind};
 use crate::analyse::Facts;
 use crate::analyse::judge::Finding;
 use crate::analyse::law::LEVELS;
+use crate::analyse::resample::Resample;
+use crate::analyse::scaling::scaling;
 use crate::analyse::series::mean;
 use crate::analyse::windows::levels;
 use crate::analysis::{CurvePoint, NodeCurve, QueueWait};
 use crate::cells::{Cell as _, EdgeCell};
 use crate::key::NodeKey;
+
+/// Separates the draws of these estimates from others.
+const DRAWS: u64 = 1 << 33;
 
 /// Calls of this run, over all seconds of the load and after.
 pub(crate) fn dependencies(facts: &Facts<'_>) -> Vec<Dependency> {
@@ -47,6 +52,7 @@ pub(crate) fn dependencies(facts: &Facts<'_>) -> Vec<Dependency> {
 /// Every node against the rate of journeys.
 pub(crate) fn curves(facts: &Facts<'_>, findings: &[Finding]) -> Vec<NodeCurve> {
     let levels = levels(facts.series, facts.windows, LEVELS);
+    let settings = &facts.input.settings;
     let curve = |finding: &Finding| {
         let node = &facts.series.nodes[finding.at];
         let points = levels.iter().map(|level| {
@@ -60,7 +66,14 @@ pub(crate) fn curves(facts: &Facts<'_>, findings: &[Finding]) -> Vec<NodeCurve> 
                 concurrency: mean(&node.at_node, &level.seconds),
             }
         });
-        NodeCurve { node: node.key.name.to_string(), kind: node.key.kind, points: points.collect() }
+        let of = |seconds: &[usize]| Some((mean(&node.at_node, seconds), mean(&node.done, seconds)));
+        let draws = Resample::new(settings.seed, DRAWS + finding.at as u64);
+        NodeCurve {
+            node: node.key.name.to_string(),
+            kind: node.key.kind,
+            points: points.collect(),
+            scaling: scaling(&of, &levels, settings.resamples, draws),
+        }
     };
     findings.iter().map(curve).collect()
 }

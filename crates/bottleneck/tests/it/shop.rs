@@ -1,8 +1,10 @@
 //! What the analysis says of the simulated shop.
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, Sums, TraceClass, analyse, compare};
+use peakdrill_bottleneck::{
+    Analysis, AnalysisInput, Cells, Objective, Question, Sums, TraceClass, analyse, compare,
+};
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
+use peakdrill_drill_model::verdict::{AnalysisState, KneeBy, NodeVerdict};
 
 use crate::sim::{BROWSE_STEP, CHECKOUT, CHECKOUT_STEP, ORIGIN_NS, Setup, Trace, simulate};
 
@@ -94,6 +96,41 @@ fn the_planted_node_is_named_with_its_capacity() {
     assert_eq!(score.first, score.runs, "named first");
     assert_eq!(score.near, score.runs, "capacity within 10 %");
     assert!(f64::from(score.covered) >= 0.9 * f64::from(score.runs), "interval covers the truth");
+}
+
+#[test]
+fn where_it_stops_holding_is_told_by_every_definition() {
+    let setup = Setup::new(Some("stock"), 1);
+    let cells = cells_of(&simulate(&setup));
+    let asks = |text: &str, asks, share| Objective { text: text.into(), asks, share, steps: Vec::new() };
+    let objectives = vec![
+        asks("p90 < 150ms", Question::WithinNs(150_000_000), 0.1),
+        asks("p90 < 10min", Question::WithinNs(600_000_000_000), 0.1),
+        asks("errors < 50%", Question::Succeed, 0.5),
+        asks("p50 < 1ns", Question::WithinNs(1), 0.5),
+    ];
+    let input = AnalysisInput { load_seconds: setup.seconds(), objectives, ..AnalysisInput::default() };
+    let knees = analyse(&cells, &input).summary.knees;
+    let of = |of: &str| knees.iter().find(|knee| knee.of == of).map(|knee| knee.per_s).unwrap();
+    let (bent, full) = (of("p90 < 150ms"), of("stock"));
+    let about =
+        |value: Option<f64>, from: f64, to: f64| value.is_some_and(|value| (from..=to).contains(&value));
+    // It carries 100 journeys a second: requests wait from shortly below that on.
+    assert!(about(full.estimate, 95.0, 105.0), "{knees:?}");
+    assert!(about(bent.estimate, 75.0, 115.0), "{knees:?}");
+    assert!(bent.low < bent.estimate && bent.estimate < bent.high, "{knees:?}");
+    let done = knees.iter().find(|knee| knee.by == KneeBy::Throughput).unwrap().per_s;
+    assert!(about(done.estimate, 90.0, 110.0), "{knees:?}");
+    // What is always kept has no upper end, and what never is has no lower one.
+    for open in [of("p90 < 10min"), of("errors < 50%")] {
+        assert!(open.estimate.is_none() && open.high.is_none() && about(open.low, 140.0, 170.0), "{knees:?}");
+    }
+    let never = of("p50 < 1ns");
+    assert!(never.estimate.is_none() && never.low.is_none() && never.high.is_some(), "{knees:?}");
+    // The smallest first; those that were not reached last.
+    let places: Vec<f64> =
+        knees.iter().map(|knee| knee.per_s.estimate.or(knee.per_s.high).unwrap_or(f64::MAX)).collect();
+    assert!(places.is_sorted(), "{knees:?}");
 }
 
 #[test]

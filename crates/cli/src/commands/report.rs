@@ -19,6 +19,11 @@ pub(super) fn run(args: &Report) -> Result<Exit, Failure> {
     for one in &missing {
         note(&format!("missing: {one}\n"));
     }
+    if let Some(into) = &args.parquet {
+        for path in record::write_parquet(&args.folder, into)? {
+            note(&format!("written: {}\n", path.display()));
+        }
+    }
     let file = |name: &str| {
         let path = args.folder.join(name);
         std::fs::read_to_string(&path)

@@ -1,10 +1,12 @@
 //! The drill record: a folder that is valid after every second.
 
 pub mod files;
+mod parquet;
 pub mod reader;
 mod redact;
 pub mod writer;
 
+pub use parquet::write_parquet;
 pub use reader::{publish, read, rerender};
 pub use writer::{RecordWriter, failed, keep_owners};
 

@@ -27,9 +27,7 @@ use peakdrill_drill_model::timeline::Timeline;
 /// When the folder holds no plan: then it is no record.
 pub fn read(folder: &Path) -> Result<Record, ControlError> {
     let mut missing = Vec::new();
-    let plan_path = folder.join(PLAN);
-    let text = std::fs::read_to_string(&plan_path).map_err(at(&plan_path))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|error| at(&plan_path)(error.into()))?;
+    let plan = plan(folder)?;
     let (events, _) = lines::<Event>(folder, EVENTS, &mut missing);
     let (frames, torn_frames) = lines::<Frame>(folder, FRAMES, &mut missing);
     let environment: Option<Environment> = whole(folder, ENVIRONMENT, &mut missing);
@@ -38,7 +36,7 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
     // Most records have none.
     let kept = folder.join(OWNERS).exists().then(|| whole(folder, OWNERS, &mut missing)).flatten();
     let owners = kept.and_then(|owners| known(owners, &mut missing)).unwrap_or_default();
-    let cells = cells(folder, &mut missing);
+    let cells = cells_from(folder, &mut missing).map(|(_, cells)| cells);
     let mut input = crate::snapshot::analysis_input(&plan, &timeline, &Arrivals::of_frames(&frames));
     input.owners = owners.teams();
     let (samples, _) = lines(folder, SAMPLES, &mut missing);
@@ -78,11 +76,19 @@ fn known(owners: Owners, missing: &mut Vec<String>) -> Option<Owners> {
     None
 }
 
-/// The cells as they were kept; for a torn record those of the journal, which are the same.
-fn cells(folder: &Path, missing: &mut Vec<String>) -> Option<Arc<Cells>> {
+/// The plan: without it a folder is no record.
+pub(super) fn plan(folder: &Path) -> Result<Plan, ControlError> {
+    let path = folder.join(PLAN);
+    let text = std::fs::read_to_string(&path).map_err(at(&path))?;
+    serde_json::from_str(&text).map_err(|error| at(&path)(error.into()))
+}
+
+/// The cells as they were kept, and the start of the load (Unix nanoseconds); for a torn record those of the journal,
+/// which are the same.
+pub(super) fn cells_from(folder: &Path, missing: &mut Vec<String>) -> Option<(Option<i64>, Arc<Cells>)> {
     if let Ok(bytes) = std::fs::read(folder.join(CELLS)) {
         match CellsFile::from_bytes(&bytes) {
-            Ok(file) => return Some(file.cells),
+            Ok(file) => return Some((file.origin_ns, file.cells)),
             Err(error) => missing.push(format!("{CELLS}: {error}")),
         }
     }
@@ -93,7 +99,7 @@ fn cells(folder: &Path, missing: &mut Vec<String>) -> Option<Arc<Cells>> {
     match replay(&journal, Limits::default()) {
         Ok(replayed) => {
             missing.extend(replayed.missing);
-            Some(replayed.cells)
+            Some((replayed.origin_ns, replayed.cells))
         }
         Err(error) => {
             missing.push(format!("{JOURNAL}: {error}"));

@@ -1,6 +1,6 @@
 //! The map as a drawing: layers from left to right, or downwards where the page is narrow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use peakdrill_drill_model::verdict::{Bottleneck, NodeKind, NodeVerdict};
 
@@ -104,12 +104,18 @@ impl<'a> Map<'a> {
         let used = |layer: &Vec<usize>| layer.iter().map(room).sum::<f64>();
         let widest = graph.layers.iter().map(used).fold(0.0, f64::max) + EDGE;
         let mut places = BTreeMap::new();
+        let column = critical(calls, graph);
         for (index, layer) in graph.layers.iter().enumerate() {
             let middle = EDGE + along / 2.0 + index as f64 * (along + style.gaps.0);
-            let mut at = (widest - used(layer)) / 2.0;
+            let (mut at, mut layer) = ((widest - used(layer)) / 2.0, layer.clone());
+            if style.down {
+                // What does not fit a narrow page is found by scrolling: never the critical path.
+                layer.sort_by_key(|place| !column.contains(place));
+                at = EDGE / 2.0;
+            }
             for place in layer {
-                places.insert(*place, (middle, at + room(place) / 2.0));
-                at += room(place);
+                places.insert(place, (middle, at + room(&place) / 2.0));
+                at += room(&place);
             }
         }
         let length = graph.layers.len() as f64 * (along + style.gaps.0) - style.gaps.0 + 2.0 * EDGE;
@@ -333,6 +339,18 @@ impl<'a> Map<'a> {
         }
         page.raw("</g>\n");
     }
+}
+
+/// The places of the critical path: its nodes, and those that its calls pass through.
+fn critical(calls: &[(Call<'_>, bool)], graph: &Layers) -> BTreeSet<usize> {
+    let index = |name: &str| graph.nodes.iter().position(|node| node == name);
+    let of = calls.iter().filter(|(_, on_path)| *on_path);
+    let ends = of.filter_map(|(call, _)| index(&call.all.from).zip(index(&call.all.to)));
+    ends.flat_map(|(from, to)| {
+        let between = graph.through.get(&(from, to)).map_or(&[][..], Vec::as_slice);
+        between.iter().copied().chain([from, to])
+    })
+    .collect()
 }
 
 fn stroke(call: &Call<'_>) -> f64 {

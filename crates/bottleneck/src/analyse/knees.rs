@@ -1,0 +1,117 @@
+//! Where the system stops holding, by each definition that can be measured.
+
+use peakdrill_drill_model::verdict::{Estimate, Knee, KneeBy};
+
+use crate::analyse::Facts;
+use crate::analyse::judge::{Finding, inner, plateau};
+use crate::analyse::objective::{crossing, kept};
+use crate::analyse::resample::{Resample, interval};
+use crate::analyse::scaling::scaling;
+use crate::analyse::series::mean;
+use crate::analyse::windows::{Level, levels};
+use crate::analyse::words::rate;
+
+/// Levels that an objective is looked at on: more than for a curve, since nothing is known between two of them.
+const LEVELS: usize = 20;
+/// Objectives that are looked at.
+const OBJECTIVES_MAX: usize = 8;
+/// Resamples of an objective, at most.
+const RESAMPLES_MAX: u32 = 200;
+/// Separates the draws of these estimates from others.
+const DRAWS: u64 = 1 << 32;
+
+/// All of them, the smallest rate first; those that were not reached come last.
+pub(crate) fn knees(facts: &Facts<'_>, findings: &[Finding]) -> Vec<Knee> {
+    let levels = levels(facts.series, facts.windows, LEVELS);
+    let mut out = objectives(facts, &levels);
+    if facts.capacities {
+        out.extend(capacity(facts, findings));
+        out.extend(throughput(facts));
+        out.extend(peak(facts, &levels));
+    }
+    let place = |knee: &Knee| knee.per_s.estimate.or(knee.per_s.high).unwrap_or(f64::INFINITY);
+    out.sort_by(|a, b| place(a).total_cmp(&place(b)).then(a.by.cmp(&b.by)));
+    out
+}
+
+fn objectives(facts: &Facts<'_>, levels: &[Level]) -> Vec<Knee> {
+    let settings = &facts.input.settings;
+    let asked = facts.input.objectives.iter().take(OBJECTIVES_MAX).enumerate();
+    asked
+        .filter_map(|(i, objective)| {
+            let resamples = settings.resamples.min(RESAMPLES_MAX);
+            let draws = Resample::new(settings.seed, DRAWS + 1 + i as u64);
+            let kept = kept(facts, objective);
+            let per_s = crossing(&kept, objective.share, levels, resamples, draws)?;
+            let because = match (per_s.estimate, per_s.low, per_s.high) {
+                (Some(_), Some(low), Some(high)) => {
+                    format!("kept up to {}, and not at {} any more", rate(low), rate(high))
+                }
+                (Some(_), Some(low), None) => format!("kept up to {} for sure", rate(low)),
+                (None, Some(low), _) => format!("kept at every rate that was tested, up to {}", rate(low)),
+                _ => format!("not even kept at the lowest rate, {}", rate(per_s.high?)),
+            };
+            Some(Knee { by: KneeBy::Objective, of: objective.text.clone(), per_s, because })
+        })
+        .collect()
+}
+
+/// The node that carries the least.
+fn capacity(facts: &Facts<'_>, findings: &[Finding]) -> Option<Knee> {
+    let known =
+        findings.iter().filter_map(|f| Some((f, f.capacity().or_else(|| facts.used.capacity(f.at))?)));
+    let (least, (estimate, low, high)) = known.min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0))?;
+    let name = &facts.series.nodes[least.at].key.name;
+    let how =
+        if least.saturation.is_some() { "it was full" } else { "its time or a resource of it bends there" };
+    Some(Knee {
+        by: KneeBy::Capacity,
+        of: name.to_string(),
+        per_s: Estimate { estimate: Some(estimate), low: Some(low), high: Some(high) },
+        because: format!("of all nodes {name} carries the least: {how}"),
+    })
+}
+
+/// What the whole system got done while more was offered.
+fn throughput(facts: &Facts<'_>) -> Option<Knee> {
+    let estimate = plateau(facts)?;
+    let top = inner(&facts.windows.top);
+    let mut draws = Resample::new(facts.input.settings.seed, DRAWS);
+    let drawn = (0..facts.input.settings.resamples.min(RESAMPLES_MAX))
+        .map(|_| mean(&facts.series.finished, &draws.seconds(top)));
+    let (low, high) = interval(drawn.collect())?;
+    Some(Knee {
+        by: KneeBy::Throughput,
+        of: String::new(),
+        per_s: Estimate {
+            estimate: Some(estimate),
+            low: Some(low.min(estimate)),
+            high: Some(high.max(estimate)),
+        },
+        because: format!(
+            "{} were finished while {} were offered",
+            rate(estimate),
+            rate(mean(&facts.series.offered, top))
+        ),
+    })
+}
+
+/// Where more in progress got less done.
+fn peak(facts: &Facts<'_>, levels: &[Level]) -> Option<Knee> {
+    let series = facts.series;
+    let system = |seconds: &[usize]| {
+        let in_flight_ns: f64 =
+            seconds.iter().filter_map(|s| series.latency.get(*s)).map(|h| h.sum_ns() as f64).sum();
+        let n = in_flight_ns / 1e9 / seconds.len().max(1) as f64;
+        Some((n, mean(&series.finished, seconds)))
+    };
+    let settings = &facts.input.settings;
+    let found = scaling(&system, levels, settings.resamples, Resample::new(settings.seed, DRAWS - 1))?;
+    let (at, per_s) = (found.peak_at?, found.peak_per_s?);
+    Some(Knee {
+        by: KneeBy::Peak,
+        of: String::new(),
+        per_s,
+        because: format!("with more than {:.0} requests in progress less gets done, not more", at.estimate?),
+    })
+}
