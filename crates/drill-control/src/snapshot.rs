@@ -196,6 +196,7 @@ impl Board {
     fn system(&mut self, look: &Look<'_>, view: &View) {
         let snapshot = &mut self.base;
         snapshot.spans = Some(view.spans());
+        snapshot.late_waiting = view.late_waiting();
         snapshot.span_age_ns =
             view.newest_span_end_ns.map(|end| u64::try_from(look.at_ns.saturating_sub(end)).unwrap_or(0));
         snapshot.isolation = Isolation::of(&view.ledger, &snapshot.run, Vec::new());
@@ -321,6 +322,7 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
         analysis_note: String::new(),
         span_age_ns: None,
         spans: None,
+        late_waiting: 0,
         isolation: Isolation::default(),
         ack_share: None,
         generator_cpu: None,

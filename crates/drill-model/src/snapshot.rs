@@ -101,6 +101,10 @@ pub struct Snapshot {
     pub span_age_ns: Option<u64>,
     /// Spans received; `None` where none are.
     pub spans: Option<u64>,
+    /// Spans, and rows of the generator, that came after their trace was let go: they are put into it at the end, and no
+    /// figure has them before.
+    #[serde(default)]
+    pub late_waiting: u64,
     /// Isolation so far.
     pub isolation: crate::verdict::Isolation,
     /// Share of answers that acknowledged the tag, 0..=1.

@@ -69,9 +69,13 @@ fn freshness<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
         );
     };
     let note = if now.analysis_note.is_empty() { String::new() } else { format!("   {}", now.analysis_note) };
+    let late = match now.late_waiting {
+        0 => String::new(),
+        waiting => format!(", {} late ones count at the end", count(waiting)),
+    };
     Line::from(vec![
         Span::styled(
-            format!(" {} spans, the newest {} ago", count(now.spans.unwrap_or(0)), time(age)),
+            format!(" {} spans, the newest {} ago{late}", count(now.spans.unwrap_or(0)), time(age)),
             palette.note,
         ),
         Span::raw(note),

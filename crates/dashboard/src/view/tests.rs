@@ -109,6 +109,7 @@ fn snapshot() -> Snapshot {
         analysis_note: String::new(),
         span_age_ns: Some(300_000_000),
         spans: Some(34_000),
+        late_waiting: 0,
         isolation: Isolation {
             shadow_writes: Some(8_400),
             live_writes: Some(0),
@@ -165,6 +166,15 @@ fn a_gate_that_fails_is_never_left_out() {
 fn stale_data_looks_stale() {
     let now = Snapshot { data_age_ns: 3_000_000_000, ..snapshot() };
     assert!(screen(120, 30, &State::new(false, true), Some(&now)).contains("STALE 3s"));
+}
+
+#[test]
+fn spans_that_wait_for_the_end_are_told() {
+    let state = State { screen: Screen::Dependencies, ..State::new(false, true) };
+    let now = Snapshot { late_waiting: 1_200, ..snapshot() };
+    let none = screen(120, 30, &state, Some(&snapshot()));
+    assert!(screen(120, 30, &state, Some(&now)).contains("1 200 late ones count at the end"));
+    assert!(none.contains("34 000 spans") && !none.contains("late ones"));
 }
 
 #[test]
