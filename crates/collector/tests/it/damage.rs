@@ -60,7 +60,7 @@ fn folded(batches: impl IntoIterator<Item = (Spans, i64)>) -> Fold {
 fn taken(records: &[Record], look: bool) -> Fold {
     let mut fold = Fold::new(Limits::default());
     for record in records {
-        fold.record(record).unwrap();
+        take(&mut fold, record);
         if look {
             fold.refresh();
         }
@@ -73,6 +73,11 @@ fn taken(records: &[Record], look: bool) -> Fold {
     assert_eq!(read, Ok(true));
     fold.settle();
     fold
+}
+
+fn take(fold: &mut Fold, record: &Record) {
+    let event = record.event(&mut Texts::default()).unwrap();
+    fold.event(event, record.recv_ns, &record.classes);
 }
 
 /// A request as it stands in the journal.
@@ -407,15 +412,15 @@ fn with_services_that_start_again() {
         let part = spans.len() / (restarts + 1) + 1;
         let rows: Vec<_> = (0..TRACES).map(|at| root(MINE + at, at as i64 * 100)).collect();
         let mut fold = Fold::new(Limits::default());
-        fold.record(&Record::origin(T, T)).unwrap();
-        fold.record(&Record::roots(&rows, T).unwrap()).unwrap();
+        take(&mut fold, &Record::origin(T, T));
+        take(&mut fold, &Record::roots(&rows, T).unwrap());
         for (instance, spans) in spans.chunks(part).enumerate() {
             let mut request = request(spans.to_vec());
             for group in &mut request.resource_spans {
                 let attributes = &mut group.resource.as_mut().unwrap().attributes;
                 attributes.push(text("service.instance.id", &format!("i{instance}")));
             }
-            fold.record(&record_of(&request.encode_to_vec(), RECV_NS)).unwrap();
+            take(&mut fold, &record_of(&request.encode_to_vec(), RECV_NS));
         }
         fold.settle();
         assert_eq!(without_clocks(fold.cells().clone()), expected, "{restarts}");
