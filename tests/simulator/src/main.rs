@@ -15,7 +15,7 @@ fn main() -> std::io::Result<ExitCode> {
         single: FIRST..=FIRST + 29,
         others: FIRST + 100..=FIRST + 111,
         damaged: FIRST + 200..=FIRST + 202,
-        sampled: FIRST + 300..=FIRST + 302,
+        sampled: FIRST + 300..=FIRST + 303,
     });
     std::io::stdout().write_all(page.as_bytes())?;
     for line in &short {
