@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::analyse::common;
 use crate::analyse::law::LEVELS;
 use crate::analyse::names::Names;
-use crate::analyse::series::{NodeSeries, Series};
+use crate::analyse::series::{NodeSeries, Series, mean};
 use crate::analyse::telemetry;
-use crate::analyse::windows::{Level, Windows, levels};
+use crate::analyse::windows::{LEVEL_S, Level, Windows, levels};
 use crate::analysis::AnalysisInput;
 use crate::cells::{Cell as _, Cells, EdgeCell};
 use crate::dependency::{CallCurve, CallPoint};
@@ -125,8 +125,11 @@ fn sums(cells: &Cells, names: &Names, series: &Series, windows: &Windows) -> BTr
 /// slow.
 pub(crate) fn steady(mut levels: Vec<Level>, series: &Series, windows: &Windows) -> Vec<Level> {
     let left_over = left_over(series, windows);
-    levels.iter_mut().for_each(|level| level.seconds.retain(|s| !left_over.contains(s)));
-    levels.retain(|level| !level.seconds.is_empty());
+    for level in &mut levels {
+        level.seconds.retain(|s| !left_over.contains(s));
+        level.rate = mean(&series.offered, &level.seconds);
+    }
+    levels.retain(|level| level.seconds.len() >= LEVEL_S);
     levels
 }
 

@@ -124,6 +124,9 @@ fn tested_rate(started: &[f64], within: &[usize]) -> Option<f64> {
     (highest > 0.0).then_some(highest)
 }
 
+/// Fewer seconds than this are no level.
+pub(crate) const LEVEL_S: usize = 2;
+
 /// Seconds of about the same rate: a level of the load curve.
 pub(crate) struct Level {
     pub(crate) seconds: Vec<usize>,
@@ -144,6 +147,6 @@ pub(crate) fn levels(series: &Series, windows: &Windows, count: usize) -> Vec<Le
         let level = ((rate / highest * count as f64) as usize).min(count - 1);
         out[level].push(s);
     }
-    let filled = out.into_iter().filter(|seconds| seconds.len() >= 2);
+    let filled = out.into_iter().filter(|seconds| seconds.len() >= LEVEL_S);
     filled.map(|seconds| Level { rate: mean(&series.offered, &seconds), seconds }).collect()
 }
