@@ -89,7 +89,7 @@ fn what_follows_the_question_mark_of_a_path_is_no_name() {
     ));
     let names: Vec<&str> = plan.steps.iter().map(|info| info.step.as_str()).collect();
     assert_eq!(names, ["/a", "/b", "c?"]);
-    assert_eq!(request(&plan, 0).path.0, [Part::Literal("/base/a?key=literal".to_owned())]);
+    assert_eq!(request(&plan, 0).path.0, [Part::Literal("/a?key=literal".to_owned())]);
     let twice = read("drill.yaml", &drill("      - get: /a?q=1\n      - get: /a?q=2\n"));
     assert_eq!(
         twice.diagnostics.iter().map(|d| d.code.0).collect::<Vec<_>>(),
