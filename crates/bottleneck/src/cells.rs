@@ -95,6 +95,8 @@ cell! {
         errors,
         /// Attempts: logical calls and their retries.
         attempts,
+        /// Of these, ended with the word that there are too many requests, or that the service is unavailable.
+        refused,
         /// Time on critical paths that was spent behind this edge, nanoseconds.
         cp_ns,
         /// Caller's time less callee's time, nanoseconds: pool, network, accept queue.
@@ -108,6 +110,8 @@ cell! {
     } histograms {
         /// Duration as the caller saw it.
         latency,
+        /// Duration of the attempts that ended in an error.
+        failed,
     }
 }
 
@@ -204,6 +208,21 @@ cell! {
     }
 }
 
+cell! {
+    /// Messages of one partition of a queue that were processed.
+    PartitionCell {
+        /// Messages.
+        ops,
+        /// Of these, whose publishing is known.
+        awaited,
+    } histograms {
+        /// Publish→process delay of those.
+        queued,
+        /// Duration of processing.
+        span,
+    }
+}
+
 /// All that the analysis knows: sums over traces, in integers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -232,6 +251,9 @@ pub struct Cells {
     /// Per service, or peer that may be one.
     #[serde(with = "pairs")]
     pub telemetry: BTreeMap<Arc<str>, TelemetryCell>,
+    /// Messages by the queue's partition, the whole run together.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub partitions: BTreeMap<(NodeKey, TraceClass, u16), PartitionCell>,
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
@@ -251,6 +273,7 @@ pub struct Contribution {
     pub(crate) aliases: Vec<(Alias, i64)>,
     pub(crate) entries: Vec<((Entry, Arc<str>), i64)>,
     pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
+    pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
 }
 
 impl Contribution {
@@ -306,6 +329,7 @@ impl Cells {
         c.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
+        c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
     }
 
     /// Adds the cells of other traces.
@@ -318,6 +342,7 @@ impl Cells {
         other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
+        other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
         self.resources.merge(&other.resources);
     }
 

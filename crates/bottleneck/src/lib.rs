@@ -22,7 +22,8 @@ pub use analysis::{
     Settings, WARM_UP_S,
 };
 pub use cells::{
-    Cells, Contribution, EdgeCell, NodeCell, PathCell, RootCell, Seconds, TelemetryCell, VisitCell,
+    Cells, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds, TelemetryCell,
+    VisitCell,
 };
 pub use compare::compare;
 pub use contribute::contribute;

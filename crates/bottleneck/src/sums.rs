@@ -17,7 +17,8 @@ use peakdrill_trace_model::Span;
 use rustc_hash::FxHashMap;
 
 use crate::cells::{
-    Cell, Cells, Contribution, EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell,
+    Cell, Cells, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell,
+    VisitCell,
 };
 use crate::contribute::{file, file_late};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
@@ -252,6 +253,7 @@ pub struct Sums {
     pub(crate) roots: Table<(EntryId, TraceClass), RootCell>,
     pub(crate) visits: Table<(EntryId, TraceClass, NodeId), VisitCell>,
     pub(crate) telemetry: Table<Name, TelemetryCell>,
+    pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
     pub(crate) aliases: FxHashMap<(Name, Name), i64>,
     pub(crate) entries: FxHashMap<(EntryId, Name), i64>,
 }
@@ -297,6 +299,8 @@ impl Sums {
         let visits = self.visits.drain();
         let visits = visits.map(|((e, class, n), _, cell)| ((names.entry(e), class, names.node(n)), cell));
         let telemetry = self.telemetry.drain().map(|(service, _, cell)| (names.text(service), cell));
+        let partitions = self.partitions.drain();
+        let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
@@ -310,6 +314,7 @@ impl Sums {
             aliases: aliases.collect(),
             entries: entries.collect(),
             telemetry: telemetry.collect(),
+            partitions: partitions.collect(),
         }
     }
 }
@@ -325,6 +330,7 @@ impl Contribution {
         self.aliases.sort_unstable();
         self.entries.sort_unstable();
         self.telemetry.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::cells::{EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell};
+use crate::cells::{EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::sums::{Name, NodeId, Sums};
 
@@ -89,6 +89,12 @@ impl<'a> Gather<'a> {
     pub(super) fn telemetry(&mut self, service: &Arc<str>, cell: &TelemetryCell) {
         let service = self.sums.names.id(service);
         self.sums.telemetry.add(service, 0, cell, self.sign);
+    }
+
+    /// A message of a partition.
+    pub(super) fn partition(&mut self, key: &NodeKey, at: u16, cell: &PartitionCell) {
+        let node = self.sums.names.node_id(key);
+        self.sums.partitions.add((node, self.class, at), 0, cell, self.sign);
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {
