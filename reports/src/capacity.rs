@@ -45,6 +45,14 @@ fn ended(record: &Record, index: u16) -> Option<Ended> {
     of_phase.find_map(|told| serde_json::from_value(told["ended"].clone()).ok())
 }
 
+/// Of several searches the one that knows the lowest rate, and what it knows; nothing when one of them knows nothing.
+pub(crate) fn lowest<'a>(
+    all: impl IntoIterator<Item = &'a CapacityFound>,
+) -> Option<(Known, &'a CapacityFound)> {
+    let known: Option<Vec<_>> = all.into_iter().map(|found| Some((known(found)?, found))).collect();
+    known?.into_iter().min_by(|(a, _), (b, _)| a.rate().total_cmp(&b.rate()))
+}
+
 /// What a gate may take a search for.
 pub(crate) fn known(found: &CapacityFound) -> Option<Known> {
     match found.ended {

@@ -22,10 +22,8 @@ pub(crate) fn reached(record: &Record, load: &Folded) -> Vec<bool> {
 }
 
 fn window<'a>(record: &'a Record, load: &'a Folded, gate: &Gate) -> Window<'a> {
-    let looks_at = |name: &str, measure| {
-        if gate.during.is_empty() { measure } else { gate.during.iter().any(|wanted| wanted == name) }
-    };
-    let chosen = load.spans.iter().enumerate().filter(|(_, span)| looks_at(&span.name, span.measure));
+    let all = load.spans.iter().enumerate();
+    let chosen = all.filter(|(_, span)| gate.looks_at(&span.name, span.measure));
     Window { record, load, phases: chosen.filter_map(|(index, _)| u16::try_from(index).ok()).collect() }
 }
 

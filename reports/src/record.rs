@@ -30,6 +30,8 @@ pub struct Record {
     pub events: Vec<Event>,
     /// `isolation.json`.
     pub ledger: Option<Ledger>,
+    /// Whether `isolation.json` is there and cannot be read.
+    pub torn_ledger: bool,
     /// `samples.jsonl`.
     pub samples: Vec<Sample>,
     /// Whether the run came to its end, as the event log tells.
@@ -62,7 +64,7 @@ pub struct Environment {
     pub transport: String,
     /// Processor time of the load threads, summed, in nanoseconds.
     pub load_thread_cpu_ns: Option<u64>,
-    /// Largest share of a processor that one load thread used over any second, 0..=1.
+    /// Largest share of a processor that one load thread used between two of its reports, about 250 ms, 0..=1.
     pub busiest_thread_share: Option<f64>,
     /// Largest resident memory of the process, MiB.
     pub max_rss_mib: Option<f64>,

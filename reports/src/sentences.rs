@@ -2,7 +2,8 @@
 
 use peakdrill_drill_model::owners::Owner;
 use peakdrill_drill_model::verdict::{
-    AnalysisState, Bottleneck, GateResult, Judgement, Knee, KneeBy, NodeKind, NodeVerdict, Step, Verdict,
+    AnalysisState, AnalysisSummary, Bottleneck, GateResult, Judgement, Knee, KneeBy, NodeVerdict, Step,
+    Verdict,
 };
 
 use crate::numbers::{NOT_MEASURED, count, figure, length, maybe_count, percent, plural, rate};
@@ -50,6 +51,14 @@ fn gates_of(verdict: &Verdict, judgement: Judgement) -> impl Iterator<Item = &Ga
     verdict.gates.iter().filter(move |gate| gate.verdict == judgement)
 }
 
+const LEAKED: &str = "operations reached live data, or a tag was lost";
+
+/// Whether something of the run reached live data, or may have, for its tag was lost.
+pub(crate) fn has_leaked(verdict: &Verdict) -> bool {
+    let isolation = &verdict.isolation;
+    [isolation.live_writes, isolation.tag_lost].into_iter().flatten().any(|n| n > 0)
+}
+
 /// What came out, in half a sentence.
 pub(crate) fn headline(verdict: &Verdict) -> String {
     let all = verdict.gates.len();
@@ -60,7 +69,9 @@ pub(crate) fn headline(verdict: &Verdict) -> String {
         return format!("stopped early by {}", by.replacen(": ", " – ", 1));
     }
     match (verdict.verdict, verdict.valid) {
-        (Judgement::Fail, _) if failed == 0 => "operations reached live data, or a tag was lost".to_owned(),
+        // What failed besides is said after it.
+        (Judgement::Fail, _) if failed == 0 => LEAKED.to_owned(),
+        (Judgement::Fail, _) if has_leaked(verdict) => format!("{LEAKED}; {failed} of {gates} failed"),
         (Judgement::Fail, _) => format!("{failed} of {gates} failed"),
         (_, false) => "the run is not valid, so nothing can be concluded from it".to_owned(),
         (Judgement::Inconclusive, _) => format!("{unknown} of {gates} could not be decided"),
@@ -78,17 +89,6 @@ pub(crate) fn reasons(verdict: &Verdict) -> Vec<String> {
     out.extend(gates_of(verdict, Judgement::Fail).map(said));
     out.extend(gates_of(verdict, Judgement::Inconclusive).map(said));
     out
-}
-
-/// The kind of a node, for people.
-pub(crate) fn kind(kind: NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Service => "service",
-        NodeKind::Database => "database",
-        NodeKind::Cache => "cache",
-        NodeKind::Queue => "queue",
-        NodeKind::External => "external",
-    }
 }
 
 /// What may be said of a node.
@@ -122,7 +122,7 @@ pub(crate) fn knee_name(knee: &Knee) -> String {
 }
 
 /// A capacity with its interval, in a sentence: `412 journeys a second (396–429)`.
-fn capacity_in_words(node: &Bottleneck) -> String {
+pub(crate) fn capacity_in_words(node: &Bottleneck) -> String {
     interval(&node.capacity_per_s, |value| format!("{} journeys a second", figure(value)), figure)
 }
 
@@ -177,6 +177,14 @@ pub(crate) fn headroom_signed(node: &Bottleneck) -> String {
     }
 }
 
+/// The highest rate that was tested, in a sentence.
+pub(crate) fn tested_to(analysis: &AnalysisSummary) -> String {
+    analysis.tested_to_per_s.map_or_else(
+        || "the peak of the run".to_owned(),
+        |rate| format!("{} journeys a second", figure(rate)),
+    )
+}
+
 /// The bottleneck in one sentence.
 pub(crate) fn bottleneck(verdict: &Verdict) -> String {
     let because = match verdict.analysis.because.as_slice() {
@@ -186,18 +194,13 @@ pub(crate) fn bottleneck(verdict: &Verdict) -> String {
     match verdict.analysis.state {
         AnalysisState::Withheld => format!("No bottleneck can be named{because}."),
         AnalysisState::NoneUpTo => {
-            let tested = verdict.analysis.tested_to_per_s;
-            let to = tested.map_or_else(
-                || "the peak of the run".to_owned(),
-                |rate| format!("{} journeys a second", figure(rate)),
-            );
-            format!("No bottleneck up to {to}, the most that was tested.")
+            format!("No bottleneck up to {}, the most that was tested.", tested_to(&verdict.analysis))
         }
         AnalysisState::Found => match limiting(verdict) {
             None => format!("No single node limits the system{because}."),
             Some(node) => {
                 let owner = node.owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
-                let head = format!("{} ({}{owner}) limits the system", node.node, kind(node.kind));
+                let head = format!("{} ({}{owner}) limits the system", node.node, node.kind.text());
                 let carries = match (node.capacity_per_s.estimate, headroom(node)) {
                     (None, _) => String::new(),
                     (Some(_), None) => format!(" at {}", capacity_in_words(node)),

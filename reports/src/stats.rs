@@ -10,7 +10,7 @@ use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
 use peakdrill_latency::Sparse;
 
 use crate::Record;
-use crate::capacity::{Known, known, searches};
+use crate::capacity::{Known, known, lowest, searches};
 use crate::fold::{Folded, Sums};
 use crate::phases::Span;
 
@@ -45,11 +45,8 @@ impl Window<'_> {
     }
 
     fn steps(&self, select: &Selectors) -> Vec<StepId> {
-        let fits =
-            |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
         let steps = self.record.plan.steps.iter().enumerate();
-        let chosen =
-            steps.filter(|(_, info)| fits(&select.journey, &info.journey) && fits(&select.step, &info.step));
+        let chosen = steps.filter(|(_, info)| select.fits(&info.journey, &info.step));
         chosen.filter_map(|(id, _)| StepId::try_from(id).ok()).collect()
     }
 
@@ -87,8 +84,8 @@ impl Window<'_> {
     /// What searches found: what was tried goes before what is estimated. Of several the lowest; nothing when one of them
     /// knows nothing.
     pub(crate) fn searched(&self) -> Option<Known> {
-        let known: Option<Vec<Known>> = self.searches().iter().map(|(_, found)| known(found)).collect();
-        known?.into_iter().min_by(|a, b| a.rate().total_cmp(&b.rate()))
+        let searches = self.searches();
+        lowest(searches.iter().map(|(_, found)| found)).map(|(known, _)| known)
     }
 
     /// Why a search knows nothing, in its words.
@@ -148,13 +145,13 @@ impl Stats for Window<'_> {
             Stat::Service(q) => at(&self.requests(&steps).service, q),
             Stat::ErrorRate => {
                 let sums = self.requests(&steps);
-                share(sums.error_count(), sums.completed)
+                Measured::share(sums.error_count(), sums.completed)
             }
             Stat::Rate => self.rate(select),
             Stat::InFlight => None,
             Stat::ScheduleMiss => {
                 let sums = self.arrivals();
-                share(sums.missed, sums.intended)
+                Measured::share(sums.missed, sums.intended)
             }
             Stat::Leaks => ledger_count(self.record, leaks),
             Stat::TagLost => ledger_count(self.record, tag_lost),
@@ -163,7 +160,7 @@ impl Stats for Window<'_> {
                 self.record.plan.shadow.as_ref()?.ack_require?;
                 let tagged = |step: &StepId| self.record.plan.is_tagged(*step);
                 let sums = self.requests(&steps.into_iter().filter(tagged).collect::<Vec<_>>());
-                share(sums.ack_missing, answers(sums.completed, &sums.errors))
+                Measured::share(sums.ack_missing, answers(sums.completed, &sums.errors))
             }
             Stat::Capacity => self.capacity(),
         }
@@ -188,10 +185,6 @@ impl Stats for Window<'_> {
 fn at(histogram: &Sparse, q: f64) -> Option<Measured> {
     let samples = u64::try_from(histogram.count()).unwrap_or(0);
     histogram.quantile(q).map(|ns| Measured { value: ns as f64, samples })
-}
-
-fn share(part: u64, all: u64) -> Option<Measured> {
-    (all > 0).then(|| Measured { value: part as f64 / all as f64, samples: all })
 }
 
 /// The first step that every start of a journey sends; `None` when chance decides.

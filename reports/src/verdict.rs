@@ -136,8 +136,20 @@ fn trust(record: &Record, load: &Folded) -> Validity {
             )
         };
         trust.invalid.extend(ledger.silent.iter().map(silent));
+    } else if load.load_s.is_some() && lacks_ledger(record) {
+        trust.invalid.push(
+            "the isolation ledger is not in the record: what reached live data is not known".to_owned(),
+        );
     }
     trust
+}
+
+/// Whether a ledger was written and is gone, or cannot be read. Tagged drills in production and those with declared stores
+/// always have one: preflight refuses them where nothing receives it.
+fn lacks_ledger(record: &Record) -> bool {
+    let plan = &record.plan;
+    let always = plan.shadow.is_some() && (plan.is_production() || !plan.isolation.stores.is_empty());
+    record.torn_ledger || (record.ledger.is_none() && always)
 }
 
 /// Whether a request that ended so was worked on behind the first router. A proxy before it may shed or time out; a
@@ -157,15 +169,18 @@ fn proves_a_hop(class: ErrorClass) -> bool {
 /// Tagged requests that got an answer although no first hop counted them: somebody answered past the router, and
 /// nobody knows where those wrote.
 fn not_taken_in(plan: &Plan, ledger: &Ledger, load: &Folded) -> Option<String> {
-    let all = load.select(|_, step| step.is_some());
     // A message goes over what a tagged request opened: no hop counts it.
     let requests = load.select(|_, step| step.is_some_and(|step| plan.is_tagged(step)));
-    let probes = ledger.sent?.saturating_sub(all.sent);
-    let doubtful: u64 =
-        requests.errors.iter().filter(|(class, _)| !proves_a_hop(**class)).map(|(_, n)| *n).sum();
+    let probes = ledger.sent?.saturating_sub(requests.sent);
+    let doubtful: u64 = requests
+        .errors
+        .iter()
+        .filter(|(class, _)| !proves_a_hop(**class))
+        .map(|(_, n)| *n)
+        .fold(0, u64::saturating_add);
     // Those without acknowledgement are judged by the share of them that the plan allows.
     let answered = requests.completed.saturating_sub(doubtful).saturating_sub(requests.ack_missing);
-    let past = (answered + probes).saturating_sub(ledger.handled?);
+    let past = answered.saturating_add(probes).saturating_sub(ledger.handled?);
     let said = plural(past, "tagged request was", "tagged requests were");
     (past > 0).then(|| {
         format!("{said} answered that no first hop's ledger knows: another hop may have taken them as live")
@@ -295,7 +310,8 @@ fn isolation(record: &Record) -> Isolation {
     Isolation::of(&ledger.rows, &record.environment.run, ledger.unobserved.clone())
 }
 
-/// How the command that ran this drill ends: the first of refused, guard, person, failed gate, inconclusive.
+/// How the command that ran this drill ends: the first of refused, failure of the engine, guard, person, failed gate,
+/// inconclusive.
 #[must_use]
 pub fn exit(verdict: &Verdict, record: &Record) -> Exit {
     let gate_failed = verdict.verdict == Judgement::Fail;

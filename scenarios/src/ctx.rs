@@ -92,7 +92,10 @@ impl<'a> Ctx<'a> {
         draft.help = draft.help.map(clip);
         let mut drafts = self.drafts.borrow_mut();
         let known = |d: &Draft| d.code == draft.code && d.span == draft.span && d.message == draft.message;
-        if drafts.len() < limits::MAX_DIAGNOSTICS && !drafts.iter().any(known) {
+        // Whether there is an error decides over the plan: it counts apart from warnings.
+        let is_warning = draft.code.is_warning();
+        let kept = drafts.iter().filter(|kept| kept.code.is_warning() == is_warning).count();
+        if kept < limits::MAX_DIAGNOSTICS && !drafts.iter().any(known) {
             drafts.push(draft);
         }
     }

@@ -33,11 +33,8 @@ pub fn describe_ascii(plan: &Plan) -> String {
 fn text(plan: &Plan, blocks: &[char; 9]) -> String {
     let mut out = String::new();
     let arrivals: f64 = plan.load.phases.iter().map(|phase| phase.shape.arrivals()).sum();
-    let duration = format_duration(plan.duration_ns());
-    let searches = plan.load.phases.iter().any(|phase| matches!(phase.shape, Shape::Search { .. }));
-    let most = if searches { "at most " } else { "" };
-    let (name, seed) = (&plan.name, plan.load.seed);
-    _ = writeln!(out, "{name}: {most}{duration}, {most}{} arrivals, seed {seed}", count(arrivals));
+    let (name, seed, bound) = (&plan.name, plan.load.seed, bound(plan));
+    _ = writeln!(out, "{name}: {}, {bound}{} arrivals, seed {seed}", planned_length(plan), count(arrivals));
     plan.targets.iter().for_each(|target| reach(&mut out, target));
     out.push('\n');
     curve(&mut out, plan, blocks);
@@ -47,6 +44,27 @@ fn text(plan: &Plan, blocks: &[char; 9]) -> String {
     scrapes(&mut out, plan);
     rules(&mut out, plan);
     out
+}
+
+/// How long the load is, as far as that is known before it starts: `1m30s`, `at least 10s`.
+#[must_use]
+pub fn planned_length(plan: &Plan) -> String {
+    format!("{}{}", bound(plan), format_duration(plan.duration_ns()))
+}
+
+/// What the plan's length and its arrivals are besides exact: a search may end before its time, and what lasts until an
+/// instant counts for nothing before its start is known.
+fn bound(plan: &Plan) -> &'static str {
+    let any = |is: fn(&Shape) -> bool| plan.load.phases.iter().any(|phase| is(&phase.shape));
+    match (
+        any(|shape| matches!(shape, Shape::Search { .. })),
+        any(|shape| matches!(shape, Shape::HoldUntil { .. })),
+    ) {
+        (false, false) => "",
+        (true, false) => "at most ",
+        (false, true) => "at least ",
+        (true, true) => "about ",
+    }
 }
 
 fn reach(out: &mut String, target: &Target) {

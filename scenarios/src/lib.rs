@@ -23,7 +23,7 @@ mod yaml;
 
 pub use codes::{Code, codes, explain};
 pub use condition::{ConditionError, Kind as ConditionKind, parse_condition};
-pub use describe::{describe, describe_ascii};
+pub use describe::{describe, describe_ascii, planned_length};
 pub use diag::{Diagnostic, Level, render_github, render_human, render_json};
 pub use feasible::{AtStart, at_start, expected_requests, feeder_rows, host_matches, is_loopback_target};
 pub use input::{Files, Input, NoFiles, Parsed};

@@ -4,7 +4,7 @@ use peakdrill_timebase::NS_PER_S;
 
 /// Longest scenario text, in bytes.
 pub const MAX_SCENARIO_BYTES: usize = 1 << 20;
-/// Most diagnostics that one pass keeps.
+/// Most diagnostics of each level that one pass keeps: warnings never push an error out.
 pub const MAX_DIAGNOSTICS: usize = 200;
 /// Longest message and longest piece of a line that a finding shows, in characters.
 pub const MAX_SHOWN_CHARS: usize = 1_000;

@@ -39,7 +39,7 @@ mod ws;
 
 use flow::Fragment;
 use journeys::Journeys;
-pub(crate) use request::header_problem;
+pub(crate) use request::{header_problem, path_alone};
 pub(crate) use targets::base_url;
 pub(crate) use vars::hex;
 

@@ -14,7 +14,7 @@ use url::Url;
 use crate::codes::{Code, E0319, E0402, E0403, E0404, E0406};
 use crate::diag::{Diagnostic, Level};
 use crate::limits;
-use crate::lower::{base_url, hex};
+use crate::lower::{base_url, hex, path_alone};
 
 /// The flags of a run without a file, as they were written.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +31,8 @@ pub struct QuickRun {
     pub rate: Option<String>,
     /// Closed loop: so many users. Excludes `rate`.
     pub users: Option<u32>,
-    /// `poisson` (when `None`) or `even`.
-    pub arrivals: Option<String>,
+    /// Their spacing; Poisson when `None`.
+    pub arrivals: Option<Arrivals>,
     /// How long: `30s`.
     pub duration: String,
     /// Exactly so many connections, opened before the start.
@@ -55,14 +55,7 @@ pub fn quick(run: &QuickRun) -> Result<Plan, Vec<Diagnostic>> {
     let method = method(run, &mut found);
     let headers = headers(run, &mut found);
     let shape = shape(run, &mut found);
-    let arrivals = match run.arrivals.as_deref() {
-        None | Some("poisson") => Arrivals::Poisson,
-        Some("even") => Arrivals::Even,
-        Some(other) => {
-            flag(&mut found, E0402, format!("`--arrivals {other}`: write `poisson` or `even`"), other);
-            Arrivals::Poisson
-        }
-    };
+    let arrivals = run.arrivals.unwrap_or(Arrivals::Poisson);
     if run.connections.is_some_and(|count| count == 0 || count > limits::MAX_CONNECTIONS) {
         let message = format!("`--connections` must be 1 to {}", limits::MAX_CONNECTIONS);
         flag(&mut found, E0403, message, "--connections");
@@ -140,7 +133,11 @@ fn plan(
             steps: vec![Node::Request(Box::new(request))],
             ..Journey::default()
         }],
-        steps: vec![StepInfo { journey: "run".to_owned(), step: path.to_owned(), ..StepInfo::default() }],
+        steps: vec![StepInfo {
+            journey: "run".to_owned(),
+            step: path_alone(path).to_owned(),
+            ..StepInfo::default()
+        }],
         load: Load {
             arrivals,
             pacing: Pacing::Auto,

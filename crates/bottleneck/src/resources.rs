@@ -137,12 +137,28 @@ impl Resources {
     }
 
     fn put_within(&mut self, point: ResourcePoint, series_max: usize, samples_max: usize) -> bool {
-        if self.left_out_from.as_ref().is_some_and(|from| point.key.service >= *from) {
+        self.put_series(point.key, [point.sample], series_max, samples_max)
+    }
+
+    /// Takes samples of one series. What is left out for want of room is what one after the other would leave out.
+    fn put_series(
+        &mut self,
+        key: SeriesKey,
+        samples: impl IntoIterator<Item = Sample>,
+        series_max: usize,
+        samples_max: usize,
+    ) -> bool {
+        if self.left_out_from.as_ref().is_some_and(|from| key.service >= *from) {
             return false;
         }
-        let slot = point.sample.at_ns.div_euclid(point.key.kind.slot_ns());
-        let is_new = self.series.entry(point.key).or_default().put(slot, point.sample);
-        self.samples += usize::from(is_new);
+        let mut samples = samples.into_iter().peekable();
+        if samples.peek().is_none() {
+            return true;
+        }
+        let slot_ns = key.kind.slot_ns();
+        let series = self.series.entry(key).or_default();
+        let is_new = |sample: &Sample| series.put(sample.at_ns.div_euclid(slot_ns), *sample);
+        self.samples += samples.filter(is_new).count();
         let mut had_room = true;
         while (self.series.len() > series_max || self.samples > samples_max)
             && let Some((last, _)) = self.series.last_key_value()
@@ -187,9 +203,7 @@ impl Resources {
             self.leave_out(from);
         }
         for (key, samples) in &other.series {
-            for sample in samples.iter() {
-                self.put(ResourcePoint { key: key.clone(), sample: *sample });
-            }
+            self.put_series(key.clone(), samples.iter().copied(), SERIES_MAX, SAMPLES_MAX);
         }
     }
 }
@@ -212,10 +226,8 @@ impl From<Stored> for Resources {
         let (origin_ns, left_out_from) = (stored.origin_ns, stored.left_out_from);
         let mut read = Self { origin_ns, left_out_from, ..Self::default() };
         for (key, samples) in stored.series {
-            for (at_ns, value, since_ns) in samples {
-                let sample = Sample { at_ns, value, since_ns };
-                read.put(ResourcePoint { key: key.clone(), sample });
-            }
+            let sample = |(at_ns, value, since_ns)| Sample { at_ns, value, since_ns };
+            read.put_series(key, samples.into_iter().map(sample), SERIES_MAX, SAMPLES_MAX);
         }
         read
     }

@@ -9,12 +9,12 @@ use std::collections::hash_map::Entry as Slot;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_latency::Sparse;
 use peakdrill_trace_model::Span;
-use rustc_hash::FxHashMap;
 
 use crate::cells::{
     Cell, Cells, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell,
@@ -37,7 +37,7 @@ const NEAR: usize = 256;
 /// Texts as numbers.
 #[derive(Debug)]
 struct Numbers {
-    ids: FxHashMap<Arc<str>, Name>,
+    ids: HashMap<Arc<str>, Name>,
     texts: Vec<Arc<str>>,
     /// By a text's address, which one it may be.
     near: [Name; NEAR],
@@ -45,7 +45,7 @@ struct Numbers {
 
 impl Default for Numbers {
     fn default() -> Self {
-        Self { ids: FxHashMap::default(), texts: Vec::new(), near: [0; NEAR] }
+        Self { ids: HashMap::default(), texts: Vec::new(), near: [0; NEAR] }
     }
 }
 
@@ -203,7 +203,7 @@ impl<C: Cell> Sum<C> {
 /// Cells under way, by key and second.
 #[derive(Debug)]
 pub(crate) struct Table<K, C> {
-    slots: FxHashMap<(K, i64), usize>,
+    slots: HashMap<(K, i64), usize>,
     sums: Vec<((K, i64), Sum<C>)>,
     /// The slot that was asked for last: it often is again.
     last: usize,
@@ -211,7 +211,7 @@ pub(crate) struct Table<K, C> {
 
 impl<K, C> Default for Table<K, C> {
     fn default() -> Self {
-        Self { slots: FxHashMap::default(), sums: Vec::new(), last: 0 }
+        Self { slots: HashMap::default(), sums: Vec::new(), last: 0 }
     }
 }
 
@@ -254,8 +254,8 @@ pub struct Sums {
     pub(crate) visits: Table<(EntryId, TraceClass, NodeId), VisitCell>,
     pub(crate) telemetry: Table<Name, TelemetryCell>,
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
-    pub(crate) aliases: FxHashMap<(Name, Name), i64>,
-    pub(crate) entries: FxHashMap<(EntryId, Name), i64>,
+    pub(crate) aliases: HashMap<(Name, Name), i64>,
+    pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
 
 /// A trace, as it is filed.

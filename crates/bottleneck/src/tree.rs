@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use foldhash::HashSet;
 use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_trace_model::{Messaging, PeerKind, Span, SpanKind};
-use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use crate::key::NodeKey;
@@ -198,7 +198,7 @@ fn keep_first_of_each(sorted: &mut Vec<&Span>) {
     if sorted.windows(2).all(|pair| !matches!(pair, [a, b] if a.id == b.id)) {
         return;
     }
-    let mut seen = FxHashSet::default();
+    let mut seen = HashSet::default();
     let mut id = None;
     sorted.retain(|span| {
         if id.replace(span.id) != Some(span.id) {

@@ -88,7 +88,7 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         .name("pd-control".into())
         .spawn(move || peakdrill_drill_control::run(stage, plan, &options, hooks))
         .map_err(|error| Failure::new(Exit::Engine, format!("no thread: {error}")))?;
-    watch(drill.tui, &newest, &commands, &control)?;
+    watch(drill.tui, &newest, &commands, &control);
     let finished = control.join();
     if let Some(why) = pushed.and_then(Push::end) {
         show::note(&format!("{why}\n"));
@@ -126,7 +126,7 @@ pub(crate) fn is_free(out: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn watch(tui: Tui, newest: &Newest, commands: &Sender<Command>, control: &Control) -> Result<(), Failure> {
+fn watch(tui: Tui, newest: &Newest, commands: &Sender<Command>, control: &Control) {
     let draw = match tui {
         Tui::Always => true,
         Tui::Auto => on_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb"),
@@ -163,7 +163,6 @@ fn watch(tui: Tui, newest: &Newest, commands: &Sender<Command>, control: &Contro
     if let Some(snapshot) = newest.get() {
         lines.show(&snapshot);
     }
-    Ok(())
 }
 
 fn conclude(

@@ -1,6 +1,8 @@
 //! What must hold for any bytes. Used by the fuzzers, and by a test over their corpus.
 #![allow(dead_code, reason = "each fuzzer uses one of them")]
 
+use std::convert::Infallible;
+
 use peakdrill_bottleneck::{Cells, TraceClass};
 use peakdrill_collector::Limits;
 use peakdrill_collector::fold::Fold;
@@ -60,13 +62,20 @@ fn metrics(bytes: &[u8], format: Format) {
 
 /// Reads a segment of a journal, and decodes and folds what is in it.
 pub(crate) fn journal(bytes: &[u8]) {
-    let mut fold = Fold::new(Limits::default());
-    for block in SegmentReader::new(bytes, 0).flatten() {
-        for record in &block.records {
-            let _ = fold.record(record);
+    let (mut fold, mut texts) = (Fold::new(Limits::default()), Texts::default());
+    let records: Vec<_> = SegmentReader::new(bytes, 0).flatten().flat_map(|block| block.records).collect();
+    for record in &records {
+        match record.event(&mut texts) {
+            Ok(event) => fold.event(event, record.recv_ns, &record.classes),
+            Err(_) => fold.pass_over(),
         }
     }
     fold.settle();
+    let read = fold.amend(|amendment| {
+        records.iter().for_each(|record| amendment.record(record));
+        Ok::<_, Infallible>(())
+    });
+    assert_eq!(read, Ok(true), "the records are the same");
 }
 
 /// Bytes that make one span.
@@ -128,23 +137,27 @@ fn spans_and_rows(bytes: &[u8]) -> (Vec<Span>, Vec<RootRow>) {
 
 fn fold_of(limits: Limits, batches: &[Vec<Span>], rows: &[RootRow], settle_each: bool) -> Cells {
     let mut fold = Fold::new(limits);
-    fold.event(Event::Origin(RECV_NS - 60_000_000_000), RECV_NS, &[]);
-    for row in rows {
-        fold.event(Event::Roots(vec![*row]), RECV_NS, &[]);
-    }
-    for batch in batches {
-        let decoded = Decoded { items: batch.clone(), ..Decoded::default() };
-        fold.event(Event::Spans(decoded), RECV_NS, &[]);
+    let origin = Event::Origin(RECV_NS - 60_000_000_000);
+    let rows = rows.iter().map(|row| Event::Roots(vec![*row]));
+    let spans = |batch: &Vec<Span>| Event::Spans(Decoded { items: batch.clone(), ..Decoded::default() });
+    let events: Vec<_> = std::iter::once(origin).chain(rows).chain(batches.iter().map(spans)).collect();
+    for event in &events {
+        fold.event(event.clone(), RECV_NS, &[]);
         if settle_each {
             fold.settle();
         }
     }
+    let read = fold.amend(|amendment| {
+        events.iter().for_each(|event| amendment.event(event));
+        Ok::<_, Infallible>(())
+    });
+    assert_eq!(read, Ok(true), "the events are the same");
     fold.settle();
     fold.cells().clone()
 }
 
 /// Puts traces together, whatever is wrong with them: in one go, backwards in pieces, and split over shards they come to
-/// the same; and sealing them early ends as well.
+/// the same; and so does sealing them early.
 pub(crate) fn assemble(bytes: &[u8]) {
     let (spans, rows) = spans_and_rows(bytes);
     let expected = fold_of(Limits::default(), std::slice::from_ref(&spans), &rows, false);
@@ -162,7 +175,10 @@ pub(crate) fn assemble(bytes: &[u8]) {
         sum.merge(&fold_of(Limits::default(), &[spans], &rows, false));
     }
     assert!(sum == expected, "splitting changed the cells");
-    let narrow =
-        Limits { horizon_ns: 1_000_000_000, open_spans_max: 9, spans_per_trace_max: 5, ..Limits::default() };
-    fold_of(narrow, &pieces, &rows, false);
+    let short = Limits { spans_per_trace_max: 5, ..Limits::default() };
+    let narrow = Limits { horizon_ns: 1_000_000_000, open_spans_max: 9, ..short.clone() };
+    assert!(
+        fold_of(narrow, &pieces, &rows, false) == fold_of(short, &pieces, &rows, false),
+        "what came late is not where it belongs"
+    );
 }

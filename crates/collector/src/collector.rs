@@ -18,6 +18,7 @@ use crate::journal::{BLOCK_BYTES, JournalError, JournalWriter};
 use crate::limits::Limits;
 use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, Refused, TextsPool};
 use crate::record::{Event, Record};
+use crate::replay::amend;
 use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
 use crate::view::{CellsError, CellsFile, FinalView, View};
@@ -67,6 +68,7 @@ pub struct Collector {
     shared: Arc<Shared>,
     receivers: Receivers,
     scrapers: Scrapers,
+    journal_dir: Option<PathBuf>,
     journal: JoinHandle<()>,
     fold: JoinHandle<()>,
 }
@@ -90,7 +92,9 @@ impl Collector {
         let writer = config.journal_dir.as_deref().map(|dir| JournalWriter::create(dir, &config.limits));
         let writer = writer.transpose()?;
         let budget = Budget::new(config.limits.queue_bytes_max);
-        let shared = Shared::new(Fold::new(config.limits));
+        // Without a journal there is nothing to read again.
+        let late_traces_max = config.journal_dir.as_ref().map_or(0, |_| config.limits.late_traces_max);
+        let shared = Shared::new(Fold::new(Limits { late_traces_max, ..config.limits }));
         let (queue, jobs) = mpsc::channel();
         let (journalled, events) = mpsc::channel();
         let for_journal = Arc::clone(&shared);
@@ -117,6 +121,7 @@ impl Collector {
             shared,
             receivers,
             scrapers: Scrapers::default(),
+            journal_dir: config.journal_dir,
             journal,
             fold,
         })
@@ -220,8 +225,9 @@ impl Collector {
         self.shared.version.subscribe()
     }
 
-    /// Ends: stops the receivers, writes and folds what is on its way, and returns the result. Blocks the thread,
-    /// for up to two seconds while connections are open.
+    /// Ends: stops the receivers, writes and folds what is on its way, and returns the result. Where spans came after
+    /// their trace was sealed, the journal is read once more for these traces. Blocks the thread, for up to two seconds
+    /// while connections are open.
     ///
     /// # Errors
     /// [`CollectorError::Cells`] when the cells cannot be written as JSON.
@@ -233,6 +239,11 @@ impl Collector {
             if thread.join().is_err() {
                 missing.push(format!("collector: its {what} thread panicked; what came last is not counted"));
             }
+        }
+        if let Some(dir) = &self.journal_dir
+            && let Err(error) = amend(dir, &mut self.shared.fold())
+        {
+            missing.push(error);
         }
         let view = self.shared.publish();
         missing.extend(view.counters.missing());

@@ -38,15 +38,25 @@ pub mod counter {
     pub const ZERO_DURATION: &str = "spans_of_zero_duration";
     /// Spans kept that name themselves as parent.
     pub const SELF_PARENT: &str = "spans_with_self_parent";
-    /// Spans of open traces that came again. Approximate: a copy of a span beyond the limit of its trace is counted as
+    /// Spans that came again. Approximate: a copy of a span beyond the limit of its trace is counted as
     /// one or the other by when the trace was put in order, and so may differ between a run and its replay.
     pub const DUPLICATES: &str = "spans_duplicated";
-    /// Spans of open traces that are on a cycle of parents.
+    /// Spans that are on a cycle of parents.
     pub const CYCLES: &str = "spans_on_parent_cycle";
     /// Spans that are beyond the limit of one trace. Approximate, as [`DUPLICATES`] is.
     pub const OVER_TRACE_LIMIT: &str = "spans_over_trace_limit";
-    /// Spans that came after their trace was sealed; counted as calls and operations only.
+    /// Spans that came after their trace was sealed.
     pub const LATE: &str = "spans_late";
+    /// Late spans and rows that wait now: they are in no figure until the journal is read again, at the end.
+    pub const LATE_WAITING: &str = "late_waiting";
+    /// Late spans that could not wait: counted as calls and operations only, repeated ones as well.
+    pub const LATE_OVER_LIMIT: &str = "spans_late_over_limit";
+    /// Late rows of the generator that could not wait: counted apart from the spans of their trace.
+    pub const ROOTS_LATE_OVER_LIMIT: &str = "roots_late_over_limit";
+    /// Sealed traces that were told from live ones too late, and stay counted as they were.
+    pub const CLASSES_LATE_OVER_LIMIT: &str = "classes_late_over_limit";
+    /// Sealed traces that were put together anew, with what came late.
+    pub const AMENDED: &str = "traces_amended";
     /// Traces sealed because nothing came for them within the horizon.
     pub const SEALED: &str = "traces_sealed";
     /// Traces sealed early because too much was open.
@@ -88,9 +98,24 @@ pub mod counter {
 }
 
 /// Counts of what is not in the result, with words for it.
-const MISSING: [(&str, &str); 9] = [
+const MISSING: [(&str, &str); 12] = [
     (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
-    (counter::LATE, "spans came after their trace was sealed: counted as calls, never as requests"),
+    (
+        counter::LATE_WAITING,
+        "spans and rows came after their trace was sealed, and could not be put into it: not counted",
+    ),
+    (
+        counter::LATE_OVER_LIMIT,
+        "spans came after their trace was sealed: counted as calls, never as requests",
+    ),
+    (
+        counter::ROOTS_LATE_OVER_LIMIT,
+        "rows of the generator came after their trace was sealed: counted without its spans",
+    ),
+    (
+        counter::CLASSES_LATE_OVER_LIMIT,
+        "traces were told from live ones after they were sealed: counted as they were taken for",
+    ),
     (counter::SEALED_EARLY, "traces were sealed early because too many were open"),
     (counter::DROPPED_BEFORE_ORIGIN, "traces were let go before the start of the load was known"),
     (counter::OVER_TRACE_LIMIT, "spans were over the limit of one trace"),

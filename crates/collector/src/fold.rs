@@ -1,27 +1,31 @@
 //! The fold: records in, cells out. Pure: the same records in the same order give the same bytes, live and on
-//! replay; and as long as nothing is sealed, so they do in any order.
+//! replay; and so they do in any order, as long as what comes after the seal finds room to wait for the second reading.
 
+mod amend;
 mod class;
 mod ledger;
 mod parts;
+mod sealed;
 mod trace;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap};
 
+use foldhash::HashSet;
 use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::ledger::LedgerRow;
 use peakdrill_trace_model::Span;
-use rustc_hash::FxHashMap;
 
 use crate::counters::{Counters, counter};
 use crate::limits::Limits;
-use crate::otlp::{Malformed, MetricPoint, Texts};
-use crate::record::{Event, Record};
+use crate::otlp::MetricPoint;
+use crate::record::Event;
+pub use amend::Amendment;
 use class::Links;
 use ledger::LedgerTable;
 use parts::{Folding, Parts};
+use sealed::SealedTraces;
 use trace::Trace;
 
 /// A live trace whose entry ended this long before the newest span is taken to be all there.
@@ -49,19 +53,21 @@ pub struct Fold {
     /// Time of receipt of the newest record at the last [`Fold::refresh`], and of the newest that is in the cells.
     seen_recv_ns: i64,
     folded_recv_ns: i64,
-    sealed: FxHashMap<u128, TraceClass>,
-    sealed_order: VecDeque<u128>,
+    sealed: SealedTraces,
+    /// Spans on cycles of parents, of sealed traces.
+    sealed_on_cycle: u64,
     links: Links,
     /// Spans that came for open traces.
     open_spans: usize,
     /// Spans and rows filed for good since the sums were last moved into the cells.
     filed: usize,
+    /// Number of the newest record: from 1, and those that cannot be decoded count.
+    record: u32,
     watermark_ns: i64,
     newest_end_ns: i64,
     last_recv_ns: i64,
     ledger: LedgerTable,
     counters: Counters,
-    texts: Texts,
 }
 
 impl Fold {
@@ -74,6 +80,7 @@ impl Fold {
     fn with_threads(limits: Limits, threads: Option<usize>) -> Self {
         Self {
             links: Links::new(limits.links_max),
+            sealed: SealedTraces::new(&limits),
             limits,
             origin_ns: None,
             cells: Cells::default(),
@@ -82,31 +89,26 @@ impl Fold {
             deadlines: BinaryHeap::new(),
             seen_recv_ns: i64::MIN,
             folded_recv_ns: i64::MIN,
-            sealed: FxHashMap::default(),
-            sealed_order: VecDeque::new(),
+            sealed_on_cycle: 0,
             open_spans: 0,
             filed: 0,
+            record: 0,
             watermark_ns: i64::MIN,
             newest_end_ns: i64::MIN,
             last_recv_ns: i64::MIN,
             ledger: LedgerTable::default(),
             counters: Counters::default(),
-            texts: Texts::default(),
         }
     }
 
-    /// Takes a record of the journal.
-    ///
-    /// # Errors
-    /// [`Malformed`] when its payload cannot be decoded: it then changes nothing.
-    pub fn record(&mut self, record: &Record) -> Result<(), Malformed> {
-        let event = record.event(&mut self.texts)?;
-        self.event(event, record.recv_ns, &record.classes);
-        Ok(())
+    /// Passes over a record that cannot be decoded.
+    pub fn pass_over(&mut self) {
+        self.record = self.record.saturating_add(1);
     }
 
     /// Takes what a record says.
     pub fn event(&mut self, event: Event, recv_ns: i64, classes: &[(u128, TraceClass)]) {
+        self.record = self.record.saturating_add(1);
         self.last_recv_ns = self.last_recv_ns.max(recv_ns);
         match event {
             Event::Spans(decoded) => {
@@ -200,7 +202,8 @@ impl Fold {
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.add(counter::OPEN, self.traces.len() as u64);
-        counters.add(counter::CYCLES, self.traces.on_cycle());
+        counters.add(counter::CYCLES, self.sealed_on_cycle + self.traces.on_cycle());
+        counters.add(counter::LATE_WAITING, self.sealed.waiting());
         counters
     }
 
@@ -294,8 +297,9 @@ impl Fold {
     /// Takes spans of one trace; what is kept of them is taken out of the list.
     fn spans_of(&mut self, id: u128, spans: &mut Vec<Span>, recv_ns: i64, classes: &[(u128, TraceClass)]) {
         self.follow(id, spans, classes);
-        if let Some(class) = self.sealed.get(&id) {
-            self.late(spans, *class);
+        if self.sealed.class(id).is_some() {
+            self.raise(id, listed(classes, id));
+            self.late(id, spans);
             return;
         }
         let last_ns = spans.iter().map(|span| span.end_ns.min(recv_ns)).max().unwrap_or(recv_ns);
@@ -313,20 +317,12 @@ impl Fold {
 
     fn root(&mut self, row: RootRow, recv_ns: i64) {
         self.counters.add(counter::ROOTS, 1);
-        if self.sealed.contains_key(&row.trace) {
-            self.counters.add(counter::ROOTS_LATE, 1);
-            if let Some(origin_ns) = self.origin_ns {
-                self.filed += 1;
-                self.traces.sums().add(&Filed {
-                    spans: &[],
-                    root: Some(&row),
-                    class: TraceClass::Mine,
-                    origin_ns,
-                });
-            }
+        let id = row.trace;
+        if self.sealed.class(id).is_some() {
+            self.raise(id, TraceClass::Mine);
+            self.late_root(&row);
             return;
         }
-        let id = row.trace;
         let (trace, sums) = self.open(id, row.done_ns.min(recv_ns));
         if !trace.take_root(row, sums) {
             self.counters.add(counter::ROOTS_DUPLICATED, 1);
@@ -337,12 +333,12 @@ impl Fold {
     /// The trace, opened if need be, and marked as changed. What came just now is as new as anything: a host whose
     /// clock is behind by more than the horizon would see its traces sealed as they arrive.
     fn open(&mut self, id: u128, last_ns: i64) -> (&mut Trace, &mut Sums) {
-        let last_ns = last_ns.max(self.watermark_ns);
+        let (last_ns, record) = (last_ns.max(self.watermark_ns), self.record);
         let (trace, sums) = self.traces.open(id, || {
             self.deadlines.push(Reverse((last_ns.saturating_add(self.limits.horizon_ns), id)));
-            Trace::new(last_ns)
+            Trace::new(last_ns, record)
         });
-        trace.reach(last_ns);
+        trace.reach(last_ns, record);
         (trace, sums)
     }
 
@@ -355,7 +351,7 @@ impl Fold {
             }
             if class < TraceClass::Live {
                 let now = spans.iter().map(|span| span.end_ns).max().unwrap_or(self.watermark_ns);
-                if !self.sealed.contains_key(&id) {
+                if self.sealed.class(id).is_none() {
                     self.open(id, now.min(self.watermark_ns));
                 }
                 self.raise(id, class);
@@ -365,20 +361,25 @@ impl Fold {
 
     fn class_of(&self, id: u128) -> TraceClass {
         let open = self.traces.get(id).map(Trace::class);
-        open.or_else(|| self.sealed.get(&id).copied()).unwrap_or(TraceClass::Live)
+        open.or_else(|| self.sealed.class(id)).unwrap_or(TraceClass::Live)
     }
 
     /// Raises the class of a trace, and of all that follow it: mine before another run's before live.
     fn raise(&mut self, id: u128, class: TraceClass) {
         let mut work = vec![id];
+        // Of traces that are forgotten nobody knows whether their class was raised: each is gone over once.
+        let mut forgotten: HashSet<u128> = HashSet::default();
         while let Some(id) = work.pop() {
             if self.class_of(id) <= class {
                 continue;
             }
             if let Some((trace, sums)) = self.traces.change(id) {
                 trace.set_class(class, sums);
-            } else if let Some(sealed) = self.sealed.get_mut(&id) {
-                *sealed = class;
+            } else if self.sealed.class(id).is_some() {
+                let is_in_time = self.sealed.raise(id, class);
+                self.counters.add(counter::CLASSES_LATE_OVER_LIMIT, u64::from(!is_in_time));
+            } else if !forgotten.insert(id) {
+                continue;
             }
             work.extend(self.links.followers(id));
         }
@@ -416,23 +417,38 @@ impl Fold {
         trace.tidy(self.limits.spans_per_trace_max, sums, &mut self.counters);
         trace.file(origin_ns, sums);
         self.filed += trace.pushed().max(1);
-        self.counters.add(counter::CYCLES, trace.on_cycle());
-        self.sealed.insert(id, trace.class());
-        self.sealed_order.push_back(id);
-        if self.sealed_order.len() > self.limits.sealed_ids_max
-            && let Some(forgotten) = self.sealed_order.pop_front()
-        {
-            self.sealed.remove(&forgotten);
-            self.counters.add(counter::SEALED_FORGOTTEN, 1);
-        }
+        self.sealed_on_cycle += trace.on_cycle();
+        let has_forgotten = self.sealed.insert(id, trace.sealed());
+        self.counters.add(counter::SEALED_FORGOTTEN, u64::from(has_forgotten));
     }
 
-    /// Adds spans of a sealed trace, which can be taken back no more, as the calls that they are.
-    fn late(&mut self, spans: &[Span], class: TraceClass) {
-        self.counters.add(counter::LATE, spans.len() as u64);
+    /// Spans of a sealed trace wait for the second reading, where there is room; else they are added as the calls that
+    /// they are.
+    fn late(&mut self, id: u128, spans: &[Span]) {
+        let count = spans.len() as u64;
+        self.counters.add(counter::LATE, count);
+        if self.sealed.wait(id, self.record, spans.len()) {
+            return;
+        }
+        self.counters.add(counter::LATE_OVER_LIMIT, count);
+        let class = self.class_of(id);
         if let Some(origin_ns) = self.origin_ns {
             self.filed += spans.len();
             self.traces.sums().add_late(&Filed { spans, root: None, class, origin_ns });
+        }
+    }
+
+    /// As [`Self::late`], of a row.
+    fn late_root(&mut self, row: &RootRow) {
+        self.counters.add(counter::ROOTS_LATE, 1);
+        if self.sealed.wait(row.trace, self.record, 1) {
+            return;
+        }
+        self.counters.add(counter::ROOTS_LATE_OVER_LIMIT, 1);
+        if let Some(origin_ns) = self.origin_ns {
+            self.filed += 1;
+            let class = TraceClass::Mine;
+            self.traces.sums().add(&Filed { spans: &[], root: Some(row), class, origin_ns });
         }
     }
 }

@@ -5,15 +5,14 @@ mod jaeger;
 mod zipkin;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use peakdrill_trace_model::semconv::from_open_tracing;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::counters::counter;
-use crate::otlp::{self, Decoded, Format, Malformed, Texts, normalise};
+use crate::otlp::{self, Decoded, Format, Malformed, Texts, normalise, write};
 
 /// Spans that are turned into one request.
 const SPANS_PER_REQUEST: usize = 5_000;
@@ -131,7 +130,7 @@ impl<'t> Requests<'t> {
 
     /// Opens a group for the spans of a process.
     fn open(&mut self, resource: Vec<KeyValue>) -> Group {
-        let resource = Some(Resource { attributes: resource, ..Default::default() });
+        let resource = write::resource(resource);
         let scope_spans = vec![ScopeSpans::default()];
         self.groups.push(ResourceSpans { resource, scope_spans, ..Default::default() });
         Group { request: self.requests, at: self.groups.len() - 1 }
@@ -201,11 +200,7 @@ fn ns(micros: Option<&serde_json::Value>) -> u64 {
 
 /// An attribute under the name that OpenTelemetry has for it.
 fn attribute(name: &str, value: any_value::Value) -> KeyValue {
-    KeyValue {
-        key: from_open_tracing(name).to_owned(),
-        value: Some(AnyValue { value: Some(value) }),
-        ..Default::default()
-    }
+    write::attribute(from_open_tracing(name), value)
 }
 
 fn text(name: &str, value: &str) -> KeyValue {

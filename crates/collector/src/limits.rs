@@ -32,6 +32,10 @@ pub struct Limits {
     pub horizon_ns: i64,
     /// Ids of sealed traces that are remembered.
     pub sealed_ids_max: usize,
+    /// Sealed traces of which something came late, that wait to be put together anew; 0 where nothing can be read twice.
+    pub late_traces_max: usize,
+    /// Spans of these, those that came in time included.
+    pub late_spans_max: usize,
     /// Links to traces of which nothing is known yet.
     pub links_max: usize,
     /// Size at which a new segment of the journal begins.
@@ -49,6 +53,8 @@ impl Default for Limits {
             spans_per_trace_max: 100_000,
             horizon_ns: 60_000_000_000,
             sealed_ids_max: 4_000_000,
+            late_traces_max: 200_000,
+            late_spans_max: 1_000_000,
             links_max: 500_000,
             segment_bytes_max: 64 << 20,
             journal_bytes_max: 16 << 30,

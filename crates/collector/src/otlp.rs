@@ -8,6 +8,7 @@ mod resources;
 mod spans;
 mod texts;
 mod wire;
+pub(crate) mod write;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};

@@ -31,6 +31,21 @@ pub struct Replayed {
     pub missing: Vec<String>,
 }
 
+/// Reads the journal once more, where something came for traces that were sealed; says in words why that is not in them.
+pub(crate) fn amend(dir: &Path, fold: &mut Fold) -> Result<(), String> {
+    let read = fold.amend(|amendment| {
+        // What is damaged in it is known from the first reading, or nobody asked.
+        read_journal(dir, |record| amendment.record(&record)).map(drop)
+    });
+    match read {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            Err("journal: what came late is left out, since records are not what they were".to_owned())
+        }
+        Err(error) => Err(format!("journal: what came late is left out: {error}")),
+    }
+}
+
 /// Folds a journal as the run did. The limits must be those of the run where traces were sealed.
 ///
 /// # Errors
@@ -47,12 +62,18 @@ pub fn replay(dir: &Path, limits: Limits) -> Result<Replayed, JournalReadError> 
             }
             fold.event(event, record.recv_ns, &record.classes);
         }
-        Err(_) => undecodable += 1,
+        Err(_) => {
+            undecodable += 1;
+            fold.pass_over();
+        }
     })?;
     if undecodable > 0 {
         missing.push(format!("journal: {undecodable} records cannot be decoded"));
     }
     fold.settle();
+    if let Err(error) = amend(dir, &mut fold) {
+        missing.push(error);
+    }
     let counters = fold.counters();
     missing.extend(counters.missing());
     Ok(Replayed {

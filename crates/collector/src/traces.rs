@@ -68,8 +68,9 @@ pub struct TraceFold {
 
 impl Default for TraceFold {
     fn default() -> Self {
-        // Nothing is sealed by time: lines are in no order of time.
-        let fold = Fold::new(Limits { horizon_ns: i64::MAX, ..Limits::default() });
+        // Nothing is sealed by time: lines are in no order of time. And what was read may be read but once.
+        let limits = Limits { horizon_ns: i64::MAX, late_traces_max: 0, ..Limits::default() };
+        let fold = Fold::new(limits);
         Self { fold, texts: Texts::default(), bad_lines: 0 }
     }
 }

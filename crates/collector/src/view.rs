@@ -41,6 +41,13 @@ impl View {
     pub fn spans(&self) -> u64 {
         self.counters.get(counter::SPANS)
     }
+
+    /// Spans, and rows of the generator, that came after their trace was sealed, and wait for the end: they are in no cell
+    /// yet.
+    #[must_use]
+    pub fn late_waiting(&self) -> u64 {
+        self.counters.get(counter::LATE_WAITING)
+    }
 }
 
 /// The end of a collector.

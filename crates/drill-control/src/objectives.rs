@@ -33,9 +33,8 @@ fn steps(plan: &Plan, condition: &Condition) -> Vec<StepId> {
     if select.journey.is_none() && select.step.is_none() {
         return Vec::new();
     }
-    let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     let all = plan.steps.iter().enumerate();
-    all.filter(|(_, info)| is(&select.journey, &info.journey) && is(&select.step, &info.step))
+    all.filter(|(_, info)| select.fits(&info.journey, &info.step))
         .filter_map(|(at, _)| StepId::try_from(at).ok())
         .collect()
 }

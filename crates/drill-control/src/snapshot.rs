@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use peakdrill_bottleneck::AnalysisInput;
 use peakdrill_collector::{Collector, View};
-use peakdrill_drill_model::condition::Selectors;
+use peakdrill_drill_model::condition::{Measured, Selectors};
 use peakdrill_drill_model::frame::Tally;
-use peakdrill_drill_model::plan::Plan;
+use peakdrill_drill_model::plan::{Branch, Node, Plan, StepId};
 use peakdrill_drill_model::snapshot::{RunState, Snapshot, StepRow, TopError};
 use peakdrill_drill_model::timeline::{Laid, Timeline};
 use peakdrill_drill_model::verdict::{Isolation, Millis};
@@ -105,8 +105,9 @@ impl Board {
         }
     }
 
-    /// Says that the run is over.
-    pub(crate) fn done(&mut self, at_ns: i64) {
+    /// Says that the run is over, with its last counts: those that came after the last tick are in no look before this.
+    pub(crate) fn done(&mut self, at_ns: i64, totals: &Totals) {
+        counts(&mut self.base, totals);
         self.base.state = RunState::Done;
         self.base.at_ns = at_ns;
         self.base.in_flight = 0;
@@ -146,7 +147,8 @@ impl Board {
         snapshot.elapsed_ns = look.elapsed_ns;
         snapshot.data_age_ns = look.data_age_ns;
         let planned = look.timeline.rate_at(look.elapsed_ns);
-        snapshot.target_rate = planned.map(|(rate, _)| rate);
+        snapshot.target_rate = planned.and_then(|(rate, _)| rate);
+        snapshot.closed_loop = false;
         if snapshot.total_ns != look.timeline.end_ns() {
             snapshot.total_ns = look.timeline.end_ns();
             snapshot.plan_curve = plan_curve(look.timeline);
@@ -155,6 +157,7 @@ impl Board {
         let (phases, Some(laid)) = (&self.plan.load.phases, look.timeline.phases().get(index)) else {
             return;
         };
+        snapshot.closed_loop = look.state == RunState::Running && laid.users.is_some();
         snapshot.phase.clone_from(&phases[index].name);
         snapshot.phase_elapsed_ns = look.elapsed_ns.saturating_sub(laid.start_ns);
         snapshot.phase_ns = laid.end_ns - laid.start_ns;
@@ -165,16 +168,11 @@ impl Board {
         let snapshot = &mut self.base;
         snapshot.in_flight = look.in_flight;
         snapshot.generator_cpu = look.busiest_thread_share;
-        let journeys = totals.journeys();
-        let requests = totals.requests();
-        (snapshot.intended, snapshot.sent, snapshot.missed) =
-            (journeys.intended, journeys.sent, journeys.missed);
-        (snapshot.completed, snapshot.errors) = (requests.completed, requests.error_count());
+        counts(snapshot, totals);
         let tagged = totals.of_phases(|_, step| step.is_some_and(|step| self.plan.is_tagged(step)));
-        let acked = tagged.completed.saturating_sub(tagged.ack_missing);
         let checked = self.plan.shadow.as_ref().is_some_and(|shadow| shadow.ack_require.is_some());
-        snapshot.ack_share =
-            (checked && tagged.completed > 0).then(|| acked as f64 / tagged.completed as f64);
+        let missing = Measured::share(tagged.ack_missing, tagged.answers()).filter(|_| checked);
+        snapshot.ack_share = missing.map(|missing| (1.0 - missing.value).max(0.0));
         snapshot.sent_rate = window.journeys().sent as f64 / window.seconds().max(0.25);
         let all = Selectors::default();
         if window.requests(&all).completed < FEW_SAMPLES {
@@ -198,6 +196,7 @@ impl Board {
     fn system(&mut self, look: &Look<'_>, view: &View) {
         let snapshot = &mut self.base;
         snapshot.spans = Some(view.spans());
+        snapshot.late_waiting = view.late_waiting();
         snapshot.span_age_ns =
             view.newest_span_end_ns.map(|end| u64::try_from(look.at_ns.saturating_sub(end)).unwrap_or(0));
         snapshot.isolation = Isolation::of(&view.ledger, &snapshot.run, Vec::new());
@@ -240,23 +239,36 @@ pub(crate) fn analysis_input(plan: &Plan, timeline: &Timeline, arrivals: &Arriva
 /// The steps with which a journey can begin.
 fn first_steps(plan: &Plan) -> Vec<u16> {
     let mut found = Vec::new();
-    let mut open: Vec<&[peakdrill_drill_model::plan::Node]> =
-        plan.journeys.iter().map(|journey| journey.steps.as_slice()).collect();
-    while let Some(nodes) = open.pop() {
-        for node in nodes {
-            open.extend(node.below());
-            match node {
-                peakdrill_drill_model::plan::Node::Request(request) => found.push(request.step),
-                // A loop may have no turn, and then the journey begins behind it.
-                peakdrill_drill_model::plan::Node::Loop(turns) if turns.min == 0 => continue,
-                _ if node.is_pause() => continue,
-                _ => {}
-            }
-            break;
-        }
+    for journey in &plan.journeys {
+        begin(&journey.steps, &mut found);
     }
     found.sort_unstable();
+    found.dedup();
     found
+}
+
+/// Adds the steps with which a pass through these nodes can begin; whether there is a pass that sends nothing, so that
+/// what stands behind them can be the beginning.
+fn begin(nodes: &[Node], found: &mut Vec<StepId>) -> bool {
+    nodes.iter().all(|node| match node {
+        Node::Request(request) => {
+            found.push(request.step);
+            false
+        }
+        Node::Choose(branches) => {
+            let every = |empty, branch: &Branch| begin(&branch.steps, found) | empty;
+            branches.iter().fold(branches.is_empty(), every)
+        }
+        Node::Loop(turns) => begin(&turns.steps, found) | (turns.min == 0),
+        Node::Think { .. } | Node::ThinkLognormal { .. } => true,
+    })
+}
+
+/// What was sent and answered since the start.
+fn counts(snapshot: &mut Snapshot, totals: &Totals) {
+    let (journeys, requests) = (totals.journeys(), totals.requests());
+    (snapshot.intended, snapshot.sent, snapshot.missed) = (journeys.intended, journeys.sent, journeys.missed);
+    (snapshot.completed, snapshot.errors) = (requests.completed, requests.error_count());
 }
 
 fn step_row(window: &Window, journey: &str, step: &str) -> StepRow {
@@ -289,6 +301,7 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
         next_phase: None,
         phase_note: String::new(),
         target_rate: None,
+        closed_loop: false,
         sent_rate: 0.0,
         intended: 0,
         sent: 0,
@@ -309,6 +322,7 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
         analysis_note: String::new(),
         span_age_ns: None,
         spans: None,
+        late_waiting: 0,
         isolation: Isolation::default(),
         ack_share: None,
         generator_cpu: None,
@@ -320,13 +334,4 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    /// A look at a run that has not begun.
-    pub(crate) fn snapshot() -> Snapshot {
-        blank(&crate::testing::plan(), "r", Path::new("rec"))
-    }
-}
+pub(crate) mod tests;

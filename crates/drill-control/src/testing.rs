@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 
-use peakdrill_drill_model::plan::{Arrivals, Guards, Isolation, Load, PLAN_VERSION, Pacing, Phase, Plan};
+use peakdrill_drill_model::plan::{
+    Arrivals, Guards, Isolation, Load, PLAN_VERSION, Pacing, Phase, Plan, ShadowPlan,
+};
 use peakdrill_drill_model::shape::Shape;
 
 /// A plan of one phase and nothing else.
@@ -38,5 +40,16 @@ pub(crate) fn plan() -> Plan {
         guards: Guards::default(),
         gates: Vec::new(),
         reports: Vec::new(),
+    }
+}
+
+/// Tags whose acknowledgement is required of every answer.
+pub(crate) fn shadow() -> ShadowPlan {
+    ShadowPlan {
+        key_secret: None,
+        lease_ns: 60_000_000_000,
+        header: "x-shadow".into(),
+        ack_require: Some(1.0),
+        ack_header: "x-shadow-ack".into(),
     }
 }

@@ -117,6 +117,15 @@ pub struct Selectors {
     pub step: Option<String>,
 }
 
+impl Selectors {
+    /// Whether a step of a journey is looked at.
+    #[must_use]
+    pub fn fits(&self, journey: &str, step: &str) -> bool {
+        let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        is(&self.journey, journey) && is(&self.step, step)
+    }
+}
+
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
@@ -141,6 +150,14 @@ pub struct Measured {
     pub value: f64,
     /// Samples behind it.
     pub samples: u64,
+}
+
+impl Measured {
+    /// `part / whole`; `None` for an empty whole.
+    #[must_use]
+    pub fn share(part: u64, whole: u64) -> Option<Self> {
+        (whole > 0).then(|| Self { value: part as f64 / whole as f64, samples: whole })
+    }
 }
 
 /// Something that statistics can be asked of: a live window, or the frames of some phases.

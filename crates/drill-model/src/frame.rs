@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use peakdrill_latency::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::ErrorClass;
+use crate::outcome::{ErrorClass, answers};
 use crate::plan::StepId;
 
 /// Version of a line of `frames.jsonl`.
@@ -121,6 +121,12 @@ impl Tally {
     #[must_use]
     pub fn error_count(&self) -> u64 {
         self.errors.values().sum()
+    }
+
+    /// Of those that ended, those that got an answer at all.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        answers(self.completed, &self.errors)
     }
 
     /// The stored form.

@@ -177,7 +177,7 @@ impl Request {
 pub struct StepInfo {
     /// The journey's name.
     pub journey: String,
-    /// The step's name, or the path template when it has none.
+    /// The step's name, or the path template without its query when it has none.
     pub step: String,
     /// Names of its classes of answers besides ok and fail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

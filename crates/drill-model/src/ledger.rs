@@ -150,11 +150,3 @@ pub fn decisions(rows: &[LedgerRow], run: &str) -> Option<u64> {
     of_run.peek()?;
     Some(of_run.fold(0, |sum, row| sum.saturating_add(row.count)))
 }
-
-impl Ledger {
-    /// The count of an outcome for one run, over all services and resources.
-    #[must_use]
-    pub fn total(&self, run: &str, outcome: Outcome) -> u64 {
-        total(&self.rows, run, outcome)
-    }
-}

@@ -353,6 +353,14 @@ pub struct Gate {
     pub line: u32,
 }
 
+impl Gate {
+    /// Whether it looks at a phase of this name, which is measured or not.
+    #[must_use]
+    pub fn looks_at(&self, phase: &str, measured: bool) -> bool {
+        if self.during.is_empty() { measured } else { self.during.iter().any(|wanted| wanted == phase) }
+    }
+}
+
 /// A rendering besides those of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

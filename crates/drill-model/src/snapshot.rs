@@ -16,8 +16,6 @@ pub enum RunState {
     Preflight,
     /// Load is sent.
     Running,
-    /// The rate is held where it is.
-    Held,
     /// No new arrivals; answers are awaited.
     Draining,
     /// Over.
@@ -58,8 +56,11 @@ pub struct Snapshot {
     pub total_ns: u64,
     /// Name of the next phase.
     pub next_phase: Option<String>,
-    /// Planned rate now, journeys a second; `None` in a closed loop.
+    /// Planned rate now, journeys a second; `None` in a closed loop, before the load and behind its planned end.
     pub target_rate: Option<f64>,
+    /// Whether users set the pace now, each waiting for its answer.
+    #[serde(default)]
+    pub closed_loop: bool,
     /// Rate sent over the trailing second.
     pub sent_rate: f64,
     /// Totals.
@@ -100,28 +101,24 @@ pub struct Snapshot {
     pub span_age_ns: Option<u64>,
     /// Spans received; `None` where none are.
     pub spans: Option<u64>,
+    /// Spans, and rows of the generator, that came after their trace was let go: they are put into it at the end, and no
+    /// figure has them before.
+    #[serde(default)]
+    pub late_waiting: u64,
     /// Isolation so far.
     pub isolation: crate::verdict::Isolation,
     /// Share of answers that acknowledged the tag, 0..=1.
     pub ack_share: Option<f64>,
     /// Processor share of the busiest load thread, 0..=1.
     pub generator_cpu: Option<f64>,
-    /// At most [`HISTORY_POINTS`] points over the load so far, and the plan to its end.
+    /// At most [`HISTORY_POINTS`] points over the load so far.
     pub history: Vec<HistoryPoint>,
-    /// The plan over the whole load, at most [`HISTORY_POINTS`] rates at equal distances.
+    /// The plan over the whole load, at most [`HISTORY_POINTS`] rates at equal distances; 0 in a closed loop.
     pub plan_curve: Vec<f64>,
     /// The last lines of the event log, oldest first.
     pub events: Vec<String>,
     /// Where the record is.
     pub record: String,
-}
-
-impl Snapshot {
-    /// Whether users set the pace now, each waiting for its answer. Before the load and behind it nobody does.
-    #[must_use]
-    pub fn is_closed_loop(&self) -> bool {
-        matches!(self.state, RunState::Running | RunState::Held) && self.target_rate.is_none()
-    }
 }
 
 /// An error class of a step.
@@ -179,8 +176,8 @@ pub struct GateRow {
 pub struct HistoryPoint {
     /// Seconds since the start of the load.
     pub second: u32,
-    /// Planned rate.
-    pub target: f64,
+    /// Planned rate; `None` in a closed loop, and behind the planned end.
+    pub target: Option<f64>,
     /// Rate sent.
     pub sent: f64,
     /// 99 % latency, milliseconds.

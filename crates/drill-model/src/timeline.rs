@@ -188,13 +188,14 @@ impl Timeline {
         self.phases.last().map_or(0, |laid| laid.end_ns)
     }
 
-    /// The planned rate at a time and the index of its phase; `None` after the end. The rate is 0 in a closed loop.
+    /// The planned rate at a time and the index of its phase; `None` after the end. In a closed loop no rate is planned:
+    /// users set the pace.
     #[must_use]
-    pub fn rate_at(&self, t_ns: u64) -> Option<(f64, usize)> {
+    pub fn rate_at(&self, t_ns: u64) -> Option<(Option<f64>, usize)> {
         // A phase of no length holds no time.
         let index = self.phases.iter().position(|laid| laid.start_ns <= t_ns && t_ns < laid.end_ns)?;
         let laid = self.phases.get(index)?;
-        let rate = if laid.pieces.is_empty() { 0.0 } else { rate_at(&laid.pieces, t_ns - laid.start_ns) };
+        let rate = laid.users.is_none().then(|| rate_at(&laid.pieces, t_ns - laid.start_ns));
         Some((rate, index))
     }
 
@@ -291,16 +292,26 @@ mod tests {
         ];
         let mut line = Timeline::new(&load(&shapes), start).unwrap();
         assert_eq!(line.end_ns(), 32 * S);
-        assert_eq!(line.rate_at(29 * S), Some((7.0, 1)));
+        assert_eq!(line.rate_at(29 * S), Some((Some(7.0), 1)));
         line.apply(&Change::End { phase: 0, at_ns: 4 * S }).unwrap();
-        assert_eq!(line.rate_at(4 * S), Some((7.0, 1)));
-        assert_eq!(line.rate_at(30 * S), Some((9.0, 2)));
+        assert_eq!(line.rate_at(4 * S), Some((Some(7.0), 1)));
+        assert_eq!(line.rate_at(30 * S), Some((Some(9.0), 2)));
         assert_eq!(line.end_ns(), 32 * S);
         let late = Timeline::new(&load(&shapes), start + 21 * S as i64);
         assert_eq!(late, Err(TimelineError::Past { phase: "p1".into() }));
         let far = Timeline::new(&load(&shapes), start - 24 * 3600 * S as i64);
         assert_eq!(far, Err(TimelineError::TooLong { phase: "p1".into() }));
         assert_eq!(Timeline::planned(&load(&shapes)).end_ns(), 12 * S);
+    }
+
+    #[test]
+    fn users_have_no_planned_rate() {
+        let shapes =
+            [hold(5.0, 10), Shape::Users { count: 8, for_ns: 10 * S }, Shape::Pause { for_ns: 10 * S }];
+        let line = Timeline::planned(&load(&shapes));
+        let at = |s: u64| line.rate_at(s * S);
+        assert_eq!([at(9), at(10), at(19)], [Some((Some(5.0), 0)), Some((None, 1)), Some((None, 1))]);
+        assert_eq!([at(20), at(30)], [Some((Some(0.0), 2)), None], "no load is a plan, too");
     }
 
     #[test]
@@ -319,12 +330,12 @@ mod tests {
         let range = crate::search::Range { low: 10.0, high: 100.0, tolerance: 0.1 };
         let shape = Shape::Search { range, settle_ns: S, probe_ns: S, within_ns: 60 * S };
         let mut line = Timeline::planned(&load(&[hold(5.0, 10), shape, hold(6.0, 1)]));
-        assert_eq!((line.end_ns(), line.rate_at(15 * S)), (71 * S, Some((10.0, 1))));
+        assert_eq!((line.end_ns(), line.rate_at(15 * S)), (71 * S, Some((Some(10.0), 1))));
         let rate = |from_ns, rate| Change::Rate { phase: 1, from_ns, rate };
         line.apply(&rate(20 * S, 100.0)).unwrap();
         line.apply(&rate(25 * S, 55.0)).unwrap();
         line.apply(&Change::End { phase: 1, at_ns: 30 * S }).unwrap();
-        let at = |s: u64| line.rate_at(s * S).unwrap().0;
+        let at = |s: u64| line.rate_at(s * S).and_then(|(rate, _)| rate).unwrap();
         assert_eq!([at(19), at(20), at(24), at(25), at(29), at(30)], [10.0, 100.0, 100.0, 55.0, 55.0, 6.0]);
         for wrong in [rate(25 * S, 1.0), rate(30 * S, 1.0), rate(28 * S, f64::NAN)] {
             assert!(line.apply(&wrong).is_err());

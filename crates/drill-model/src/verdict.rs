@@ -218,6 +218,20 @@ pub enum NodeKind {
     External,
 }
 
+impl NodeKind {
+    /// The stable text.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Database => "database",
+            Self::Cache => "cache",
+            Self::Queue => "queue",
+            Self::External => "external",
+        }
+    }
+}
+
 /// What the evidence allows to say of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -110,6 +110,28 @@ impl SqlRules {
         self.tables.iter().map(|(table, policy)| (table.as_str(), *policy))
     }
 
+    /// The key under which a table of the server's catalog stands in rules (`orders`, `sales.orders`): folded, and without
+    /// the schema when it is the default one. `None` when no rule can name it.
+    #[must_use]
+    pub fn key_of(&self, table: &str) -> Option<String> {
+        Some(self.named(table)?.key(self.dialect))
+    }
+
+    /// The key of the table that holds the shadow of another one; `None` when that has none: it is a shadow itself, or its
+    /// policy is not `shadow`.
+    ///
+    /// # Errors
+    /// When there would have to be one, and statements that need it are refused.
+    pub fn shadow_key_of(&self, table: &str) -> Result<Option<String>, Refused> {
+        let live = self.named(table).filter(|name| !self.is_shadow(name));
+        let live = live.filter(|name| self.policy(name) == Policy::Shadow);
+        live.map(|name| Ok(self.shadow_of(&name)?.key(self.dialect))).transpose()
+    }
+
+    fn named(&self, table: &str) -> Option<TableName> {
+        wire::rule_name(self.dialect, table).ok()
+    }
+
     pub(crate) fn is_declared(&self, key: &str) -> bool {
         self.tables.contains_key(key)
     }

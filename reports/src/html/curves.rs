@@ -6,7 +6,7 @@ use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, Estimate, NodeKi
 use crate::flow::{self, Call};
 use crate::markup::Page;
 use crate::numbers::{figure, millis, percent, rate};
-use crate::sentences::{capacity, kind, standing, whole, within};
+use crate::sentences::{capacity_in_words, standing, whole, within};
 
 use super::chart::{path, pct};
 use super::scale::{Scale, round_step};
@@ -112,7 +112,7 @@ impl Small<'_> {
         let y = Scale::from_zero(values.filter(|v| v.is_finite()).fold(0.0, f64::max), 3);
         page.put(
             "<figure class=\"small-chart\">\n<figcaption><b>{} → {}</b> <span>{}",
-            &[&self.curve.from, &self.curve.to, &kind(self.curve.kind)],
+            &[&self.curve.from, &self.curve.to, &self.curve.kind.text()],
         );
         if let Some(node) = self.ranked {
             page.put(" · {}", &[&standing(node.verdict)]);
@@ -177,7 +177,7 @@ impl Small<'_> {
         let Some(node) = self.ranked else { return format!("{name} is not ranked: no knee is known") };
         if let Some(low) = node.capacity_per_s.low {
             let beyond = if low > self.largest { ", beyond what was tested" } else { "" };
-            return format!("knee of {name}: {} journeys a second{beyond}", capacity(node));
+            return format!("knee of {name}: {}{beyond}", capacity_in_words(node));
         }
         match (self.report.verdict.analysis.state, node.kind) {
             (AnalysisState::Withheld, _) => "no knee: the verdict is withheld".to_owned(),

@@ -1,11 +1,11 @@
 //! The first screen: verdict, reasons, figures, bottleneck.
 
-use peakdrill_drill_model::search::Ended;
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement};
 
+use crate::capacity::{Known, lowest};
 use crate::markup::Page;
-use crate::numbers::{count, figure, length, maybe_count, millis, percent, rate};
-use crate::sentences::{bottleneck, capacity, headline, limiting, reasons, sign, word};
+use crate::numbers::{count, figure, length, maybe_count, millis, percent, plural, rate};
+use crate::sentences::{bottleneck, capacity, has_leaked, headline, limiting, reasons, sign, word};
 
 use super::Report;
 
@@ -116,25 +116,31 @@ fn tiles(page: &mut Page, report: &Report<'_>) {
     let (value, note) = capacity_tile(report);
     tile(page, "", "Capacity", &value, &note);
     let isolation = &verdict.isolation;
-    let leaked = isolation.live_writes.is_some_and(|n| n > 0);
-    let note = format!("{} shadow writes", maybe_count(isolation.shadow_writes));
-    let tone = if leaked { "alarm" } else { "" };
+    let lost = isolation.tag_lost.filter(|n| *n > 0);
+    let note = lost.map_or_else(
+        || format!("{} shadow writes", maybe_count(isolation.shadow_writes)),
+        |n| format!("the tag was lost {}", plural(n, "time", "times")),
+    );
+    let tone = if has_leaked(verdict) { "alarm" } else { "" };
     tile(page, tone, "Writes to live data", &maybe_count(isolation.live_writes), &note);
     page.raw("</dl>\n");
 }
 
 fn capacity_tile(report: &Report<'_>) -> (String, String) {
     let verdict = report.verdict;
-    if let Some(found) = verdict.load.capacity.first() {
-        let (value, note) = match found.ended {
-            Ended::Found => (rate(found.held_per_s), format!("held; {} failed", rate(found.failed_per_s))),
-            Ended::BelowLow => {
-                (format!("< {}", rate(found.failed_per_s)), "the lowest rate failed".to_owned())
+    if !verdict.load.capacity.is_empty() {
+        return match lowest(&verdict.load.capacity) {
+            Some((Known::At(held), found)) => {
+                (rate(Some(held)), format!("held; {} failed", rate(found.failed_per_s)))
             }
-            Ended::Unmeasured => ("–".to_owned(), "the objective could not be measured".to_owned()),
-            _ => (format!("≥ {}", rate(found.low_per_s)), "held; the limit is not certain".to_owned()),
+            Some((Known::Below(failed), _)) => {
+                (format!("< {}", rate(Some(failed))), "the lowest rate failed".to_owned())
+            }
+            Some((Known::AtLeast(held), _)) => {
+                (format!("≥ {}", rate(Some(held))), "held; the limit is not certain".to_owned())
+            }
+            None => ("–".to_owned(), "a search found none".to_owned()),
         };
-        return (value, note);
     }
     match (verdict.analysis.state, limiting(verdict)) {
         (AnalysisState::NoneUpTo, _) => {

@@ -1,10 +1,9 @@
 //! What isolation did.
 
-use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
+use peakdrill_drill_model::ledger::{LedgerRow, Outcome, live_writes, tag_lost};
 
 use crate::markup::Page;
 use crate::numbers::{NOT_MEASURED, count, maybe_count, plural};
-use peakdrill_drill_model::ledger::live_writes;
 
 use super::{Report, section};
 
@@ -17,10 +16,19 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     let rows: Vec<&LedgerRow> =
         report.record.ledger.iter().flat_map(|ledger| &ledger.rows).filter(|row| row.run == run).collect();
     let leaked = report.record.ledger.as_ref().map_or(0, |ledger| live_writes(&ledger.rows, run));
+    let lost = report.record.ledger.as_ref().map_or(0, |ledger| tag_lost(&ledger.rows, run));
+    let times = plural(lost, "time", "times");
     let lead = match (rows.is_empty(), leaked) {
         (true, _) => "Not measured: no hop reported isolation decisions for this run.".to_owned(),
+        // A hop that saw no tag has taken the request as live, and tells of it as of any other.
+        (_, 0) if lost > 0 => {
+            format!("The tag was lost {times}: what those requests wrote before that is not known.")
+        }
         (_, 0) => "No operation of this run reached live data at any hop that reports.".to_owned(),
-        (_, n) => format!("{} of this run reached live data.", plural(n, "operation", "operations")),
+        (_, n) => {
+            let lost = if lost > 0 { format!(", and the tag was lost {times}") } else { String::new() };
+            format!("{} of this run reached live data{lost}.", plural(n, "operation", "operations"))
+        }
     };
     section(page, "isolation", "Was live data left alone?", &lead);
     if let Some(ledger) = &report.record.ledger {

@@ -55,7 +55,10 @@ fn lead(report: &Report<'_>) -> String {
 pub(crate) fn blank<'a>(report: &'a Report<'_>, title: &'a str, unit: &'a str, scale: Scale) -> Chart<'a> {
     let stop = crate::validity::stopped_at_s(report.record);
     let planned = report.load.spans.last().map_or(0.0, |span| span.end_s);
-    let seconds = report.load.load_s.unwrap_or(0.0).max(planned.min(report.load.load_s.unwrap_or(0.0) * 1.5));
+    let load_s = report.load.load_s.unwrap_or(0.0);
+    // Journeys go on after the last of them was started.
+    let behind = report.load.points.last().map_or(0.0, |point| point.from_s + point.len_s);
+    let seconds = load_s.max(planned.min(load_s * 1.5)).max(behind);
     Chart {
         title,
         summary: String::new(),

@@ -6,8 +6,7 @@ use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, NodeVerdict};
 
 use crate::advice;
 use crate::markup::Page;
-use crate::numbers::rate;
-use crate::sentences::{capacity, headroom_signed, kind, share, standing};
+use crate::sentences::{capacity, headroom_signed, share, standing, tested_to};
 
 use super::{Report, section};
 
@@ -37,8 +36,8 @@ fn state(report: &Report<'_>) -> String {
     match summary.state {
         AnalysisState::Found => "The limiting node first, then what adds to it.".to_owned(),
         AnalysisState::NoneUpTo => format!(
-            "No node limits the system up to {} journeys. To find the limit, drill with a higher peak.",
-            rate(summary.tested_to_per_s)
+            "No node limits the system up to {}. To find the limit, drill with a higher peak.",
+            tested_to(summary)
         ),
         AnalysisState::Withheld => {
             format!(
@@ -85,7 +84,7 @@ fn finding(page: &mut Page, report: &Report<'_>, node: &Bottleneck) {
 /// Kind, owner and runbook of a node.
 fn who(page: &mut Page, report: &Report<'_>, node: &Bottleneck) {
     let owner = report.verdict.owners.get(&node.node);
-    page.put("<p class=\"who\">{}", &[&kind(node.kind)]);
+    page.put("<p class=\"who\">{}", &[&node.kind.text()]);
     match (owner, &node.owner) {
         (Some(owner), _) => {
             page.put(" · owner <b>{}</b>", &[&owner.team]);
@@ -138,7 +137,7 @@ fn table(page: &mut Page, report: &Report<'_>) {
         let (class, sign) = sign(node.verdict);
         page.put(
             "<tr><th scope=\"row\">{}<small>{}</small></th><td class=\"verdict {}\">{} {}</td>",
-            &[&node.node, &kind(node.kind), &class, &sign, &standing(node.verdict)],
+            &[&node.node, &node.kind.text(), &class, &sign, &standing(node.verdict)],
         );
         page.put(
             "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>",

@@ -4,7 +4,7 @@ use peakdrill_drill_model::verdict::{FindingKind, Judgement, Millis, Verdict};
 
 use crate::numbers::{count, length, millis};
 use crate::sentences::{
-    apart, bottleneck, has_apart, headline, isolation, limiting, load, sign, whose, word,
+    apart, bottleneck, has_apart, has_leaked, headline, isolation, limiting, load, sign, whose, word,
 };
 
 /// Narrower terminals get lines of this width all the same.
@@ -47,7 +47,7 @@ pub fn card(verdict: &Verdict, width: usize, color: bool, unicode: bool, report:
 }
 
 fn leak_tone(verdict: &Verdict) -> Tone {
-    if verdict.isolation.live_writes.is_some_and(|n| n > 0) { Tone::Bad } else { Tone::Plain }
+    if has_leaked(verdict) { Tone::Bad } else { Tone::Plain }
 }
 
 fn quantiles(ms: &Millis) -> String {

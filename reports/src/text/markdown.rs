@@ -7,8 +7,7 @@ use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
 use crate::resources::{resource, used};
 use crate::sentences::{
-    apart, bottleneck, has_apart, headline, isolation, kind, limiting, load, share, sign, standing, whose,
-    within,
+    apart, bottleneck, has_apart, headline, isolation, limiting, load, share, sign, standing, whose, within,
 };
 
 /// The summary is never longer than this: GitHub drops a whole job summary above 1 MiB.
@@ -154,7 +153,7 @@ fn ranking(out: &mut Lines, verdict: &Verdict) {
         out.line(&format!(
             "| {} | {}{owner} | {} | {} | {} |",
             md(&node.node),
-            kind(node.kind),
+            node.kind.text(),
             standing(node.verdict),
             share(node),
             crate::sentences::capacity(node)

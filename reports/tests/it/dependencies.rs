@@ -54,8 +54,8 @@ fn each_dependency_says_where_its_knee_is() {
         &said,
         &[
             "stock → stock-db database · bottleneck",
-            "knee of stock-db: 412/s (396–429) journeys a second",
-            "knee of stock: 1,350/s (1,100–1,700) journeys a second, beyond what was tested",
+            "knee of stock-db: 412 journeys a second (396–429)",
+            "knee of stock: 1,350 journeys a second (1,100–1,700), beyond what was tested",
             "no knee up to 450/s",
             "mailer is not ranked: no knee is known",
         ],
@@ -192,6 +192,8 @@ fn a_calm_drill_says_how_to_find_the_limit() {
     let page = page(&synthetic::calm());
     holds(
         &section(&page, "ranking"),
-        &["No node limits the system up to 200/s journeys. To find the limit, drill with a higher peak."],
+        &[
+            "No node limits the system up to 200 journeys a second. To find the limit, drill with a higher peak.",
+        ],
     );
 }

@@ -1,6 +1,7 @@
 //! Records in, renderings out.
 
 mod dependencies;
+mod isolation;
 mod properties;
 mod resources;
 mod snapshots;

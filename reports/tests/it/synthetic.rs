@@ -41,6 +41,7 @@ pub(crate) fn record() -> Record {
         owners: owners(),
         events: events(),
         ledger: Some(ledger()),
+        torn_ledger: false,
         torn_frames: 0,
         samples: samples(),
         ended: true,

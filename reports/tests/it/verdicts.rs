@@ -3,6 +3,7 @@
 use peakdrill_drill_model::condition::{Limit, Op, Selectors, Stat};
 use peakdrill_drill_model::event::{Chain, EventKind};
 use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::Gate;
@@ -351,6 +352,19 @@ fn journeys_that_go_on_do_not_make_the_load_longer() {
 }
 
 #[test]
+fn charts_reach_as_far_as_answers_do() {
+    let mut record = calm();
+    let strokes = |record: &Record| html(record, &verdict(record)).matches("width=\"0.00%\"").count();
+    assert_eq!(strokes(&record), 0);
+    let requests: Vec<_> =
+        record.frames.iter().filter(|frame| frame.step == Some(0)).take(20).cloned().collect();
+    for (index, frame) in requests.into_iter().enumerate() {
+        record.frames.push(Frame { second: 60 + index as u32, phase: 1, ..frame });
+    }
+    assert_eq!(strokes(&record), 0, "what came after the last arrival has a width of its own");
+}
+
+#[test]
 fn an_acknowledgement_that_nobody_asked_for_is_not_measured() {
     let mut record = calm();
     only_gate(&mut record, "ack_missing < 1%", Stat::AckMissing, Op::Lt, 0.01);
@@ -400,6 +414,29 @@ fn a_search_that_could_not_measure_knows_no_capacity() {
     assert!(card(&verdict, 400, false, true, None).contains("could not be measured"));
     let html = html(&record, &verdict);
     assert!(html.contains("? not measured") && html.contains("the objective could not be measured"));
+}
+
+#[test]
+fn the_tile_says_of_the_capacity_what_gates_take_it_for() {
+    let found = [(100.0, true), (200.0, false), (150.0, true), (160.0, false), (150.0, true), (160.0, false)];
+    let above = [(100.0, true), (200.0, true), (200.0, true)];
+    for (probes, ended, value, note) in [
+        (&found[..], Some(Ended::Found), "150/s", "held; 160/s failed"),
+        (
+            &[(100.0, false), (100.0, false)][..],
+            Some(Ended::BelowLow),
+            "&lt; 100/s",
+            "the lowest rate failed",
+        ),
+        (&above[..], Some(Ended::AtLeastHigh), "≥ 200/s", "held; the limit is not certain"),
+        (&[][..], None, "–", "a search found none"),
+    ] {
+        let mut record = calm();
+        searched(&mut record, probes, ended);
+        let page = html(&record, &verdict(&record));
+        let tile = format!("<dt>Capacity</dt><dd><b>{value}</b><span>{note}</span>");
+        assert!(page.contains(&tile), "{ended:?}: {tile}");
+    }
 }
 
 #[test]

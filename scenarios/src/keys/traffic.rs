@@ -227,7 +227,7 @@ pub(crate) static WS: Block = Block {
             Ty::Template,
             "Where the WebSocket is opened: path and query. Steps of a journey with the same target and path speak over the same one.",
         ),
-        may("name", Ty::Text, "The step's name in results; the path template when not given."),
+        may("name", Ty::Text, "The step's name in results; the path without its query when not given."),
         may("target", Ty::Text, "Which target; may be left out when there is only one."),
         may(
             "open",
@@ -372,7 +372,7 @@ pub(crate) static REQUEST: Block = Block {
     what: "a request step",
     fields: &[
         must("path", Ty::Template, "Path and query, beginning with `/`."),
-        may("name", Ty::Text, "The step's name in results; the path template when not given."),
+        may("name", Ty::Text, "The step's name in results; the path without its query when not given."),
         may("target", Ty::Text, "Which target; may be left out when there is only one."),
         may("headers", Ty::Map(&Ty::Template), "Headers."),
         may(

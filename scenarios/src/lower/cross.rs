@@ -7,7 +7,7 @@ use super::feeders::Slot;
 use super::flow::Fragment;
 use super::journeys::Journeys;
 use super::targets::Lowered;
-use crate::codes::{E0406, E0420, E0601, E0602, E0603, E0604, E0606, E0701, W0802, W0806};
+use crate::codes::{E0319, E0406, E0420, E0601, E0602, E0603, E0604, E0606, E0701, W0802, W0806};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::feasible::{MORE_ROWS, host_matches, rows_needed, too_few_rows, too_long};
 use crate::limits;
@@ -26,6 +26,8 @@ impl Checked<'_> {
     pub(super) fn run(&self, plan: &Plan) {
         if plan.is_production() {
             self.production(plan);
+        } else {
+            self.isolation_is_used();
         }
         self.hosts(plan);
         self.limits(plan);
@@ -58,6 +60,15 @@ impl Checked<'_> {
         if plan.guards.stop.is_empty() {
             let help = "`guards: { stop: [error_rate > 2% for 3s] }`";
             need(E0603, "guards", "at least one condition in `guards.stop`", help);
+        }
+    }
+
+    /// Without a tag every hop takes the drill for live traffic, whatever is declared of stores and stubs.
+    fn isolation_is_used(&self) {
+        if self.top.get("isolation").is_some() && self.top.get("shadow").is_none() {
+            let message = "`isolation` has no meaning without `shadow`: requests carry no tag, and hops take them as live";
+            let found = draft(E0319, self.top.key_span("isolation"), message);
+            self.ctx.push(found.help("write `shadow: { key: \"${secret:NAME}\" }`, or remove `isolation`"));
         }
     }
 

@@ -123,6 +123,7 @@ fn one(ctx: &Ctx<'_>, item: &Node, names: &Names) -> Option<(Gate, Span)> {
     let line = |span: Span| ctx.source.place(span.start).0 as u32;
     if matches!(item.value, Value::Scalar(_)) {
         let condition = condition(ctx, item, Kind::Gate, names)?;
+        measured(ctx, item.span, names);
         let assert = condition.text.clone();
         let (min_samples, during) = (min_samples(&condition), Vec::new());
         let line = line(item.span);
@@ -144,9 +145,8 @@ fn one(ctx: &Ctx<'_>, item: &Node, names: &Names) -> Option<(Gate, Span)> {
         .and_then(|node| ctx.whole(node, "`min_samples`", 0..=1_000_000_000_000_u64));
     let level = fields.get("level").and_then(|node| ctx.choice(node, "`level`", &["fail", "warn"]));
     let condition = condition?;
-    if during.is_none() && !names.phases.is_empty() && names.phases.iter().all(|(_, measured)| !measured) {
-        let found = draft(E0505, fields.place, "no phase is measured, so this gate could never be decided");
-        ctx.push(found.help("remove `measure: false` from a phase"));
+    if during.is_none() {
+        measured(ctx, fields.place, names);
     }
     let gate = Gate {
         name: name.unwrap_or_else(|| condition.text.clone()),
@@ -158,6 +158,14 @@ fn one(ctx: &Ctx<'_>, item: &Node, names: &Names) -> Option<(Gate, Span)> {
         condition,
     };
     Some((gate, item.span))
+}
+
+/// A gate that names no phases looks at those that are measured: there must be one.
+fn measured(ctx: &Ctx<'_>, place: Span, names: &Names) {
+    if !names.phases.is_empty() && names.phases.iter().all(|(_, measured)| !measured) {
+        let found = draft(E0505, place, "no phase is measured, so this gate could never be decided");
+        ctx.push(found.help("remove `measure: false` from a phase"));
+    }
 }
 
 /// Counts and rates need no number of samples: one look is enough.

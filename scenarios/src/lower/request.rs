@@ -78,7 +78,7 @@ fn short(env: &mut Env<'_>, method: String, value: &Node, key: Span) -> Option<R
     }
     let target = target(env, None, key).filter(|target| is_http(env, *target, key));
     let path = path(env, value);
-    let step = env.register(value.scalar()?.text.clone(), value.span, Vec::new());
+    let step = env.register(path_alone(&value.scalar()?.text).to_owned(), value.span, Vec::new());
     let (target, path) = (target?, path?);
     over_http(env, target, key)?;
     Some(Request { step, target, method, path, ..Request::default() })
@@ -94,7 +94,13 @@ fn over_http(env: &Env<'_>, target: u16, key: Span) -> Option<()> {
     None
 }
 
-/// Registers the step under its name, or under the text of its path or method.
+/// The part of a path that names a step where nothing else does. What follows the `?` may be a credential, and names
+/// stand in results, events and metrics.
+pub(crate) fn path_alone(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
+}
+
+/// Registers the step under its name, or under the text of its method, or of its path without the query.
 pub(super) fn name(
     env: &mut Env<'_>,
     fields: &Fields<'_>,
@@ -108,7 +114,7 @@ pub(super) fn name(
         return Some(env.register(name.into_owned(), node.span, outcomes));
     }
     let path = path?;
-    Some(env.register(path.scalar()?.text.clone(), path.span, outcomes))
+    Some(env.register(path_alone(&path.scalar()?.text).to_owned(), path.span, outcomes))
 }
 
 /// Whether a target is spoken to by requests; that it is not is reported.

@@ -151,7 +151,7 @@ fn opening(env: &mut Env<'_>, fields: &Fields<'_>, of: &Request) -> Option<Reque
             env.ctx.title_ok(node, &name, "a step");
             (name.into_owned(), node.span)
         }
-        None => (format!("open {}", path.scalar()?.text), path.span),
+        None => (format!("open {}", request::path_alone(&path.scalar()?.text)), path.span),
     };
     let timeout_ns =
         open.get("timeout").and_then(|node| env.ctx.duration(node, "`timeout`", TIMEOUT_RANGE_NS));

@@ -83,6 +83,22 @@ fn templates_become_parts() {
 }
 
 #[test]
+fn what_follows_the_question_mark_of_a_path_is_no_name() {
+    let plan = plan(&drill(
+        "      - get: /a?key=literal\n      - post: { path: \"/b?key=${users.uid}\", body: x }\n      - get: { name: \"c?\", path: /c?d }\n",
+    ));
+    let names: Vec<&str> = plan.steps.iter().map(|info| info.step.as_str()).collect();
+    assert_eq!(names, ["/a", "/b", "c?"]);
+    assert_eq!(request(&plan, 0).path.0, [Part::Literal("/base/a?key=literal".to_owned())]);
+    let twice = read("drill.yaml", &drill("      - get: /a?q=1\n      - get: /a?q=2\n"));
+    assert_eq!(
+        twice.diagnostics.iter().map(|d| d.code.0).collect::<Vec<_>>(),
+        ["E0317"],
+        "one wants a `name`"
+    );
+}
+
+#[test]
 fn answers_are_read_and_classed() {
     let plan = plan(&drill(
         "      - post:\n          path: /a\n          extract:\n            csrf: { regex: 'csrf=(\\w+)' }\n            at: { header: Location, default: none }\n            n: { json: $.n }\n          check: [ 'header etag present', '$.n in [0, \"${v}x\"]' ]\n          outcome: { sold_out: $.n == 2001 }\n      - get: /b/${csrf}/${at}/${n}\n",
@@ -465,6 +481,10 @@ fn an_instant_is_kept_as_one() {
     assert_eq!(plan.load.phases[0].shape, Shape::HoldUntil { rate: 5.0, until_unix_ns: until });
     let said = describe(&plan);
     assert!(said.contains("p: hold 5/s until 2026-11-10T16:00:00Z, poisson"), "{said}");
+    assert!(
+        said.starts_with("x: at least 0ns, at least 0 arrivals, "),
+        "how long it takes is not known: {said}"
+    );
 }
 
 #[test]

@@ -16,9 +16,9 @@ fn run() -> QuickRun {
 #[test]
 fn flags_make_a_plan() {
     let headers = vec![("X-A".to_owned(), " b ".to_owned())];
-    let plan = quick(&QuickRun { headers, arrivals: Some("even".to_owned()), ..run() }).unwrap();
+    let plan = quick(&QuickRun { headers, arrivals: Some(Arrivals::Even), ..run() }).unwrap();
     assert_eq!(plan.targets[0].base_url, "http://127.0.0.1:8080");
-    assert_eq!(plan.steps[0].step, "/items?page=1");
+    assert_eq!(plan.steps[0].step, "/items", "what follows the `?` may be a credential");
     assert_eq!(plan.load.phases[0].shape, Shape::Hold { rate: 500.0, for_ns: 10_000_000_000 });
     assert_eq!(plan.load.phases[0].arrivals, Arrivals::Even);
     let Node::Request(request) = &plan.journeys[0].steps[0] else { panic!("no request") };
@@ -61,11 +61,10 @@ fn all_wrong_flags_are_reported_at_once() {
         rate: Some("500".to_owned()),
         duration: "soon".to_owned(),
         connections: Some(0),
-        arrivals: Some("often".to_owned()),
         ..QuickRun::default()
     };
     let codes: Vec<_> = quick(&flags).unwrap_err().iter().map(|d| d.code.0).collect();
-    assert_eq!(codes, ["E0404", "E0402", "E0406", "E0406", "E0402", "E0402", "E0402", "E0403"]);
+    assert_eq!(codes, ["E0404", "E0402", "E0406", "E0406", "E0402", "E0402", "E0403"]);
     let both = QuickRun { users: Some(1), ..run() };
     assert_eq!(quick(&both).unwrap_err()[0].code.0, "E0319");
     let neither = QuickRun { rate: None, ..run() };

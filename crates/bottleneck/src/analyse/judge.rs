@@ -21,7 +21,7 @@ const LARGE_NS: f64 = 5_000_000.0;
 /// Capacity and observed plateau that differ by no more than this part are the same.
 const SAME: f64 = 0.1;
 /// The system got less done than was asked for when it finished below this part of it.
-const PLATEAU: f64 = 0.95;
+pub(crate) const PLATEAU: f64 = 0.95;
 /// Of all errors, the part that began at one node.
 const ORIGIN: f64 = 0.5;
 

@@ -4,16 +4,19 @@ use peakdrill_drill_model::verdict::{Estimate, Knee, KneeBy};
 
 use crate::analyse::Facts;
 use crate::analyse::calls::steady;
-use crate::analyse::judge::{Finding, inner, plateau};
+use crate::analyse::judge::{Finding, PLATEAU, inner, plateau};
 use crate::analyse::objective::{crossing, kept};
 use crate::analyse::resample::{Resample, interval};
 use crate::analyse::scaling::scaling;
 use crate::analyse::series::mean;
 use crate::analyse::windows::{Level, levels};
 use crate::analyse::words::rate;
+use crate::analysis::Question;
 
 /// Levels that an objective is looked at on: more than for a curve, since nothing is known between two of them.
 const LEVELS: usize = 20;
+/// Standard errors of a number of arrivals that chance explains.
+const CHANCE: f64 = 2.0;
 /// Objectives that are looked at.
 const OBJECTIVES_MAX: usize = 8;
 /// Resamples of an objective, at most.
@@ -43,7 +46,10 @@ fn objectives(facts: &Facts<'_>, levels: &[Level]) -> Vec<Knee> {
             let resamples = settings.resamples.min(RESAMPLES_MAX);
             let draws = Resample::new(settings.seed, DRAWS + 1 + i as u64);
             let kept = kept(facts, objective);
-            let per_s = crossing(&kept, objective.share, levels, resamples, draws)?;
+            // What waits is late in the end, however quick requests still were; it need not fail.
+            let waits = matches!(objective.asks, Question::WithinNs(_));
+            let piled_up = |level: &Level| waits && piled_up(facts, level);
+            let per_s = crossing(&kept, objective.share, levels, piled_up, resamples, draws)?;
             let because = match (per_s.estimate, per_s.low, per_s.high) {
                 (_, Some(low), Some(high)) => {
                     format!("kept up to {}, and not at {} any more", rate(low), rate(high))
@@ -55,6 +61,14 @@ fn objectives(facts: &Facts<'_>, levels: &[Level]) -> Vec<Knee> {
             Some(Knee { by: KneeBy::Objective, of: objective.text.clone(), per_s, because })
         })
         .collect()
+}
+
+/// Whether fewer journeys were finished at a level than were offered, beyond chance.
+fn piled_up(facts: &Facts<'_>, level: &Level) -> bool {
+    let series = facts.series;
+    let (offered, done) = (mean(&series.offered, &level.seconds), mean(&series.finished, &level.seconds));
+    let by_chance = CHANCE * (offered / level.seconds.len().max(1) as f64).sqrt();
+    offered - done > ((1.0 - PLATEAU) * offered).max(by_chance)
 }
 
 /// The node that carries the least.

@@ -59,6 +59,7 @@ pub(crate) fn crossing(
     kept: &Kept,
     share: f64,
     levels: &[Level],
+    piled_up: impl Fn(&Level) -> bool,
     resamples: u32,
     mut draws: Resample,
 ) -> Option<Estimate> {
@@ -68,7 +69,7 @@ pub(crate) fn crossing(
         let point = |level: &&Level| {
             let (all, bad) =
                 if drawn { sum(kept, &draws.seconds(&level.seconds)) } else { sum(kept, &level.seconds) };
-            (level.rate, all, bad)
+            (level.rate, all, if piled_up(level) { all } else { bad })
         };
         levels.iter().map(point).collect()
     };
@@ -139,7 +140,7 @@ mod tests {
             let levels: Vec<Level> = (0..10).map(|i| level(10.0 * (i + 1) as f64, i * 10)).collect();
             let second = |s: usize| (1000.0, if s / 10 >= fails { 1000.0 * share * 10.0 } else { 0.0 });
             let kept: Kept = (0..100).map(second).collect();
-            let found = crossing(&kept, share, &levels, 50, Resample::new(1, 1)).unwrap();
+            let found = crossing(&kept, share, &levels, |_| false, 50, Resample::new(1, 1)).unwrap();
             let (low, high) = (10.0 * fails as f64, 10.0 * (fails + 1) as f64);
             prop_assert_eq!((found.low, found.high), (Some(low), Some(high)));
             prop_assert!(found.estimate.is_none_or(|at| (low..=high).contains(&at)), "{:?}", found);
@@ -160,14 +161,23 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_at_which_work_piles_up_is_not_kept() {
+        let levels: Vec<Level> = (0..10).map(|i| level(100.0 + 10.0 * i as f64, i * 10)).collect();
+        let good: Kept = vec![(100.0, 0.0); 100];
+        let found =
+            crossing(&good, 0.01, &levels, |level| level.rate > 145.0, 50, Resample::new(1, 1)).unwrap();
+        assert_eq!((found.low, found.high), (Some(140.0), Some(150.0)));
+    }
+
+    #[test]
     fn all_or_none_that_keep_to_it_give_one_end() {
         let levels = [level(10.0, 0), level(20.0, 10)];
         let good: Kept = vec![(100.0, 0.0); 20];
-        let open = crossing(&good, 0.01, &levels, 50, Resample::new(1, 1)).unwrap();
+        let open = crossing(&good, 0.01, &levels, |_| false, 50, Resample::new(1, 1)).unwrap();
         assert_eq!((open.low, open.estimate, open.high), (Some(20.0), None, None));
         let bad: Kept = vec![(100.0, 50.0); 20];
-        let below = crossing(&bad, 0.01, &levels, 50, Resample::new(1, 1)).unwrap();
+        let below = crossing(&bad, 0.01, &levels, |_| false, 50, Resample::new(1, 1)).unwrap();
         assert_eq!((below.low, below.estimate, below.high), (None, None, Some(10.0)));
-        assert_eq!(crossing(&vec![(1.0, 0.0); 20], 0.01, &levels, 50, Resample::new(1, 1)), None);
+        assert_eq!(crossing(&vec![(1.0, 0.0); 20], 0.01, &levels, |_| false, 50, Resample::new(1, 1)), None);
     }
 }

@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -94,12 +96,14 @@ proptest! {
         series_max in 0..12_usize,
         samples_max in 0..30_usize,
     ) {
+        let point_at = |(service, part, second): &(usize, u64, i64)| {
+            let service = ["a", "b", "c", "d", "e", "f"][*service];
+            point_of(service, SampleKind::Gauge, *part, *second * NS_PER_S, 1)
+        };
         let kept = |points: &[(usize, u64, i64)]| {
             let mut resources = Resources::default();
-            for (service, part, second) in points {
-                let service = ["a", "b", "c", "d", "e", "f"][*service];
-                let point = point_of(service, SampleKind::Gauge, *part, *second * NS_PER_S, 1);
-                resources.put_within(point, series_max, samples_max);
+            for point in points {
+                resources.put_within(point_at(point), series_max, samples_max);
             }
             resources
         };
@@ -108,5 +112,14 @@ proptest! {
         prop_assert_eq!(found.samples, found.series().map(|(_, samples)| samples.iter().count()).sum::<usize>());
         prop_assert_eq!(&found, &kept(&shuffled));
         prop_assert_eq!(&found, &kept(&[&shuffled[..], &points[..]].concat()));
+        let mut in_series = Resources::default();
+        let mut sorted = shuffled;
+        sorted.sort_by_key(|(service, part, _)| (Reverse(*service), *part));
+        for of_one in sorted.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let points: Vec<_> = of_one.iter().map(point_at).collect();
+            let samples = points.iter().map(|point| point.sample);
+            in_series.put_series(points[0].key.clone(), samples, series_max, samples_max);
+        }
+        prop_assert_eq!(&found, &in_series);
     }
 }

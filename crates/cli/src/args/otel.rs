@@ -12,12 +12,14 @@ pub(crate) struct OtelProfile {
     /// What is printed.
     #[arg(long, value_enum, default_value_t = ProfileFormat::Env)]
     pub(crate) format: ProfileFormat,
-    /// Where the drill takes OTLP over gRPC, as services reach it; `run` listens there with the same flag.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4317", help_heading = "Addresses")]
-    pub(crate) otlp_grpc: String,
-    /// Where the drill takes OTLP over HTTP, as services reach it.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:4318", help_heading = "Addresses")]
-    pub(crate) otlp_http: String,
+    /// Where the drill takes OTLP over gRPC, as services reach it; `run` listens there with the same flag [default:
+    /// 127.0.0.1:4317].
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Addresses")]
+    pub(crate) otlp_grpc: Option<String>,
+    /// Where the drill takes OTLP over HTTP, as services reach it; with `--protocol http/protobuf` [default:
+    /// 127.0.0.1:4318].
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Addresses")]
+    pub(crate) otlp_http: Option<String>,
     /// How services send [default: grpc].
     #[arg(long, value_enum, help_heading = "Services")]
     pub(crate) protocol: Option<OtlpProtocol>,

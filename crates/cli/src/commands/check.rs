@@ -21,7 +21,7 @@ pub(super) fn run(args: &Check) -> Result<Exit, Failure> {
             "{}: ok: {} journeys, {steps} steps, {phases} phases, {}; `peakdrill plan` draws it\n",
             args.scenario.file.display(),
             plan.journeys.len(),
-            peakdrill_timebase::format_duration(plan.duration_ns()),
+            peakdrill_scenarios::planned_length(&plan),
         ));
     }
     Ok(Exit::Ok)

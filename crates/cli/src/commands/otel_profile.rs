@@ -9,6 +9,9 @@ use crate::args::{OtelProfile, OtlpProtocol, ProfileFormat};
 use crate::profile::{Tee, Workload, collector, environment, kubernetes, settings};
 use crate::show::out;
 
+/// Where the drill takes OTLP when nothing is said: over gRPC, and over HTTP.
+const GRPC: &str = "127.0.0.1:4317";
+const HTTP: &str = "127.0.0.1:4318";
 /// Longest name that is taken, as Kubernetes has it.
 const NAME_MAX: usize = 253;
 
@@ -21,8 +24,8 @@ pub(super) fn run(args: &OtelProfile) -> Result<Exit, Failure> {
 /// What is printed, or what is wrong with the arguments.
 fn text(args: &OtelProfile) -> Result<String, String> {
     fits_format(args)?;
-    let grpc = address("--otlp-grpc", &args.otlp_grpc)?;
-    let http = address("--otlp-http", &args.otlp_http)?;
+    let grpc = address("--otlp-grpc", args.otlp_grpc.as_deref().unwrap_or(GRPC))?;
+    let http = address("--otlp-http", args.otlp_http.as_deref().unwrap_or(HTTP))?;
     let service = args.service.as_deref().map(|name| named("--service", name)).transpose()?;
     let (protocol, endpoint, flag) = match args.protocol {
         None | Some(OtlpProtocol::Grpc) => ("grpc", grpc, "--otlp-grpc"),
@@ -60,9 +63,18 @@ fn fits_format(args: &OtelProfile) -> Result<(), String> {
         return Err(format!("{flag} is for --format {format}"));
     }
     let of_services = [(args.service.is_some(), "--service"), (args.protocol.is_some(), "--protocol")];
-    match of_services.iter().find(|(given, _)| *given && collector) {
-        Some((_, flag)) => Err(format!("{flag} is a setting of services, not of a Collector: leave it out")),
-        None => Ok(()),
+    if let Some((_, flag)) = of_services.iter().find(|(given, _)| *given && collector) {
+        return Err(format!("{flag} is a setting of services, not of a Collector: leave it out"));
+    }
+    // The Collector sends over gRPC, and services do unless it is said otherwise.
+    let over_http = !collector && args.protocol == Some(OtlpProtocol::Http);
+    match (args.otlp_grpc.is_some(), args.otlp_http.is_some()) {
+        (_, true) if collector => {
+            Err("--otlp-http: a Collector sends over gRPC: give --otlp-grpc".to_owned())
+        }
+        (_, true) if !over_http => Err("--otlp-http is for --protocol http/protobuf".to_owned()),
+        (true, _) if over_http => Err("--otlp-grpc is for --protocol grpc".to_owned()),
+        _ => Ok(()),
     }
 }
 
@@ -142,7 +154,11 @@ mod tests {
             (&["--format", "kubernetes", "--deployment", "order"], "inside a pod that is the pod itself"),
             (&["--otlp-grpc", "http://x:4317"], "without a scheme"),
             (&["--otlp-grpc", "x"], "expected HOST:PORT"),
-            (&["--otlp-http", "x:0"], "expected HOST:PORT"),
+            (&["--protocol", "http/protobuf", "--otlp-http", "x:0"], "expected HOST:PORT"),
+            (&["--otlp-http", "drill-host:4318"], "--otlp-http is for --protocol http/protobuf"),
+            (&["--protocol", "grpc", "--otlp-http", "x:1"], "--otlp-http is for --protocol http/protobuf"),
+            (&["--protocol", "http/protobuf", "--otlp-grpc", "x:1"], "--otlp-grpc is for --protocol grpc"),
+            (&["--format", "collector", "--otlp-http", "x:1"], "a Collector sends over gRPC"),
             (&["--service", "a b"], "expected letters"),
             (&["--backend", "x:4317"], "--backend is for --format collector"),
             (&["--deployment", "x"], "--deployment is for --format kubernetes"),

@@ -1,6 +1,6 @@
 //! `peakdrill report`.
 
-use peakdrill_drill_control::record;
+use peakdrill_drill_control::record::{self, Rendered};
 use peakdrill_drill_model::exit::Exit;
 
 use super::Failure;
@@ -11,11 +11,10 @@ pub(super) fn run(args: &Report) -> Result<Exit, Failure> {
     if !args.owned.files.is_empty() {
         let owners = crate::owners::read(&args.owned.files)?;
         // A folder without a record is told first, and gets no file.
-        record::read(&args.folder)?;
+        record::plan(&args.folder)?;
         record::keep_owners(&args.folder, &owners)?;
     }
-    let (verdict, _) = record::rerender(&args.folder)?;
-    let missing = record::read(&args.folder)?.missing;
+    let Rendered { verdict, missing, .. } = record::rerender(&args.folder)?;
     for one in &missing {
         note(&format!("missing: {one}\n"));
     }

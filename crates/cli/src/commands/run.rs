@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use peakdrill_drill_control::registry::RunsFile;
 use peakdrill_drill_control::{CollectorMode, Stage, StageSettings};
 use peakdrill_drill_model::exit::Exit;
-use peakdrill_drill_model::plan::{Plan, Target};
+use peakdrill_drill_model::plan::{Arrivals, Plan, Target};
 use peakdrill_scenarios::{QuickRun, is_loopback_target, quick, render_human};
 
 use super::Failure;
@@ -76,7 +76,7 @@ fn collector_mode(args: &Run, tagged: bool) -> CollectorMode {
     }
 }
 
-/// Load threads: one per core, but leave a little for the control loop.
+/// Load threads: one per core, at most four.
 pub(super) fn shards(wanted: Option<u16>) -> usize {
     const MOST: usize = 4;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -102,14 +102,14 @@ fn quick_plan(args: &Run) -> Result<Plan, Failure> {
     let body = args.data.as_ref().map(|data| body(data)).transpose()?;
     let quick_run = QuickRun {
         target: target.clone(),
-        method: args.method.as_ref().map(|method| method.to_ascii_uppercase()),
+        method: args.method.clone(),
         headers: args.headers.iter().map(|text| header(text)).collect::<Result<_, _>>()?,
         body,
         rate: args.rate.clone(),
         users: args.users,
         arrivals: args.arrivals.map(|spacing| match spacing {
-            Spacing::Even => "even".to_owned(),
-            Spacing::Poisson => "poisson".to_owned(),
+            Spacing::Even => Arrivals::Even,
+            Spacing::Poisson => Arrivals::Poisson,
         }),
         duration: duration.clone(),
         connections: args.connections,
@@ -125,7 +125,7 @@ fn header(text: &str) -> Result<(String, String), Failure> {
     let (name, value) = text
         .split_once(':')
         .ok_or_else(|| Failure::new(Exit::Usage, format!("-H `{text}`: expected `Name: value`")))?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn body(data: &str) -> Result<String, Failure> {

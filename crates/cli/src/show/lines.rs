@@ -56,7 +56,7 @@ fn line(now: &Snapshot) -> String {
     let errors = if now.completed > 0 { now.errors as f64 / now.completed as f64 * 100.0 } else { 0.0 };
     let target = match now.target_rate {
         Some(rate) => format!("target {}", format_rate(rate)),
-        None => if now.is_closed_loop() { "closed loop" } else { "no target" }.to_owned(),
+        None => if now.closed_loop { "closed loop" } else { "no target" }.to_owned(),
     };
     let nearest = now.guards.first().and_then(|guard| Some((guard.nearness?, &guard.text)));
     let guards = nearest

@@ -60,11 +60,19 @@ pub(crate) fn command_line(arguments: impl Iterator<Item = String>) -> String {
         } else if glued {
             shown.push(format!("{}…", &argument[..2]));
         } else {
-            shown.push(argument.clone());
+            shown.push(without_query(&argument));
         }
         hide = !hide && SECRET_VALUES.contains(&argument.as_str());
     }
     shown.join(" ")
+}
+
+/// An argument; of a URL what stands before its query, which may hold a key.
+fn without_query(argument: &str) -> String {
+    match argument.split_once('?') {
+        Some((before, _)) if before.contains("://") => format!("{before}?…"),
+        _ => argument.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +85,8 @@ mod tests {
             "peakdrill",
             "run",
             "--target",
-            "http://x/",
+            "http://x/a?token=s3cret",
+            "--target=http://x/b?token=s3cret",
             "-H",
             "authorization: s3cret",
             "-ds3cret",
@@ -85,6 +94,6 @@ mod tests {
         ];
         let shown = command_line(said.iter().map(|one| (*one).to_owned()));
         assert!(!shown.contains("s3cret"), "{shown}");
-        assert!(shown.contains("--target http://x/"), "{shown}");
+        assert!(shown.contains("--target http://x/a?… --target=http://x/b?… -H"), "{shown}");
     }
 }

@@ -1,11 +1,13 @@
 //! Open traces, in fixed parts by the hash of their ids. Parts are folded by as many threads as there are cores; which
 //! thread folds which makes no difference, since the sums are added up in the end.
 
+use std::hash::BuildHasher;
 use std::num::NonZero;
 use std::thread;
 
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
 use peakdrill_bottleneck::{Cells, Sums};
-use rustc_hash::FxHashMap;
 
 use super::trace::Trace;
 use crate::counters::Counters;
@@ -19,7 +21,7 @@ const TRACES_PER_THREAD_MIN: usize = 64;
 
 #[derive(Debug, Default)]
 struct Part {
-    traces: FxHashMap<u128, Trace>,
+    traces: HashMap<u128, Trace>,
     /// Traces that changed since the last turn, and those whose turn it is.
     changed: Vec<u128>,
     waiting: Vec<u128>,
@@ -31,6 +33,8 @@ struct Part {
 #[derive(Debug)]
 pub(super) struct Parts {
     parts: Vec<Part>,
+    /// Which part an id belongs to: no sender can tell, and fill one part alone.
+    spread: RandomState,
     count: usize,
     /// For each thread; the first is also for what is filed one by one.
     sums: Vec<Sums>,
@@ -49,7 +53,12 @@ impl Parts {
         let cores = || thread::available_parallelism().map_or(1, NonZero::get);
         let threads = threads.unwrap_or_else(cores).clamp(1, THREADS_MAX);
         let parts = (0..PARTS).map(|_| Part::default()).collect();
-        Self { parts, count: 0, sums: (0..threads).map(|_| Sums::default()).collect() }
+        Self {
+            parts,
+            spread: RandomState::default(),
+            count: 0,
+            sums: (0..threads).map(|_| Sums::default()).collect(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -72,7 +81,7 @@ impl Parts {
     }
 
     pub(super) fn get(&self, id: u128) -> Option<&Trace> {
-        self.parts[part_of(id)].traces.get(&id)
+        self.parts[part_of(&self.spread, id)].traces.get(&id)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u128, &Trace)> {
@@ -81,7 +90,7 @@ impl Parts {
 
     /// The trace, marked as changed, and made when it is not there; and the sums to take back to what it added.
     pub(super) fn open(&mut self, id: u128, new: impl FnOnce() -> Trace) -> (&mut Trace, &mut Sums) {
-        let part = &mut self.parts[part_of(id)];
+        let part = &mut self.parts[part_of(&self.spread, id)];
         let count = &mut self.count;
         let trace = part.traces.entry(id).or_insert_with(|| {
             *count += 1;
@@ -95,7 +104,7 @@ impl Parts {
 
     /// As [`Self::open`], of a trace that is there.
     pub(super) fn change(&mut self, id: u128) -> Option<(&mut Trace, &mut Sums)> {
-        let part = &mut self.parts[part_of(id)];
+        let part = &mut self.parts[part_of(&self.spread, id)];
         let trace = part.traces.get_mut(&id)?;
         if trace.mark() {
             part.changed.push(id);
@@ -105,7 +114,7 @@ impl Parts {
 
     /// Takes a trace out, and the sums that it is to be filed in.
     pub(super) fn remove(&mut self, id: u128) -> Option<(Trace, &mut Sums)> {
-        let part = &mut self.parts[part_of(id)];
+        let part = &mut self.parts[part_of(&self.spread, id)];
         let trace = part.traces.remove(&id)?;
         part.on_cycle -= trace.on_cycle();
         self.count -= 1;
@@ -169,10 +178,8 @@ fn fold_parts(parts: &mut [Part], sums: &mut Sums, folding: Folding) -> Counters
     counters
 }
 
-/// The bits of an id that are random in all kinds of ids are the lowest; the others are mixed in.
-fn part_of(id: u128) -> usize {
-    let folded = (id ^ id >> 64) as u64;
-    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % PARTS
+fn part_of(spread: &RandomState, id: u128) -> usize {
+    (spread.hash_one(id) >> 32) as usize % PARTS
 }
 
 #[cfg(test)]
@@ -183,7 +190,7 @@ mod tests {
     fn what_is_gone_does_not_wait_for_ever() {
         let mut parts = Parts::new(Some(1));
         for id in 0..10_000 {
-            parts.open(id, || Trace::new(0));
+            parts.open(id, || Trace::new(0, 1));
             parts.turn();
             if id >= 10 {
                 assert!(parts.remove(id - 10).is_some());
@@ -195,9 +202,10 @@ mod tests {
 
     #[test]
     fn ids_of_any_kind_are_spread() {
+        let spread = RandomState::default();
         for step in [1, 1 << 64, 0x1_0000_0001] {
             let mut counts = [0; PARTS];
-            (0..6_400).for_each(|at| counts[part_of(at * step)] += 1);
+            (0..6_400).for_each(|at| counts[part_of(&spread, at * step)] += 1);
             assert!(counts.iter().all(|count| (50..200).contains(count)), "{step}: {counts:?}");
         }
     }

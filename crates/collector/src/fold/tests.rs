@@ -1,3 +1,4 @@
+mod late;
 mod ledger;
 mod properties;
 
@@ -215,7 +216,7 @@ fn more_than_a_hundred_thousand_spans_do_not_hang() {
 
 #[test]
 fn what_is_sealed_comes_into_the_cells_though_nobody_looks() {
-    let limits = Limits { open_traces_max: 10, ..Limits::default() };
+    let limits = Limits { open_traces_max: 10, late_traces_max: 0, ..Limits::default() };
     let (mut unseen, mut seen) = (fold(limits.clone()), fold(limits));
     for trace in 1..=15_000 {
         take(&mut unseen, journey(trace, 0), &[]);
@@ -286,8 +287,8 @@ fn a_trace_takes_the_class_of_what_it_links_to() {
 }
 
 #[test]
-fn a_late_server_span_is_a_call_and_no_request() {
-    let limits = Limits { horizon_ns: 1_000 * MS, ..Limits::default() };
+fn a_late_server_span_that_cannot_wait_is_a_call_and_no_request() {
+    let limits = Limits { horizon_ns: 1_000 * MS, late_traces_max: 0, ..Limits::default() };
     let mut sealing = fold(limits);
     let mut spans = journey(1, 0);
     let server = spans.remove(2);
@@ -297,7 +298,8 @@ fn a_late_server_span_is_a_call_and_no_request() {
     sealing.settle();
     let before = sealing.cells().clone();
     take(&mut sealing, vec![server], &[]);
-    assert_eq!(sealing.counters().get(counter::LATE), 1);
+    let counted = |name| sealing.counters().get(name);
+    assert_eq!((counted(counter::LATE), counted(counter::LATE_OVER_LIMIT)), (1, 1));
     sealing.settle();
     let after = sealing.cells();
     assert_eq!((&after.roots, &after.paths, &after.visits), (&before.roots, &before.paths, &before.visits));

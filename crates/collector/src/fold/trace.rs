@@ -2,11 +2,12 @@
 
 use std::cmp::Ordering;
 
+use foldhash::HashSet;
 use peakdrill_bottleneck::{Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::{Span, SpanKind};
-use rustc_hash::FxHashSet;
 
+use super::sealed::Sealed;
 use crate::counters::{Counters, counter};
 
 /// New spans beyond those that are sorted before they are sorted in: keeps a trace that never ends bounded.
@@ -29,10 +30,12 @@ pub(super) struct Trace {
     marked: bool,
     on_cycle: u64,
     last_ns: i64,
+    /// Numbers of the first and the last record in which something came for it.
+    records: (u32, u32),
 }
 
 impl Trace {
-    pub(super) fn new(last_ns: i64) -> Self {
+    pub(super) fn new(last_ns: i64, record: u32) -> Self {
         Self {
             spans: Vec::new(),
             tidy: 0,
@@ -43,7 +46,13 @@ impl Trace {
             marked: false,
             on_cycle: 0,
             last_ns,
+            records: (record, record),
         }
+    }
+
+    /// One that is put together apart from the open ones.
+    pub(super) fn of_class(class: TraceClass) -> Self {
+        Self { class, ..Self::new(0, 0) }
     }
 
     pub(super) fn class(&self) -> TraceClass {
@@ -60,8 +69,16 @@ impl Trace {
         !std::mem::replace(&mut self.marked, true)
     }
 
-    pub(super) fn reach(&mut self, last_ns: i64) {
+    pub(super) fn reach(&mut self, last_ns: i64, record: u32) {
         self.last_ns = self.last_ns.max(last_ns);
+        self.records.1 = record;
+    }
+
+    /// What is remembered of it when it is sealed.
+    pub(super) fn sealed(&self) -> Sealed {
+        let spans = u32::try_from(self.pushed).unwrap_or(u32::MAX);
+        let (first, last) = self.records;
+        Sealed { filed: self.class, class: self.class, first, last, spans }
     }
 
     pub(super) fn last_ns(&self) -> i64 {
@@ -83,6 +100,11 @@ impl Trace {
     pub(super) fn push(&mut self, spans: &mut Vec<Span>) {
         self.pushed += spans.len();
         self.spans.append(spans);
+    }
+
+    pub(super) fn push_one(&mut self, span: Span) {
+        self.pushed += 1;
+        self.spans.push(span);
     }
 
     pub(super) fn is_untidy(&self) -> bool {
@@ -117,10 +139,15 @@ impl Trace {
     pub(super) fn file(&mut self, origin_ns: i64, sums: &mut Sums) {
         self.marked = false;
         if self.filed.is_none() {
-            self.on_cycle = on_cycle(&self.spans);
-            self.filed = Some(origin_ns);
+            self.was_filed(origin_ns);
             sums.add(&self.as_filed(origin_ns));
         }
+    }
+
+    /// Its spans, row and class are in the sums or the cells: an equal one was filed.
+    pub(super) fn was_filed(&mut self, origin_ns: i64) {
+        self.on_cycle = on_cycle(&self.spans);
+        self.filed = Some(origin_ns);
     }
 
     /// Takes back what it added. Kept until now it would need more memory than its spans do.
@@ -149,7 +176,7 @@ impl Trace {
             |span: &&Span| span.kind == SpanKind::Server && &*span.service == service && &*span.op == op;
         let mut named = self.spans.iter().filter(is_named).peekable();
         named.peek()?;
-        let ids: FxHashSet<u64> = self.spans.iter().map(|span| span.id).collect();
+        let ids: HashSet<u64> = self.spans.iter().map(|span| span.id).collect();
         let is_entry = |span: &&Span| span.parent == span.id || !ids.contains(&span.parent);
         named.filter(is_entry).map(|span| span.end_ns).max()
     }

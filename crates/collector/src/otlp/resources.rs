@@ -154,10 +154,12 @@ fn one(metric: &Metric, kind: SampleKind, point: &Point<'_>, source: &Source<'_>
     let factor = names::factor(meaning.measure, &metric.name, &metric.unit);
     let Some(at_ns) = time(point.time_ns, source.recv_ns) else { return Taken::Bad };
     let since_ns = if kind == SampleKind::Delta { i64::try_from(point.start_ns).unwrap_or(0) } else { 0 };
-    let key = |measure| key(measure, kind, &meaning, &labels, &own, point.start_ns);
+    // A count beside a value, which only histograms have, differs in nothing but the measure.
+    let key = key(meaning.measure, kind, &meaning, &labels, &own, point.start_ns);
     let sample = |measure: Measure, value: f64| {
         let value = steps(measure, value)?;
-        Some(ResourcePoint { key: key(measure), sample: Sample { at_ns, value, since_ns } })
+        let key = SeriesKey { measure, ..key.clone() };
+        Some(ResourcePoint { key, sample: Sample { at_ns, value, since_ns } })
     };
     let value = point.value.map(|value| sample(meaning.measure, value * factor));
     let counted = meaning.measure.count().zip(point.count);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use foldhash::HashSet;
 
 /// Texts that are held for sharing. Beyond this a text is kept by its span alone: nothing but memory changes.
 const TEXTS_MAX: usize = 100_000;
@@ -12,7 +12,7 @@ const TEXTS_BYTES_MAX: usize = 8 << 20;
 /// The texts of a decoder.
 #[derive(Debug, Default)]
 pub struct Texts {
-    known: FxHashSet<Arc<str>>,
+    known: HashSet<Arc<str>>,
     bytes: usize,
 }
 

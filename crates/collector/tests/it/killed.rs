@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_collector::fold::Fold;
 use peakdrill_collector::journal::read_journal;
-use peakdrill_collector::otlp::Format;
+use peakdrill_collector::otlp::{Format, Texts};
 use peakdrill_collector::record::{Event, Record, RecordKind};
 use peakdrill_collector::{Limits, replay};
 use prost::Message;
@@ -135,7 +135,7 @@ fn killed_after(acknowledged_min: usize) {
     assert!(kept.len() <= acknowledged.len() + SENDERS, "{} kept", kept.len());
 
     // The same requests, folded in another order and by nobody who was killed.
-    let mut fold = Fold::new(Limits::default());
+    let (mut fold, mut texts) = (Fold::new(Limits::default()), Texts::default());
     for at in &kept {
         let recv_ns = i64::MAX;
         let record = Record {
@@ -144,7 +144,7 @@ fn killed_after(acknowledged_min: usize) {
             classes: (MINE..MINE + 60).map(|trace| (trace, TraceClass::Mine)).collect(),
             payload: requests[*at].clone().into(),
         };
-        fold.record(&record).unwrap();
+        fold.event(record.event(&mut texts).unwrap(), recv_ns, &record.classes);
     }
     fold.event(Event::Origin(T), T, &[]);
     let rows: Vec<_> = (MINE..MINE + 9).map(|trace| root(trace, 0)).collect();

@@ -1,8 +1,10 @@
 //! Preflight's questions, and what a collector says of its end.
 
+use std::path::Path;
 use std::time::Duration;
 
-use peakdrill_collector::{Collector, CollectorError, replay};
+use peakdrill_collector::counters::counter;
+use peakdrill_collector::{CellsFile, Collector, CollectorConfig, CollectorError, Limits, replay};
 use prost::Message;
 
 use crate::http::post;
@@ -87,23 +89,62 @@ fn a_folder_with_a_journal_is_refused() {
 }
 
 #[test]
+fn what_came_after_the_seal_is_put_in_by_the_run_and_by_its_replay() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = with_late_spans(Some(dir.path()), short());
+    let seen = collector.wait_until(PATIENCE, |collector| Some(collector.view()).filter(|v| v.spans() == 12));
+    assert_eq!(seen.map(|view| view.late_waiting()), Some(6));
+    let end = collector.finish().unwrap();
+    assert_eq!((&end.missing, end.view.late_waiting()), (&vec![], 0));
+    let count = |name| end.view.counters.get(name);
+    assert_eq!((count(counter::LATE), count(counter::DUPLICATES), count(counter::AMENDED)), (6, 4, 1));
+    let replayed = replay(dir.path(), short()).unwrap();
+    let file = CellsFile::new(replayed.origin_ns, replayed.cells);
+    assert_eq!(file.to_bytes().unwrap(), end.cells_json);
+    assert_eq!((&replayed.counters, &replayed.missing), (&end.view.counters, &end.missing));
+    // Where nothing is sealed, nothing is late.
+    let in_time = replay(dir.path(), Limits::default()).unwrap();
+    assert_eq!(in_time.counters.get(counter::LATE), 0);
+    assert_eq!(CellsFile::new(in_time.origin_ns, in_time.cells).to_bytes().unwrap(), end.cells_json);
+}
+
+#[test]
 fn what_was_set_aside_is_said_by_the_run_and_by_its_replay() {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = support::config(Some(dir.path()));
-    config.limits.horizon_ns = 1_000_000_000;
-    let limits = config.limits.clone();
-    let collector = Collector::start(config).unwrap();
+    let limits = Limits { late_traces_max: 0, ..short() };
+    let missing = with_late_spans(Some(dir.path()), limits.clone()).finish().unwrap().missing;
+    assert!(missing.len() == 1 && missing[0].contains("6 spans came after"), "{missing:?}");
+    assert_eq!(replay(dir.path(), limits).unwrap().missing, missing);
+    // Without a journal nothing can be read again.
+    assert_eq!(with_late_spans(None, short()).finish().unwrap().missing, missing);
+}
+
+#[test]
+fn a_journal_that_lacks_records_amends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = with_late_spans(Some(dir.path()), short());
+    std::fs::write(dir.path().join("segment-000000.journal"), b"PDJ1\0\0\0\0").unwrap();
+    let missing = collector.finish().unwrap().missing;
+    assert_eq!(missing.len(), 2, "{missing:?}");
+    assert!(missing[0].contains("what came late is left out") && missing[1].contains("6 spans and rows"));
+}
+
+fn short() -> Limits {
+    Limits { horizon_ns: 1_000_000_000, ..Limits::default() }
+}
+
+/// Half of a trace comes when it is sealed, and then all of it once more.
+fn with_late_spans(journal: Option<&Path>, limits: Limits) -> Collector {
+    let collector = Collector::start(CollectorConfig { limits, ..support::config(journal) }).unwrap();
     collector.set_origin(support::T);
     let address = collector.addresses().1.unwrap();
     let headers = [("content-type", "application/x-protobuf")];
     let mut late = journey(1, 0);
     let early = late.split_off(2);
-    for spans in [early, journey(2, 5_000), late] {
+    for spans in [early, journey(2, 5_000), late, journey(1, 0)] {
         assert_eq!(post(address, "/v1/traces", &headers, &request(spans).encode_to_vec()).status, 200);
     }
-    let missing = collector.finish().unwrap().missing;
-    assert!(missing.len() == 1 && missing[0].contains("2 spans came after"), "{missing:?}");
-    assert_eq!(replay(dir.path(), limits).unwrap().missing, missing);
+    collector
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who calls whom, and which node limits.
 
 use peakdrill_drill_model::snapshot::Snapshot;
-use peakdrill_drill_model::verdict::{Bottleneck, NodeKind, NodeVerdict};
+use peakdrill_drill_model::verdict::{Bottleneck, NodeVerdict};
 use peakdrill_timebase::format_rate;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -69,9 +69,13 @@ fn freshness<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
         );
     };
     let note = if now.analysis_note.is_empty() { String::new() } else { format!("   {}", now.analysis_note) };
+    let late = match now.late_waiting {
+        0 => String::new(),
+        waiting => format!(", {} late ones count at the end", count(waiting)),
+    };
     Line::from(vec![
         Span::styled(
-            format!(" {} spans, the newest {} ago", count(now.spans.unwrap_or(0)), time(age)),
+            format!(" {} spans, the newest {} ago{late}", count(now.spans.unwrap_or(0)), time(age)),
             palette.note,
         ),
         Span::raw(note),
@@ -93,22 +97,12 @@ fn ranked<'a>(node: &Bottleneck, palette: &Palette, ascii: bool) -> Line<'a> {
             format!(" {:<18}", cut(&node.node, 17)),
             if sign.is_empty() { palette.note } else { palette.strong },
         ),
-        Span::styled(format!("{:<10}", kind(node.kind)), palette.note),
+        Span::styled(format!("{:<10}", node.kind.text()), palette.note),
         Span::styled(format!("{sign:<12}"), style),
         Span::styled(bar, style),
         Span::raw(format!(" {:>5}  ", percent(share))),
         Span::raw(capacity(node)),
     ])
-}
-
-fn kind(kind: NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Service => "service",
-        NodeKind::Database => "database",
-        NodeKind::Cache => "cache",
-        NodeKind::Queue => "queue",
-        NodeKind::External => "external",
-    }
 }
 
 fn capacity(node: &Bottleneck) -> String {

@@ -46,7 +46,6 @@ fn header<'a>(now: &'a Snapshot, palette: &Palette, area: Rect) -> Paragraph<'a>
     let (mark, style) = match now.state {
         RunState::Preflight => ("◌ PREFLIGHT", palette.note),
         RunState::Running => ("● RUNNING", palette.good),
-        RunState::Held => ("▮▮ HELD", palette.warn),
         RunState::Draining => ("◐ DRAINING", palette.warn),
         RunState::Done => ("■ DONE", palette.note),
     };

@@ -58,7 +58,7 @@ fn label<'a>(text: &str, palette: &Palette) -> Span<'a> {
 fn load_lines<'a>(now: &Snapshot, palette: &Palette) -> Vec<Line<'a>> {
     let target = match now.target_rate {
         Some(rate) => format_rate(rate),
-        None => if now.is_closed_loop() { "closed loop" } else { "–" }.to_owned(),
+        None => if now.closed_loop { "closed loop" } else { "–" }.to_owned(),
     };
     let missed = share(now.missed, now.intended);
     let missed_style = if missed > 0.005 { palette.bad } else { Style::new() };
@@ -183,13 +183,16 @@ fn guards<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
             Span::styled("none: nothing stops this drill by itself", palette.warn),
         ]);
     };
-    let near = nearest.nearness.unwrap_or(0.0);
-    let (sign, style) = match near {
-        n if n >= 1.0 => ("✗ holding", palette.bad),
-        n if n >= NEAR => ("▲ near", palette.warn),
-        _ => ("✓ ok", palette.good),
+    let (sign, style) = match nearest.nearness {
+        None => ("– no data", palette.note),
+        Some(n) if n >= 1.0 => ("✗ holding", palette.bad),
+        Some(n) if n >= NEAR => ("▲ near", palette.warn),
+        Some(_) => ("✓ ok", palette.good),
     };
-    let text = format!("   nearest: {}  {}  ({})", nearest.text, nearest.value, percent(near));
+    let text = match nearest.nearness {
+        None => format!("   {}", nearest.text),
+        Some(near) => format!("   nearest: {}  {}  ({})", nearest.text, nearest.value, percent(near)),
+    };
     Line::from(vec![label("GUARDS", palette), Span::styled(sign, style), Span::raw(text)])
 }
 

@@ -37,7 +37,7 @@ fn node(name: &str, kind: NodeKind, verdict: NodeVerdict, share: f64) -> Bottlen
 fn snapshot() -> Snapshot {
     let point = |second: u32| HistoryPoint {
         second,
-        target: 20.0 + f64::from(second) * 3.0,
+        target: Some(20.0 + f64::from(second) * 3.0),
         sent: 20.0 + f64::from(second) * 3.0,
         p99_ms: Some(10.0 + f64::from(second * second)),
         error_share: Some(0.0),
@@ -59,6 +59,7 @@ fn snapshot() -> Snapshot {
         next_phase: Some("after".into()),
         phase_note: String::new(),
         target_rate: Some(140.0),
+        closed_loop: false,
         sent_rate: 139.0,
         intended: 3_200,
         sent: 3_199,
@@ -108,6 +109,7 @@ fn snapshot() -> Snapshot {
         analysis_note: String::new(),
         span_age_ns: Some(300_000_000),
         spans: Some(34_000),
+        late_waiting: 0,
         isolation: Isolation {
             shadow_writes: Some(8_400),
             live_writes: Some(0),
@@ -167,6 +169,15 @@ fn stale_data_looks_stale() {
 }
 
 #[test]
+fn spans_that_wait_for_the_end_are_told() {
+    let state = State { screen: Screen::Dependencies, ..State::new(false, true) };
+    let now = Snapshot { late_waiting: 1_200, ..snapshot() };
+    let none = screen(120, 30, &state, Some(&snapshot()));
+    assert!(screen(120, 30, &state, Some(&now)).contains("1 200 late ones count at the end"));
+    assert!(none.contains("34 000 spans") && !none.contains("late ones"));
+}
+
+#[test]
 fn what_was_not_measured_is_no_zero() {
     let now = Snapshot {
         latency_ms: Millis::default(),
@@ -177,6 +188,36 @@ fn what_was_not_measured_is_no_zero() {
     };
     let text = screen(120, 30, &State::new(false, true), Some(&now));
     assert!(text.contains("p50 –") && text.contains("leaks –") && text.contains("no spans yet"));
+}
+
+#[test]
+fn a_guard_that_measured_nothing_is_not_ok() {
+    let guard = |nearness, value: &str| GuardRow {
+        text: "leaks > 0".into(),
+        nearness,
+        value: value.into(),
+        held_share: 0.0,
+    };
+    let line = |guard: GuardRow| {
+        let now = Snapshot { guards: vec![guard], ..snapshot() };
+        let text = screen(120, 30, &State::new(false, true), Some(&now));
+        text.lines().find(|line| line.contains("GUARDS")).unwrap().to_owned()
+    };
+    let unknown = line(guard(None, "no data"));
+    assert!(unknown.contains("no data   leaks > 0") && !unknown.contains("ok"), "{unknown}");
+    assert!(!unknown.contains('%'), "{unknown}");
+    assert!(line(guard(Some(0.0), "0 of 0")).contains("✓ ok   nearest: leaks > 0  0 of 0  (0%)"));
+}
+
+#[test]
+fn a_closed_loop_is_told_as_such_and_nothing_else_is() {
+    let shown = |closed_loop, target_rate| {
+        let now = Snapshot { closed_loop, target_rate, ..snapshot() };
+        screen(120, 30, &State::new(false, true), Some(&now))
+    };
+    assert!(shown(true, None).contains("target closed loop"));
+    assert!(shown(false, None).contains("target –"));
+    assert!(shown(false, Some(140.0)).contains("target 140/s"));
 }
 
 #[test]

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 use peakdrill_drill_model::event::EventKind;
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
+use peakdrill_drill_model::plan::Plan;
 use peakdrill_reports::Environment;
 
 use super::Finished;
 use super::running::Running;
 use crate::arrivals::Arrivals;
 use crate::error::ControlError;
+use crate::live::totals::Totals;
 use crate::preflight::Findings;
-use crate::record::{self, RecordWriter};
+use crate::record::{self, RecordWriter, Rendered};
 use crate::stage::Stage;
 
 /// Longest wait for spans and counts that services still hold back.
@@ -54,7 +56,7 @@ fn without_load(
         writer.ledger(&ledger(&view.view.ledger, stage.run.as_ref(), None, &Findings::default()))?;
     }
     drop(writer);
-    let (verdict, _) = record::rerender(&folder)?;
+    let verdict = record::rerender(&folder)?.verdict;
     Ok(Finished { verdict, exit, folder, refused })
 }
 
@@ -67,8 +69,7 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
     }
     drill.stage.close()?;
     let closed = Instant::now();
-    let tagged = drill.plan.shadow.is_some();
-    let sent = tagged.then(|| drill.totals.requests().sent + drill.findings.probes_sent);
+    let sent = tagged_sent(&drill.plan, &drill.totals, drill.findings.probes_sent);
     if let Some(collector) = drill.stage.collector.take() {
         let last = collector.finish().map_err(|error| ControlError::Collector(error.to_string()))?;
         if last.view.spans() > 0 {
@@ -95,8 +96,8 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
     environment.max_rss_mib = crate::environment::max_rss_mib();
     drill.writer.environment(&environment)?;
     let folder = drill.writer.folder().to_path_buf();
-    drill.board.done(drill.stage.clock_unix_ns());
-    let (verdict, exit) = record::rerender(&folder)?;
+    drill.board.done(drill.stage.clock_unix_ns(), &drill.totals);
+    let Rendered { verdict, exit, .. } = record::rerender(&folder)?;
     Ok(Finished { verdict, exit, folder, refused: Vec::new() })
 }
 
@@ -141,6 +142,13 @@ fn silent(drill: &Running, heard_ns: &BTreeMap<String, i64>) -> Vec<String> {
     services.into_iter().filter(gone).cloned().collect()
 }
 
+/// Tagged requests that were sent, `probes` of preflight included; `None` where nothing is tagged. Messages over a
+/// WebSocket go over what a tagged request has opened: no hop counts them.
+fn tagged_sent(plan: &Plan, totals: &Totals, probes: u64) -> Option<u64> {
+    let tagged = totals.of_phases(|_, step| step.is_some_and(|step| plan.is_tagged(step)));
+    plan.shadow.is_some().then(|| tagged.sent.saturating_add(probes))
+}
+
 /// The ledger with the reconciliation of one run. `sent`: its tagged requests, probes included; `None` while it still
 /// runs. Counts of other runs stay beside it: hops keep them since their start.
 pub(super) fn ledger(rows: &[LedgerRow], run: &str, sent: Option<u64>, findings: &Findings) -> Ledger {
@@ -164,7 +172,7 @@ pub(super) fn ledger(rows: &[LedgerRow], run: &str, sent: Option<u64>, findings:
         .filter(at_entry)
         .filter(|row| matches!(row.outcome, Outcome::ShadowIn | Outcome::Refused));
     let known = !entries.is_empty() && !findings.unknown_entry;
-    ledger.handled = known.then(|| seen.map(|row| row.count).sum());
+    ledger.handled = known.then(|| seen.map(|row| row.count).fold(0, u64::saturating_add));
     if let (Some(sent), Some(handled)) = (ledger.sent, ledger.handled)
         && sent != handled
     {
@@ -178,4 +186,44 @@ pub(super) fn ledger(rows: &[LedgerRow], run: &str, sent: Option<u64>, findings:
         ));
     }
     ledger
+}
+
+#[cfg(test)]
+mod tests {
+    use peakdrill_drill_model::frame::Tally;
+    use peakdrill_drill_model::plan::StepInfo;
+
+    use super::*;
+
+    fn row(resource: &str, outcome: Outcome, count: u64) -> LedgerRow {
+        let (service, run) = ("gateway".to_owned(), "r".to_owned());
+        LedgerRow { service, run, resource: resource.to_owned(), outcome, count }
+    }
+
+    fn findings() -> Findings {
+        Findings { entry_services: ["gateway".to_owned()].into(), ..Findings::default() }
+    }
+
+    #[test]
+    fn messages_over_a_websocket_are_not_to_be_counted_by_a_hop() {
+        let mut plan = crate::testing::plan();
+        let step = |message| StepInfo { message, ..StepInfo::default() };
+        plan.steps = vec![step(false), step(true)];
+        let mut totals = Totals::default();
+        totals.add((0, 0, None), &Tally { sent: 3, ..Tally::default() });
+        totals.add((0, 0, Some(0)), &Tally { sent: 3, ..Tally::default() });
+        totals.add((0, 0, Some(1)), &Tally { sent: 30, ..Tally::default() });
+        assert_eq!(tagged_sent(&plan, &totals, 2), None, "nothing is tagged");
+        plan.shadow = Some(crate::testing::shadow());
+        let sent = tagged_sent(&plan, &totals, 2);
+        assert_eq!(sent, Some(5));
+        let ledger = ledger(&[row("ingress", Outcome::ShadowIn, 5)], "r", sent, &findings());
+        assert_eq!((ledger.handled, ledger.unreconciled.as_slice()), (Some(5), &[][..]));
+    }
+
+    #[test]
+    fn damaged_counts_do_not_overflow() {
+        let rows = [row("ingress", Outcome::ShadowIn, u64::MAX), row("ingress", Outcome::Refused, 1)];
+        assert_eq!(ledger(&rows, "r", Some(1), &findings()).handled, Some(u64::MAX));
+    }
 }

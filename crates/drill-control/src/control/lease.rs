@@ -59,7 +59,7 @@ impl Leases {
         if now_unix_s >= self.renew_at_unix_s {
             let (token, exp) = authority.mint(now_unix_s, self.lease_s)?;
             shadow.token.set(token.as_str(), exp);
-            // A third of its life: two renewals may fail before the tag dies.
+            // A third of its life, so that a late renewal does no harm. One that fails ends the drill.
             self.renew_at_unix_s = now_unix_s + LEASE_RENEW_S.min(self.lease_s / 3).max(1);
         }
         Ok(())

@@ -51,7 +51,6 @@ pub(super) struct Running {
     pub(super) board: Board,
     pub(super) totals: Totals,
     pub(super) findings: Findings,
-    pub(super) stopped_by_guard: bool,
     pub(super) stopped_by_person: bool,
     pub(super) busiest_thread_share: Option<f64>,
     pub(super) load_cpu_ns: u64,
@@ -133,7 +132,6 @@ impl Running {
             board,
             totals: Totals::default(),
             findings,
-            stopped_by_guard: false,
             stopped_by_person: false,
             busiest_thread_share: None,
             load_cpu_ns: 0,
@@ -312,13 +310,13 @@ impl Running {
             authority.set_state(Registered::Draining)?;
         }
         self.stage.keep_runs()?;
-        self.drain()
+        self.drain();
+        Ok(())
     }
 
-    fn drain(&mut self) -> Result<(), ControlError> {
+    fn drain(&mut self) {
         self.drain_until = Some(self.stage.clock.mono().plus(self.plan.guards.drain_ns));
         self.state = RunState::Draining;
-        Ok(())
     }
 
     fn engine(&self) -> Option<&Engine> {
@@ -334,7 +332,7 @@ impl Running {
                     "the schedule is over; answers are awaited",
                     serde_json::Value::Null,
                 )?;
-                self.drain()?;
+                self.drain();
             }
             Some(until) if now >= until => {
                 self.engine().map(Engine::cut);
@@ -355,7 +353,7 @@ impl Running {
         let planned = self.timeline.rate_at(t);
         self.phase_change(planned.map(|(_, phase)| phase))?;
         let mut tick = std::mem::take(&mut self.pending);
-        tick.target_rate = planned.map(|(rate, _)| rate);
+        tick.target_rate = planned.and_then(|(rate, _)| rate);
         let covered = self.last_batch();
         tick.span_ns = covered.since(self.covered);
         let covers =

@@ -90,7 +90,6 @@ fn load(page: &mut Page, of: &Snapshot) {
     let state = match of.state {
         RunState::Preflight => "preflight",
         RunState::Running => "running",
-        RunState::Held => "held",
         RunState::Draining => "draining",
         RunState::Done => "done",
     };

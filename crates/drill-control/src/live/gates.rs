@@ -2,14 +2,13 @@
 
 use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
 use peakdrill_drill_model::frame::Tally;
-use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::{Gate, Plan};
 use peakdrill_drill_model::snapshot::GateRow;
 use peakdrill_drill_model::verdict::Judgement;
 
 use super::guards::write_value;
 use super::totals::Totals;
-use super::window::{IsolationNow, share};
+use super::window::IsolationNow;
 
 /// The phases that a gate looks at.
 struct SoFar<'a> {
@@ -26,10 +25,8 @@ impl SoFar<'_> {
 
     fn sum(&self, select: &Selectors, wanted: impl Fn(u16) -> bool) -> Tally {
         let fits = |step: u16| {
-            self.plan.steps.get(usize::from(step)).filter(|_| wanted(step)).is_some_and(|info| {
-                select.journey.as_ref().is_none_or(|wanted| *wanted == info.journey)
-                    && select.step.as_ref().is_none_or(|wanted| *wanted == info.step)
-            })
+            let info = self.plan.steps.get(usize::from(step)).filter(|_| wanted(step));
+            info.is_some_and(|info| select.fits(&info.journey, &info.step))
         };
         self.totals.of_phases(|phase, step| self.phases.contains(&phase) && step.is_some_and(fits))
     }
@@ -50,15 +47,15 @@ impl Stats for SoFar<'_> {
             Stat::Service(q) => quantile(&self.requests(select).service, q),
             Stat::ErrorRate => {
                 let tally = self.requests(select);
-                share(tally.error_count(), tally.completed)
+                Measured::share(tally.error_count(), tally.completed)
             }
             Stat::ScheduleMiss => {
                 let tally = self.journeys();
-                share(tally.missed, tally.intended)
+                Measured::share(tally.missed, tally.intended)
             }
             Stat::AckMissing => {
                 let tally = self.sum(select, |step| self.plan.is_tagged(step));
-                share(tally.ack_missing, answers(tally.completed, &tally.errors))
+                Measured::share(tally.ack_missing, tally.answers())
             }
             Stat::Leaks => count(self.isolation.leaks),
             Stat::TagLost => count(self.isolation.tag_lost),
@@ -79,10 +76,8 @@ pub fn rows(plan: &Plan, totals: &Totals, isolation: IsolationNow) -> Vec<GateRo
 }
 
 fn row(gate: &Gate, plan: &Plan, totals: &Totals, isolation: IsolationNow) -> GateRow {
-    let wanted = |name: &str, measured: bool| {
-        if gate.during.is_empty() { measured } else { gate.during.iter().any(|phase| phase == name) }
-    };
-    let phases = plan.load.phases.iter().enumerate().filter(|(_, phase)| wanted(&phase.name, phase.measure));
+    let all = plan.load.phases.iter().enumerate();
+    let phases = all.filter(|(_, phase)| gate.looks_at(&phase.name, phase.measure));
     let phases = phases.filter_map(|(index, _)| u16::try_from(index).ok()).collect();
     let found = gate.condition.evaluate(&SoFar { plan, totals, phases, isolation });
     let enough = found.filter(|found| found.measured.samples >= gate.min_samples);

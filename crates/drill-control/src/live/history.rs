@@ -20,6 +20,8 @@ struct Second {
 pub struct History {
     open: BTreeMap<u32, Second>,
     closed: Vec<HistoryPoint>,
+    /// Seconds before this are closed: what is filed under them so late is in the record alone.
+    closed_to: u32,
     every: u32,
 }
 
@@ -30,11 +32,14 @@ impl History {
     /// An empty history.
     #[must_use]
     pub fn new() -> Self {
-        Self { open: BTreeMap::new(), closed: Vec::new(), every: 1 }
+        Self { open: BTreeMap::new(), closed: Vec::new(), closed_to: 0, every: 1 }
     }
 
     /// Adds a delta: journeys' sent, requests' latency.
     pub fn add(&mut self, second: u32, is_journeys: bool, tally: &Tally) {
+        if second < self.closed_to {
+            return;
+        }
         let entry = self.open.entry(second).or_default();
         if is_journeys {
             entry.sent += tally.sent;
@@ -49,6 +54,7 @@ impl History {
     pub fn points(&mut self, timeline: &Timeline) -> Vec<HistoryPoint> {
         while self.open.len() > OPEN_SECONDS {
             let Some((second, data)) = self.open.pop_first() else { break };
+            self.closed_to = second.saturating_add(1);
             if second % self.every == 0 {
                 self.closed.push(point(timeline, second, &data));
             }
@@ -67,7 +73,7 @@ fn point(timeline: &Timeline, second: u32, data: &Second) -> HistoryPoint {
     let middle_ns = u64::from(second) * 1_000_000_000 + 500_000_000;
     HistoryPoint {
         second,
-        target: timeline.rate_at(middle_ns).map_or(0.0, |(rate, _)| rate),
+        target: timeline.rate_at(middle_ns).and_then(|(rate, _)| rate),
         sent: data.sent as f64,
         p99_ms: data.latency.quantile(0.99).map(|ns| ns as f64 / 1e6),
         error_share: (data.completed > 0).then(|| data.errors as f64 / data.completed as f64),
@@ -80,7 +86,7 @@ pub fn plan_curve(timeline: &Timeline) -> Vec<f64> {
     let total = timeline.end_ns();
     let at = |k: usize| {
         let t = (u128::from(total) * (2 * k as u128 + 1) / (2 * HISTORY_POINTS as u128)) as u64;
-        timeline.rate_at(t).map_or(0.0, |(rate, _)| rate)
+        timeline.rate_at(t).and_then(|(rate, _)| rate).unwrap_or(0.0)
     };
     (0..HISTORY_POINTS).map(at).collect()
 }
@@ -89,6 +95,23 @@ pub fn plan_curve(timeline: &Timeline) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::testing::plan;
+
+    #[test]
+    fn late_answers_do_not_open_a_closed_second_again() {
+        let timeline = Timeline::planned(&plan().load);
+        let mut history = History::new();
+        for second in 0..120 {
+            history.add(second, true, &Tally { sent: 10, ..Tally::default() });
+            for late in 0..4 {
+                history.add(0, false, &Tally { completed: 1, ..Tally::default() });
+                let points = history.points(&timeline);
+                let seconds: Vec<u32> = points.iter().map(|point| point.second).collect();
+                assert!(seconds.is_sorted_by(|a, b| a < b), "{second}, look {late}: {seconds:?}");
+                assert!(points.iter().all(|point| point.sent > 0.0), "{second}, look {late}");
+            }
+        }
+        assert_eq!(history.points(&timeline).len(), 120, "none was thinned out");
+    }
 
     #[test]
     fn a_long_run_stays_bounded() {

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use peakdrill_drill_model::condition::{Condition, Evaluated, Limit, Measured, Op, Selectors, Stat, Stats};
-use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_drill_model::search::{CapacityFound, Ended, Next, Probe, Range, Search, capacity};
 use peakdrill_drill_model::shape::Shape;
@@ -254,7 +253,7 @@ impl SearchRun {
             (Stat::Rate, Limit::OfTarget(wanted)) if matches!(one.op, Op::Ge | Op::Gt) => {
                 let journeys = self.window.journeys();
                 let intended = journeys.intended as f64;
-                let bad = intended - answers(journeys.completed, &journeys.errors) as f64;
+                let bad = intended - journeys.answers() as f64;
                 // What waits may still be answered: more than that must be missing by far.
                 (bad, 3.0 * (1.0 - wanted) * intended / share + 0.05 * intended)
             }
@@ -352,7 +351,7 @@ impl Stats for Answered<'_> {
         }
         let any = *select != Selectors::default();
         let tally = if any { self.0.requests(select) } else { self.0.journeys() };
-        let answered = answers(tally.completed, &tally.errors);
+        let answered = tally.answers();
         let seconds = self.0.seconds();
         (seconds > 0.0).then(|| Measured { value: answered as f64 / seconds, samples: answered })
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
 use peakdrill_drill_model::frame::Tally;
-use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_latency::{Histogram, Sparse};
 
@@ -20,7 +19,7 @@ pub const LONG_WINDOW_TICKS: usize = 20;
 pub struct Tick {
     /// Counted in this tick, per step; journeys under `None`.
     pub tallies: BTreeMap<Option<StepId>, Tally>,
-    /// Planned rate over the tick, journeys a second.
+    /// Planned rate over the tick, journeys a second; `None` in a closed loop, and behind the planned end.
     pub target_rate: Option<f64>,
     /// Time that the counts cover, nanoseconds: shards tell on their own beat, which is not the ticks'.
     pub span_ns: u64,
@@ -117,8 +116,7 @@ impl Window {
     /// Whether a step is selected. Journeys (`None`) are never.
     fn selected(&self, step: Option<StepId>, select: &Selectors) -> bool {
         let Some((journey, name)) = step.and_then(|id| self.steps.get(usize::from(id))) else { return false };
-        select.journey.as_ref().is_none_or(|wanted| wanted == journey)
-            && select.step.as_ref().is_none_or(|wanted| wanted == name)
+        select.fits(journey, name)
     }
 
     /// The merged tally of the selected steps.
@@ -181,12 +179,6 @@ fn measured(histogram: &Histogram, q: f64) -> Option<Measured> {
     Some(Measured { value: histogram.quantile(q)? as f64, samples: histogram.count() })
 }
 
-/// `part / whole`; `None` for an empty whole.
-#[must_use]
-pub fn share(part: u64, whole: u64) -> Option<Measured> {
-    (whole > 0).then(|| Measured { value: part as f64 / whole as f64, samples: whole })
-}
-
 impl Stats for Window {
     fn measure(&self, stat: Stat, select: &Selectors) -> Option<Measured> {
         match stat {
@@ -194,17 +186,17 @@ impl Stats for Window {
             Stat::Service(q) => measured(&self.requests(select).service, q),
             Stat::ErrorRate => {
                 let tally = self.requests(select);
-                share(tally.error_count(), tally.completed)
+                Measured::share(tally.error_count(), tally.completed)
             }
             Stat::Rate => self.rate(select),
             Stat::InFlight => Some(Measured { value: self.in_flight as f64, samples: 1 }),
             Stat::ScheduleMiss => {
                 let tally = self.journeys();
-                share(tally.missed, tally.intended)
+                Measured::share(tally.missed, tally.intended)
             }
             Stat::AckMissing => {
                 let tally = self.tagged(select);
-                share(tally.ack_missing, answers(tally.completed, &tally.errors))
+                Measured::share(tally.ack_missing, tally.answers())
             }
             Stat::Leaks => self.isolation.leaks.map(|n| Measured { value: n as f64, samples: 1 }),
             Stat::TagLost => self.isolation.tag_lost.map(|n| Measured { value: n as f64, samples: 1 }),
@@ -213,9 +205,11 @@ impl Stats for Window {
         }
     }
 
+    /// `None` also where a part of the window has none: what was sent in that part is in the rate all the same.
     fn target_rate(&self) -> Option<f64> {
-        let rates: Vec<f64> = self.recent().filter_map(|tick| tick.target_rate).collect();
-        (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64)
+        let rates: Option<Vec<f64>> = self.recent().map(|tick| tick.target_rate).collect();
+        let rates = rates.filter(|rates| !rates.is_empty())?;
+        Some(rates.iter().sum::<f64>() / rates.len() as f64)
     }
 }
 

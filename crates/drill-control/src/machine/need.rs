@@ -191,7 +191,7 @@ fn own_rates(plan: &Plan, uses: &[Use]) -> Option<(f64, f64)> {
 
 /// Where connections lead to, and where they come from.
 fn way(target: &Target) -> String {
-    let url = Url::parse(&target.base_url.replacen("grpc", "http", 1)).ok();
+    let url = Url::parse(&target.web_url()).ok();
     let place = url.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
     let to = if target.resolve.addresses.is_empty() {
         place.unwrap_or_else(|| target.base_url.clone())

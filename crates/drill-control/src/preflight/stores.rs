@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use peakdrill_drill_model::plan::{SqlMode, SqlStore};
+use peakdrill_drill_model::plan::SqlStore;
+use peakdrill_shadow_rules::{Dialect, Policy, RULES_VERSION, Rules, SqlRules};
+use serde_json::json;
 use sqlx::{ConnectOptions as _, Row};
 
 /// Longest wait for a store to let preflight in, and for the answer to all its questions after that: a network that
@@ -46,12 +48,19 @@ struct Seen {
 /// Looks at one store with the given data source name. `beside`: further stores in the same database, whose shadow
 /// tables may refer to those of this one.
 pub async fn check(store: &SqlStore, dsn: Option<&str>, beside: &[&SqlStore]) -> Checked {
+    let rules = match rules(store) {
+        Ok(rules) => rules,
+        Err(error) => {
+            let problem = format!("{}: no service would take these rules: {error}", place(store));
+            return Checked { problems: vec![problem], unobserved: None };
+        }
+    };
     let Some(dsn) = dsn else {
         let unobserved = Some(format!("{}: no `dsn` is given", place(store)));
         return Checked { unobserved, ..Checked::default() };
     };
     match look(store, dsn, TIME_LIMIT).await {
-        Ok(seen) => Checked { problems: problems(store, beside, &seen), unobserved: None },
+        Ok(seen) => Checked { problems: problems(store, &rules, beside, &seen), unobserved: None },
         // The text of a connection error may hold the data source name, and that a password.
         Err(error) => Checked {
             problems: vec![format!("{}: cannot be read: {}", place(store), without(dsn, &error))],
@@ -203,68 +212,50 @@ async fn postgres(connection: &mut sqlx::PgConnection) -> Result<Seen, sqlx::Err
     Ok(seen)
 }
 
-/// The shadow table's name for a live one.
-fn shadow_name(mode: &SqlMode, live: &str) -> String {
-    match mode {
-        SqlMode::ShadowTable { prefix, suffix } => format!("{prefix}{live}{suffix}"),
-        SqlMode::ShadowSchema { schema } => format!("{schema}.{live}"),
-    }
+/// The rules of a store, read as the service reads them: what is the shadow of what is decided by them alone.
+fn rules(store: &SqlStore) -> Result<SqlRules, String> {
+    let file = json!({ "v": RULES_VERSION, "stores": [store] });
+    let dialect = if store.kind == "postgres" { Dialect::Postgres } else { Dialect::Sqlite };
+    let read = Rules::from_json(&file.to_string(), &store.service);
+    read.map(|rules| rules.sql(dialect).clone()).map_err(|error| error.to_string())
 }
 
-fn is_shadow(mode: &SqlMode, table: &str) -> bool {
-    match mode {
-        SqlMode::ShadowTable { prefix, suffix } => {
-            (!prefix.is_empty() && table.starts_with(prefix.as_str()))
-                || (!suffix.is_empty() && table.ends_with(suffix.as_str()))
-        }
-        SqlMode::ShadowSchema { schema } => table.split_once('.').is_some_and(|(found, _)| found == schema),
-    }
-}
-
-/// The live tables that have a shadow, as declared.
-fn wanted<'a>(store: &'a SqlStore, tables: &'a Tables) -> Vec<&'a str> {
-    let declared = store.tables.iter().filter(|(name, policy)| *policy == "shadow" && *name != "*");
-    let mut wanted: Vec<&str> = declared.map(|(name, _)| name.as_str()).collect();
-    if store.tables.get("*").is_some_and(|policy| policy == "shadow") {
-        let others = tables.keys().filter(|name| {
-            !is_shadow(&store.mode, name)
-                && !name.starts_with("sqlite_")
-                && !store.tables.contains_key(name.as_str())
-        });
-        wanted.extend(others.map(String::as_str));
-    }
-    wanted
-}
-
-fn problems(store: &SqlStore, beside: &[&SqlStore], seen: &Seen) -> Vec<String> {
-    let wanted = wanted(store, &seen.tables);
-    let mut problems = compare(store, &seen.tables, &wanted);
-    let shadows = Shadows {
-        // SQLite compares names without regard to case; PostgreSQL's catalog has one spelling of each.
-        folded: store.kind != "postgres",
-        names: [store].iter().chain(beside).flat_map(|store| shadows(store, &seen.tables)).collect(),
+/// The live tables that have a shadow, declared or covered by `*`, each with its shadow. Names are keys of the rules.
+fn pairs(rules: &SqlRules, tables: &Tables) -> Vec<(String, Result<String, String>)> {
+    let declared = rules.tables().filter(|(_, policy)| *policy == Policy::Shadow);
+    let there = tables.keys().filter_map(|name| rules.key_of(name));
+    let names: BTreeSet<String> = declared.map(|(name, _)| name.to_owned()).chain(there).collect();
+    let pair = |live: String| {
+        let shadow = rules.shadow_key_of(&live).map_err(|refused| refused.to_string()).transpose()?;
+        Some((live, shadow))
     };
+    names.into_iter().filter_map(pair).collect()
+}
+
+fn problems(store: &SqlStore, rules: &SqlRules, beside: &[&SqlStore], seen: &Seen) -> Vec<String> {
     let place = place(store);
+    let own = pairs(rules, &seen.tables);
+    let mut problems = compare(&place, rules, &seen.tables, &own);
+    // Those of a store whose rules cannot be read are told with that one.
+    let others = beside.iter().filter_map(|other| self::rules(other).ok());
+    let others = others.flat_map(|rules| pairs(&rules, &seen.tables));
+    let names = own.into_iter().chain(others).filter_map(|(_, shadow)| shadow.ok()).collect();
+    let shadows = Shadows { rules, names };
     problems.extend(
         seen.effects.iter().filter_map(|effect| shadows.leak(effect)).map(|text| format!("{place}: {text}")),
     );
     problems
 }
 
-/// The names of a store's shadow tables.
-fn shadows(store: &SqlStore, tables: &Tables) -> Vec<String> {
-    wanted(store, tables).into_iter().map(|live| shadow_name(&store.mode, live)).collect()
-}
-
 /// The shadow tables of a database.
-struct Shadows {
-    folded: bool,
-    names: Vec<String>,
+struct Shadows<'r> {
+    rules: &'r SqlRules,
+    names: BTreeSet<String>,
 }
 
-impl Shadows {
+impl Shadows<'_> {
     fn has(&self, table: &str) -> bool {
-        self.names.iter().any(|name| name == table || (self.folded && name.eq_ignore_ascii_case(table)))
+        self.rules.key_of(table).is_some_and(|key| self.names.contains(&key))
     }
 
     /// In words, how the effect takes a write from shadow to live data or back; `None` when it does not.
@@ -276,7 +267,8 @@ impl Shadows {
             }
             Effect::Trigger { table, kind, name } if self.has(table) => {
                 // In SQLite a trigger's name is enough.
-                let on = if self.folded { String::new() } else { format!(" ON {table}") };
+                let is_enough = self.rules.dialect() == Dialect::Sqlite;
+                let on = if is_enough { String::new() } else { format!(" ON {table}") };
                 Some(format!(
                     "the {kind} `{name}` on `{table}` acts where no rewriting sees it: DROP {} {name}{on}",
                     kind.to_ascii_uppercase()
@@ -311,25 +303,32 @@ fn foreign_sequence(table: &str, column: &str, sequence: Option<&str>) -> String
     )
 }
 
-fn compare(store: &SqlStore, tables: &Tables, wanted: &[&str]) -> Vec<String> {
-    let mut problems = Vec::new();
-    let place = place(store);
-    for live in wanted {
-        let shadow = shadow_name(&store.mode, live);
-        match (tables.get(*live), tables.get(&shadow)) {
-            (None, _) => problems.push(format!("{place}: the live table `{live}` is declared but not there")),
-            (_, None) => problems
-                .push(format!("{place}: the shadow table `{shadow}` is not there: create it like `{live}`")),
-            (Some(a), Some(b)) if a != b => {
-                problems.push(format!(
-                    "{place}: `{shadow}` has not the structure of `{live}`: {}",
-                    difference(a, b)
-                ));
+/// What is wrong with the tables of some pairs.
+fn compare(
+    place: &str,
+    rules: &SqlRules,
+    tables: &Tables,
+    pairs: &[(String, Result<String, String>)],
+) -> Vec<String> {
+    let columns: BTreeMap<String, &Vec<Column>> =
+        tables.iter().filter_map(|(name, columns)| Some((rules.key_of(name)?, columns))).collect();
+    let problem = |(live, shadow): &(String, Result<String, String>)| {
+        let shadow = match shadow {
+            Ok(shadow) => shadow,
+            Err(why) => return Some(format!("{place}: {why}")),
+        };
+        match (columns.get(live), columns.get(shadow)) {
+            (None, _) => Some(format!("{place}: the live table `{live}` is declared but not there")),
+            (_, None) => {
+                Some(format!("{place}: the shadow table `{shadow}` is not there: create it like `{live}`"))
             }
-            _ => {}
+            (Some(a), Some(b)) if a != b => {
+                Some(format!("{place}: `{shadow}` has not the structure of `{live}`: {}", difference(a, b)))
+            }
+            _ => None,
         }
-    }
-    problems
+    };
+    pairs.iter().filter_map(problem).collect()
 }
 
 fn difference(live: &[Column], shadow: &[Column]) -> String {

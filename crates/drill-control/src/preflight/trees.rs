@@ -66,7 +66,7 @@ pub fn hops(spans: &[Span]) -> BTreeMap<Hop, bool> {
     found
 }
 
-/// The nearest ancestor in another service; the parent itself for a call of a service to itself.
+/// The parent, whatever its service: of a call of a service to itself it is that service.
 fn caller<'a>(span: &Span, by_id: &BTreeMap<u64, &'a Span>) -> Option<&'a Span> {
     by_id.get(&span.parent).copied().filter(|parent| parent.id != span.id)
 }

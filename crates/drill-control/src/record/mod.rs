@@ -7,7 +7,7 @@ mod redact;
 pub mod writer;
 
 pub use parquet::write_parquet;
-pub use reader::{publish, read, rerender};
+pub use reader::{Rendered, plan, publish, read, rerender};
 pub use writer::{RecordWriter, failed, keep_owners};
 
 /// The resolved plan.

@@ -47,8 +47,9 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
                 .into(),
         );
     }
-    let ledger: Option<Ledger> = whole(folder, ISOLATION, &mut Vec::new());
-    if ledger.is_none() && plan.shadow.is_some() {
+    let told = folder.join(ISOLATION).exists();
+    let ledger: Option<Ledger> = told.then(|| whole(folder, ISOLATION, &mut missing)).flatten();
+    if !told && plan.shadow.is_some() {
         missing.push(format!("{ISOLATION}: no ledger was received"));
     }
     Ok(Record {
@@ -59,6 +60,7 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
         calls: cells.map_or_else(Vec::new, |cells| calls_under_load(&cells, &input)),
         owners,
         events,
+        torn_ledger: told && ledger.is_none(),
         ledger,
         samples,
         plan,
@@ -77,7 +79,10 @@ fn known(owners: Owners, missing: &mut Vec<String>) -> Option<Owners> {
 }
 
 /// The plan: without it a folder is no record.
-pub(super) fn plan(folder: &Path) -> Result<Plan, ControlError> {
+///
+/// # Errors
+/// When it is not there, or is no plan.
+pub fn plan(folder: &Path) -> Result<Plan, ControlError> {
     let path = folder.join(PLAN);
     let text = std::fs::read_to_string(&path).map_err(at(&path))?;
     serde_json::from_str(&text).map_err(|error| at(&path)(error.into()))
@@ -155,11 +160,22 @@ fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<Strin
     (read, bad)
 }
 
+/// A record that was rendered.
+#[derive(Debug)]
+pub struct Rendered {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// How the command that ran it ends.
+    pub exit: Exit,
+    /// What of the record is not there or could not be read, in words.
+    pub missing: Vec<String>,
+}
+
 /// Makes the renderings anew in the record's folder.
 ///
 /// # Errors
 /// When the record cannot be read or a rendering cannot be written.
-pub fn rerender(folder: &Path) -> Result<(Verdict, Exit), ControlError> {
+pub fn rerender(folder: &Path) -> Result<Rendered, ControlError> {
     let record = read(folder)?;
     if record.ended {
         restore_cells(folder)?;
@@ -171,7 +187,7 @@ pub fn rerender(folder: &Path) -> Result<(Verdict, Exit), ControlError> {
     write("report.html", &html(&record, &verdict))?;
     write("junit.xml", &junit(&verdict, &record))?;
     write("summary.md", &markdown(&verdict, &record))?;
-    Ok((verdict, exit))
+    Ok(Rendered { verdict, exit, missing: record.missing })
 }
 
 /// Copies the renderings to where the plan wants them. Only the run itself does so: a record from elsewhere
@@ -197,6 +213,27 @@ pub fn publish(folder: &Path, reports: &[Report]) -> Result<(), ControlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ledger_that_cannot_be_read_is_not_one_that_never_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = crate::testing::plan();
+        plan.shadow = Some(crate::testing::shadow());
+        let writer = super::super::RecordWriter::create(folder.path(), &plan).unwrap();
+        let read = || {
+            let record = read(folder.path()).unwrap();
+            let of_ledger = record.missing.iter().find(|text| text.starts_with(ISOLATION)).cloned();
+            (record.ledger.is_some(), record.torn_ledger, of_ledger)
+        };
+        assert_eq!(read(), (false, false, Some(format!("{ISOLATION}: no ledger was received"))));
+        writer.ledger(&Ledger::default()).unwrap();
+        assert_eq!(read(), (true, false, None));
+        let path = folder.path().join(ISOLATION);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let (there, torn, why) = read();
+        assert!(!there && torn && why.is_some_and(|why| !why.contains("received")));
+    }
 
     #[test]
     fn owners_of_another_version_are_missing() {

@@ -1,6 +1,6 @@
 use peakdrill_drill_model::plan;
 
-use super::{Rules, RulesError, SqlMode};
+use super::{Rules, RulesError, SqlMode, SqlRules};
 use crate::{Dialect, Policy};
 
 fn with_store(store: &str) -> Result<Rules, RulesError> {
@@ -92,4 +92,37 @@ fn what_is_wrong_is_refused_as_a_whole() {
         let error = read(&stubs).unwrap_err().to_string();
         assert!(error.contains(expected), "{stubs}: {error}");
     }
+}
+
+/// The rules of a store with a prefix and a suffix.
+fn both_ends(kind: &str, tables: &str) -> SqlRules {
+    let store = format!(
+        r#"{{"kind":"{kind}","service":"order","mode":{{"shadow_table":{{"prefix":"sh_","suffix":"_x"}}}},"tables":{tables}}}"#
+    );
+    let rules = with_store(&store).unwrap();
+    rules.sql(if kind == "sqlite" { Dialect::Sqlite } else { Dialect::Postgres }).clone()
+}
+
+#[test]
+fn a_catalog_is_read_as_statements_are() {
+    let rules = both_ends("postgres", r#"{"*":"shadow","sales.orders":"shadow","items":"read_live"}"#);
+    let shadow = |table: &str| rules.shadow_key_of(table).unwrap();
+    assert_eq!(shadow("orders").as_deref(), Some("sh_orders_x"));
+    assert_eq!(shadow("public.orders").as_deref(), Some("sh_orders_x"));
+    assert_eq!(shadow("sales.orders").as_deref(), Some("sales.sh_orders_x"), "beside the live one");
+    assert_eq!(
+        shadow("sh_orders").as_deref(),
+        Some("sh_sh_orders_x"),
+        "half of a shadow's name is a live name"
+    );
+    // The star is the default schema alone, and never the server's own tables.
+    for none in ["items", "sh_orders_x", "sales.sh_orders_x", "sales.carts", "pg_class", "a.b.c", ""] {
+        assert_eq!(shadow(none), None, "{none}");
+    }
+    assert!(rules.shadow_key_of(&"a".repeat(63)).is_err(), "the server would cut it off");
+    assert_eq!(rules.key_of("public.Orders").as_deref(), Some("Orders"));
+    assert_eq!(rules.key_of("a.b.c"), None);
+    let rules = both_ends("sqlite", r#"{"Orders":"shadow"}"#);
+    assert_eq!(rules.shadow_key_of("ORDERS").unwrap().as_deref(), Some("sh_orders_x"));
+    assert_eq!(rules.shadow_key_of("SH_orders_X").unwrap(), None);
 }

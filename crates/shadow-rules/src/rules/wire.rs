@@ -144,7 +144,7 @@ impl Store {
     }
 }
 
-fn rule_name(dialect: Dialect, text: &str) -> Result<TableName, RulesError> {
+pub(super) fn rule_name(dialect: Dialect, text: &str) -> Result<TableName, RulesError> {
     let folded = dialect.fold_rule(text);
     let wrong = || invalid(format!("{text}: a table is written as name or schema.name"));
     let fits = |part: &str| !part.is_empty() && dialect.name_fits(part);

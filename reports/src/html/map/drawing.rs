@@ -9,7 +9,7 @@ use crate::html::Report;
 use crate::html::layout::Layers;
 use crate::markup::Page;
 use crate::numbers::{count, millis, percent, rate};
-use crate::sentences::{kind, limiting, standing};
+use crate::sentences::{limiting, standing};
 
 use super::shapes::{LID, outline};
 
@@ -293,7 +293,7 @@ impl<'a> Map<'a> {
             _ if self.limiting == Some(name) => ("node hot", "◆ bottleneck"),
             Some(node) if node.verdict == NodeVerdict::Contributor => ("node warm", "◇ contributor"),
             _ if loose => ("node", "best-effort"),
-            Some(node) => ("node", kind(node.kind)),
+            Some(node) => ("node", node.kind.text()),
             None if name == peakdrill_bottleneck::LOAD => ("node load", "peakdrill"),
             None => ("node", "not ranked"),
         };
@@ -308,7 +308,7 @@ impl<'a> Map<'a> {
         let (class, below) = self.marks(name);
         let owner = self.report.verdict.owners.get(name);
         let known = self.known.get(name.as_str());
-        let known = known.map(|node| format!(": {}, {}", kind(node.kind), standing(node.verdict)));
+        let known = known.map(|node| format!(": {}, {}", node.kind.text(), standing(node.verdict)));
         let owned = owner.map(|owner| format!(", {}", owner.team));
         page.put(
             "<g class=\"{}\"><title>{}{}{}</title>",

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::otlp::Format;
-use crate::record::RecordKind;
+use crate::otlp::{Format, Texts};
+use crate::record::{Record, RecordKind};
 
 /// Traces of both classes, each with a random part of its spans, some with damage.
-fn any_spans() -> impl Strategy<Value = Vec<Span>> {
+pub(super) fn any_spans() -> impl Strategy<Value = Vec<Span>> {
     let one = (1..12_u128, 0..3_000_i64, any::<u8>(), 0..4_usize, any::<bool>());
     proptest::collection::vec(one, 1..40).prop_map(|parts| {
         let mut spans = Vec::new();
@@ -26,7 +26,7 @@ fn any_spans() -> impl Strategy<Value = Vec<Span>> {
     })
 }
 
-fn classes_of(spans: &[Span]) -> Vec<(u128, TraceClass)> {
+pub(super) fn classes_of(spans: &[Span]) -> Vec<(u128, TraceClass)> {
     let mut classes: Vec<_> =
         spans.iter().filter(|span| span.trace % 3 != 0).map(|span| (span.trace, TraceClass::Mine)).collect();
     classes.sort_unstable();
@@ -34,7 +34,7 @@ fn classes_of(spans: &[Span]) -> Vec<(u128, TraceClass)> {
     classes
 }
 
-fn event_of(spans: Vec<Span>) -> (Event, Vec<(u128, TraceClass)>) {
+pub(super) fn event_of(spans: Vec<Span>) -> (Event, Vec<(u128, TraceClass)>) {
     let classes = classes_of(&spans);
     (spans_event(spans), classes)
 }
@@ -162,14 +162,18 @@ proptest! {
             Record { kind, recv_ns, classes: Vec::new(), payload: payload.into_bytes().into() }
         };
         let mut live = fold(Limits::default());
-        (0..12).for_each(|at| live.record(&event(at)).unwrap());
+        let take = |fold: &mut Fold, record: Record| {
+            let event = record.event(&mut Texts::default()).unwrap();
+            fold.event(event, record.recv_ns, &record.classes);
+        };
+        (0..12).for_each(|at| take(&mut live, event(at)));
         let mut other = Fold::new(Limits::default());
         for (place, at) in order.into_iter().enumerate() {
             if place == origin_at {
-                other.record(&Record::origin(T, T)).unwrap();
+                take(&mut other, Record::origin(T, T));
                 other.settle();
             }
-            other.record(&event(at)).unwrap();
+            take(&mut other, event(at));
         }
         let found = bytes(&mut live);
         prop_assert!(live.cells().resources.series().count() == 4);

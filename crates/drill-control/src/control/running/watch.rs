@@ -1,9 +1,8 @@
 //! What stops a drill: guards, leaks, and not being able to see.
 
-use peakdrill_drill_model::condition::Selectors;
+use peakdrill_drill_model::condition::{Measured, Selectors};
 use peakdrill_drill_model::event::EventKind;
 use peakdrill_drill_model::ledger::{leaks, tag_lost};
-use peakdrill_drill_model::outcome::answers;
 use peakdrill_drill_model::snapshot::RunState;
 use peakdrill_timebase::{MonoNs, NS_PER_S};
 use serde_json::json;
@@ -11,7 +10,7 @@ use serde_json::json;
 use super::Running;
 use crate::error::ControlError;
 use crate::live::guards::Found;
-use crate::live::window::{IsolationNow, TICK_NS, share};
+use crate::live::window::{IsolationNow, TICK_NS};
 
 /// Load data older than this is stale: guards cannot see.
 const STALE_NS: u64 = NS_PER_S;
@@ -94,12 +93,11 @@ impl Running {
     fn unacknowledged(&self) -> Option<f64> {
         let required = self.plan.shadow.as_ref()?.ack_require?;
         let tally = self.window.tagged(&Selectors::default());
-        let missing = share(tally.ack_missing, answers(tally.completed, &tally.errors))?.value;
+        let missing = Measured::share(tally.ack_missing, tally.answers())?.value;
         (missing > 1.0 - required).then_some(missing)
     }
 
     fn fire(&mut self, guard: &str, measured: &str) -> Result<(), ControlError> {
-        self.stopped_by_guard = true;
         self.stop()?;
         let data = json!({ "fired": true, "text": guard, "measured": measured });
         self.event(EventKind::Guard, format!("guard fired: {guard} ({measured})"), data)

@@ -54,3 +54,25 @@ fn a_freeze_is_seen_although_nothing_completes() {
     assert!(window.measure(Stat::Latency(0.99), &Selectors::default()).unwrap().value > 600_000_000.0);
     assert_eq!(window.measure(Stat::ErrorRate, &Selectors::default()), None);
 }
+
+#[test]
+fn users_have_no_target_and_what_leads_to_them_neither() {
+    let closed = || Tick { target_rate: None, ..tick(1_000_000, 100) };
+    let mut window = window();
+    assert_eq!(window.target_rate(), None);
+    for _ in 0..WINDOW_TICKS {
+        window.push(tick(1_000_000, 100));
+    }
+    assert_eq!(window.target_rate(), Some(400.0));
+    // A second of both is of neither: the rate counts what the users sent.
+    for _ in 0..WINDOW_TICKS {
+        window.push(closed());
+        assert_eq!(window.target_rate(), None);
+    }
+    for _ in 1..WINDOW_TICKS {
+        window.push(tick(1_000_000, 100));
+        assert_eq!(window.target_rate(), None);
+    }
+    window.push(tick(1_000_000, 100));
+    assert_eq!(window.target_rate(), Some(400.0));
+}

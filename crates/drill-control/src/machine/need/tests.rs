@@ -82,3 +82,12 @@ fn targets_share_ports_where_their_connections_lead_to_the_same_place() {
         need_of(targets, "get: { path: /, target: a }", "").targets.into_iter().map(|t| t.way).collect();
     assert!(ways[0] == ways[1] && ways[0] != ways[2] && ways[0] != ways[3], "{ways:?}");
 }
+
+#[test]
+fn hosts_whose_names_are_schemes_are_other_hosts() {
+    let target = |base_url: &str| Target { base_url: base_url.to_owned(), ..Target::default() };
+    let way = |base_url: &str| way(&target(base_url));
+    assert_ne!(way("http://grpc-gw:80"), way("http://http-gw:80"));
+    assert_eq!(way("grpc://gw:80"), way("http://gw"));
+    assert_eq!(way("grpcs://gw"), way("https://gw:443"));
+}

@@ -1,3 +1,4 @@
+use peakdrill_drill_model::plan::SqlMode;
 use sqlx::AssertSqlSafe;
 
 use super::*;
@@ -16,6 +17,15 @@ fn column(name: &str) -> Column {
     (name.into(), "TEXT".into(), false, 0)
 }
 
+fn found(store: &SqlStore, beside: &[&SqlStore], seen: &Seen) -> Vec<String> {
+    problems(store, &rules(store).unwrap(), beside, seen)
+}
+
+fn tables(names: &[&str]) -> Seen {
+    let tables = names.iter().map(|name| ((*name).to_owned(), vec![column("id")])).collect();
+    Seen { tables, ..Seen::default() }
+}
+
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
@@ -28,7 +38,7 @@ fn a_missing_or_different_shadow_is_a_problem() {
         ("shadow_orders".into(), vec![column("id")]),
         ("items".into(), vec![column("id")]),
     ]);
-    let problems = problems(&both, &[], &Seen { tables, ..Seen::default() });
+    let problems = found(&both, &[], &Seen { tables, ..Seen::default() });
     assert_eq!(problems.len(), 2);
     assert!(problems.iter().any(|text| text.contains("`sku TEXT` differs or is missing")));
     assert!(problems.iter().any(|text| text.contains("`shadow_items` is not there")));
@@ -42,7 +52,34 @@ fn a_star_covers_every_other_live_table() {
         ("shadow_orders".into(), vec![column("id")]),
         ("carts".into(), vec![column("id")]),
     ]);
-    assert_eq!(problems(&all, &[], &Seen { tables, ..Seen::default() }).len(), 1);
+    assert_eq!(found(&all, &[], &Seen { tables, ..Seen::default() }).len(), 1);
+}
+
+#[test]
+fn what_is_the_shadow_of_what_is_decided_by_the_rules() {
+    // The shadow of a table with a schema stands beside it.
+    let sales = store("postgres", &[("sales.orders", "shadow")]);
+    assert_eq!(found(&sales, &[], &tables(&["sales.orders", "sales.shadow_orders"])), [""; 0]);
+    let missing = found(&sales, &[], &tables(&["sales.orders", "shadow_sales.orders"]));
+    assert!(missing.len() == 1 && missing[0].contains("`sales.shadow_orders` is not there"), "{missing:?}");
+    // The star means the default schema.
+    let all = store("postgres", &[("*", "shadow")]);
+    assert_eq!(found(&all, &[], &tables(&["orders", "shadow_orders", "sales.orders"])), [""; 0]);
+    // A shadow has the prefix and the suffix.
+    let mode = SqlMode::ShadowTable { prefix: "sh_".into(), suffix: "_x".into() };
+    let both = SqlStore { mode, ..all };
+    let missing = found(&both, &[], &tables(&["sh_foo", "bar", "sh_bar_x"]));
+    assert!(missing.len() == 1 && missing[0].contains("`sh_sh_foo_x` is not there"), "{missing:?}");
+    // SQLite has one table of each name, whatever its case.
+    let folded = store("sqlite", &[("Orders", "shadow"), ("*", "shadow")]);
+    assert_eq!(found(&folded, &[], &tables(&["ORDERS", "Shadow_Orders", "sqlite_sequence"])), [""; 0]);
+}
+
+#[test]
+fn rules_that_no_service_takes_are_a_problem() {
+    let wrong = store("postgres", &[("orders", "shadow"), ("shadow_orders", "read_live")]);
+    let checked = run(check(&wrong, None, &[]));
+    assert!(checked.problems[0].contains("no service would take these rules"), "{:?}", checked.problems);
 }
 
 #[test]
@@ -55,8 +92,8 @@ fn shadow_tables_of_another_service_in_the_same_database_are_shadow_tables() {
         Effect::Reference { table: "shadow_orders".into(), column: "item".into(), to: "shadow_items".into() };
     let seen = Seen { tables, effects: BTreeSet::from([reference]) };
     for (one, other) in [(&order, &stock), (&stock, &order)] {
-        assert_eq!(problems(one, &[other], &seen), [""; 0]);
-        assert_eq!(problems(one, &[], &seen).len(), 1, "an undeclared table is a live one");
+        assert_eq!(found(one, &[other], &seen), [""; 0]);
+        assert_eq!(found(one, &[], &seen).len(), 1, "an undeclared table is a live one");
     }
 }
 
@@ -169,7 +206,7 @@ async fn on_sqlite(changes: &str) -> Vec<String> {
         CREATE TABLE orders (id INTEGER PRIMARY KEY, item INTEGER);";
     sqlx::raw_sql(AssertSqlSafe(format!("{tables} {changes}"))).execute(&mut connection).await.unwrap();
     let both = store("sqlite", &[("orders", "shadow"), ("items", "shadow")]);
-    problems(&both, &[], &sqlite(&mut connection).await.unwrap())
+    found(&both, &[], &sqlite(&mut connection).await.unwrap())
 }
 
 #[test]
