@@ -76,11 +76,13 @@ fn judge(record: &Record, load: &Folded) -> Verdict {
     }
 }
 
-/// Owners of the nodes of the ranking.
+/// Owners of the nodes of the ranking, and of those that findings are about.
 fn owners(record: &Record) -> BTreeMap<String, Owner> {
-    let ranked = record.analysis.iter().flat_map(|part| &part.bottlenecks);
+    let ranked = record.analysis.iter().flat_map(|part| part.bottlenecks.iter().map(|node| &node.node));
+    let found = record.analysis.iter().flat_map(|part| part.findings.iter().map(|found| &found.node));
     ranked
-        .filter_map(|node| record.owners.nodes.get_key_value(&node.node))
+        .chain(found)
+        .filter_map(|node| record.owners.nodes.get_key_value(node))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect()
 }

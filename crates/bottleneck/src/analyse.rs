@@ -1,5 +1,6 @@
 //! From cells to findings.
 
+mod besides;
 mod calls;
 mod clocks;
 mod common;
@@ -87,6 +88,7 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         knees: knees::knees(&facts, &findings),
         ..summary::summary(&facts, &findings, &matter, &completeness, starved)
     };
+    let mut besides = besides::all(&facts, &findings, &completeness);
     let analysis = Analysis {
         bottlenecks: findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect(),
         dependencies: tables::dependencies(&facts),
@@ -99,9 +101,11 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
         findings: Vec::new(),
         summary,
     };
-    let (resources, mut findings) = used.into_parts(capacities);
-    findings.extend(clocks::findings(cells));
-    Analysis { resources, findings, ..analysis }
+    let (resources, of_metrics) = used.into_parts(capacities);
+    besides.extend(of_metrics);
+    besides.extend(clocks::findings(cells));
+    besides.sort_by(|a, b| (a.kind, &a.node).cmp(&(b.kind, &b.node)));
+    Analysis { resources, findings: besides, ..analysis }
 }
 
 fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -> Bottleneck {

@@ -104,7 +104,7 @@ pub struct Analysis {
     /// How full resources were, where metrics tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceUse>,
-    /// What to know besides the ranking, where metrics tell.
+    /// What to know besides the ranking, the most pressing first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
 }

@@ -95,6 +95,8 @@ cell! {
         errors,
         /// Attempts: logical calls and their retries.
         attempts,
+        /// Of these, ended with the word that there are too many requests, or that the service is unavailable.
+        refused,
         /// Time on critical paths that was spent behind this edge, nanoseconds.
         cp_ns,
         /// Caller's time less callee's time, nanoseconds: pool, network, accept queue.
@@ -108,6 +110,8 @@ cell! {
     } histograms {
         /// Duration as the caller saw it.
         latency,
+        /// Duration of the attempts that ended in an error.
+        failed,
     }
 }
 
@@ -227,6 +231,21 @@ cell! {
     }
 }
 
+cell! {
+    /// Messages of one partition of a queue that were processed.
+    PartitionCell {
+        /// Messages.
+        ops,
+        /// Of these, whose publishing is known.
+        awaited,
+    } histograms {
+        /// Publish→process delay of those.
+        queued,
+        /// Duration of processing.
+        span,
+    }
+}
+
 /// All that the analysis knows: sums over traces, in integers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -258,6 +277,9 @@ pub struct Cells {
     /// What calls say of the clocks of both sides: the caller's first. By the first second of each stretch.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub clocks: BTreeMap<(ClockKey, ClockKey), Seconds<ClockCell>>,
+    /// Messages by the queue's partition, the whole run together.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub partitions: BTreeMap<(NodeKey, TraceClass, u16), PartitionCell>,
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
@@ -278,6 +300,7 @@ pub struct Contribution {
     pub(crate) entries: Vec<((Entry, Arc<str>), i64)>,
     pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
     pub(crate) clocks: Vec<((ClockKey, ClockKey), i64, ClockCell)>,
+    pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
 }
 
 impl Contribution {
@@ -334,6 +357,7 @@ impl Cells {
         c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
         c.clocks.iter().for_each(|(key, second, cell)| add_second(&mut self.clocks, key, *second, cell));
+        c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
     }
 
     /// Adds the cells of other traces.
@@ -347,6 +371,7 @@ impl Cells {
         other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
         merge_seconds(&mut self.clocks, &other.clocks);
+        other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
         self.resources.merge(&other.resources);
     }
 

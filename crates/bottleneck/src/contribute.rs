@@ -43,6 +43,13 @@ struct Root {
     given_up: bool,
     /// Services were asked for spans of it.
     sampled: bool,
+    /// The answer was that there are too many requests, or that the service is unavailable.
+    refused: bool,
+}
+
+/// Whether a status says "not now": too many requests, or unavailable.
+fn refusal(status: u16) -> bool {
+    matches!(status, 429 | 503)
 }
 
 /// What a trace adds to the cells.
@@ -107,6 +114,8 @@ fn root_of_row(tree: &Tree<'_>, row: &RootRow) -> Root {
             Some(ErrorClass::Timeout | ErrorClass::Cancelled | ErrorClass::Closed | ErrorClass::Reset)
         ),
         sampled: row.sampled,
+        // Of gRPC: resource exhausted, unavailable.
+        refused: matches!(row.error, Some(ErrorClass::Status(429 | 503) | ErrorClass::Grpc(8 | 14))),
     }
 }
 
@@ -125,6 +134,7 @@ fn root_of_span(tree: &Tree<'_>) -> Option<Root> {
         parent_of_entry: place.span.parent,
         given_up: false,
         sampled: true,
+        refused: refusal(place.span.status),
     })
 }
 
@@ -200,6 +210,7 @@ struct Caller {
     start: i64,
     end: i64,
     error: bool,
+    refused: bool,
 }
 
 impl Caller {
@@ -211,10 +222,11 @@ impl Caller {
     fn of(tree: &Tree<'_>, at: usize, root: Option<&Root>) -> Option<Self> {
         if let Some(call) = tree.nodes[at].parent.filter(|p| tree.nodes[*p].role == Role::Call) {
             let call = &tree.nodes[call];
-            return Some(Self { start: call.start, end: call.end, error: call.span.error });
+            let refused = refusal(call.span.status);
+            return Some(Self { start: call.start, end: call.end, error: call.span.error, refused });
         }
         let root = root.filter(|r| r.is_entry_by_row(tree, at))?;
-        Some(Self { start: root.start, end: root.end, error: root.error })
+        Some(Self { start: root.start, end: root.end, error: root.error, refused: root.refused })
     }
 }
 

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const LOAD: &str = "load";
 /// Name of the caller of requests that no drill made.
 pub const USERS: &str = "users";
+/// Name of a caller whose span is missing.
+pub(crate) const UNKNOWN: &str = "unknown";
 /// Longest operation name that is kept, in bytes.
 pub(crate) const OP_LIMIT_BYTES: usize = 96;
 

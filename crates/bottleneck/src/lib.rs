@@ -23,7 +23,8 @@ pub use analysis::{
     Settings, WARM_UP_S,
 };
 pub use cells::{
-    Cells, ClockCell, Contribution, EdgeCell, NodeCell, PathCell, RootCell, Seconds, TelemetryCell, VisitCell,
+    Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds,
+    TelemetryCell, VisitCell,
 };
 pub use clocks::{CLOCK_WINDOW_S, ClockPair, ClockWindow, Offset, clock_pairs};
 pub use compare::compare;

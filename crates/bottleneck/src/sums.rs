@@ -17,7 +17,8 @@ use peakdrill_latency::{Sparse, bucket_of};
 use peakdrill_trace_model::Span;
 
 use crate::cells::{
-    Cell, Cells, ClockCell, Contribution, EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell,
+    Cell, Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell,
+    TelemetryCell, VisitCell,
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
@@ -277,6 +278,7 @@ pub struct Sums {
     pub(crate) visits: Table<(EntryId, TraceClass, NodeId), VisitCell>,
     pub(crate) telemetry: Table<Name, TelemetryCell>,
     pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
+    pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
     pub(crate) aliases: HashMap<(Name, Name), i64>,
     pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
@@ -324,6 +326,8 @@ impl Sums {
         let telemetry = self.telemetry.drain().map(|(service, _, cell)| (names.text(service), cell));
         let clocks = self.clocks.drain();
         let clocks = clocks.map(|((a, b), s, cell)| ((names.clock(a), names.clock(b)), s, cell));
+        let partitions = self.partitions.drain();
+        let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
@@ -338,6 +342,7 @@ impl Sums {
             entries: entries.collect(),
             telemetry: telemetry.collect(),
             clocks: clocks.collect(),
+            partitions: partitions.collect(),
         }
     }
 }
@@ -354,6 +359,7 @@ impl Contribution {
         self.entries.sort_unstable();
         self.telemetry.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.clocks.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self
     }
 }

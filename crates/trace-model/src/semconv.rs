@@ -67,6 +67,9 @@ impl Default for Attributes<'_> {
     }
 }
 
+/// Partitions of a queue that are told apart, at most: those with a higher number, or with none, are not.
+pub const PARTITIONS_MAX: u16 = 256;
+
 /// What the attributes of a span say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
@@ -78,12 +81,14 @@ pub struct Described {
     pub peer: Option<DescribedPeer>,
     /// Whether it counts as an error.
     pub error: bool,
-    /// HTTP status; 0: none.
+    /// HTTP status, or what stands for the status of a gRPC call that was refused: 429 or 503; 0: none.
     pub status: u16,
     /// What a messaging span does.
     pub messaging: Option<Messaging>,
     /// Which attempt this is, counted from 0.
     pub resend: u16,
+    /// The partition of a queue, below [`PARTITIONS_MAX`].
+    pub partition: Option<u16>,
     /// `user_agent.synthetic.type` is `test`.
     pub synthetic: bool,
     /// `peakdrill.mocked` is true.
@@ -125,7 +130,7 @@ impl<'a> Attributes<'a> {
             kind => kind,
         };
         let messaging = self.messaging(kind);
-        let status = self.http_status();
+        let status = self.status();
         Described {
             kind,
             op: op::op(self, name, messaging),
@@ -134,6 +139,7 @@ impl<'a> Attributes<'a> {
             status,
             messaging,
             resend: self.resend(),
+            partition: self.partition().filter(|_| messaging.is_some()),
             synthetic: self.text(&[Key::SyntheticType]) == Some("test"),
             mocked: self.get(&[Key::Mocked]).is_some_and(Value::is_true),
         }
@@ -176,14 +182,23 @@ impl<'a> Attributes<'a> {
         self.text(&[Key::DbSystemName, Key::DbSystem])
     }
 
-    fn http_status(&self) -> u16 {
-        let status = self.number(&[Key::HttpResponseStatus, Key::HttpStatusOld]);
-        status.and_then(|status| u16::try_from(status).ok()).unwrap_or(0)
+    fn status(&self) -> u16 {
+        let http = self.number(&[Key::HttpResponseStatus, Key::HttpStatusOld]);
+        let http = http.and_then(|status| u16::try_from(status).ok());
+        // Of HTTP a gRPC call is always well.
+        outcome::refusal(self).or(http).unwrap_or(0)
     }
 
     fn resend(&self) -> u16 {
         let keys = [Key::HttpResend, Key::HttpResendOld, Key::HttpRetryOld, Key::GrpcPreviousAttempts];
         self.number(&keys).and_then(|count| u16::try_from(count).ok()).unwrap_or(0)
+    }
+
+    fn partition(&self) -> Option<u16> {
+        let keys =
+            [Key::MessagingPartition, Key::MessagingKafkaPartitionOld, Key::MessagingKafkaPartitionOlder];
+        let number = self.number(&keys).and_then(|number| u16::try_from(number).ok());
+        number.filter(|number| *number < PARTITIONS_MAX)
     }
 
     /// The operation type decides, the span kind only where there is none: `receive` was a consumer's once and

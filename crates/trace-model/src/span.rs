@@ -91,7 +91,7 @@ pub struct Span {
     pub end_ns: i64,
     /// Status is error, or a server's 5xx, or a client's 4xx/5xx.
     pub error: bool,
-    /// HTTP status; 0: none.
+    /// HTTP status, or what stands for the status of a gRPC call that was refused: 429 or 503; 0: none.
     pub status: u16,
     /// The other side.
     pub peer: Option<Peer>,
@@ -99,6 +99,8 @@ pub struct Span {
     pub messaging: Option<Messaging>,
     /// `http.request.resend_count`.
     pub resend: u16,
+    /// The partition of the queue that a messaging span is of, where it is a small number.
+    pub partition: Option<u16>,
     /// The service handled the tag: `user_agent.synthetic.type` is `test`.
     pub synthetic: bool,
     /// The call was answered by the isolation layer's stub (`peakdrill.mocked` is true).

@@ -5,7 +5,7 @@ use peakdrill_drill_model::verdict::{ResourceKind, ResourceUse};
 use crate::markup::Page;
 use crate::numbers::{NOT_MEASURED, count, figure};
 use crate::resources::{resource, used};
-use crate::sentences::within;
+use crate::sentences::{whose, within};
 
 use super::chart::pct;
 use super::{Report, section};
@@ -16,7 +16,7 @@ const ROWS_MAX: usize = 60;
 /// Findings that are shown; the verdict has all.
 const FINDINGS_MAX: usize = 60;
 
-/// Writes the sections; nothing where no metrics were received.
+/// Writes the sections; nothing where there is nothing to tell.
 pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     findings(page, report);
     resources(page, report);
@@ -31,15 +31,16 @@ fn findings(page: &mut Page, report: &Report<'_>) {
         page,
         "findings",
         "What else is there to know?",
-        "From the metrics of services and exporters, and from spans.",
+        "From traces, and from the metrics of services and exporters; the most pressing first.",
     );
     page.raw("<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">where</th><th scope=\"col\" class=\"long\">");
     page.raw("what was seen</th><th scope=\"col\" class=\"long\">what to do</th></tr></thead>\n<tbody>\n");
     for found in findings.iter().take(FINDINGS_MAX) {
-        page.put(
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td></tr>\n",
-            &[&found.node, &found.text, &found.action],
-        );
+        page.put("<tr><th scope=\"row\">{}", &[&found.node]);
+        if let Some(owner) = report.verdict.owners.get(&found.node) {
+            page.put("<small>{}</small>", &[&whose(owner)]);
+        }
+        page.put("</th><td>{}</td><td>{}</td></tr>\n", &[&found.text, &found.action]);
     }
     page.raw("</tbody></table></div>\n");
     left_out(page, FINDINGS_MAX, findings.len());

@@ -1,6 +1,6 @@
 //! The verdict card of the terminal.
 
-use peakdrill_drill_model::verdict::{Judgement, Millis, Verdict};
+use peakdrill_drill_model::verdict::{FindingKind, Judgement, Millis, Verdict};
 
 use crate::numbers::{count, length, millis};
 use crate::sentences::{
@@ -155,8 +155,12 @@ impl Card {
 
     fn findings(&mut self, verdict: &Verdict) {
         let said = verdict.findings.iter().take(FINDINGS_MAX);
-        let mut rows: Vec<_> =
-            said.map(|found| (Tone::Warn, format!("{}: {}", found.text, found.action))).collect();
+        let mut rows = Vec::new();
+        for found in said {
+            let tone = if found.kind == FindingKind::LiveUsersHurt { Tone::Bad } else { Tone::Warn };
+            let owner = verdict.owners.get(&found.node).map(|owner| format!(" ({})", whose(owner)));
+            rows.push((tone, format!("{}: {}{}", found.text, found.action, owner.unwrap_or_default())));
+        }
         if verdict.findings.len() > FINDINGS_MAX {
             let more = verdict.findings.len() - FINDINGS_MAX;
             rows.push((Tone::Quiet, format!("{more} more in the report")));

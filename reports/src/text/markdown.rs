@@ -164,7 +164,9 @@ fn ranking(out: &mut Lines, verdict: &Verdict) {
 
 fn findings(out: &mut Lines, verdict: &Verdict) {
     for found in &verdict.findings {
-        out.line(&format!("- **{}**: {}. _{}_", md(&found.node), md(&found.text), md(&found.action)));
+        let owner = verdict.owners.get(&found.node).map(|owner| format!(" ({})", md(&whose(owner))));
+        let (node, owner) = (md(&found.node), owner.unwrap_or_default());
+        out.line(&format!("- **{node}**{owner}: {}. _{}_", md(&found.text), md(&found.action)));
     }
     if !verdict.findings.is_empty() {
         out.line("");

@@ -1,5 +1,6 @@
 //! Resources and findings in every rendering.
 
+use peakdrill_drill_model::owners::Owner;
 use peakdrill_drill_model::verdict::{Estimate, Finding, FindingKind, ResourceKind, ResourceUse};
 use peakdrill_reports::{Record, card, html, markdown, verdict, verdict_json};
 
@@ -63,6 +64,18 @@ fn of_many_findings_the_page_shows_some_and_says_so() {
     let page = html(&record, &verdict(&record));
     assert!(page.contains("node-59") && !page.contains("node-60"));
     assert!(page.contains("60 of 100 are shown"));
+}
+
+#[test]
+fn a_finding_names_its_owner_in_every_rendering() {
+    let mut record = record();
+    let owner = Owner { team: "team-<b>orders".to_owned(), ..Owner::default() };
+    record.owners.nodes.insert("order-db".to_owned(), owner);
+    let verdict = verdict(&record);
+    assert_eq!(verdict.owners["order-db"].team, "team-<b>orders");
+    assert!(card(&verdict, 80, false, true, None).contains("owner team-<b>orders"));
+    assert!(html(&record, &verdict).contains("order-db<small>owner team-&lt;b&gt;orders</small>"));
+    assert!(markdown(&verdict, &record).contains("**order-db** (owner team-&lt;b&gt;orders): callers"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The discrete-event simulation: time goes from event to event, all chance comes from one seed.
 
 mod calls;
+mod door;
 mod gate;
 mod tasks;
 
@@ -15,11 +16,19 @@ use rand_chacha::ChaCha8Rng;
 use crate::model::{Load, Network, Node};
 use crate::trace::{Names, ORIGIN_NS, Run, Seen, Trace};
 use calls::LiveCall;
+use door::Door;
 use gate::Gate;
 use tasks::{Parent, Task};
 
 /// The generator gives a request up after so long, nanoseconds.
 const GIVE_UP_NS: i64 = 10_000_000_000;
+
+/// Status of what went well, of what failed, and of what was refused.
+const OK: u16 = 200;
+/// See [`OK`].
+const FAILED: u16 = 500;
+/// See [`OK`].
+const REFUSED: u16 = 429;
 
 /// Milliseconds as nanoseconds.
 fn ns(ms: f64) -> i64 {
@@ -82,6 +91,7 @@ struct Engine<'a> {
     stations: Vec<Vec<Gate>>,
     workers: Vec<Option<Gate>>,
     pools: Vec<Gate>,
+    doors: Vec<Option<Door>>,
     run: Run,
 }
 
@@ -101,6 +111,7 @@ pub fn run(net: &Network, load: &Load, seed: u64) -> Run {
         stations: net.nodes.iter().map(stations).collect(),
         workers: net.nodes.iter().map(|node| node.workers.map(Gate::new)).collect(),
         pools: net.pools.iter().map(|size| Gate::new(*size)).collect(),
+        doors: net.nodes.iter().map(|node| node.refuses.map(Door::new)).collect(),
         run: Run { seen: vec![Seen::default(); net.nodes.len()], ..Run::default() },
     };
     engine.arrivals();
@@ -219,7 +230,7 @@ impl Engine<'_> {
     /// The generator's row, and the true path of the request.
     fn done(&mut self, task: usize) {
         let Parent::Generator(began) = self.tasks[task].parent else { return };
-        let (node, failed) = (self.net.ops[self.tasks[task].op].node, self.tasks[task].failed);
+        let (node, status) = (self.net.ops[self.tasks[task].op].node, self.tasks[task].status());
         let took = self.now - began;
         let mut path = std::mem::take(&mut self.tasks[task].path);
         path.add(node, took - path.sum());
@@ -228,12 +239,12 @@ impl Engine<'_> {
         if let Some(row) = &mut trace.row {
             use peakdrill_drill_model::outcome::ErrorClass;
             row.done_ns = row.intended_ns + took.min(GIVE_UP_NS);
-            row.error = match (given_up, failed) {
+            row.error = match (given_up, status) {
                 (true, _) => Some(ErrorClass::Timeout),
-                (false, true) => Some(ErrorClass::Status(500)),
-                (false, false) => None,
+                (false, OK) => None,
+                (false, status) => Some(ErrorClass::Status(status)),
             };
-            row.status = if given_up { 0 } else { row.error.map_or(200, |_| 500) };
+            row.status = if given_up { 0 } else { status };
         }
         trace.path = (self.tasks[task].whole && !given_up).then(|| path.0.to_vec());
     }

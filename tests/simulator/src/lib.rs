@@ -11,7 +11,7 @@ mod truth;
 
 pub use damage::{Damage, Exporter};
 pub use engine::run;
-pub use model::{Attempts, Call, Load, Network, Node, Op, Step};
+pub use model::{Attempts, Call, Load, Network, Node, Op, Refuses, Step};
 pub use scenario::{Kind, Limit, Scenario};
 pub use score::{NAIVE, Options, Outcome, Sampled, judge, judge_sampled, naive, table};
 pub use topology::Topology;

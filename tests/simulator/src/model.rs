@@ -21,8 +21,20 @@ pub struct Node {
     pub accept: bool,
     /// Every so many seconds nothing moves for so many milliseconds.
     pub stall: Option<(f64, f64)>,
-    /// The servers are divided among so many shards, and this part of the work belongs to the first of them.
+    /// The servers are divided among so many shards, and this part of the work belongs to the first of them. Those of
+    /// a queue are its partitions.
     pub shards: Option<(u32, f64)>,
+    /// What it refuses at once; of nodes without threads.
+    pub refuses: Option<Refuses>,
+}
+
+/// Which operations a node refuses at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Refuses {
+    /// More than so many a second.
+    Above(f64),
+    /// All after so many: sold out.
+    After(u32),
 }
 
 impl Node {
@@ -39,6 +51,7 @@ impl Node {
             accept: false,
             stall: None,
             shards: None,
+            refuses: None,
         }
     }
 

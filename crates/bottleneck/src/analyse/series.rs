@@ -226,6 +226,15 @@ impl Series {
         }
     }
 
+    /// Journeys a second of a class over some seconds; `None`: of all.
+    pub(crate) fn offered_by(&self, class: Option<TraceClass>, seconds: &[usize]) -> f64 {
+        let of = match class {
+            Some(class) => self.offered_of.get(&class),
+            None => Some(&self.offered),
+        };
+        of.map_or(0.0, |of| mean(of, seconds))
+    }
+
     /// Operations a second that the journeys of some seconds ask of a node, of those that spans were asked of.
     pub(crate) fn asked(&self, node: &NodeSeries, seconds: &[usize]) -> f64 {
         let asked = |(class, of): (&TraceClass, &Vec<f64>)| mean(of, seconds) * node.visits_of(*class).mean;

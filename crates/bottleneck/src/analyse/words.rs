@@ -26,6 +26,11 @@ pub(crate) fn rate(per_s: f64) -> String {
     if per_s >= 9.95 { format!("{per_s:.0}/s") } else { format!("{per_s:.1}/s") }
 }
 
+/// A rate of journeys.
+pub(crate) fn journeys(per_s: f64) -> String {
+    format!("{} journeys a second", rate(per_s).trim_end_matches("/s"))
+}
+
 /// A part of one.
 pub(crate) fn percent(part: f64) -> String {
     format!("{:.0} %", part * 100.0)

@@ -12,6 +12,8 @@ pub(super) struct Attempt {
     pub(super) first: bool,
     /// The call's time that no attempt took, nanoseconds, where this is the one that carries it.
     pub(super) gap_ns: Option<u64>,
+    /// Whether it is the only one of its call, so that the call's span tells how it ended.
+    pub(super) alone: bool,
     /// Of a call: whether it is the first attempt of its logical call, as far as its own span, its frame, and those
     /// beside it say.
     pub(super) leads: bool,
@@ -22,7 +24,8 @@ pub(super) struct Attempts(Vec<Attempt>);
 
 impl Attempts {
     pub(super) fn new(tree: &Tree<'_>, root: Option<&Root>) -> Self {
-        let mut out = Self(vec![Attempt { first: true, gap_ns: None, leads: true }; tree.nodes.len()]);
+        let every = Attempt { first: true, gap_ns: None, alone: true, leads: true };
+        let mut out = Self(vec![every; tree.nodes.len()]);
         for (call, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
             let servers: Vec<usize> = tree.served_by(call).collect();
             let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
@@ -45,7 +48,10 @@ impl Attempts {
         let pause_ns = if caller_known { 0 } else { pair.pause_ns };
         self.0[pair.carrier].gap_ns = Some((pair.gap_ns + pause_ns).unsigned_abs());
         if one_call {
-            servers.iter().for_each(|at| self.0[*at].first = *at == pair.earliest);
+            for at in servers {
+                self.0[*at].first = *at == pair.earliest;
+                self.0[*at].alone = servers.len() == 1;
+            }
         }
     }
 

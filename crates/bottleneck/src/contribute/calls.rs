@@ -8,12 +8,9 @@ use peakdrill_trace_model::PeerKind;
 use crate::cells::{EdgeCell, TelemetryCell};
 use crate::contribute::attempts::{Attempt, Attempts};
 use crate::contribute::gather::Gather;
-use crate::contribute::{Caller, Root, clocks, filed_under};
-use crate::key::{EdgeKey, LOAD, NodeKey, TraceClass, USERS};
+use crate::contribute::{Caller, Root, clocks, filed_under, refusal};
+use crate::key::{EdgeKey, LOAD, NodeKey, TraceClass, UNKNOWN, USERS};
 use crate::tree::{Role, Tree, virtual_node};
-
-/// The caller's name where its span is missing.
-const UNKNOWN: &str = "unknown";
 
 /// Files every call of the trace.
 pub(super) fn gather_calls(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>, attempts: &Attempts) {
@@ -61,6 +58,13 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
         cell.errors = i64::from(caller.as_ref().map_or(place.span.error, |c| c.error));
         cell.latency.add(duration, 1);
     }
+    let own = refusal(place.span.status);
+    match caller.as_ref().filter(|_| attempt.alone) {
+        Some(c) if c.error => failed(&mut cell, duration, own || c.refused),
+        // That it refused, or was asked for the wrong thing, is no error of the server's.
+        None if place.span.error || place.span.status >= 400 => failed(&mut cell, place.duration(), own),
+        _ => {}
+    }
     // Of several attempts one carries what lies between the caller and the callee.
     if let Some(gap_ns) = attempt.gap_ns {
         cell.paired = 1;
@@ -94,6 +98,9 @@ fn unanswered(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Roo
         cell.errors = i64::from(place.span.error);
         cell.latency.add(place.duration(), 1);
     }
+    if place.span.error {
+        failed(&mut cell, place.duration(), refusal(place.span.status));
+    }
     let peer = place.span.peer.as_ref().filter(|peer| peer.kind == PeerKind::Service);
     if let Some(peer) = peer.filter(|_| !place.span.mocked && !place.span.error) {
         gather.telemetry(&peer.node, &TelemetryCell { expected: 1, ..TelemetryCell::default() });
@@ -108,6 +115,9 @@ fn published(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     let mut cell =
         EdgeCell { attempts: 1, calls: 1, errors: i64::from(place.span.error), ..EdgeCell::default() };
     cell.latency.add(place.duration(), 1);
+    if place.span.error {
+        failed(&mut cell, place.duration(), false);
+    }
     let op = gather.op(&place.span.op);
     let key = EdgeKey { from: Arc::clone(&place.span.service), to: virtual_node(place.span), op };
     file(gather, key, root, place.start, place.end, &cell);
@@ -121,9 +131,18 @@ fn processed(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     let mut cell =
         EdgeCell { attempts: 1, calls: 1, errors: i64::from(place.span.error), ..EdgeCell::default() };
     cell.latency.add(place.duration(), 1);
+    if place.span.error {
+        failed(&mut cell, place.duration(), false);
+    }
     let to = NodeKey { name: Arc::clone(&place.span.service), kind: NodeKind::Service };
     let key = EdgeKey { from: Arc::clone(&place.owner.name), to, op: gather.op(&place.span.op) };
     file(gather, key, root, place.start, place.end, &cell);
+}
+
+/// An attempt that ended in an error.
+fn failed(cell: &mut EdgeCell, duration_ns: u64, refused: bool) {
+    cell.refused = i64::from(refused);
+    cell.failed.add(duration_ns, 1);
 }
 
 fn file(gather: &mut Gather, key: EdgeKey, root: Option<&Root>, start: i64, end: i64, cell: &EdgeCell) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::cells::{EdgeCell, NodeCell, PathCell, RootCell, TelemetryCell, VisitCell};
+use crate::cells::{EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell};
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass};
 use crate::sums::{Name, NodeId, Sums};
@@ -101,6 +101,12 @@ impl<'a> Gather<'a> {
         for (bound, below) in [(bounds.0, 0), (bounds.1, 2)] {
             sum.sample(below + usize::from(bound >= 0), bound.unsigned_abs(), self.sign);
         }
+    }
+
+    /// A message of a partition.
+    pub(super) fn partition(&mut self, key: &NodeKey, at: u16, cell: &PartitionCell) {
+        let node = self.sums.names.node_id(key);
+        self.sums.partitions.add((node, self.class, at), 0, cell, self.sign);
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::cells::NodeCell;
+use crate::cells::{NodeCell, PartitionCell};
 use crate::contribute::attempts::Attempts;
 use crate::contribute::gather::Gather;
 use crate::contribute::{Caller, Root, filed_under};
@@ -126,9 +126,9 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
             own.push((call.start, call.start.saturating_add_unsigned(gap)));
         }
     }
-    if place.role == Role::Process
-        && let Some((from, to)) = queued(tree, at)
-    {
+    let waited = queued(tree, at).filter(|_| place.role == Role::Process);
+    gather_partition(gather, place, waited);
+    if let Some((from, to)) = waited {
         own.push((from, to));
         cell.queued_ns = to - from;
         cell.queued.add((to - from).unsigned_abs(), 1);
@@ -143,6 +143,17 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     own.iter().for_each(|(from, to)| gather.busy(node, *from, *to, |cell| &mut cell.own_ns));
     gather.busy(node, place.start, place.end, |cell| &mut cell.busy_ns);
     gather.visit(node);
+}
+
+/// `waited`: from when to when a message waited, where that is known.
+fn gather_partition(gather: &mut Gather, place: &Place<'_>, waited: Option<(i64, i64)>) {
+    let Some(partition) = place.span.partition.filter(|_| place.role == Role::Process) else { return };
+    let mut cell = PartitionCell { ops: 1, awaited: i64::from(waited.is_some()), ..PartitionCell::default() };
+    cell.span.add(place.duration(), 1);
+    if let Some((from, to)) = waited {
+        cell.queued.add((to - from).unsigned_abs(), 1);
+    }
+    gather.partition(&place.owner, partition, &cell);
 }
 
 fn ended(gather: &mut Gather, node: &NodeKey, place: &Place<'_>, root: Option<&Root>) {

@@ -26,6 +26,7 @@ fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms
         peer: None,
         messaging: None,
         resend: 0,
+        partition: None,
         synthetic: false,
         mocked: false,
         links: Default::default(),
@@ -88,6 +89,44 @@ fn a_hundred_thousand_calls_within_one_do_not_hang() {
     spans.extend((3..=100_000).map(|id| call(id, 2)));
     let calls = edge(&fold(&spans, None), "front", "db");
     assert_eq!((calls.calls, calls.attempts), (1, 99_998));
+}
+
+#[test]
+fn what_failed_is_kept_apart_and_so_is_what_was_refused() {
+    let call = |id, to_ms, status: u16| {
+        let call = span(id, 1, SpanKind::Client, "front", id as i64, to_ms);
+        Span {
+            status,
+            error: status >= 400,
+            op: format!("op {id}").into(),
+            ..to(call, "db", PeerKind::Database)
+        }
+    };
+    let spans = [
+        span(1, 100, SpanKind::Server, "front", 0, 100),
+        call(2, 12, 200),
+        call(3, 4, 429),
+        call(4, 5, 503),
+        call(5, 25, 500),
+    ];
+    let found = edge(&fold(&spans, Some(&row(0, 100))), "front", "db");
+    assert_eq!((found.calls, found.errors, found.refused), (4, 3, 2));
+    assert_eq!((found.latency.count(), found.failed.count()), (4, 3));
+    assert!((found.failed.sum_ns() / 1_000_000 - 22).abs() <= 1, "{}", found.failed.sum_ns());
+    // One span for both attempts: the called side says how each ended.
+    let again = [
+        span(1, 100, SpanKind::Server, "front", 0, 100),
+        to(span(2, 1, SpanKind::Client, "front", 10, 90), "back", PeerKind::Service),
+        Span { status: 429, ..span(3, 2, SpanKind::Server, "back", 11, 13) },
+        Span { status: 200, ..span(4, 2, SpanKind::Server, "back", 40, 80) },
+    ];
+    let found = edge(&fold(&again, Some(&row(0, 100))), "front", "back");
+    assert_eq!((found.calls, found.attempts, found.errors, found.refused), (1, 2, 0, 1));
+    assert_eq!(found.failed.sum_ns() / 1_000_000, 2);
+    // What the generator was told of the first service.
+    let refused = RootRow { error: Some(ErrorClass::Grpc(8)), status: 0, ..row(0, 2) };
+    let found = edge(&fold(&[span(1, 100, SpanKind::Server, "front", 0, 1)], Some(&refused)), LOAD, "front");
+    assert_eq!((found.errors, found.refused, found.failed.count()), (1, 1, 1));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Ground truth: a simulated shop whose capacities are known, and what the analysis says of it.
 
+mod besides;
 mod drawn;
 mod machine;
 mod properties;

@@ -58,6 +58,7 @@ fn any_span() -> impl Strategy<Value = Span> {
             peer,
             messaging,
             resend,
+            partition: (resend == 1).then_some(u16::from(service)),
             synthetic: false,
             mocked: false,
             links: link.map(|span| Link { trace: 1, span }).into_iter().collect(),

@@ -48,10 +48,22 @@ pub struct ResourceUse {
     pub capacity_per_s: Estimate,
 }
 
-/// Kind of a finding.
+/// Kind of a finding, the most pressing first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
+    /// Live users waited longer, or failed more often, the higher the drill's load was.
+    LiveUsersHurt,
+    /// Calls are made again and again, and that did not end when the load went down.
+    Metastable,
+    /// Calls are made again and again the higher the load is, since they fail.
+    RetryStorm,
+    /// A node refuses at once what is above a rate: a limiter, a breaker, or something that is sold out.
+    LimitBinds,
+    /// One partition of a queue has far more to do than the others.
+    HotPartition,
+    /// Several callers wait for the same node at once.
+    SharedDependency,
     /// Work waits for processors.
     ProcessorsFull,
     /// A quota stopped a service's processors.
@@ -76,6 +88,8 @@ pub enum FindingKind {
     ClocksDiffer,
     /// No offset of two clocks fits the calls between them.
     ClocksInconsistent,
+    /// The drill never came to a node, or met a stub of it only.
+    NotExercised,
 }
 
 /// Something to know besides the ranking.

@@ -72,6 +72,9 @@ keys! {
     MessagingAnonymous = "messaging.destination.anonymous",
     MessagingOperationType = "messaging.operation.type",
     MessagingOperationOld = "messaging.operation",
+    MessagingPartition = "messaging.destination.partition.id",
+    MessagingKafkaPartitionOld = "messaging.kafka.destination.partition",
+    MessagingKafkaPartitionOlder = "messaging.kafka.partition",
     // HTTP.
     HttpMethod = "http.request.method",
     HttpMethodOld = "http.method",

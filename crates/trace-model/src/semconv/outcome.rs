@@ -19,6 +19,16 @@ pub(super) fn is_error(attributes: &Attributes<'_>, kind: SpanKind, status: u16)
         || is_rpc_error(attributes, kind)
 }
 
+/// The HTTP status of a gRPC call that was refused, as google.rpc.Code maps them: resource exhausted, unavailable.
+pub(super) fn refusal(attributes: &Attributes<'_>) -> Option<u16> {
+    let keys = [Key::RpcResponseStatus, Key::RpcGrpcStatusOld];
+    match (attributes.number(&keys), attributes.text(&keys)) {
+        (Some(8), _) | (None, Some("RESOURCE_EXHAUSTED")) => Some(429),
+        (Some(14), _) | (None, Some("UNAVAILABLE")) => Some(503),
+        _ => None,
+    }
+}
+
 fn is_rpc_error(attributes: &Attributes<'_>, kind: SpanKind) -> bool {
     let keys = [Key::RpcResponseStatus, Key::RpcGrpcStatusOld];
     let server = kind == SpanKind::Server;

@@ -139,6 +139,38 @@ fn errors_by_side() {
 }
 
 #[test]
+fn a_refusal_by_grpc_has_the_status_that_stands_for_it() {
+    let status = |key: &'static str, value| describe(SpanKind::Server, "x", &[(key, value)]).status;
+    assert_eq!(status("rpc.grpc.status_code", Value::Int(8)), 429);
+    assert_eq!(status("rpc.grpc.status_code", Value::Int(14)), 503);
+    assert_eq!(status("rpc.response.status_code", text("RESOURCE_EXHAUSTED")), 429);
+    assert_eq!(status("rpc.response.status_code", text("UNAVAILABLE")), 503);
+    assert_eq!(
+        (status("rpc.grpc.status_code", Value::Int(5)), status("rpc.grpc.status_code", Value::Int(0))),
+        (0, 0)
+    );
+    // A server is not to blame for what it does not take in.
+    assert!(!describe(SpanKind::Server, "x", &[("rpc.grpc.status_code", Value::Int(8))]).error);
+    let both = [("rpc.grpc.status_code", Value::Int(14)), ("http.response.status_code", Value::Int(200))];
+    assert_eq!(describe(SpanKind::Client, "x", &both).status, 503);
+}
+
+#[test]
+fn partitions_are_small_numbers_of_queues() {
+    let partition = |kind, key: &'static str, value| describe(kind, "x", &[(key, value)]).partition;
+    assert_eq!(partition(SpanKind::Consumer, "messaging.destination.partition.id", text("7")), Some(7));
+    assert_eq!(
+        partition(SpanKind::Consumer, "messaging.kafka.destination.partition", Value::Int(0)),
+        Some(0)
+    );
+    assert_eq!(partition(SpanKind::Producer, "messaging.kafka.partition", Value::Int(255)), Some(255));
+    assert_eq!(partition(SpanKind::Consumer, "messaging.kafka.partition", Value::Int(256)), None);
+    assert_eq!(partition(SpanKind::Consumer, "messaging.kafka.partition", Value::Int(-1)), None);
+    assert_eq!(partition(SpanKind::Consumer, "messaging.destination.partition.id", text("eu-1")), None);
+    assert_eq!(partition(SpanKind::Server, "messaging.kafka.partition", Value::Int(3)), None);
+}
+
+#[test]
 fn the_rest() {
     let pairs = [
         ("http.resend_count", Value::Int(2)),

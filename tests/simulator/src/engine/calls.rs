@@ -2,7 +2,7 @@
 
 use peakdrill_trace_model::SpanKind;
 
-use super::{Engine, Event, Parent, Path, ns};
+use super::{Engine, Event, FAILED, OK, Parent, Path, ns};
 use crate::model::{Attempts, Call, Step};
 
 /// A call in progress.
@@ -147,7 +147,7 @@ impl<'a> Engine<'a> {
             let took = self.now - self.calls[call].began;
             self.calls[call].path.add(to, took);
             self.calls[call].whole = false;
-            self.attempt_ended(call, true);
+            self.attempt_ended(call, FAILED);
         }
     }
 
@@ -157,16 +157,17 @@ impl<'a> Engine<'a> {
         }
         let (_, to) = self.ends(call);
         let path = std::mem::take(&mut self.tasks[task].path);
-        let (failed, whole) = (self.tasks[task].failed, self.tasks[task].whole);
+        let (status, whole) = (self.tasks[task].status(), self.tasks[task].whole);
         let took = self.now - self.calls[call].began;
         let live = &mut self.calls[call];
         live.path.merge(&path);
         live.path.add(to, took - path.sum());
         live.whole &= whole;
-        self.attempt_ended(call, failed);
+        self.attempt_ended(call, status);
     }
 
-    fn attempt_ended(&mut self, call: usize, failed: bool) {
+    fn attempt_ended(&mut self, call: usize, status: u16) {
+        let failed = status != OK;
         let (from, to) = self.ends(call);
         let spec = self.spec(call);
         let trace = self.tasks[self.calls[call].task].trace;
@@ -179,7 +180,7 @@ impl<'a> Engine<'a> {
         let again = failed && self.calls[call].tries < spec.attempts;
         if let Some(client) = self.calls[call].client.filter(|_| !again || spec.style != Attempts::OneClient)
         {
-            self.close(trace, client, failed);
+            self.close(trace, client, status);
             self.calls[call].client = None;
         }
         if again {
@@ -189,7 +190,7 @@ impl<'a> Engine<'a> {
             return;
         }
         if let Some(frame) = self.calls[call].frame.take() {
-            self.close(trace, frame, failed);
+            self.close(trace, frame, status);
         }
         self.calls[call].left -= 1;
         if !failed && self.calls[call].left > 0 {

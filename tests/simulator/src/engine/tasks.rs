@@ -4,12 +4,15 @@ use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_trace_model::SpanKind;
 use rand::RngExt as _;
 
-use super::{Engine, Event, Path, ns};
+use super::{Engine, Event, FAILED, OK, Path, REFUSED, ns};
 use crate::model::Step;
 use crate::trace::ORIGIN_NS;
 
 /// A producer's span takes so long, nanoseconds.
 const PUBLISH_NS: i64 = 200_000;
+
+/// Being refused takes so long, nanoseconds.
+const REFUSE_NS: i64 = 300_000;
 
 /// Who waits for an operation.
 #[derive(Debug, Clone, Copy)]
@@ -36,11 +39,24 @@ pub(super) struct Task {
     /// Calls that are not back yet.
     pub(super) pending: usize,
     pub(super) failed: bool,
+    /// It was refused by its own node.
+    refused: bool,
     /// True causal path so far.
     pub(super) path: Path,
     /// Nobody gave up on the way.
     pub(super) whole: bool,
     station: usize,
+}
+
+impl Task {
+    /// HTTP status of its answer.
+    pub(super) fn status(&self) -> u16 {
+        match (self.failed, self.refused) {
+            (false, _) => OK,
+            (true, false) => FAILED,
+            (true, true) => REFUSED,
+        }
+    }
 }
 
 impl Engine<'_> {
@@ -56,6 +72,7 @@ impl Engine<'_> {
             since: 0,
             pending: 0,
             failed: false,
+            refused: false,
             path: Path::default(),
             whole: true,
             station: 0,
@@ -70,6 +87,11 @@ impl Engine<'_> {
     pub(super) fn arrive(&mut self, task: usize) {
         let node = self.node_of(task);
         self.tasks[task].since = self.now;
+        if self.doors[node].as_mut().is_some_and(|door| !door.enter(self.now)) {
+            self.open(task);
+            (self.tasks[task].failed, self.tasks[task].refused) = (true, true);
+            return self.at(self.now + REFUSE_NS, Event::Worked(task));
+        }
         if !self.net.nodes[node].accept {
             self.open(task);
         }
@@ -114,11 +136,12 @@ impl Engine<'_> {
         spans.len() - 1
     }
 
-    pub(super) fn close(&mut self, trace: usize, span: usize, failed: bool) {
+    pub(super) fn close(&mut self, trace: usize, span: usize, status: u16) {
         let span = &mut self.run.traces[trace].spans[span];
         span.end_ns = ORIGIN_NS + self.now;
-        span.error = failed;
-        span.status = if failed { 500 } else { 200 };
+        // That there are too many requests is no error of the server's.
+        span.error = if span.kind == SpanKind::Server { status >= FAILED } else { status > OK };
+        span.status = status;
     }
 
     /// On to the next step that takes time.
@@ -189,6 +212,10 @@ impl Engine<'_> {
         let node = self.node_of(task);
         self.open(task);
         let spec = &self.net.nodes[node];
+        if let (NodeKind::Queue, Some(_), Some(span)) = (spec.kind, spec.shards, self.tasks[task].span) {
+            let station = self.tasks[task].station;
+            self.run.traces[self.tasks[task].trace].spans[span].partition = u16::try_from(station).ok();
+        }
         let Some(Step::Work(mean_ms)) = self.net.ops[self.tasks[task].op].steps.get(self.tasks[task].step)
         else {
             return;
@@ -233,7 +260,7 @@ impl Engine<'_> {
     fn finish(&mut self, task: usize) {
         let node = self.node_of(task);
         if let Some(span) = self.tasks[task].span {
-            self.close(self.tasks[task].trace, span, self.tasks[task].failed);
+            self.close(self.tasks[task].trace, span, self.tasks[task].status());
             self.run.seen[node].change(self.now, -1);
         }
         if let Some(workers) = &mut self.workers[node]

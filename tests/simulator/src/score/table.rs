@@ -169,6 +169,8 @@ fn others(controls: &[Outcome], two: &[Outcome], short: &mut Vec<String>) -> Str
     let flagged = count(controls, |o| !o.right());
     let both = count(two, Outcome::right);
     let one = count(two, |o| o.named().iter().any(|node| o.scenario.names().contains(node)));
+    let told = count(controls, |o| !o.analysis.findings.is_empty());
+    want_none(short, "controls with a finding besides the ranking", told);
     want(short, "controls flagged", flagged as f64 / controls.len() as f64, 0.0..=0.05);
     want(short, "both of two named", both as f64 / two.len() as f64, 0.9..=1.0);
     let lines = [
@@ -177,7 +179,11 @@ fn others(controls: &[Outcome], two: &[Outcome], short: &mut Vec<String>) -> Str
         row(&[
             "nothing",
             &controls.len().to_string(),
-            &format!("a node is named in {}", interval(flagged, controls.len())),
+            &format!(
+                "a node is named in {}, and something is found besides the ranking in {}",
+                interval(flagged, controls.len()),
+                interval(told, controls.len())
+            ),
         ]),
         row(&[
             "two of the same capacity",

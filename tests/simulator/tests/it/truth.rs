@@ -61,6 +61,15 @@ fn without_a_bottleneck_none_is_named() {
     let outcomes = outcomes(Kind::Control, Damage::Clean, 1..=2);
     assert_conserved(&outcomes, false);
     assert_right(&outcomes, 14);
+    for outcome in outcomes {
+        let findings = &outcome.analysis.findings;
+        assert!(
+            findings.is_empty(),
+            "{:?} {}: {findings:#?}",
+            outcome.scenario.topology,
+            outcome.scenario.seed
+        );
+    }
 }
 
 #[test]
