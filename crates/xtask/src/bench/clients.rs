@@ -30,6 +30,25 @@ impl Load {
         }
     }
 
+    /// The flags of `peakdrill run` that ask for it.
+    fn flags(self, pacing: &str) -> Result<Vec<String>, String> {
+        let flags: &[&str] = match self {
+            Self::Closed { connections } => &["--users", &connections.to_string()],
+            Self::Streams { connections, streams } => &[
+                "--http2",
+                "--streams",
+                &streams.to_string(),
+                "--users",
+                &(connections * streams).to_string(),
+            ],
+            Self::Open { rate, .. } => {
+                &["--rate", &format!("{rate}/s"), "--arrivals", "even", "--pacing", pacing]
+            }
+            Self::Gateway { .. } => return Err("the gateway's load is a scenario".into()),
+        };
+        Ok(flags.iter().map(ToString::to_string).collect())
+    }
+
     fn url(self, address: &str) -> String {
         match self {
             Self::Gateway { .. } => format!("https://{address}/json"),
@@ -155,25 +174,7 @@ impl Client {
                 command.args(["run", "--target", &url, "--connections", &connections, "--tui", "never"]);
                 command.args(["--transport", transport]);
                 command.args(["--for", &format!("{seconds}s"), "--out"]).arg(folder.join("record"));
-                match load {
-                    Load::Closed { connections } => command.args(["--users", &connections.to_string()]),
-                    Load::Streams { connections, streams } => command.args([
-                        "--http2",
-                        "--streams",
-                        &streams.to_string(),
-                        "--users",
-                        &(connections * streams).to_string(),
-                    ]),
-                    Load::Open { rate, .. } => command.args([
-                        "--rate",
-                        &format!("{rate}/s"),
-                        "--arrivals",
-                        "even",
-                        "--pacing",
-                        pacing,
-                    ]),
-                    Load::Gateway { .. } => return Err("the gateway's load is a scenario".into()),
-                };
+                command.args(load.flags(pacing)?);
             }
             _ => return Err(format!("{} has no load of this kind", self.name(load))),
         }

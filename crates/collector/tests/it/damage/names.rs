@@ -127,6 +127,9 @@ fn told(choose: impl Fn(&str, &str) -> String) -> Spans {
     NETWORK.iter().enumerate().map(one).collect()
 }
 
+/// From a new and an old set of attributes to those that a span carries.
+type Way = &'static dyn Fn(&str, &str) -> String;
+
 #[test]
 fn old_names_new_names_and_both_tell_of_the_same_network() {
     let new = folded([(told(|new, _| new.to_owned()), RECV_NS)]);
@@ -145,7 +148,7 @@ fn old_names_new_names_and_both_tell_of_the_same_network() {
     ];
     assert_eq!(nodes.into_iter().collect::<Vec<_>>(), expected);
     // In both, whoever comes first; and the library of one span new, that of the next one old.
-    let ways: [&dyn Fn(&str, &str) -> String; 4] = [
+    let ways: [Way; 4] = [
         &|_, old| old.to_owned(),
         &|new, old| format!("{new} {old}"),
         &|new, old| format!("{old} {new}").replace("rpc.method=Place ", ""),
