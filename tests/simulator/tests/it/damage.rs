@@ -58,7 +58,10 @@ fn a_queue_that_overflows_under_load_is_told_and_nothing_is_named() {
 fn clocks_that_are_off_are_told() {
     let told = |damage| {
         let outcome = judge(Scenario::new(Topology::Chain, Kind::Single, 22), damage);
-        outcome.analysis.findings.iter().map(|finding| finding.kind).collect::<Vec<_>>()
+        let kinds = outcome.analysis.findings.iter().map(|finding| finding.kind);
+        // Live users are hurt by the planted node as well, which is another matter.
+        let of_clocks = [FindingKind::ClocksDiffer, FindingKind::ClocksInconsistent];
+        kinds.filter(|kind| of_clocks.contains(kind)).collect::<Vec<_>>()
     };
     assert!(told(Damage::Clean).is_empty() && told(Damage::Milliseconds).is_empty());
     assert_eq!(told(Damage::LossAndSkew(500.0)).first(), Some(&FindingKind::ClocksDiffer));
