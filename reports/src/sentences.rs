@@ -185,8 +185,25 @@ pub(crate) fn tested_to(analysis: &AnalysisSummary) -> String {
     )
 }
 
-/// The bottleneck in one sentence.
+/// The bottleneck in one sentence, and in further ones what to know of it: what was left out, that only a part of the
+/// requests was traced.
 pub(crate) fn bottleneck(verdict: &Verdict) -> String {
+    let analysis = &verdict.analysis;
+    // A named node, and none at all, are told by the first.
+    let told = match analysis.state {
+        AnalysisState::Withheld => analysis.because.len(),
+        AnalysisState::Found if limiting(verdict).is_none() => analysis.because.len(),
+        AnalysisState::Found | AnalysisState::NoneUpTo => 1,
+    };
+    let further = analysis.because.iter().skip(told).map(|text| {
+        let mut letters = text.chars();
+        let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+        format!(" {}.", first.chain(letters).collect::<String>())
+    });
+    format!("{}{}", in_short(verdict), further.collect::<String>())
+}
+
+fn in_short(verdict: &Verdict) -> String {
     let because = match verdict.analysis.because.as_slice() {
         [] => String::new(),
         reasons => format!(": {}", reasons.join("; ")),

@@ -6,7 +6,8 @@ use peakdrill_drill_model::plan::{Plan, StepId};
 
 /// The gates and the objectives of searches that set an upper limit to latency or errors, each once.
 pub(crate) fn objectives(plan: &Plan) -> Vec<Objective> {
-    let gates = plan.gates.iter().map(|gate| &gate.condition);
+    // What is asked of some phases alone says nothing of the rates of others.
+    let gates = plan.gates.iter().filter(|gate| gate.during.is_empty()).map(|gate| &gate.condition);
     let searched = plan.load.phases.iter().flat_map(|phase| &phase.objective);
     let mut out: Vec<Objective> = Vec::new();
     for objective in gates.chain(searched).filter_map(|condition| objective(plan, condition)) {
@@ -24,19 +25,19 @@ fn objective(plan: &Plan, condition: &Condition) -> Option<Objective> {
         Stat::ErrorRate => (Question::Succeed, limit),
         _ => return None,
     };
-    Some(Objective { text: condition.text.clone(), asks, share, steps: steps(plan, condition) })
+    Some(Objective { text: condition.text.clone(), asks, share, steps: steps(plan, condition)? })
 }
 
-/// The steps that a condition is about; none: all.
-fn steps(plan: &Plan, condition: &Condition) -> Vec<StepId> {
+/// The steps that a condition is about; empty: all. `None` where no step fits.
+fn steps(plan: &Plan, condition: &Condition) -> Option<Vec<StepId>> {
     let select = &condition.select;
     if select.journey.is_none() && select.step.is_none() {
-        return Vec::new();
+        return Some(Vec::new());
     }
     let all = plan.steps.iter().enumerate();
-    all.filter(|(_, info)| select.fits(&info.journey, &info.step))
-        .filter_map(|(at, _)| StepId::try_from(at).ok())
-        .collect()
+    let fitting = all.filter(|(_, info)| select.fits(&info.journey, &info.step));
+    let steps: Vec<StepId> = fitting.filter_map(|(at, _)| StepId::try_from(at).ok()).collect();
+    (!steps.is_empty()).then_some(steps)
 }
 
 #[cfg(test)]
@@ -70,6 +71,11 @@ mod tests {
             gate("p99 < 300ms", Stat::Latency(0.99), Op::Lt, 3e8, None),
             gate("p99 < 300ms", Stat::Latency(0.99), Op::Lt, 3e8, None),
             gate("errors{step=pay} <= 1%", Stat::ErrorRate, Op::Le, 0.01, Some("pay")),
+            gate("errors{step=gone} <= 1%", Stat::ErrorRate, Op::Le, 0.01, Some("gone")),
+            Gate {
+                during: vec!["baseline".into()],
+                ..gate("p99 < 9ms", Stat::Latency(0.99), Op::Lt, 9e6, None)
+            },
             gate("p50 > 1ms", Stat::Latency(0.5), Op::Gt, 1e6, None),
             gate("rate >= 100/s", Stat::Rate, Op::Ge, 100.0, None),
         ];

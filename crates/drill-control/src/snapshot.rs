@@ -169,9 +169,9 @@ impl Board {
         snapshot.in_flight = look.in_flight;
         snapshot.generator_cpu = look.busiest_thread_share;
         counts(snapshot, totals);
-        let tagged = totals.of_phases(|_, step| step.is_some_and(|step| self.plan.is_tagged(step)));
         let checked = self.plan.shadow.as_ref().is_some_and(|shadow| shadow.ack_require.is_some());
-        let missing = Measured::share(tagged.ack_missing, tagged.answers()).filter(|_| checked);
+        let tagged = checked.then(|| totals.tagged(&self.plan));
+        let missing = tagged.and_then(|tagged| Measured::share(tagged.ack_missing, tagged.answers()));
         snapshot.ack_share = missing.map(|missing| (1.0 - missing.value).max(0.0));
         snapshot.sent_rate = window.journeys().sent as f64 / window.seconds().max(0.25);
         let all = Selectors::default();
@@ -202,7 +202,7 @@ impl Board {
         snapshot.isolation = Isolation::of(&view.ledger, &snapshot.run, Vec::new());
         let Some(analyst) = &self.analyst else { return };
         if let Some(analysis) = analyst.found() {
-            snapshot.analysis_note = analysis.summary.because.into_iter().next().unwrap_or_default();
+            snapshot.analysis_note = analysis.summary.because.join("; ");
             snapshot.ranking = analysis.bottlenecks;
             snapshot.dependencies = analysis.dependencies;
         }

@@ -93,7 +93,6 @@ fn load(options: &Options) -> Result<(), String> {
     let server = nginx::Nginx::start()?;
     let bin = target_dir()?.join("release");
     let scratch = std::env::temp_dir().join(format!("peakdrill-bench-{}", std::process::id()));
-    let page = table::Page::new(target_dir()?.join("bench-load"))?;
     for part in &parts {
         let (scratch, address) = (scratch.join(part), server.address());
         let Options { rounds: n, seconds, .. } = *options;
@@ -112,15 +111,10 @@ fn load(options: &Options) -> Result<(), String> {
         println!("{section}");
         if !options.dry {
             // What was measured stays, whatever becomes of the parts behind it.
-            page.keep(part, &section)?;
+            table::keep(&root().join(PAGE), &PARTS, part, &section)?;
         }
     }
-    std::fs::remove_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
-    if options.dry {
-        return Ok(());
-    }
-    let path = root().join(PAGE);
-    std::fs::write(&path, page.text(&PARTS)?).map_err(|error| format!("{}: {error}", path.display()))
+    std::fs::remove_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))
 }
 
 /// A part's load, and who takes part; the first is what the others are compared with.

@@ -194,6 +194,9 @@ fn contents(page: &mut Page, report: &Report<'_>) {
     if !verdict.load.capacity.is_empty() {
         page.raw("<a href=\"#capacity\">Capacity</a>");
     }
+    if !verdict.analysis.knees.is_empty() {
+        page.raw("<a href=\"#knees\">Knees</a>");
+    }
     page.raw("<a href=\"#gates\">Gates</a><a href=\"#timeline\">Timeline</a><a href=\"#steps\">Steps</a>");
     page.raw("<a href=\"#map\">Map</a>");
     if !report.record.calls.is_empty() && part.is_some() {
@@ -204,6 +207,9 @@ fn contents(page: &mut Page, report: &Report<'_>) {
     }
     if !verdict.bottlenecks.is_empty() {
         page.raw("<a href=\"#ranking\">Ranking</a>");
+    }
+    if !verdict.findings.is_empty() {
+        page.raw("<a href=\"#findings\">Findings</a>");
     }
     page.raw("<a href=\"#isolation\">Isolation</a><a href=\"#about\">About this run</a></nav>\n");
 }

@@ -7,6 +7,7 @@ use crate::numbers::rate;
 use crate::sentences::{knee_name, within};
 
 use super::chart::pct;
+use super::resources::left_out;
 use super::scale::{Scale, round_step};
 use super::{Report, section};
 
@@ -17,7 +18,8 @@ const HEIGHT: u32 = 22;
 /// Free room to the right of the largest rate, as a part of it.
 const BEYOND: f64 = 1.06;
 const LEAD: &str = "Each bar is the interval in which it lies, by that definition, with 95% certainty; the mark is the \
-    estimate. An arrow points to where it may go on. The dashed line is the highest rate that was tested.";
+    estimate. An arrow points to where it may go on.";
+const TESTED: &str = " The dashed line is the highest rate that was tested.";
 
 /// Writes the section; nothing where no definition could be measured.
 pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
@@ -25,7 +27,8 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     if knees.is_empty() {
         return;
     }
-    section(page, "knees", "At which rate does it stop holding?", LEAD);
+    let lead = format!("{LEAD}{}", if tested.is_some() { TESTED } else { "" });
+    section(page, "knees", "At which rate does it stop holding?", &lead);
     let ends = knees.iter().flat_map(|knee| [knee.per_s.low, knee.per_s.estimate, knee.per_s.high]);
     let largest = ends.chain([tested]).flatten().filter(|rate| rate.is_finite()).fold(0.0, f64::max);
     let x = Scale::exactly(largest * BEYOND, 4, round_step);
@@ -35,9 +38,7 @@ pub(crate) fn write(page: &mut Page, report: &Report<'_>) {
     }
     axis(page, &x);
     page.raw("</div>\n");
-    if knees.len() > KNEES_MAX {
-        page.put("<p class=\"small\">{} more are in verdict.json.</p>\n", &[&(knees.len() - KNEES_MAX)]);
-    }
+    left_out(page, knees.len().min(KNEES_MAX), knees.len());
     page.raw("</section>\n");
 }
 

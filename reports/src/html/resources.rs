@@ -48,7 +48,7 @@ fn findings(page: &mut Page, report: &Report<'_>) {
 }
 
 /// Says that a table has not all.
-fn left_out(page: &mut Page, shown: usize, of: usize) {
+pub(super) fn left_out(page: &mut Page, shown: usize, of: usize) {
     if of > shown {
         page.put(
             "<p class=\"small\">{} of {} are shown; <code>verdict.json</code> has all.</p>\n",

@@ -10,7 +10,7 @@ use peakdrill_drill_model::plan::Gate;
 use peakdrill_drill_model::search::{Ended, Probe, Range};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement, Millis};
-use peakdrill_reports::{Counts, Record, card, exit, html, junit, validity, verdict};
+use peakdrill_reports::{Counts, Record, card, exit, html, junit, markdown, validity, verdict};
 
 use crate::synthetic::{calm, condition, partial, record};
 
@@ -54,6 +54,19 @@ fn a_calm_drill_passes() {
     assert_eq!(verdict.load.intended, 11_100);
     assert_eq!(verdict.load.rate_per_s, Some(185.0));
     assert_eq!(verdict.seconds, Some(60.0));
+}
+
+#[test]
+fn what_to_know_of_the_analysis_is_told_behind_its_first_sentence() {
+    let mut record = calm();
+    let part = record.analysis.as_mut().unwrap();
+    let judged = "nodes are judged by 1 % of the requests".to_owned();
+    part.summary.because = vec!["no bottleneck up to 200/s".to_owned(), judged];
+    let verdict = verdict(&record);
+    let told = "the most that was tested. Nodes are judged by 1 % of the requests.";
+    let card = card(&verdict, 110, false, true, None).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(card.contains(told), "{card}");
+    assert!(markdown(&verdict, &record).contains(told) && html(&record, &verdict).contains(told));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use peakdrill_bottleneck::{Analysis, Cells, Sums, analyse, critical_path};
+use peakdrill_bottleneck::{Analysis, Cells, analyse, critical_path};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{AnalysisState, Dependency, NodeVerdict};
 
@@ -88,17 +88,15 @@ impl Outcome {
 pub fn judge(scenario: Scenario, damage: Damage) -> Outcome {
     let mut run = scenario.run();
     damage.apply(&mut run.traces, &scenario.needed(), scenario.seed);
-    let (mut cells, mut sums) = (Cells::default(), Sums::default());
     let (mut rows, mut not_conserved) = (0, 0);
     let mut overlap = Overlap::default();
     for trace in &run.traces {
-        sums.add(&trace.filed());
         if let Some(row) = &trace.row {
             rows += 1;
             not_conserved += usize::from(!conserved(trace, row, &scenario, &mut overlap));
         }
     }
-    cells.take_in(&mut sums);
+    let cells = sampled::cells(&run.traces);
     let analysis = analyse(&cells, &sampled::input(&scenario));
     Outcome {
         naive: naive(&scenario, &run.traces),

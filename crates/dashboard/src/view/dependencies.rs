@@ -71,7 +71,7 @@ fn freshness<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
     let note = if now.analysis_note.is_empty() { String::new() } else { format!("   {}", now.analysis_note) };
     let late = match now.late_waiting {
         0 => String::new(),
-        waiting => format!(", {} late ones count at the end", count(waiting)),
+        waiting => format!(", {} late spans and rows count at the end", count(waiting)),
     };
     Line::from(vec![
         Span::styled(

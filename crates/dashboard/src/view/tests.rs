@@ -173,8 +173,8 @@ fn spans_that_wait_for_the_end_are_told() {
     let state = State { screen: Screen::Dependencies, ..State::new(false, true) };
     let now = Snapshot { late_waiting: 1_200, ..snapshot() };
     let none = screen(120, 30, &state, Some(&snapshot()));
-    assert!(screen(120, 30, &state, Some(&now)).contains("1 200 late ones count at the end"));
-    assert!(none.contains("34 000 spans") && !none.contains("late ones"));
+    assert!(screen(120, 30, &state, Some(&now)).contains("1 200 late spans and rows count at the end"));
+    assert!(none.contains("34 000 spans") && !none.contains("late spans"));
 }
 
 #[test]

@@ -23,8 +23,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &
         let style = if guard.held_share > 0.0 { palette.warn } else { palette.note };
         lines.push(Line::from(vec![
             Span::raw(format!(
-                "  {:<36}{:<24}{near:>8} of its limit",
-                cut(&guard.text, 35),
+                "  {:<33}{:<24}{near:>8} of its limit",
+                cut(&guard.text, 32),
                 cut(&guard.value, 23)
             )),
             Span::styled(held, style),

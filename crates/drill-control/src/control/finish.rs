@@ -145,8 +145,7 @@ fn silent(drill: &Running, heard_ns: &BTreeMap<String, i64>) -> Vec<String> {
 /// Tagged requests that were sent, `probes` of preflight included; `None` where nothing is tagged. Messages over a
 /// WebSocket go over what a tagged request has opened: no hop counts them.
 fn tagged_sent(plan: &Plan, totals: &Totals, probes: u64) -> Option<u64> {
-    let tagged = totals.of_phases(|_, step| step.is_some_and(|step| plan.is_tagged(step)));
-    plan.shadow.is_some().then(|| tagged.sent.saturating_add(probes))
+    plan.shadow.is_some().then(|| totals.tagged(plan).sent.saturating_add(probes))
 }
 
 /// The ledger with the reconciliation of one run. `sent`: its tagged requests, probes included; `None` while it still

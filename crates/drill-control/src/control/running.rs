@@ -223,14 +223,15 @@ impl Running {
     /// How sockets are moved belongs to what was measured.
     pub(super) fn tell_transport(&mut self) -> Result<(), ControlError> {
         let Some(chosen) = self.engine().map(Engine::transport).cloned() else { return Ok(()) };
-        let tls: Vec<&str> =
-            self.plan.targets.iter().filter(|target| target.is_tls()).map(|target| &*target.name).collect();
-        let mut text = format!("sockets over {chosen}");
         // TLS is spoken over the runtime's sockets, whatever moves the others.
-        if chosen.kind == Kind::Uring && !tls.is_empty() {
-            let _ = write!(text, "; those in TLS over epoll ({})", tls.join(", "));
+        let apart = self.plan.targets.iter().filter(|target| chosen.kind == Kind::Uring && target.is_tls());
+        let apart: Vec<&str> = apart.map(|target| &*target.name).collect();
+        let mut text = format!("sockets over {chosen}");
+        let mut data = json!({ "transport": chosen.kind.name(), "because": chosen.because });
+        if !apart.is_empty() {
+            let _ = write!(text, "; those in TLS over epoll ({})", apart.join(", "));
+            data["over_epoll"] = json!(apart);
         }
-        let data = json!({ "transport": chosen.kind.name(), "because": chosen.because, "over_epoll": tls });
         self.event(EventKind::Run, text, data)
     }
 

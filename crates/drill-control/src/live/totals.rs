@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use peakdrill_drill_model::frame::{Frame, Tally};
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::plan::StepId;
+use peakdrill_drill_model::plan::{Plan, StepId};
 
 /// Second, phase and step (`None`: journeys).
 pub type FrameKey = (u32, u16, Option<StepId>);
@@ -48,6 +48,12 @@ impl Totals {
         let chosen = self.by_phase.iter().filter(|((phase, step), _)| wanted(*phase, *step));
         chosen.for_each(|(_, tally)| all.merge(tally));
         all
+    }
+
+    /// The sum over the steps whose requests carry the tag.
+    #[must_use]
+    pub fn tagged(&self, plan: &Plan) -> Tally {
+        self.of_phases(|_, step| step.is_some_and(|step| plan.is_tagged(step)))
     }
 
     /// All journeys.

@@ -1,7 +1,6 @@
 //! The cells of a record as Parquet files, for engines that people already have.
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,13 +14,17 @@ use ::parquet::schema::parser::parse_message_type;
 use peakdrill_bottleneck::{Table, Values, tables};
 use peakdrill_drill_model::plan::{Plan, StepId};
 
-use super::files::at;
+use super::files::{Beside, at};
 use crate::error::ControlError;
 
 /// Rows of a row group: what is held in memory at a time.
 const GROUP_ROWS: usize = 65_536;
+/// Permissions of the files, as of other exports.
+const MODE: u32 = 0o644;
 /// Key of the start of the load in each file, Unix nanoseconds: `second` counts from there.
 const ORIGIN_KEY: &str = "peakdrill.origin_unix_ns";
+/// Key of the traced part of the requests, in millionths; only where it is not all of them.
+const TRACED_KEY: &str = "peakdrill.traces_ppm";
 
 /// Writes a file per table into a folder, which is made: calls, operations, critical paths and roots by the second. Gives
 /// the files.
@@ -33,10 +36,13 @@ pub fn write_parquet(record: &Path, into: &Path) -> Result<Vec<PathBuf>, Control
     let mut missing = Vec::new();
     let Some((origin_ns, cells)) = super::reader::cells_from(record, &mut missing) else {
         let why = missing.first().map_or("no spans were received", String::as_str);
-        return Err(ControlError::Collector(format!("{} has no cells: {why}", record.display())));
+        return Err(at(record)(std::io::Error::other(format!("it has no cells to export: {why}"))));
     };
-    std::fs::create_dir_all(into).map_err(at(into))?;
-    let mut files = Files { into, origin_ns, open: None, done: Vec::new() };
+    let keys = [
+        origin_ns.map(|ns| KeyValue::new(ORIGIN_KEY.to_owned(), ns.to_string())),
+        plan.telemetry.traces_ppm.map(|ppm| KeyValue::new(TRACED_KEY.to_owned(), ppm.to_string())),
+    ];
+    let mut files = Files { into, keys: keys.into_iter().flatten().collect(), open: None, done: Vec::new() };
     tables(&cells, &|step| name_of(&plan, step), GROUP_ROWS, &mut |table| files.add(&table))?;
     files.close()?;
     Ok(files.done)
@@ -50,8 +56,9 @@ fn name_of(plan: &Plan, step: StepId) -> Arc<str> {
 /// The file that is being written, and those that are.
 struct Files<'a> {
     into: &'a Path,
-    origin_ns: Option<i64>,
-    open: Option<(&'static str, PathBuf, SerializedFileWriter<BufWriter<File>>)>,
+    /// What each file says of itself.
+    keys: Vec<KeyValue>,
+    open: Option<(&'static str, Beside, SerializedFileWriter<File>)>,
     done: Vec<PathBuf>,
 }
 
@@ -60,24 +67,25 @@ impl Files<'_> {
         if self.open.as_ref().is_none_or(|(name, ..)| *name != table.name) {
             self.close()?;
             let path = self.into.join(format!("{}.parquet", table.name));
-            let file = BufWriter::new(File::create(&path).map_err(at(&path))?);
-            let origin = self.origin_ns.map(|ns| KeyValue::new(ORIGIN_KEY.to_owned(), ns.to_string()));
+            let (beside, file) = Beside::create(&path, MODE)?;
             let properties = WriterProperties::builder()
                 .set_compression(Compression::SNAPPY)
                 .set_created_by(format!("peakdrill {}", env!("CARGO_PKG_VERSION")))
-                .set_key_value_metadata(origin.map(|origin| vec![origin]));
+                .set_key_value_metadata(Some(self.keys.clone()));
             let schema = Arc::new(parse_message_type(&schema(table)).map_err(failed(&path))?);
             let writer = SerializedFileWriter::new(file, schema, Arc::new(properties.build()));
             let writer = writer.map_err(failed(&path))?;
-            self.open = Some((table.name, path, writer));
+            self.open = Some((table.name, beside, writer));
         }
-        let Some((_, path, writer)) = &mut self.open else { return Ok(()) };
-        group(writer, table).map_err(failed(path))
+        let Some((_, beside, writer)) = &mut self.open else { return Ok(()) };
+        group(writer, table).map_err(failed(beside.place()))
     }
 
     fn close(&mut self) -> Result<(), ControlError> {
-        if let Some((_, path, writer)) = self.open.take() {
-            writer.close().map_err(failed(&path))?;
+        if let Some((_, beside, writer)) = self.open.take() {
+            writer.close().map_err(failed(beside.place()))?;
+            let path = beside.place().to_owned();
+            beside.put()?;
             self.done.push(path);
         }
         Ok(())
@@ -136,8 +144,11 @@ mod tests {
     use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
     use ::parquet::record::RowAccessor as _;
 
+    use peakdrill_bottleneck::{Cells, Column, Entry, RootCell, TraceClass};
+    use peakdrill_collector::CellsFile;
+    use peakdrill_drill_model::plan::StepInfo;
+
     use super::*;
-    use peakdrill_bottleneck::Column;
 
     fn column(name: &str, values: Values) -> Column {
         Column { name: name.to_owned(), values }
@@ -156,9 +167,43 @@ mod tests {
     }
 
     #[test]
+    fn a_record_gives_a_file_a_table_with_the_names_of_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let (record, into) = (folder.path().join("record"), folder.path().join("cells"));
+        let mut plan = crate::testing::plan();
+        plan.steps = vec![StepInfo { journey: "buy".into(), step: "pay".into(), ..StepInfo::default() }];
+        plan.telemetry.traces_ppm = Some(10_000);
+        std::fs::create_dir(&record).unwrap();
+        std::fs::write(record.join(super::super::PLAN), serde_json::to_vec(&plan).unwrap()).unwrap();
+        assert!(write_parquet(&record, &into).unwrap_err().to_string().contains("no cells to export"));
+        assert!(!into.exists());
+
+        let mut cells = Cells::default();
+        let seconds = [(3, Arc::new(RootCell { count: 7, ..RootCell::default() }))].into();
+        cells.roots.insert((Entry::Step(0), TraceClass::Mine), seconds);
+        let file = CellsFile::new(Some(5), Arc::new(cells)).to_bytes().unwrap();
+        std::fs::write(record.join(super::super::CELLS), file).unwrap();
+        for _ in 0..2 {
+            let written = write_parquet(&record, &into).unwrap();
+            let names = ["edges", "nodes", "paths", "roots"].map(|name| into.join(format!("{name}.parquet")));
+            assert_eq!(written, names);
+            assert_eq!(std::fs::read_dir(&into).unwrap().count(), names.len(), "nothing is left beside them");
+        }
+        let reader = SerializedFileReader::new(File::open(into.join("roots.parquet")).unwrap()).unwrap();
+        let keys = reader.metadata().file_metadata().key_value_metadata().unwrap();
+        assert!(keys.iter().any(|key| key.key == TRACED_KEY && key.value.as_deref() == Some("10000")));
+        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].get_string(0).unwrap().as_str(), rows[0].get_long(2).unwrap()), ("buy/pay", 3));
+        let edges = SerializedFileReader::new(File::open(into.join("edges.parquet")).unwrap()).unwrap();
+        assert_eq!(edges.get_row_iter(None).unwrap().count(), 0);
+    }
+
+    #[test]
     fn what_is_written_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = Files { into: folder.path(), origin_ns: Some(-7), open: None, done: Vec::new() };
+        let keys = vec![KeyValue::new(ORIGIN_KEY.to_owned(), "-7".to_owned())];
+        let mut files = Files { into: folder.path(), keys, open: None, done: Vec::new() };
         for part in [table(0, 5), table(5, 9), table(9, 9)] {
             files.add(&part).unwrap();
         }

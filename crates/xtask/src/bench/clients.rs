@@ -1,12 +1,17 @@
 //! The contenders: how each is started, and what it tells.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use super::Run;
 use super::measure::{CLIENT_CORE, Measured, measure, pinned};
+use super::program::{self, run_scenario, without_errors};
+
+/// Requests that were answered, and lateness at 50 and 99 % in microseconds, where it is told.
+type Told = (u64, Option<(f64, f64)>);
 
 /// What is asked of a client.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +36,10 @@ impl Load {
     }
 
     /// The flags of `peakdrill run` that ask for it.
-    fn flags(self, pacing: &str) -> Result<Vec<String>, String> {
+    fn flags(self, pacing: &str) -> Vec<String> {
         let flags: &[&str] = match self {
             Self::Closed { connections } => &["--users", &connections.to_string()],
-            Self::Streams { connections, streams } => &[
+            Self::Streams { connections, streams } | Self::Gateway { connections, streams } => &[
                 "--http2",
                 "--streams",
                 &streams.to_string(),
@@ -44,9 +49,8 @@ impl Load {
             Self::Open { rate, .. } => {
                 &["--rate", &format!("{rate}/s"), "--arrivals", "even", "--pacing", pacing]
             }
-            Self::Gateway { .. } => return Err("the gateway's load is a scenario".into()),
         };
-        Ok(flags.iter().map(ToString::to_string).collect())
+        flags.iter().map(ToString::to_string).collect()
     }
 
     fn url(self, address: &str) -> String {
@@ -124,14 +128,62 @@ impl Client {
         bin: &Path,
         folder: &Path,
     ) -> Result<Run, String> {
+        let (measured, (requests, lag_us)) = match self {
+            Self::Peakdrill { .. } | Self::Journey => {
+                self.run_peakdrill(load, address, seconds, bin, folder)?
+            }
+            _ => {
+                let mut command = self.command(load, address, seconds, bin)?;
+                let measured = measure(&mut command, &folder.join("log"), &[0])?;
+                let told = self.told(&measured)?;
+                (measured, told)
+            }
+        };
+        let per = |s: f64| s * 1e6 / requests.max(1) as f64;
+        let (user_us, system_us) = (per(measured.user_s), per(measured.system_s));
+        Ok(Run { requests, cpu_us: user_us + system_us, user_us, lag_us })
+    }
+
+    fn run_peakdrill(
+        self,
+        load: &Load,
+        address: &str,
+        seconds: u64,
+        bin: &Path,
+        folder: &Path,
+    ) -> Result<(Measured, Told), String> {
+        let (measured, verdict) = match (self, load) {
+            (_, Load::Gateway { connections, streams }) => {
+                let journey = matches!(self, Self::Journey);
+                let scenario = gateway(journey, address, (*connections, *streams), seconds, folder)?;
+                let (measured, verdict) = run_scenario(bin, folder, &scenario)?;
+                without_errors(&verdict)?;
+                (measured, verdict)
+            }
+            (Self::Peakdrill { pacing, transport }, _) => {
+                let (url, length) = (load.url(address), format!("{seconds}s"));
+                let connections = load.connections().to_string();
+                let of_all = ["--target", &url, "--connections", &connections, "--for", &length];
+                let mut args: Vec<OsString> = of_all.into_iter().map(Into::into).collect();
+                args.extend(["--transport", transport].map(Into::into));
+                args.extend(load.flags(pacing).into_iter().map(Into::into));
+                program::run(bin, folder, &args)?
+            }
+            _ => return Err(format!("{} has no load of this kind", self.name(load))),
+        };
+        let told = peakdrill_told(&verdict);
+        told.map(|told| (measured, told)).ok_or_else(|| format!("the verdict is of another form: {verdict}"))
+    }
+
+    /// The command of another program.
+    fn command(self, load: &Load, address: &str, seconds: u64, bin: &Path) -> Result<Command, String> {
         let connections = load.connections().to_string();
-        let (log, url, length) = (folder.join("log"), load.url(address), seconds.to_string());
+        let (url, length) = (load.url(address), seconds.to_string());
         let program = match self {
             Self::Wrk => "wrk".into(),
             Self::H2load => "h2load".into(),
             Self::Oha => super::oha::program()?,
-            Self::Floor { .. } => bin.join("examples/floor"),
-            Self::Peakdrill { .. } | Self::Journey => bin.join("peakdrill"),
+            Self::Floor { .. } | Self::Peakdrill { .. } | Self::Journey => bin.join("examples/floor"),
         };
         let mut command = pinned(CLIENT_CORE, &program);
         match (self, load) {
@@ -159,35 +211,13 @@ impl Client {
                 let (rate, quantum) = (rate.to_string(), quantum_us.to_string());
                 command.args([address, &connections, &length, "rate", &rate, &quantum]);
             }
-            (Self::Peakdrill { .. } | Self::Journey, Load::Gateway { connections, streams }) => {
-                let path = gateway(
-                    matches!(self, Self::Journey),
-                    address,
-                    (*connections, *streams),
-                    seconds,
-                    folder,
-                )?;
-                command.arg("run").arg(path).args(["--yes", "--tui", "never"]);
-                command.arg("--out").arg(folder.join("record"));
-            }
-            (Self::Peakdrill { pacing, transport }, _) => {
-                command.args(["run", "--target", &url, "--connections", &connections, "--tui", "never"]);
-                command.args(["--transport", transport]);
-                command.args(["--for", &format!("{seconds}s"), "--out"]).arg(folder.join("record"));
-                command.args(load.flags(pacing)?);
-            }
             _ => return Err(format!("{} has no load of this kind", self.name(load))),
         }
-        // Without a gate a run is neither passed nor failed.
-        let measured = measure(&mut command, &log, &[0, 81])?;
-        let (requests, lag_us) = self.told(&measured, folder)?;
-        let per = |s: f64| s * 1e6 / requests.max(1) as f64;
-        let (user_us, system_us) = (per(measured.user_s), per(measured.system_s));
-        Ok(Run { requests, cpu_us: user_us + system_us, user_us, lag_us })
+        Ok(command)
     }
 
-    /// Requests that were answered, and lateness, from what it printed or wrote.
-    fn told(self, measured: &Measured, folder: &Path) -> Result<(u64, Option<(f64, f64)>), String> {
+    /// Requests that were answered, and lateness, from what it printed.
+    fn told(self, measured: &Measured) -> Result<Told, String> {
         let strange = || format!("{self:?} printed something else:\n{}", measured.stdout);
         let text = &measured.stdout;
         match self {
@@ -200,39 +230,30 @@ impl Client {
                 let requests = told["requests"].as_u64().ok_or_else(strange)?;
                 Ok((requests, us("lag_p50_ns").zip(us("lag_p99_ns")).filter(|lag| lag.1 > 0.0)))
             }
-            Self::Peakdrill { .. } | Self::Journey => {
-                let path = folder.join("record/verdict.json");
-                let verdict =
-                    fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-                let verdict: Value = serde_json::from_str(&verdict).map_err(|error| error.to_string())?;
-                peakdrill_told(&verdict).ok_or_else(|| format!("{} is of another form", path.display()))
-            }
+            Self::Peakdrill { .. } | Self::Journey => Err(strange()),
         }
     }
 }
 
-/// The scenario of requests over TLS and HTTP/2, in a file: the journey of five steps, or one plain request.
+/// The scenario of requests over TLS and HTTP/2: the journey of five steps, or one plain request.
 fn gateway(
     journey: bool,
     address: &str,
     (connections, streams): (usize, usize),
     seconds: u64,
     folder: &Path,
-) -> Result<PathBuf, String> {
+) -> Result<String, String> {
     let steps = if journey { super::journey::FULL } else { "steps: [ { get: /json } ]" };
     let target = format!(
         "base_url: \"https://{address}\", protocol: http2, tls: {{ ca: \"{}\" }}, \
          connections: {{ max: {connections}, streams: {streams} }}",
         super::nginx::authority().display()
     );
-    let scenario = super::journey::scenario(steps, &target, connections * streams, seconds, folder)?;
-    let path = folder.join("drill.yaml");
-    fs::write(&path, scenario).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(path)
+    super::journey::scenario(steps, &target, connections * streams, seconds, folder)
 }
 
 /// Requests and lateness from a run's verdict.
-fn peakdrill_told(verdict: &Value) -> Option<(u64, Option<(f64, f64)>)> {
+fn peakdrill_told(verdict: &Value) -> Option<Told> {
     let load = &verdict["load"];
     let requests = load["completed"].as_u64()?.checked_sub(load["errors"].as_u64()?)?;
     let us = |key: &str| verdict["lateness_ms"][key].as_f64().map(|ms| ms * 1e3);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::program::{number, run_scenario};
+use super::program::{number, run_scenario, without_errors};
 use super::table::median;
 
 /// Users of the closed loop.
@@ -55,9 +55,7 @@ pub fn run(rounds: usize, seconds: u64, address: &str, bin: &Path, scratch: &Pat
             let target = format!("base_url: \"http://{address}\", connections: {{ max: {USERS} }}");
             let scenario = scenario(steps, &target, USERS, seconds, &folder)?;
             let (measured, verdict) = run_scenario(bin, &folder, &scenario)?;
-            if number(&verdict, "/load/errors")? > 0.0 {
-                return Err(format!("{name}: there are errors: {}", verdict["load"]));
-            }
+            without_errors(&verdict).map_err(|error| format!("{name}: {error}"))?;
             Ok((measured.user_s + measured.system_s) * 1e6 / number(&verdict, "/load/completed")?)
         };
         let (one, other) = (cost("plain", PLAIN)?, cost("full", FULL)?);

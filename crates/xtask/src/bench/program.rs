@@ -19,8 +19,17 @@ pub fn run(bin: &Path, folder: &Path, args: &[OsString]) -> Result<(Measured, Va
     let measured = measure(&mut command, &folder.join("log"), &AS_PLANNED)?;
     let path = folder.join("record/verdict.json");
     let verdict = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let verdict = serde_json::from_str(&verdict).map_err(|error| format!("{}: {error}", path.display()))?;
+    let verdict: Value =
+        serde_json::from_str(&verdict).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok((measured, verdict))
+}
+
+/// An error where requests failed: a journey that breaks off costs something else.
+pub fn without_errors(verdict: &Value) -> Result<(), String> {
+    match number(verdict, "/load/errors")? {
+        0.0 => Ok(()),
+        _ => Err(format!("there are errors: {}", verdict["load"])),
+    }
 }
 
 /// The same for a scenario.

@@ -1,62 +1,56 @@
 //! The page of results.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use super::Run;
 use super::clients::{Client, Load};
+use crate::shell::root;
 
-/// The page: sections as they were measured last, each by itself, since all at once take an hour of a quiet machine.
-pub struct Page {
-    folder: PathBuf,
+/// What stands before a part on the page.
+const MARK: (&str, &str) = ("<!-- part: ", " -->\n");
+
+/// Puts a part on the page, in place of what was measured of it before; the other parts stay as they are. All at once
+/// take an hour of a quiet machine.
+pub fn keep(page: &Path, parts: &[&str], part: &str, section: &str) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", page.display());
+    let before = if page.exists() { fs::read_to_string(page).map_err(failed)? } else { String::new() };
+    let section = format!("{section}\n{}", measured());
+    fs::write(page, with(&before, parts, part, &section)).map_err(failed)
 }
 
-impl Page {
-    /// Sections are kept in a folder, which is made.
-    pub fn new(folder: PathBuf) -> Result<Self, String> {
-        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        Ok(Self { folder })
-    }
-
-    fn path(&self, part: &str) -> PathBuf {
-        self.folder.join(format!("{part}.md"))
-    }
-
-    /// Keeps a section, with the state of the code that it is of.
-    pub fn keep(&self, part: &str, section: &str) -> Result<(), String> {
-        let told = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-        let of = told.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default();
-        let of = if of.is_empty() { String::new() } else { format!("\nMeasured at {of}.\n") };
-        let path = self.path(part);
-        fs::write(&path, format!("{section}{of}")).map_err(|error| format!("{}: {error}", path.display()))
-    }
-
-    /// The whole page; an error names a part that was never measured here.
-    pub fn text(&self, parts: &[&str]) -> Result<String, String> {
-        let mut text = head();
-        for part in parts {
-            let section = fs::read_to_string(self.path(part));
-            let missing = |_| format!("the page has all parts: measure `{part}` as well");
-            text.push_str(&section.map_err(missing)?);
+/// The page with a part put in its place. What stands before the first mark, and parts that are none any more, go.
+fn with(before: &str, parts: &[&str], part: &str, section: &str) -> String {
+    let kept = before.split(MARK.0).skip(1).filter_map(|of| of.split_once(MARK.1));
+    let mut kept: BTreeMap<&str, &str> = kept.map(|(name, text)| (name, text.trim_end())).collect();
+    kept.insert(part, section.trim_end());
+    let mut text = HEAD.to_owned();
+    for part in parts {
+        if let Some(section) = kept.get(part) {
+            let _ = write!(text, "\n{}{part}{}{}\n", MARK.0, MARK.1, section);
         }
-        Ok(text)
     }
+    text
 }
 
-fn head() -> String {
+const HEAD: &str = "# The load engine beside others\n\n\
+    Written by `cargo xtask bench load`. Server (nginx, one worker, a body of 12 bytes) and client have a core\n\
+    each, over loopback; in each round every client runs once, in turn. Absolute times are the machine's; what\n\
+    tells is the ratio within a round: its median over the rounds, and in brackets the smallest and the largest.\n";
+
+/// Where and with what a part was measured: code, machine, programs.
+fn measured() -> String {
+    let git = Command::new("git").current_dir(root()).args(["describe", "--always", "--dirty"]).output();
+    let of = git.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default();
     format!(
-        "# The load engine beside others\n\n\
-         Written by `cargo xtask bench load`. Server (nginx, one worker, a body of 12 bytes) and client have a core\n\
-         each, over loopback; in each round every client runs once, in turn. Absolute times are this machine's; what\n\
-         tells is the ratio within a round: its median over the rounds, and in brackets the smallest and the largest.\n\n\
-         - Machine: {}\n- Clients: {}; {}; {}; peakdrill {}\n- Server: {}\n",
+        "Measured at {of} on {}; {}; {}; {}; {}.\n",
         machine(),
         version("wrk", "-v"),
         version("h2load", "--version"),
         super::oha::version(),
-        env!("CARGO_PKG_VERSION"),
         version("nginx", "-v"),
     )
 }
@@ -159,6 +153,23 @@ fn version(program: &str, flag: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::with;
+
+    #[test]
+    fn a_part_takes_the_place_of_what_was_measured_before_and_the_others_stay() {
+        let parts = ["one", "two", "three"];
+        let page = with("an old page", &parts, "two", "## Two\n\n| 2 |\n");
+        assert!(!page.contains("an old page") && page.ends_with("<!-- part: two -->\n## Two\n\n| 2 |\n"));
+        let page = with(&page, &parts, "one", "## One\n");
+        let more = with(&page, &parts, "two", "## Two again\n");
+        assert!(
+            more.ends_with("\n<!-- part: one -->\n## One\n\n<!-- part: two -->\n## Two again\n"),
+            "{more}"
+        );
+        assert_eq!(with(&more, &parts, "two", "## Two again\n"), more);
+        assert!(!with(&more, &["one"], "one", "## One\n").contains("Two"));
+    }
+
     #[test]
     fn the_median_is_in_the_middle() {
         assert!((super::median(&[3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);

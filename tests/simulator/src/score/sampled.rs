@@ -57,15 +57,17 @@ pub fn judge_sampled(scenario: Scenario, part: f64) -> Sampled {
 }
 
 fn analysis(scenario: &Scenario, traces: &[Trace]) -> Analysis {
+    analyse(&cells(traces), &input(scenario))
+}
+
+/// What traces come to.
+pub(super) fn cells(traces: &[Trace]) -> Cells {
     let (mut cells, mut sums) = (Cells::default(), Sums::default());
-    for (at, trace) in traces.iter().enumerate() {
-        sums.add(&trace.filed());
-        if at % TRACES_AT_ONCE == 0 {
-            cells.take_in(&mut sums);
-        }
+    for some in traces.chunks(TRACES_AT_ONCE) {
+        some.iter().for_each(|trace| sums.add(&trace.filed()));
+        cells.take_in(&mut sums);
     }
-    cells.take_in(&mut sums);
-    analyse(&cells, &input(scenario))
+    cells
 }
 
 /// Traces after which sums are moved into the cells.
