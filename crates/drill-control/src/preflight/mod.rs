@@ -159,7 +159,10 @@ impl Preflight<'_> {
             return;
         };
         let dsn_of = |store: &SqlStore| store.dsn.as_deref().and_then(|name| (self.secret)(name));
-        for store in &self.plan.isolation.stores {
+        let refused = stores::refused(&self.plan.isolation.stores);
+        findings.problems.extend(refused.values().cloned());
+        let read = |store: &&SqlStore| !refused.contains_key(store.service.as_str());
+        for store in self.plan.isolation.stores.iter().filter(read) {
             let dsn = dsn_of(store);
             if let (Some(name), None) = (&store.dsn, &dsn) {
                 findings.problems.push(format!(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use peakdrill_drill_model::plan::SqlStore;
-use peakdrill_shadow_rules::{Dialect, Policy, RULES_VERSION, Rules, SqlRules};
+use peakdrill_shadow_rules::{Dialect, Policy, RULES_VERSION, Rules, RulesError, SqlRules};
 use serde_json::json;
 use sqlx::{ConnectOptions as _, Row};
 
@@ -43,6 +43,21 @@ enum Effect {
 struct Seen {
     tables: Tables,
     effects: BTreeSet<Effect>,
+}
+
+/// The services that would not take their rules, and why: a service reads all of its stores, or none.
+#[must_use]
+pub fn refused(stores: &[SqlStore]) -> BTreeMap<&str, String> {
+    let services: BTreeSet<&str> = stores.iter().map(|store| store.service.as_str()).collect();
+    let why = |service: &str| Some(read(stores, service).err()?.to_string());
+    let told =
+        |service| Some((service, format!("service `{service}` would not take its rules: {}", why(service)?)));
+    services.into_iter().filter_map(told).collect()
+}
+
+/// The rules of a service's stores, as it reads them.
+fn read(stores: &[SqlStore], service: &str) -> Result<Rules, RulesError> {
+    Rules::from_json(&json!({ "v": RULES_VERSION, "stores": stores }).to_string(), service)
 }
 
 /// Looks at one store with the given data source name. `beside`: further stores in the same database, whose shadow
@@ -214,9 +229,8 @@ async fn postgres(connection: &mut sqlx::PgConnection) -> Result<Seen, sqlx::Err
 
 /// The rules of a store, read as the service reads them: what is the shadow of what is decided by them alone.
 fn rules(store: &SqlStore) -> Result<SqlRules, String> {
-    let file = json!({ "v": RULES_VERSION, "stores": [store] });
     let dialect = if store.kind == "postgres" { Dialect::Postgres } else { Dialect::Sqlite };
-    let read = Rules::from_json(&file.to_string(), &store.service);
+    let read = read(std::slice::from_ref(store), &store.service);
     read.map(|rules| rules.sql(dialect).clone()).map_err(|error| error.to_string())
 }
 

@@ -83,6 +83,18 @@ fn rules_that_no_service_takes_are_a_problem() {
 }
 
 #[test]
+fn stores_that_a_service_would_not_take_together_are_a_problem() {
+    let orders = store("postgres", &[("orders", "shadow")]);
+    let items = store("postgres", &[("items", "shadow")]);
+    let other = SqlStore { service: "other".into(), ..items.clone() };
+    assert!(refused(&[orders.clone(), other]).is_empty());
+    let both = [orders.clone(), items];
+    let told = refused(&both);
+    let why = &told[orders.service.as_str()];
+    assert!(told.len() == 1 && why.contains("two stores of the kind"), "{told:?}");
+}
+
+#[test]
 fn shadow_tables_of_another_service_in_the_same_database_are_shadow_tables() {
     let order = store("postgres", &[("orders", "shadow")]);
     let stock = store("postgres", &[("items", "shadow")]);
