@@ -1,8 +1,8 @@
 //! What is told besides the ranking, against systems in which it is planted, and beside each a system that looks much the
 //! same and in which it is not.
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, analyse};
-use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind};
+use peakdrill_bottleneck::{Analysis, AnalysisInput, Objective, Question, analyse};
+use peakdrill_drill_model::verdict::{Finding, FindingKind, KneeBy, NodeKind};
 use peakdrill_simulator::{Attempts, Call, Load, Network, Node, Op, Refuses, Step, run};
 
 use crate::shop::{cells_of, run as run_shop};
@@ -37,6 +37,34 @@ fn analysed(net: &Network, load: &Load) -> Analysis {
     let traces = run(net, load, 7).traces;
     let input = AnalysisInput { load_seconds: load.seconds() as i64, ..AnalysisInput::default() };
     analyse(&cells_of(&traces), &input)
+}
+
+#[test]
+fn a_short_climb_is_enough_to_tell_where_an_objective_ends() {
+    let profile = vec![(12.0, 20.0, 20.0), (8.0, 20.0, 140.0), (14.0, 140.0, 140.0), (10.0, 20.0, 20.0)];
+    let load = Load { profile, ..Load::default() };
+    let objective = Objective {
+        text: "p99 < 1s".into(),
+        asks: Question::WithinNs(1_000_000_000),
+        share: 0.01,
+        steps: Vec::new(),
+    };
+    let known = (1..=12).filter(|seed| {
+        let traces = run(&chain(Call::plain(2), slow(), 40.0, 0.0), &load, *seed).traces;
+        let input = AnalysisInput {
+            load_seconds: load.seconds() as i64,
+            objectives: vec![objective.clone()],
+            ..AnalysisInput::default()
+        };
+        let knees = analyse(&cells_of(&traces), &input).summary.knees;
+        let knee = knees.iter().find(|knee| knee.by == KneeBy::Objective).unwrap().per_s;
+        println!("{seed} {knee:?}");
+        // It carries 100 a second; above that what waits is late in the end.
+        knee.low.is_some_and(|low| low <= 110.0)
+            && knee.high.is_some_and(|high| (95.0..=125.0).contains(&high))
+    });
+    // Which seconds of the climb go together is chance.
+    assert!(known.count() >= 9);
 }
 
 fn told(net: &Network, profile: &[(f64, f64, f64)]) -> Vec<Finding> {

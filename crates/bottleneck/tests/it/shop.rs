@@ -117,11 +117,8 @@ fn where_it_stops_holding_is_told_by_every_definition() {
         |value: Option<f64>, from: f64, to: f64| value.is_some_and(|value| (from..=to).contains(&value));
     // It carries 100 journeys a second: requests wait from shortly below that on.
     assert!(about(full.estimate, 95.0, 105.0), "{knees:?}");
-    // Nothing was tested between light load and the peak, so that no place between them is better than another.
-    assert!(
-        bent.estimate.is_none() && about(bent.low, 15.0, 30.0) && about(bent.high, 110.0, 170.0),
-        "{knees:?}"
-    );
+    // On the climb there is a second of each rate: two together make a level.
+    assert!(about(bent.low, 35.0, 100.0) && about(bent.high, 90.0, 130.0), "{knees:?}");
     let done = knees.iter().find(|knee| knee.by == KneeBy::Throughput).unwrap().per_s;
     assert!(about(done.estimate, 90.0, 110.0), "{knees:?}");
     // Where work piles up, nothing is quick for long.

@@ -9,7 +9,7 @@ use crate::analyse::words::{ms, percent, rate};
 use crate::cells::{NodeCell, RootCell, Seconds};
 use crate::key::{NodeKey, TraceClass};
 
-use super::change::{Part, change, mean, more, times};
+use super::change::{Part, change, mean, more, sum, times};
 
 /// Fewer live requests than this at light load or at peak say nothing.
 const FEW: f64 = 20.0;
@@ -28,6 +28,8 @@ const FEW_ERRORS: f64 = 5.0;
 const ERRORS: f64 = 3.0;
 /// Of what more is asked at peak, the part that is the drill's.
 const BY_DRILL: f64 = 0.5;
+/// Of what live requests suffer as a whole, the part that is most of it at one node.
+const MOST: f64 = 0.5;
 /// Nodes that are told of, where live requests as a whole do not show it.
 const NODES_MAX: usize = 3;
 
@@ -61,7 +63,11 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let users = users(facts);
     let nodes = nodes(facts);
     if let Some(hurt) = users.hurt(facts, &REQUESTS) {
-        let place = if hurt.took_ns.is_some() { slowest(&nodes, &users) } else { failing(&nodes, &users) };
+        let place = if hurt.took_ns.is_some() {
+            most(&nodes, &users, |live| &live.took)
+        } else {
+            most(&nodes, &users, |live| &live.failed)
+        };
         return vec![told(facts, place, &hurt, true)];
     }
     let mut hurt: Vec<(f64, &NodeKey, Hurt)> = nodes
@@ -136,7 +142,6 @@ impl Live {
 
 /// Whether two parts of many differ by more than counting makes of one and the same.
 fn not_by_chance([light, peak]: &[Vec<Part>; 2]) -> bool {
-    let sum = |parts: &[Part]| parts.iter().fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
     let ((few, of_few), (many, of_many)) = (sum(light), sum(peak));
     let both = (few + many) / (of_few + of_many).max(1.0);
     let error = (both * (1.0 - both) * (1.0 / of_few + 1.0 / of_many)).sqrt();
@@ -169,14 +174,15 @@ fn nodes(facts: &Facts<'_>) -> BTreeMap<NodeKey, Live> {
 
 type Place<'a> = Option<(&'a NodeKey, &'a Live)>;
 
-/// Where most of what requests take longer is.
-fn slowest<'a>(nodes: &'a BTreeMap<NodeKey, Live>, users: &Live) -> Place<'a> {
-    nodes.iter().max_by(|a, b| a.1.added(users, |l| &l.took).total_cmp(&b.1.added(users, |l| &l.took)))
-}
-
-/// Where most of the errors began.
-fn failing<'a>(nodes: &'a BTreeMap<NodeKey, Live>, users: &Live) -> Place<'a> {
-    nodes.iter().max_by(|a, b| a.1.added(users, |l| &l.failed).total_cmp(&b.1.added(users, |l| &l.failed)))
+/// Where most of what requests have more is, if it is at one node: of time, or of errors that began there.
+fn most<'a>(
+    nodes: &'a BTreeMap<NodeKey, Live>,
+    users: &Live,
+    of: impl Fn(&Live) -> &[Vec<Part>; 2],
+) -> Place<'a> {
+    let added = nodes.iter().map(|(key, live)| (live.added(users, &of), (key, live)));
+    let (most, place) = added.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (most >= MOST * users.added(users, &of)).then_some(place)
 }
 
 fn told(facts: &Facts<'_>, place: Place<'_>, hurt: &Hurt, whole: bool) -> Finding {
