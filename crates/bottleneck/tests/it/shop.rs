@@ -1,10 +1,11 @@
 //! What the analysis says of the simulated shop.
 
 use peakdrill_bottleneck::{
-    Analysis, AnalysisInput, Cells, Objective, Question, Sums, TraceClass, analyse, compare,
+    Analysis, AnalysisInput, Cells, Objective, Question, Sums, TraceClass, analyse, compare, completeness,
+    rank,
 };
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_drill_model::verdict::{AnalysisState, KneeBy, NodeVerdict};
+use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, KneeBy, NodeVerdict};
 
 use crate::sim::{BROWSE_STEP, CHECKOUT, CHECKOUT_STEP, ORIGIN_NS, Setup, Trace, simulate};
 
@@ -132,6 +133,29 @@ fn where_it_stops_holding_is_told_by_every_definition() {
     let places: Vec<f64> =
         knees.iter().map(|knee| knee.per_s.estimate.or(knee.per_s.high).unwrap_or(f64::MAX)).collect();
     assert!(places.is_sorted(), "{knees:?}");
+}
+
+#[test]
+fn the_ranking_alone_is_that_of_the_analysis() {
+    let mut traces = simulate(&Setup::new(Some("stock"), 4));
+    let lossy = |traces: &mut Vec<Trace>| {
+        for (i, trace) in traces.iter_mut().enumerate() {
+            trace.spans.retain(|s| i % 4 != 0 || &*s.service != "payment");
+        }
+    };
+    for lose in [false, true] {
+        if lose {
+            lossy(&mut traces);
+        }
+        let (cells, input) =
+            (cells_of(&traces), AnalysisInput { load_seconds: 40, ..AnalysisInput::default() });
+        let (whole, ranking) = (analyse(&cells, &input), rank(&cells, &input));
+        assert_eq!(ranking.summary, AnalysisSummary { knees: Vec::new(), ..whole.summary });
+        assert_eq!((ranking.bottlenecks, ranking.dependencies), (whole.bottlenecks, whole.dependencies));
+        let services = completeness(&cells, &input);
+        assert_eq!(services.iter().any(|service| service.share < Some(0.9)), lose);
+        assert_eq!(services, whole.completeness);
+    }
 }
 
 #[test]

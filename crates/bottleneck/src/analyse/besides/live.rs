@@ -221,3 +221,31 @@ fn told(facts: &Facts<'_>, place: Place<'_>, hurt: &Hurt, whole: bool) -> Findin
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use peakdrill_drill_model::verdict::NodeKind;
+
+    use super::*;
+
+    /// A hundred requests or calls, at light load and at peak.
+    fn live(light_ms: f64, peak_ms: f64) -> Live {
+        let of = |ms: f64| vec![(100.0 * ms * 1e6, 100.0)];
+        Live { took: [of(light_ms), of(peak_ms)], ..Live::default() }
+    }
+
+    #[test]
+    fn what_is_spread_over_nodes_is_not_most_of_it_at_one() {
+        let place = |nodes: &[(f64, f64)]| {
+            let key = |at: usize| NodeKey { name: at.to_string().into(), kind: NodeKind::Service };
+            let nodes: BTreeMap<NodeKey, Live> =
+                nodes.iter().enumerate().map(|(at, (light, peak))| (key(at), live(*light, *peak))).collect();
+            most(&nodes, &live(30.0, 130.0), |live| &live.took).map(|(key, _)| key.name.to_string())
+        };
+        assert_eq!(place(&[(10.0, 20.0), (10.0, 70.0), (10.0, 40.0)]).as_deref(), Some("1"));
+        assert_eq!(place(&[(10.0, 40.0), (10.0, 45.0), (10.0, 45.0)]), None);
+        // Spans are lost: nothing of it is to be seen at a node.
+        assert_eq!(place(&[(10.0, 5.0), (10.0, 9.0)]), None);
+        assert_eq!(place(&[]), None);
+    }
+}
