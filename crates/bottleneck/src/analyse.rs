@@ -27,9 +27,11 @@ mod waterfall;
 mod windows;
 mod words;
 
-use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, Bottleneck, Estimate, NodeVerdict};
+use peakdrill_drill_model::verdict::{
+    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NodeVerdict,
+};
 
-use crate::analysis::{Analysis, AnalysisInput, Growth};
+use crate::analysis::{Analysis, AnalysisInput};
 use crate::cells::Cells;
 pub use calls::calls_under_load;
 use common::Common;
@@ -37,6 +39,7 @@ use growth::Growths;
 use judge::Finding;
 pub(crate) use names::Names;
 use series::Series;
+use telemetry::Telemetry;
 use utilisation::Used;
 use windows::Windows;
 pub(crate) use words::{ms, percent};
@@ -55,57 +58,121 @@ struct Facts<'a> {
     capacities: bool,
 }
 
+impl Facts<'_> {
+    /// Journeys a second that a node carries, by itself or by a resource of it: estimate, and 95 % interval.
+    fn capacity(&self, finding: &Finding) -> Option<(f64, f64, f64)> {
+        let by_resource = || self.used.capacity(finding.at).filter(|_| self.capacities);
+        finding.capacity().or_else(by_resource)
+    }
+}
+
+/// What a run is known by: the cells, read.
+struct Known {
+    names: Names,
+    telemetry: Telemetry,
+    series: Series,
+    windows: Windows,
+    common: Common,
+    growths: Growths,
+    used: Used,
+}
+
+impl Known {
+    fn new(cells: &Cells, input: &AnalysisInput) -> Self {
+        let names = Names::new(cells);
+        let mut telemetry = telemetry::completeness(cells, input, &names);
+        let series = Series::new(cells, input, &names, &telemetry);
+        let (windows, common) = common::split(&series, Windows::new(&series, input));
+        let growths = Growths::new(cells, &names, &series, &windows, common.slower_ns, &input.settings);
+        let used = Used::new(cells, input, &names, &series, &windows);
+        used.correct(&mut telemetry);
+        Self { names, telemetry, series, windows, common, growths, used }
+    }
+}
+
+/// The nodes, judged, and what is said of that.
+struct Judged {
+    findings: Vec<Finding>,
+    summary: AnalysisSummary,
+    bottlenecks: Vec<Bottleneck>,
+    /// Spans are missing, or too few, to name a node.
+    withheld: bool,
+}
+
+fn judged<'a>(known: &'a Known, cells: &'a Cells, input: &'a AnalysisInput) -> (Facts<'a>, Judged) {
+    let Known { names, telemetry, series, windows, common, growths, used } = known;
+    let facts = Facts { cells, input, names, series, windows, common, growths, used, capacities: true };
+    let matter = summary::matter(&facts);
+    let starved = starved::because(&facts, &matter);
+    let facts = Facts { capacities: starved.is_empty(), ..facts };
+    let mut findings = judge::findings(&facts, &matter);
+    judge::rank(&mut findings, &facts);
+    let withheld = summary::withheld_because(&facts, telemetry);
+    let few = !withheld.is_empty();
+    let summary = summary::summary(&facts, &findings, &matter, withheld, starved);
+    let bottlenecks = findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect();
+    (facts, Judged { findings, summary, bottlenecks, withheld: few })
+}
+
+/// The ranking alone, for a look while the load runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking {
+    /// What it may be taken for. Where the system stops holding is not looked for.
+    pub summary: AnalysisSummary,
+    /// All nodes, the limiting one first.
+    pub bottlenecks: Vec<Bottleneck>,
+    /// Calls of this run, the edge with the largest share of the critical path first.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// What [`analyse`] says of the nodes and calls, and nothing else: the rest takes most of its time.
+#[must_use]
+pub fn rank(cells: &Cells, input: &AnalysisInput) -> Ranking {
+    let known = Known::new(cells, input);
+    let (facts, judged) = judged(&known, cells, input);
+    let dependencies = tables::dependencies(&facts);
+    Ranking { summary: judged.summary, bottlenecks: judged.bottlenecks, dependencies }
+}
+
+/// How much of the telemetry of each service is there: what [`analyse`] says of it, and nothing else.
+#[must_use]
+pub fn completeness(cells: &Cells, input: &AnalysisInput) -> Vec<Completeness> {
+    let names = Names::new(cells);
+    let mut telemetry = telemetry::completeness(cells, input, &names);
+    let series = Series::new(cells, input, &names, &telemetry);
+    let windows = Windows::new(&series, input);
+    Used::new(cells, input, &names, &series, &windows).correct(&mut telemetry);
+    telemetry.services
+}
+
 /// Names the node that limits the system, and says why: what grew from light load to peak, node by node, and
 /// what each can carry. The same cells and input give the same analysis. The ranking is always made; only the
 /// word `bottleneck` needs evidence.
 #[must_use]
 pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
-    let names = Names::new(cells);
-    let mut completeness = telemetry::completeness(cells, input, &names);
-    let series = Series::new(cells, input, &names, &completeness);
-    let (windows, common) = common::split(&series, Windows::new(&series, input));
-    let growths = Growths::new(cells, &names, &series, &windows, common.slower_ns, &input.settings);
-    let used = Used::new(cells, input, &names, &series, &windows);
-    let facts = Facts {
-        cells,
-        input,
-        names: &names,
-        series: &series,
-        windows: &windows,
-        common: &common,
-        growths: &growths,
-        used: &used,
-        capacities: true,
-    };
-    used.correct(&mut completeness);
-    let matter = summary::matter(&facts);
-    let starved = starved::because(&facts, &matter);
-    let capacities = starved.is_empty();
-    let facts = Facts { capacities, ..facts };
-    let mut findings = judge::findings(&facts, &matter);
-    judge::rank(&mut findings, &facts);
-    let summary = AnalysisSummary {
-        knees: knees::knees(&facts, &findings),
-        ..summary::summary(&facts, &findings, &matter, &completeness, starved)
-    };
-    let mut besides = besides::all(&facts, &findings, &completeness);
+    let known = Known::new(cells, input);
+    let (facts, judged) = judged(&known, cells, input);
+    let Judged { findings, summary, bottlenecks, withheld } = judged;
+    let mut besides = besides::all(&facts, &findings, withheld);
+    let knees = knees::knees(&facts, &findings);
     let analysis = Analysis {
-        bottlenecks: findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect(),
+        bottlenecks,
         dependencies: tables::dependencies(&facts),
         curves: tables::curves(&facts, &findings),
         waterfall: waterfall::waterfall(&facts, &findings),
-        growth: findings.iter().map(|f| growth_row(&facts, f)).collect(),
+        growth: findings.iter().map(|f| waterfall::growth(&facts, f)).collect(),
         queues: tables::queues(&facts),
-        completeness: completeness.services,
+        completeness: Vec::new(),
         resources: Vec::new(),
         findings: Vec::new(),
-        summary,
+        summary: AnalysisSummary { knees, ..summary },
     };
-    let (resources, of_metrics) = used.into_parts(capacities);
+    let capacities = facts.capacities;
+    let (resources, of_metrics) = known.used.into_parts(capacities);
     besides.extend(of_metrics);
     besides.extend(clocks::findings(cells));
     besides.sort_by(|a, b| (a.kind, &a.node).cmp(&(b.kind, &b.node)));
-    Analysis { resources, findings: besides, ..analysis }
+    Analysis { completeness: known.telemetry.services, resources, findings: besides, ..analysis }
 }
 
 fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -> Bottleneck {
@@ -119,8 +186,7 @@ fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -
         })
     };
     let tested = facts.windows.tested.filter(|t| *t > 0.0);
-    let capacity =
-        finding.capacity().or_else(|| facts.used.capacity(finding.at).filter(|_| facts.capacities));
+    let capacity = facts.capacity(finding);
     Bottleneck {
         node: node.key.name.to_string(),
         kind: node.key.kind,
@@ -130,18 +196,5 @@ fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -
         capacity_per_s: estimate(capacity),
         headroom: capacity.zip(tested).map(|((capacity, _, _), tested)| capacity / tested),
         evidence: words::evidence(facts, finding),
-    }
-}
-
-fn growth_row(facts: &Facts<'_>, finding: &Finding) -> Growth {
-    let added = &facts.growths.added[finding.at];
-    let own = added.own + added.flow;
-    // Work that takes longer although each piece of it does not is waiting.
-    let (own, waiting) = if finding.saturation.is_some() { (0.0, own) } else { (own, 0.0) };
-    Growth {
-        node: facts.series.nodes[finding.at].key.name.to_string(),
-        self_ms: own / 1e6,
-        wait_ms: (waiting + added.wait) / 1e6,
-        gap_ms: added.gap / 1e6,
     }
 }

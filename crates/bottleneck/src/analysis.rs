@@ -129,13 +129,18 @@ pub struct Scaling {
     /// The law that the levels of load speak for.
     #[serde(flatten)]
     pub law: Law,
-    /// Operations in progress beyond which it does less, not more, with the 95 % interval. Only where the levels reach
-    /// that far, and hardly any resample is without such a place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub peak_at: Option<Estimate>,
+    /// Where it does the most. Only where the levels reach that far, and hardly any resample is without such a place.
+    #[serde(flatten)]
+    pub peak: Option<Peak>,
+}
+
+/// Where a node, or the whole system, does the most.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    /// Operations in progress beyond which it does less, not more, with the 95 % interval.
+    pub peak_at: Estimate,
     /// Operations a second there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub peak_per_s: Option<Estimate>,
+    pub peak_per_s: Estimate,
 }
 
 /// Seconds of about the same rate of journeys.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use peakdrill_latency::Sparse;
 use serde::{Deserialize, Serialize};
 
-use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass};
+use crate::clocks::{ClockPairKey, Clocks};
+use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::pairs;
 use crate::resources::Resources;
 
@@ -274,9 +275,9 @@ pub struct Cells {
     /// Per service, or peer that may be one.
     #[serde(with = "pairs")]
     pub telemetry: BTreeMap<Arc<str>, TelemetryCell>,
-    /// What calls say of the clocks of both sides: the caller's first. By the first second of each stretch.
-    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
-    pub clocks: BTreeMap<(ClockKey, ClockKey), Seconds<ClockCell>>,
+    /// What calls say of the clocks of both sides. By the first second of each stretch.
+    #[serde(skip_serializing_if = "Clocks::is_empty")]
+    pub clocks: Clocks,
     /// Messages by the queue's partition, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub partitions: BTreeMap<(NodeKey, TraceClass, u16), PartitionCell>,
@@ -299,7 +300,7 @@ pub struct Contribution {
     pub(crate) aliases: Vec<(Alias, i64)>,
     pub(crate) entries: Vec<((Entry, Arc<str>), i64)>,
     pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
-    pub(crate) clocks: Vec<((ClockKey, ClockKey), i64, ClockCell)>,
+    pub(crate) clocks: Vec<(ClockPairKey, i64, ClockCell)>,
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
 }
 
@@ -322,7 +323,12 @@ fn add_to<K: Ord + Clone, C: Cell>(map: &mut BTreeMap<K, C>, key: &K, cell: &C) 
     }
 }
 
-fn add_second<K: Ord + Clone, C: Cell>(map: &mut BTreeMap<K, Seconds<C>>, key: &K, second: i64, cell: &C) {
+pub(crate) fn add_second<K: Ord + Clone, C: Cell>(
+    map: &mut BTreeMap<K, Seconds<C>>,
+    key: &K,
+    second: i64,
+    cell: &C,
+) {
     if !map.contains_key(key) {
         map.insert(key.clone(), Seconds::new());
     }
@@ -356,7 +362,7 @@ impl Cells {
         c.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
-        c.clocks.iter().for_each(|(key, second, cell)| add_second(&mut self.clocks, key, *second, cell));
+        c.clocks.iter().for_each(|(key, second, cell)| self.clocks.add(key, *second, cell));
         c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
     }
 
@@ -370,7 +376,7 @@ impl Cells {
         other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
         other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
         other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
-        merge_seconds(&mut self.clocks, &other.clocks);
+        self.clocks.merge(&other.clocks);
         other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
         self.resources.merge(&other.resources);
     }

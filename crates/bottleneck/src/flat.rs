@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use peakdrill_drill_model::plan::StepId;
-use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_latency::Sparse;
 
 use crate::cells::{Cell, Cells, EdgeCell, NodeCell, PathCell, RootCell};
@@ -71,17 +70,17 @@ type Take<'a, E> = &'a mut dyn FnMut(Table) -> Result<(), E>;
 pub fn tables<E>(cells: &Cells, step: StepName<'_>, rows_max: usize, take: Take<'_, E>) -> Result<(), E> {
     let edges = cells.edges.iter().flat_map(|((edge, of), seconds)| {
         let keys =
-            [Arc::clone(&edge.from), Arc::clone(&edge.to.name), kind(edge.to.kind), Arc::clone(&edge.op)];
+            [Arc::clone(&edge.from), Arc::clone(&edge.to.name), edge.to.kind.text().into(), Arc::clone(&edge.op)];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
     parts::<EdgeCell, E>("edges", &["from", "to", "kind", "op"], edges, rows_max, take)?;
     let nodes = cells.nodes.iter().flat_map(|((node, of), seconds)| {
-        let keys = [Arc::clone(&node.name), kind(node.kind)];
+        let keys = [Arc::clone(&node.name), node.kind.text().into()];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
     parts::<NodeCell, E>("nodes", &["node", "kind"], nodes, rows_max, take)?;
     let paths = cells.paths.iter().flat_map(|((entry, of, node), seconds)| {
-        let keys = [entered(entry, step), Arc::clone(&node.name), kind(node.kind)];
+        let keys = [entered(entry, step), Arc::clone(&node.name), node.kind.text().into()];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
     parts::<PathCell, E>("paths", &["entry", "node", "kind"], paths, rows_max, take)?;
@@ -105,16 +104,6 @@ fn class(of: TraceClass) -> &'static str {
         TraceClass::OtherRun => "other_run",
         TraceClass::Live => "live",
     }
-}
-
-fn kind(kind: NodeKind) -> Arc<str> {
-    Arc::from(match kind {
-        NodeKind::Service => "service",
-        NodeKind::Database => "database",
-        NodeKind::Cache => "cache",
-        NodeKind::Queue => "queue",
-        NodeKind::External => "external",
-    })
 }
 
 /// Keys, class, second, and the cell.

@@ -17,16 +17,16 @@ mod sums;
 mod tree;
 mod usl;
 
-pub use analyse::{analyse, calls_under_load};
+pub use analyse::{Ranking, analyse, calls_under_load, completeness, rank};
 pub use analysis::{
-    Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, Objective, Question, QueueWait, Ranked, Scaling,
-    Settings, WARM_UP_S,
+    Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, Objective, Peak, Question, QueueWait, Ranked,
+    Scaling, Settings, WARM_UP_S,
 };
 pub use cells::{
     Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds,
     TelemetryCell, VisitCell,
 };
-pub use clocks::{CLOCK_WINDOW_S, ClockPair, ClockWindow, Offset, clock_pairs};
+pub use clocks::{CLOCK_PAIRS_MAX, CLOCK_WINDOW_S, ClockPair, ClockWindow, Clocks, Offset, clock_pairs};
 pub use compare::compare;
 pub use contribute::contribute;
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};

@@ -122,6 +122,9 @@ pub(crate) enum EntryId {
     Op(Name),
 }
 
+/// A clock, by its service and the instance of it.
+pub(crate) type Clock<'a> = (&'a Arc<str>, &'a Arc<str>);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClockId {
     service: Name,
@@ -129,8 +132,8 @@ pub(crate) struct ClockId {
 }
 
 impl Names {
-    pub(crate) fn clock_id(&mut self, key: &ClockKey) -> ClockId {
-        ClockId { service: self.id(&key.service), instance: self.id(&key.instance) }
+    pub(crate) fn clock_id(&mut self, (service, instance): Clock<'_>) -> ClockId {
+        ClockId { service: self.id(service), instance: self.id(instance) }
     }
 
     pub(crate) fn node_id(&mut self, key: &NodeKey) -> NodeId {

@@ -201,10 +201,10 @@ impl Board {
             view.newest_span_end_ns.map(|end| u64::try_from(look.at_ns.saturating_sub(end)).unwrap_or(0));
         snapshot.isolation = Isolation::of(&view.ledger, &snapshot.run, Vec::new());
         let Some(analyst) = &self.analyst else { return };
-        if let Some(analysis) = analyst.found() {
-            snapshot.analysis_note = analysis.summary.because.join("; ");
-            snapshot.ranking = analysis.bottlenecks;
-            snapshot.dependencies = analysis.dependencies;
+        if let Some(found) = analyst.found() {
+            snapshot.analysis_note = found.summary.because.join("; ");
+            snapshot.ranking = found.bottlenecks;
+            snapshot.dependencies = found.dependencies;
         }
         if look.elapsed_ns < self.analysed_at_ns.saturating_add(ANALYSE_EVERY_NS) {
             return;

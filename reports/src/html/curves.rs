@@ -253,15 +253,11 @@ impl Small<'_> {
 
 /// The nodes that get less done the more they have at once.
 fn beyond_peak(page: &mut Page, nodes: &[NodeCurve]) {
-    let peak = |node: &NodeCurve| -> Option<(Estimate, Estimate)> {
-        let scaling = node.scaling?;
-        Some((scaling.peak_at?, scaling.peak_per_s?))
-    };
-    for (node, (at, per_s)) in nodes.iter().filter_map(|node| Some((node, peak(node)?))) {
+    for (node, peak) in nodes.iter().filter_map(|node| Some((node, node.scaling?.peak?))) {
         page.put(
             "<p class=\"finding\">{} does less with more than {} operations at a time: at most {}. Give its callers fewer \
             connections, or a limit, and it carries more.</p>\n",
-            &[&node.node, &whole(&at), &within(&per_s)],
+            &[&node.node, &whole(&peak.peak_at), &within(&peak.peak_per_s)],
         );
     }
 }

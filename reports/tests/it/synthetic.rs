@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use peakdrill_bottleneck::{
-    Analysis, CallCurve, CallPoint, CurvePoint, Drop, Growth, Law, NodeCurve, Scaling, Waterfall,
+    Analysis, CallCurve, CallPoint, CurvePoint, Drop, Growth, Law, NodeCurve, Peak, Scaling, Waterfall,
 };
 use peakdrill_drill_model::condition::{Condition, Limit, Op, Selectors, Stat};
 use peakdrill_drill_model::event::{Chain, Event, EventKind};
@@ -441,8 +441,10 @@ fn analysis() -> Analysis {
         let points = [100.0, 170.0, 240.0, 310.0, 380.0, 450.0].map(point).to_vec();
         let scaling = (node.node == "stock-db").then(|| Scaling {
             law: Law::Usl { gamma: 30.0, sigma: 0.02, kappa: 0.0004 },
-            peak_at: Some(estimate(49.0, 44.0, 55.0)),
-            peak_per_s: Some(estimate(530.0, 500.0, 560.0)),
+            peak: Some(Peak {
+                peak_at: estimate(49.0, 44.0, 55.0),
+                peak_per_s: estimate(530.0, 500.0, 560.0),
+            }),
         });
         NodeCurve { node: node.node.clone(), kind: node.kind, points, scaling }
     };

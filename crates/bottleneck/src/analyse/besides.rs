@@ -1,7 +1,7 @@
 //! What to know besides the ranking, where traces tell: storms of retries, limits that refuse, what several callers
 //! share, live users that suffer, and what the drill never came to.
 //!
-//! Each is silent where there is little to go by. What is read from single calls is left out where spans are missing;
+//! Each is silent where there is little to go by. What is read from single calls is left out where no node is named;
 //! docs/adr-008-besides-the-ranking.md says why the bounds are where they are.
 
 mod calls;
@@ -18,18 +18,21 @@ use peakdrill_drill_model::verdict::Finding;
 
 use crate::analyse::Facts;
 use crate::analyse::judge;
-use crate::analyse::summary::COMPLETE;
-use crate::analyse::telemetry::Telemetry;
+use crate::analyse::law::LEVELS;
+use crate::analyse::windows::rising;
 
-/// All of them, by kind and node.
-pub(super) fn all(facts: &Facts<'_>, judged: &[judge::Finding], telemetry: &Telemetry) -> Vec<Finding> {
+/// All of them, in no order. `withheld`: spans are missing, or too few, to name a node.
+pub(super) fn all(facts: &Facts<'_>, judged: &[judge::Finding], withheld: bool) -> Vec<Finding> {
     let mut out = live::findings(facts);
-    if telemetry.thin.is_empty() && telemetry.traced.is_none_or(|part| part >= COMPLETE) {
-        out.extend(retries::findings(facts));
-        out.extend(limit::findings(facts));
-        out.extend(shared::findings(facts, judged));
+    if !withheld {
+        let levels = rising(facts.series, facts.windows, LEVELS);
+        let calls = calls::by_caller(facts, |_| true);
+        out.extend(retries::findings(facts, &levels));
+        out.extend(limit::findings(facts, &calls, &levels));
+        out.extend(shared::findings(facts, &calls, judged));
+        out.extend(exercised::never(facts));
     }
     out.extend(partitions::findings(facts));
-    out.extend(exercised::findings(facts));
+    out.extend(exercised::stubs(facts));
     out
 }

@@ -1,22 +1,18 @@
 //! Calls against the load: what a caller saw at each level of it, and how much of the requests' time went through.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::analyse::common;
 use crate::analyse::law::LEVELS;
 use crate::analyse::names::Names;
-use crate::analyse::series::{NodeSeries, Series, mean};
+use crate::analyse::series::{NodeSeries, Series};
 use crate::analyse::telemetry;
-use crate::analyse::windows::{LEVEL_S, Level, Windows, levels};
+use crate::analyse::windows::{Level, Windows, steady};
 use crate::analysis::AnalysisInput;
 use crate::cells::{Cell as _, Cells, EdgeCell};
 use crate::dependency::{CallCurve, CallPoint};
 use crate::key::NodeKey;
-
-/// The work of the peak is gone when requests take less than this many times what they do at light load.
-const CALM: f64 = 1.5;
 
 /// A caller and what it calls, whatever the operation.
 type Call = (Arc<str>, NodeKey);
@@ -103,7 +99,7 @@ impl Sum {
 }
 
 fn sums(cells: &Cells, names: &Names, series: &Series, windows: &Windows) -> BTreeMap<Call, Sum> {
-    let levels = steady(levels(series, windows, LEVELS), series, windows);
+    let levels = steady(series, windows, LEVELS);
     let mut level_of: BTreeMap<i64, usize> = BTreeMap::new();
     for (at, level) in levels.iter().enumerate() {
         let seconds = level.seconds.iter().filter_map(|second| i64::try_from(*second).ok());
@@ -119,31 +115,6 @@ fn sums(cells: &Cells, names: &Names, series: &Series, windows: &Windows) -> BTr
         }
     }
     sums
-}
-
-/// The levels without the seconds after the peak in which its work was still there: their rate is not what made them
-/// slow.
-pub(crate) fn steady(mut levels: Vec<Level>, series: &Series, windows: &Windows) -> Vec<Level> {
-    let left_over = left_over(series, windows);
-    for level in &mut levels {
-        level.seconds.retain(|s| !left_over.contains(s));
-        level.rate = mean(&series.offered, &level.seconds);
-    }
-    levels.retain(|level| level.seconds.len() >= LEVEL_S);
-    levels
-}
-
-/// The seconds right behind the peak whose requests took longer than at light load.
-fn left_over(series: &Series, windows: &Windows) -> Range<usize> {
-    let mean_ns = |seconds: &[usize]| {
-        let of = seconds.iter().filter_map(|s| series.latency.get(*s));
-        let (sum, count) = of.fold((0.0, 0), |(sum, n), h| (sum + h.sum_ns() as f64, n + h.count()));
-        (count > 0).then(|| sum / count as f64)
-    };
-    let from = windows.top.last().map_or(series.load, |last| last + 1);
-    let Some(calm_ns) = mean_ns(&windows.light) else { return from..from };
-    let slow = |s: &usize| mean_ns(&[*s]).is_some_and(|ns| ns > CALM * calm_ns);
-    from..(from..series.load).find(|s| !slow(s)).unwrap_or(series.load.max(from))
 }
 
 /// Nanoseconds on critical paths in the called node and in all behind it, call by call. What lies behind a node is

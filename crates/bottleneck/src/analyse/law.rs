@@ -88,7 +88,7 @@ pub(crate) fn knee(
         return None;
     }
     let drawn = (0..resamples.min(100)).filter_map(|_| {
-        let curve = points(node, levels, |l| draws.seconds(&l.seconds));
+        let curve = points(node, levels, |l| draws.pick(&l.seconds));
         fit_law(&curve, highest).map(|(capacity, _)| capacity)
     });
     let (low, high) = interval(drawn.collect())?;

@@ -4,6 +4,7 @@ use peakdrill_drill_model::verdict::Estimate;
 
 use crate::analyse::Facts;
 use crate::analyse::resample::{Resample, interval};
+use crate::analyse::series::is_load;
 use crate::analyse::windows::Level;
 use crate::analysis::{Objective, Question};
 use crate::key::Entry;
@@ -21,12 +22,13 @@ pub(crate) type Kept = Vec<(f64, f64)>;
 /// Per second of the load, the requests that an objective is about.
 pub(crate) fn kept(facts: &Facts<'_>, objective: &Objective) -> Kept {
     let mut out = vec![(0.0, 0.0); facts.series.load];
+    let (class, with_steps) = (facts.series.class, facts.series.with_steps);
     let about = |entry: &Entry| match entry {
         Entry::Step(step) => objective.steps.is_empty() || objective.steps.contains(step),
-        Entry::Op(_) => objective.steps.is_empty(),
+        Entry::Op(_) => objective.steps.is_empty() && is_load(entry, class, with_steps),
     };
     let roots = facts.cells.roots.iter();
-    for (_, seconds) in roots.filter(|((entry, class), _)| *class == facts.series.class && about(entry)) {
+    for (_, seconds) in roots.filter(|((entry, of), _)| *of == class && about(entry)) {
         for (second, cell) in seconds {
             let Some(sum) = usize::try_from(*second).ok().and_then(|at| out.get_mut(at)) else { continue };
             sum.0 += cell.count as f64;
@@ -54,22 +56,23 @@ enum Crossing {
 type Point = (f64, f64, f64);
 
 /// The rate up to which requests keep to an objective: estimate and 95 % interval; only a lower end where they do at
-/// every level, only an upper one where they do at none; no estimate where nothing near it was tested. `None` where too few requests are known.
+/// every level, only an upper one where they do at none; no estimate where nothing near it was tested. `None` where too few
+/// requests are known. `levels`: each with whether it is not kept at it, whatever its requests say.
 pub(crate) fn crossing(
     kept: &Kept,
     share: f64,
-    levels: &[Level],
-    piled_up: impl Fn(&Level) -> bool,
+    levels: &[(&Level, bool)],
     resamples: u32,
     mut draws: Resample,
 ) -> Option<Estimate> {
-    let levels: Vec<&Level> = levels.iter().filter(|level| sum(kept, &level.seconds).0 >= FEW).collect();
-    let (first, last) = (levels.first()?.rate, levels.last()?.rate);
+    let known = levels.iter().filter(|(level, _)| sum(kept, &level.seconds).0 >= FEW);
+    let levels: Vec<(&Level, bool)> = known.copied().collect();
+    let (first, last) = (levels.first()?.0.rate, levels.last()?.0.rate);
     let mut points = |drawn: bool| -> Vec<Point> {
-        let point = |level: &&Level| {
+        let point = |(level, over): &(&Level, bool)| {
             let (all, bad) =
-                if drawn { sum(kept, &draws.seconds(&level.seconds)) } else { sum(kept, &level.seconds) };
-            (level.rate, all, if piled_up(level) { all } else { bad })
+                if drawn { sum(kept, &draws.pick(&level.seconds)) } else { sum(kept, &level.seconds) };
+            (level.rate, all, if *over { all } else { bad })
         };
         levels.iter().map(point).collect()
     };
@@ -133,6 +136,11 @@ mod tests {
         Level { seconds: (from..from + 10).collect(), rate }
     }
 
+    fn within(kept: &Kept, share: f64, levels: &[Level]) -> Option<Estimate> {
+        let levels: Vec<(&Level, bool)> = levels.iter().map(|level| (level, false)).collect();
+        crossing(kept, share, &levels, 50, Resample::new(1, 1))
+    }
+
     proptest! {
         #[test]
         fn the_rate_lies_between_the_levels_that_say_so(fails in 1_usize..10, share in 0.001..0.1) {
@@ -140,7 +148,7 @@ mod tests {
             let levels: Vec<Level> = (0..10).map(|i| level(10.0 * (i + 1) as f64, i * 10)).collect();
             let second = |s: usize| (1000.0, if s / 10 >= fails { 1000.0 * share * 10.0 } else { 0.0 });
             let kept: Kept = (0..100).map(second).collect();
-            let found = crossing(&kept, share, &levels, |_| false, 50, Resample::new(1, 1)).unwrap();
+            let found = within(&kept, share, &levels).unwrap();
             let (low, high) = (10.0 * fails as f64, 10.0 * (fails + 1) as f64);
             prop_assert_eq!((found.low, found.high), (Some(low), Some(high)));
             prop_assert!(found.estimate.is_none_or(|at| (low..=high).contains(&at)), "{:?}", found);
@@ -164,8 +172,8 @@ mod tests {
     fn a_rate_at_which_work_piles_up_is_not_kept() {
         let levels: Vec<Level> = (0..10).map(|i| level(100.0 + 10.0 * i as f64, i * 10)).collect();
         let good: Kept = vec![(100.0, 0.0); 100];
-        let found =
-            crossing(&good, 0.01, &levels, |level| level.rate > 145.0, 50, Resample::new(1, 1)).unwrap();
+        let over: Vec<(&Level, bool)> = levels.iter().map(|level| (level, level.rate > 145.0)).collect();
+        let found = crossing(&good, 0.01, &over, 50, Resample::new(1, 1)).unwrap();
         assert_eq!((found.low, found.high), (Some(140.0), Some(150.0)));
     }
 
@@ -173,11 +181,11 @@ mod tests {
     fn all_or_none_that_keep_to_it_give_one_end() {
         let levels = [level(10.0, 0), level(20.0, 10)];
         let good: Kept = vec![(100.0, 0.0); 20];
-        let open = crossing(&good, 0.01, &levels, |_| false, 50, Resample::new(1, 1)).unwrap();
+        let open = within(&good, 0.01, &levels).unwrap();
         assert_eq!((open.low, open.estimate, open.high), (Some(20.0), None, None));
         let bad: Kept = vec![(100.0, 50.0); 20];
-        let below = crossing(&bad, 0.01, &levels, |_| false, 50, Resample::new(1, 1)).unwrap();
+        let below = within(&bad, 0.01, &levels).unwrap();
         assert_eq!((below.low, below.estimate, below.high), (None, None, Some(10.0)));
-        assert_eq!(crossing(&vec![(1.0, 0.0); 20], 0.01, &levels, |_| false, 50, Resample::new(1, 1)), None);
+        assert_eq!(within(&vec![(1.0, 0.0); 20], 0.01, &levels), None);
     }
 }

@@ -34,8 +34,8 @@ impl Resample {
         out
     }
 
-    /// As many of these seconds as there are, in drawn blocks.
-    pub(crate) fn seconds(&mut self, of: &[usize]) -> Vec<usize> {
+    /// As many of these (seconds, or what is known of each) as there are, in drawn blocks.
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> Vec<T> {
         self.draw(of.len()).into_iter().filter_map(|i| of.get(i).copied()).collect()
     }
 }

@@ -72,6 +72,14 @@ pub(crate) struct Series {
     pub(crate) nodes: Vec<NodeSeries>,
     /// The class that growth is measured on.
     pub(crate) class: TraceClass,
+    /// Whether there are a generator's rows.
+    pub(crate) with_steps: bool,
+}
+
+/// Whether roots of this entry are requests of the load. With a generator's rows, other traces of the drill are probes,
+/// or of requests that services were asked for no spans of and sent some all the same: they have rows of their own.
+pub(crate) fn is_load(entry: &Entry, class: TraceClass, with_steps: bool) -> bool {
+    matches!(entry, Entry::Step(_)) || class != TraceClass::Mine || !with_steps
 }
 
 /// Whether roots of this entry start a journey.
@@ -83,8 +91,7 @@ pub(crate) fn starts_journey(
 ) -> bool {
     match entry {
         Entry::Step(step) => input.first_steps.is_empty() || input.first_steps.contains(step),
-        // With a generator's rows, other traces of the drill are probes.
-        Entry::Op(_) => class != TraceClass::Mine || !with_steps,
+        Entry::Op(_) => is_load(entry, class, with_steps),
     }
 }
 
@@ -119,12 +126,13 @@ impl Series {
             part: sampled_part(cells),
             nodes: Vec::new(),
             class,
+            with_steps,
         };
-        series.add_roots(cells, input, with_steps);
+        series.add_roots(cells, input);
         series.add_offered(input);
         let stubbed = stubbed_for_the_drill(cells, names);
         series.add_nodes(cells, names, &stubbed, telemetry);
-        series.add_visits(cells, input, names, &stubbed, with_steps);
+        series.add_visits(cells, input, names, &stubbed);
         series
     }
 
@@ -133,9 +141,10 @@ impl Series {
         usize::try_from(second).ok().filter(|s| *s < self.offered.len())
     }
 
-    fn add_roots(&mut self, cells: &Cells, input: &AnalysisInput, with_steps: bool) {
+    fn add_roots(&mut self, cells: &Cells, input: &AnalysisInput) {
         for ((entry, class), seconds) in &cells.roots {
-            let journey = starts_journey(input, entry, *class, with_steps);
+            let journey = starts_journey(input, entry, *class, self.with_steps);
+            let own = *class == self.class && is_load(entry, *class, self.with_steps);
             for (second, cell) in seconds {
                 let Some(at) = self.at(*second) else { continue };
                 self.requests[at] += cell.count as f64;
@@ -145,7 +154,7 @@ impl Series {
                     self.started[at] += cell.count as f64;
                     self.finished[at] += cell.done as f64;
                 }
-                if *class == self.class {
+                if own {
                     self.latency[at].merge(&cell.latency);
                     self.roots[at].0 += cell.count as f64;
                     self.roots[at].1 += cell.errors as f64;
@@ -211,8 +220,8 @@ impl Series {
         input: &AnalysisInput,
         names: &Names,
         stubbed: &BTreeSet<NodeKey>,
-        with_steps: bool,
     ) {
+        let with_steps = self.with_steps;
         let of = |classes: &dyn Fn(TraceClass) -> bool| visits::of(cells, input, names, with_steps, classes);
         let all = of(&|_| true);
         for class in self.offered_of.keys().copied() {
@@ -224,6 +233,13 @@ impl Series {
                 node.visits.insert(class, visits);
             }
         }
+    }
+
+    /// Mean latency of the requests of some seconds, nanoseconds; `None` without any.
+    pub(crate) fn mean_latency_ns(&self, seconds: &[usize]) -> Option<f64> {
+        let of = seconds.iter().filter_map(|s| self.latency.get(*s));
+        let (sum, count) = of.fold((0.0, 0), |(sum, n), h| (sum + h.sum_ns() as f64, n + h.count()));
+        (count > 0).then(|| sum / count as f64)
     }
 
     /// Journeys a second of a class over some seconds; `None`: of all.

@@ -5,6 +5,7 @@ use peakdrill_latency::Sparse;
 
 use crate::analyse::Facts;
 use crate::analyse::judge::Finding;
+use crate::analyse::series::Series;
 use crate::analyse::telemetry::Telemetry;
 use crate::analyse::words::{ms, percent, rate};
 use crate::key::{Entry, TraceClass};
@@ -77,16 +78,15 @@ pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
     }
 }
 
-/// The state of the analysis, and why.
+/// The state of the analysis, and why. `withheld`: see [`withheld_because`].
 pub(crate) fn summary(
     facts: &Facts<'_>,
     findings: &[Finding],
     matter: &Matter,
-    telemetry: &Telemetry,
+    mut withheld: Vec<String>,
     starved: Vec<String>,
 ) -> AnalysisSummary {
     let tested = facts.windows.tested;
-    let mut withheld = withheld_because(facts, telemetry);
     withheld.extend(starved);
     let found = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck);
     let name = |f: &Finding| facts.series.nodes[f.at].key.name.to_string();
@@ -163,8 +163,16 @@ fn nothing_because(facts: &Facts<'_>, findings: &[Finding], matter: &Matter, up_
     out
 }
 
-fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<String> {
+/// Why no node is to be named; empty when there is no reason: too little is known of the requests, or too few are.
+pub(crate) fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<String> {
     let mut out = Vec::new();
+    if none_asked(facts.series) {
+        out.push(
+            "services were asked for spans of none of the requests: trace a larger part of them (telemetry.traces)"
+                .to_owned(),
+        );
+        return out;
+    }
     if facts.series.nodes.is_empty() {
         out.push("no spans arrived: check that the services export to the collector".to_owned());
         return out;
@@ -188,6 +196,12 @@ fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<String> {
         out.extend(too_few(facts));
     }
     out
+}
+
+/// Whether there are requests, and none of them was to be traced.
+fn none_asked(series: &Series) -> bool {
+    let requests: f64 = series.roots.iter().map(|(requests, _)| requests).sum();
+    requests > 0.0 && series.sampled.iter().sum::<f64>() <= 0.0
 }
 
 /// That services send spans of requests which they were not asked for: then nobody knows of how many nodes tell.

@@ -11,7 +11,7 @@ use crate::analyse::law::LEVELS;
 use crate::analyse::resample::Resample;
 use crate::analyse::scaling::scaling;
 use crate::analyse::series::mean;
-use crate::analyse::windows::levels;
+use crate::analyse::windows::steady;
 use crate::analysis::{CurvePoint, NodeCurve, QueueWait};
 use crate::cells::{Cell as _, EdgeCell};
 use crate::key::NodeKey;
@@ -53,7 +53,7 @@ pub(crate) fn dependencies(facts: &Facts<'_>) -> Vec<Dependency> {
 
 /// Every node against the rate of journeys.
 pub(crate) fn curves(facts: &Facts<'_>, findings: &[Finding]) -> Vec<NodeCurve> {
-    let levels = levels(facts.series, facts.windows, LEVELS);
+    let levels = steady(facts.series, facts.windows, LEVELS);
     let settings = &facts.input.settings;
     let curve = |finding: &Finding| {
         let node = &facts.series.nodes[finding.at];
@@ -69,14 +69,13 @@ pub(crate) fn curves(facts: &Facts<'_>, findings: &[Finding]) -> Vec<NodeCurve> 
             }
         });
         let part = facts.series.part;
-        let of =
-            |seconds: &[usize]| Some((mean(&node.at_node, seconds) / part, mean(&node.done, seconds) / part));
+        let of = |seconds: &[usize]| (mean(&node.at_node, seconds) / part, mean(&node.done, seconds) / part);
         let draws = Resample::new(settings.seed, DRAWS + finding.at as u64);
         NodeCurve {
             node: node.key.name.to_string(),
             kind: node.key.kind,
             points: points.collect(),
-            scaling: scaling(&of, &levels, settings.resamples, draws),
+            scaling: scaling(of, &levels, settings.resamples, draws),
         }
     };
     findings.iter().map(curve).collect()

@@ -361,12 +361,7 @@ fn law(
     let crossing = |(b, d): (f64, f64)| (d > 0.0).then(|| ((full - b) / d).max(0.0));
     let estimate = crossing(line(&points)?)?;
     let mut draws = Resample::new(ground.seed, 100_000 + number as u64);
-    let lines: Vec<(f64, f64)> = (0..ground.resamples)
-        .filter_map(|_| {
-            let picked: Vec<Point> = draws.draw(points.len()).into_iter().map(|i| points[i]).collect();
-            line(&picked)
-        })
-        .collect();
+    let lines: Vec<(f64, f64)> = (0..ground.resamples).filter_map(|_| line(&draws.pick(&points))).collect();
     let (least, _) = interval(lines.iter().map(|(_, d)| *d).collect())?;
     if least <= 0.0 {
         return None;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::analyse::names::Names;
-use crate::analyse::series::starts_journey;
+use crate::analyse::series::{is_load, starts_journey};
 use crate::analysis::AnalysisInput;
 use crate::cells::Cells;
 use crate::key::{Entry, NodeKey, TraceClass};
@@ -80,8 +80,7 @@ pub(crate) fn of(
         let (count, unsampled, ok) = during.fold((0, 0, 0), |(n, unsampled, ok), (_, cell)| {
             (n + cell.count, unsampled + cell.unsampled, ok + cell.ok_seen)
         });
-        let probe = matches!(entry, Entry::Op(_)) && *class == TraceClass::Mine && with_steps;
-        if !probe {
+        if is_load(entry, *class, with_steps) {
             let first = starts_journey(input, entry, *class, with_steps);
             let sampled = (count - unsampled) as f64;
             roots.insert((entry, *class), Roots { count: count as f64, sampled, ok: ok as f64, first });

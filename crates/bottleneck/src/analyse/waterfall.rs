@@ -2,6 +2,7 @@
 
 use crate::analyse::Facts;
 use crate::analyse::judge::Finding;
+use crate::analysis::Growth;
 use crate::dependency::{Drop, Waterfall};
 
 /// The steps from light load to peak. Time on critical paths is all there is of a request, so that its growth is the
@@ -32,6 +33,18 @@ fn behind(facts: &Facts<'_>, finding: &Finding) -> Option<Drop> {
         wait_ms: (added.wait + waiting) / 1e6,
         gap_ms: 0.0,
     })
+}
+
+/// What a node added to a request, on its path and behind hand-overs together.
+pub(crate) fn growth(facts: &Facts<'_>, finding: &Finding) -> Growth {
+    let added = &facts.growths.added[finding.at];
+    let (own, waiting) = worked_and_waited(finding, added.own + added.flow);
+    Growth {
+        node: name(facts, finding),
+        self_ms: own / 1e6,
+        wait_ms: (waiting + added.wait) / 1e6,
+        gap_ms: added.gap / 1e6,
+    }
 }
 
 /// Time within a node's spans: work that takes longer although each piece of it does not is waiting.

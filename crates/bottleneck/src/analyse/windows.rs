@@ -1,5 +1,7 @@
 //! Which seconds are light load, and which are peak.
 
+use std::ops::Range;
+
 use crate::analyse::series::{Series, mean};
 use crate::analysis::{AnalysisInput, WARM_UP_S};
 
@@ -102,11 +104,7 @@ fn light_before_peak(smooth: &[f64], warm: &[usize], quartile: f64, highest: f64
 
 /// Seconds right after the peak whose requests took at least half as long over light load as those of the peak.
 fn suffering(series: &Series, light: &[usize], top: &[usize]) -> Vec<usize> {
-    let mean_ns = |seconds: &[usize]| {
-        let sums = seconds.iter().map(|s| &series.latency[*s]);
-        let (sum, count) = sums.fold((0.0, 0), |(sum, n), h| (sum + h.sum_ns() as f64, n + h.count()));
-        if count > 0 { sum / count as f64 } else { 0.0 }
-    };
+    let mean_ns = |seconds: &[usize]| series.mean_latency_ns(seconds).unwrap_or(0.0);
     let (calm, high) = (mean_ns(light), mean_ns(top));
     let Some(last) = top.last() else { return Vec::new() };
     let bar = calm + (high - calm).max(calm) / 2.0;
@@ -127,26 +125,124 @@ fn tested_rate(started: &[f64], within: &[usize]) -> Option<f64> {
 /// Fewer seconds than this are no level.
 pub(crate) const LEVEL_S: usize = 2;
 
+/// No level is wider than this part of the highest rate.
+const WIDEST: f64 = 0.2;
+/// The work of the peak is gone when requests take less than this many times what they do at light load.
+const CALM: f64 = 1.5;
+
 /// Seconds of about the same rate: a level of the load curve.
 pub(crate) struct Level {
     pub(crate) seconds: Vec<usize>,
     pub(crate) rate: f64,
 }
 
+impl Level {
+    fn new(series: &Series, seconds: Vec<usize>) -> Self {
+        Self { rate: mean(&series.offered, &seconds), seconds }
+    }
+}
+
 /// Cuts the seconds of the load into at most `count` levels of rising rate, each a range of rates of the same
-/// width; empty ones are left out.
+/// width; those of too few seconds are left out.
 pub(crate) fn levels(series: &Series, windows: &Windows, count: usize) -> Vec<Level> {
+    let filled = bins(windows, count, |_| true).into_iter().filter(|seconds| seconds.len() >= LEVEL_S);
+    filled.map(|seconds| Level::new(series, seconds)).collect()
+}
+
+/// The same without the seconds after the peak in which its work was still there: their rate is not what made them
+/// slow. Ranges of too few seconds are put together with the next ones: a short climb has one second of each rate.
+pub(crate) fn steady(series: &Series, windows: &Windows, count: usize) -> Vec<Level> {
+    let left_over = left_over(series, windows);
+    levels_of(series, windows, count, |s| !left_over.contains(&s))
+}
+
+/// The same of the way up: what comes after the peak may still suffer from it.
+pub(crate) fn rising(series: &Series, windows: &Windows, count: usize) -> Vec<Level> {
+    let last = windows.top.last().copied().unwrap_or(0);
+    levels_of(series, windows, count, |s| s <= last)
+}
+
+fn levels_of(series: &Series, windows: &Windows, count: usize, stays: impl Fn(usize) -> bool) -> Vec<Level> {
+    let together = together(bins(windows, count, stays));
+    together.into_iter().map(|seconds| Level::new(series, seconds)).collect()
+}
+
+/// The seconds that stay, by ranges of the rate of the same width.
+fn bins(windows: &Windows, count: usize, stays: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
+    let mut out: Vec<Vec<usize>> = vec![Vec::new(); count];
     let highest = windows.smooth.iter().copied().fold(0.0, f64::max);
     if highest <= 0.0 {
-        return Vec::new();
+        return out;
     }
-    let mut out: Vec<Vec<usize>> = vec![Vec::new(); count];
     let skip = usize::try_from(WARM_UP_S).unwrap_or(0).min(windows.smooth.len());
     let seconds = windows.smooth.iter().enumerate().skip(skip);
-    for (s, rate) in seconds.filter(|(s, _)| !windows.left_out.contains(s)) {
+    for (s, rate) in seconds.filter(|(s, _)| stays(*s) && !windows.left_out.contains(s)) {
         let level = ((rate / highest * count as f64) as usize).min(count - 1);
         out[level].push(s);
     }
-    let filled = out.into_iter().filter(|seconds| seconds.len() >= LEVEL_S);
-    filled.map(|seconds| Level { rate: mean(&series.offered, &seconds), seconds }).collect()
+    out
+}
+
+/// Puts bins of too few seconds together with those above them, within [`WIDEST`]; what is too short by itself even so
+/// is left out.
+fn together(bins: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+    let reach = ((bins.len() as f64 * WIDEST) as usize).max(1);
+    let mut out = Vec::new();
+    let (mut open, mut from) = (Vec::new(), 0);
+    for (at, seconds) in bins.into_iter().enumerate().filter(|(_, seconds)| !seconds.is_empty()) {
+        // What is a level by itself is not blurred.
+        if seconds.len() >= LEVEL_S || at - from >= reach {
+            open.clear();
+        }
+        if open.is_empty() {
+            from = at;
+        }
+        open.extend(seconds);
+        if open.len() >= LEVEL_S {
+            open.sort_unstable();
+            out.push(std::mem::take(&mut open));
+        }
+    }
+    out
+}
+
+/// The seconds right behind the peak whose requests took longer than at light load.
+fn left_over(series: &Series, windows: &Windows) -> Range<usize> {
+    let from = windows.top.last().map_or(series.load, |last| last + 1);
+    let Some(calm_ns) = series.mean_latency_ns(&windows.light) else { return from..from };
+    let slow = |s: &usize| series.mean_latency_ns(&[*s]).is_some_and(|ns| ns > CALM * calm_ns);
+    from..(from..series.load).find(|s| !slow(s)).unwrap_or(series.load.max(from))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn single_seconds_are_put_together_with_their_neighbours_only() {
+        let of = |bins: &[&[usize]]| together(bins.iter().map(|bin| bin.to_vec()).collect());
+        // Ten bins: two next to each other are within a fifth.
+        let climb: [&[usize]; 10] = [&[0, 1], &[], &[2], &[3], &[4], &[], &[5], &[6], &[], &[7, 8, 9]];
+        assert_eq!(of(&climb), [vec![0, 1], vec![2, 3], vec![5, 6], vec![7, 8, 9]]);
+        let up_and_down: [&[usize]; 10] = [&[0, 9], &[8], &[1], &[], &[], &[], &[], &[], &[2], &[3, 4, 5]];
+        assert_eq!(of(&up_and_down), [vec![0, 9], vec![1, 8], vec![3, 4, 5]]);
+    }
+
+    proptest! {
+        #[test]
+        fn levels_rise_and_no_second_is_in_two(rates in prop::collection::vec(0_usize..20, 0..60)) {
+            let mut bins = vec![Vec::new(); 20];
+            rates.iter().enumerate().for_each(|(s, rate)| bins[*rate].push(s));
+            let found = together(bins);
+            let bounds = |seconds: &Vec<usize>| {
+                let of = || seconds.iter().map(|s| rates[*s]);
+                (of().min().unwrap(), of().max().unwrap())
+            };
+            prop_assert!(found.iter().all(|seconds| seconds.len() >= LEVEL_S && seconds.is_sorted()));
+            prop_assert!(found.iter().map(bounds).all(|(low, high)| high - low < 4));
+            prop_assert!(found.windows(2).all(|two| bounds(&two[0]).1 < bounds(&two[1]).0));
+        }
+    }
 }

@@ -126,10 +126,9 @@ fn can_carry(facts: &Facts<'_>, finding: &Finding, node: &NodeSeries) -> Option<
 
 /// Retries and redeliveries show in the calls a journey, whatever the instrumentation says.
 fn more_calls(facts: &Facts<'_>, node: &NodeSeries) -> Option<String> {
-    let roots: Vec<f64> = facts.series.roots.iter().map(|(n, _)| *n).collect();
     let ratio = |seconds: &[usize]| {
-        let roots = mean(&roots, seconds);
-        (roots > 0.0).then(|| mean(&node.ops, seconds) / roots / facts.series.part)
+        let requests = mean(&facts.series.requests, seconds);
+        (requests > 0.0).then(|| mean(&node.ops, seconds) / requests / facts.series.part)
     };
     let (light, peak) = (ratio(&facts.windows.light)?, ratio(&facts.windows.peak)?);
     let failing = node.origin_errors.iter().sum::<f64>() > 0.0;

@@ -9,7 +9,7 @@ use crate::cells::{EdgeCell, TelemetryCell};
 use crate::contribute::attempts::{Attempt, Attempts};
 use crate::contribute::gather::Gather;
 use crate::contribute::{Caller, Root, clocks, filed_under, refusal};
-use crate::key::{EdgeKey, LOAD, NodeKey, TraceClass, UNKNOWN, USERS};
+use crate::key::{EdgeKey, NodeKey, TraceClass, text};
 use crate::tree::{Role, Tree, virtual_node};
 
 /// Files every call of the trace.
@@ -32,14 +32,14 @@ fn edge_of_server(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<
     let place = &tree.nodes[at];
     let from = match place.parent {
         Some(parent) => Arc::clone(&tree.nodes[parent].span.service),
-        None if root.is_some_and(|r| r.is_entry(tree, at)) => entry_name(gather.class()).into(),
-        None => UNKNOWN.into(),
+        None if root.is_some_and(|r| r.is_entry(tree, at)) => Arc::clone(entry_name(gather.class())),
+        None => Arc::clone(&text::UNKNOWN),
     };
     EdgeKey { from, to: place.owner.clone(), op: gather.op(&place.span.op) }
 }
 
-fn entry_name(class: TraceClass) -> &'static str {
-    if class == TraceClass::Live { USERS } else { LOAD }
+fn entry_name(class: TraceClass) -> &'static Arc<str> {
+    if class == TraceClass::Live { &text::USERS } else { &text::LOAD }
 }
 
 fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, attempts: &Attempts) {

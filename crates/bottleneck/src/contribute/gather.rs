@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 
 use crate::cells::{EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell};
 use crate::clocks::CLOCK_WINDOW_S;
-use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass};
-use crate::sums::{Name, NodeId, Sums};
+use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::sums::{Clock, Name, NodeId, Sums};
 
 /// Different operations of one trace that are kept by name; more are filed as [`OTHER_OP`].
 const OPS_PER_TRACE: usize = 64;
@@ -93,7 +93,8 @@ impl<'a> Gather<'a> {
     }
 
     /// What a call says of its two clocks: by how much the caller's is ahead at least, and at most, nanoseconds.
-    pub(super) fn clocks(&mut self, caller: &ClockKey, called: &ClockKey, second: i64, bounds: (i64, i64)) {
+    /// A clock is told by its service and instance.
+    pub(super) fn clocks(&mut self, caller: Clock<'_>, called: Clock<'_>, second: i64, bounds: (i64, i64)) {
         let names = &mut self.sums.names;
         let key = (names.clock_id(caller), names.clock_id(called));
         let sum = self.sums.clocks.at(key, second - second.rem_euclid(CLOCK_WINDOW_S));

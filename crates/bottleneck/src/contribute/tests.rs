@@ -338,7 +338,7 @@ fn a_call_bounds_how_far_clocks_are_apart_and_takes_it_back() {
     cells.take_in(&mut sums);
     let clock = |service: &str| crate::ClockKey { service: service.into(), instance: "".into() };
     let of = |caller: &str, called: &str| {
-        let seconds = &cells.clocks[&(clock(caller), clock(called))];
+        let seconds = &cells.clocks.pairs()[&(clock(caller), clock(called))];
         let cell = &seconds[&0];
         let ms =
             |h: &peakdrill_latency::Sparse| h.quantile(1.0).map(|ns| (ns as f64 / MS as f64).round() as i64);
@@ -349,7 +349,7 @@ fn a_call_bounds_how_far_clocks_are_apart_and_takes_it_back() {
     // Given up, or failed: nothing is known.
     let longer = [spans[0].clone(), spans[1].clone(), span(3, 2, SpanKind::Server, "back", 0, 100)];
     let given_up = fold(&longer, Some(&row(0, 100)));
-    assert!(!given_up.clocks.keys().any(|(caller, _)| *caller.service == *"front"));
+    assert!(!given_up.clocks.pairs().keys().any(|(caller, _)| *caller.service == *"front"));
     sums.take_back(&filed);
     cells.take_in(&mut sums);
     assert!(cells.is_empty(), "{cells:?}");

@@ -1,8 +1,8 @@
 //! What is told besides the ranking, against systems in which it is planted, and beside each a system that looks much the
 //! same and in which it is not.
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, analyse};
-use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind};
+use peakdrill_bottleneck::{Analysis, AnalysisInput, Objective, Question, analyse};
+use peakdrill_drill_model::verdict::{Finding, FindingKind, KneeBy, NodeKind};
 use peakdrill_simulator::{Attempts, Call, Load, Network, Node, Op, Refuses, Step, run};
 
 use crate::shop::{cells_of, run as run_shop};
@@ -10,10 +10,10 @@ use crate::sim::{Setup, Trace};
 
 type Profile = Vec<(f64, f64, f64)>;
 
-const UP: [(f64, f64, f64); 3] = [(12.0, 20.0, 20.0), (16.0, 20.0, 140.0), (14.0, 140.0, 140.0)];
+pub(crate) const UP: [(f64, f64, f64); 3] = [(12.0, 20.0, 20.0), (16.0, 20.0, 140.0), (14.0, 140.0, 140.0)];
 
 /// gateway → order → stock.
-fn chain(call: Call, stock: Node, work_ms: f64, fails: f64) -> Network {
+pub(crate) fn chain(call: Call, stock: Node, work_ms: f64, fails: f64) -> Network {
     let roomy = |name: &str| Node { servers: 50, spread: 0.2, ..Node::service(name) };
     Network {
         nodes: vec![roomy("gateway"), roomy("order"), stock],
@@ -39,11 +39,55 @@ fn analysed(net: &Network, load: &Load) -> Analysis {
     analyse(&cells_of(&traces), &input)
 }
 
+#[test]
+fn what_is_left_over_from_the_peak_is_no_curve_of_a_lower_rate() {
+    let profile = vec![(12.0, 20.0, 20.0), (16.0, 20.0, 140.0), (14.0, 140.0, 140.0), (12.0, 20.0, 20.0)];
+    let load = Load { profile, ..Load::default() };
+    for seed in 1..=4 {
+        let traces = run(&chain(Call::plain(2), slow(), 40.0, 0.0), &load, seed).traces;
+        let input = AnalysisInput { load_seconds: load.seconds() as i64, ..AnalysisInput::default() };
+        let curves = analyse(&cells_of(&traces), &input).curves;
+        let stock = curves.iter().find(|curve| curve.node == "stock").unwrap();
+        let (first, last) = (stock.points[0], stock.points[stock.points.len() - 1]);
+        // At 20 a second less than one is at the node, and at the peak there are hundreds.
+        assert!(first.concurrency < 2.0 && last.concurrency > 50.0, "{stock:?}");
+        assert!(stock.scaling.is_some_and(|scaling| scaling.peak.is_none()), "{:?}", stock.scaling);
+    }
+}
+
+#[test]
+fn a_short_climb_is_enough_to_tell_where_an_objective_ends() {
+    let profile = vec![(12.0, 20.0, 20.0), (8.0, 20.0, 140.0), (14.0, 140.0, 140.0), (10.0, 20.0, 20.0)];
+    let load = Load { profile, ..Load::default() };
+    let objective = Objective {
+        text: "p99 < 1s".into(),
+        asks: Question::WithinNs(1_000_000_000),
+        share: 0.01,
+        steps: Vec::new(),
+    };
+    let known = (1..=12).filter(|seed| {
+        let traces = run(&chain(Call::plain(2), slow(), 40.0, 0.0), &load, *seed).traces;
+        let input = AnalysisInput {
+            load_seconds: load.seconds() as i64,
+            objectives: vec![objective.clone()],
+            ..AnalysisInput::default()
+        };
+        let knees = analyse(&cells_of(&traces), &input).summary.knees;
+        let knee = knees.iter().find(|knee| knee.by == KneeBy::Objective).unwrap().per_s;
+        println!("{seed} {knee:?}");
+        // It carries 100 a second; above that what waits is late in the end.
+        knee.low.is_some_and(|low| low <= 110.0)
+            && knee.high.is_some_and(|high| (95.0..=125.0).contains(&high))
+    });
+    // Which seconds of the climb go together is chance.
+    assert!(known.count() >= 9);
+}
+
 fn told(net: &Network, profile: &[(f64, f64, f64)]) -> Vec<Finding> {
     analysed(net, &Load { profile: profile.to_vec(), ..Load::default() }).findings
 }
 
-fn of(findings: &[Finding], kind: FindingKind) -> Vec<&Finding> {
+pub(crate) fn of(findings: &[Finding], kind: FindingKind) -> Vec<&Finding> {
     findings.iter().filter(|found| found.kind == kind).collect()
 }
 
@@ -76,6 +120,25 @@ fn a_storm_of_retries_that_ends_is_told_with_its_size() {
         assert!(storm.text.starts_with("order called stock"), "{storm:?}");
         assert!(of(&findings, FindingKind::LimitBinds).is_empty(), "what is slow is no limit: {findings:#?}");
     }
+}
+
+#[test]
+fn how_much_more_a_request_asks_is_said_once() {
+    let kind = NodeKind::External;
+    let stock = Node { servers: 40, refuses: Some(Refuses::Above(60.0)), ..Node::of(kind, "stock") };
+    let call = Call { attempts: 3, style: Attempts::Numbered, ..Call::plain(2) };
+    let net = chain(call, stock, 20.0, 0.0);
+    let analysis = analysed(&net, &Load { profile: UP.to_vec(), live_per_s: 10.0, ..Load::default() });
+    let storm = storm_of(&analysis.findings)[0];
+    let number = |text: &str, after: &str| -> f64 {
+        let rest = text.split(after).nth(1).unwrap().trim_start();
+        rest.split([' ', ':']).next().unwrap().parse().unwrap()
+    };
+    let more = number(&storm.text, "a request led to");
+    let stock = analysis.bottlenecks.iter().find(|node| node.node == "stock").unwrap();
+    let rose = stock.evidence.iter().find(|said| said.starts_with("calls a request rose")).unwrap();
+    let times = number(rose, " to ") / number(rose, " from ");
+    assert!((times - more).abs() < 0.1, "{rose}; {}", storm.text);
 }
 
 #[test]
@@ -167,7 +230,7 @@ fn errors_that_are_no_limit_are_not_called_one() {
 }
 
 /// gateway → search → its database, gateway → cart → its database; `shared`: both have one.
-fn pair(shared: bool) -> Network {
+pub(crate) fn pair(shared: bool) -> Network {
     let roomy = |name: &str| Node { servers: 50, spread: 0.2, ..Node::service(name) };
     let db = |name: &str, servers| Node { servers, spread: 0.3, ..Node::of(NodeKind::Database, name) };
     let calls = |to| Step::Calls(vec![Call::plain(to)]);

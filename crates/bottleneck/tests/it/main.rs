@@ -5,6 +5,7 @@ mod drawn;
 mod machine;
 mod properties;
 mod resources;
+mod sampled;
 mod shop;
 mod sim;
 mod words;

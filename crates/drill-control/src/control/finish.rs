@@ -130,8 +130,8 @@ fn settle(drill: &mut Running) {
 fn is_complete(drill: &Running, cells: &peakdrill_bottleneck::Cells) -> bool {
     let mut input = crate::snapshot::analysis_input(&drill.plan, &drill.timeline, &Arrivals::default());
     input.settings.resamples = 1;
-    let found = peakdrill_bottleneck::analyse(cells, &input);
-    found.completeness.iter().all(|service| service.share.is_none_or(|share| share >= COMPLETE))
+    let services = peakdrill_bottleneck::completeness(cells, &input);
+    services.iter().all(|service| service.share.is_none_or(|share| share >= COMPLETE))
 }
 
 /// Services with declared stores that were not heard of any more after the last request had ended.

@@ -3,12 +3,12 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, analyse};
+use peakdrill_bottleneck::{AnalysisInput, Cells, Ranking, rank};
 
 /// Analyses one look at a time; what it is asked while it is at work is left out.
 pub(crate) struct Analyst {
     asked: SyncSender<(Arc<Cells>, AnalysisInput)>,
-    found: Arc<Mutex<Option<Analysis>>>,
+    found: Arc<Mutex<Option<Ranking>>>,
 }
 
 impl Analyst {
@@ -20,21 +20,21 @@ impl Analyst {
         let newest = Arc::clone(&found);
         let work = move || {
             for (cells, input) in looks {
-                let analysis = analyse(&cells, &input);
-                *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(analysis);
+                let ranking = rank(&cells, &input);
+                *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(ranking);
             }
         };
         std::thread::Builder::new().name("pd-analyst".into()).spawn(work).ok()?;
         Some(Self { asked, found })
     }
 
-    /// Asks for an analysis, unless the last one is still being made.
+    /// Asks for a ranking, unless the last one is still being made.
     pub(crate) fn ask(&self, cells: &Arc<Cells>, input: AnalysisInput) {
         let _busy = self.asked.try_send((Arc::clone(cells), input));
     }
 
-    /// The newest analysis, once.
-    pub(crate) fn found(&self) -> Option<Analysis> {
+    /// The newest ranking, once.
+    pub(crate) fn found(&self) -> Option<Ranking> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -20,20 +20,82 @@ const NODES_MAX: usize = 20;
 #[derive(Default)]
 struct Ops {
     live: i64,
+    /// Of the drill, those that were traced.
     drill: i64,
     stubbed: i64,
 }
 
-pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
-    let mine = facts.cells.roots.iter().filter(|((_, class), _)| *class == TraceClass::Mine);
-    let roots: i64 = mine.flat_map(|(_, seconds)| seconds.values()).map(|cell| cell.count).sum();
-    if roots < FEW_ROOTS {
+/// Nodes that live users come to and the drill does not. Of the drill's requests those count that were traced; where
+/// these are a part of all, a node must be one that so many would have come to if they were live users'.
+pub(super) fn never(facts: &Facts<'_>) -> Vec<Finding> {
+    let part = facts.series.part;
+    let (traced, live_roots) = (traced(facts), live_roots(facts));
+    // Calls of the node that so many requests would lead to.
+    let would_be = |ops: &Ops| ops.live as f64 * traced as f64 / live_roots.max(1) as f64;
+    let enough = |ops: &Ops| ops.live >= FEW_CALLS && (part >= 1.0 || would_be(ops) >= FEW_CALLS as f64);
+    let drill =
+        if part < 1.0 { "no request of the drill that was traced did" } else { "the drill never did" };
+    told(facts, |name, ops| {
+        (ops.drill == 0 && enough(ops)).then(|| Finding {
+            kind: FindingKind::NotExercised,
+            node: name.to_owned(),
+            text: format!(
+                "live users call {name}, {}, and {drill}: what it carries was not exercised",
+                live(facts, ops)
+            ),
+            action: format!(
+                "add a journey that comes to {name}, or say beside the result that it does not speak for {name}"
+            ),
+        })
+    })
+}
+
+/// Nodes whose stub answered the drill.
+pub(super) fn stubs(facts: &Facts<'_>) -> Vec<Finding> {
+    told(facts, |name, ops| {
+        let mostly = ops.stubbed > 0 && ops.stubbed * 2 > ops.drill;
+        let all = if ops.stubbed == ops.drill { "all" } else { "most" };
+        let real = live(facts, ops);
+        let beside =
+            if ops.live > 0 { format!("; live users came to the real one, {real}") } else { String::new() };
+        let calls = (ops.drill as f64 / facts.series.part).round();
+        mostly.then(|| Finding {
+            kind: FindingKind::NotExercised,
+            node: name.to_owned(),
+            text: format!(
+                "a stub answered {all} of the drill's {calls} calls of {name}: what the real one carries was not \
+                 exercised{beside}"
+            ),
+            action: format!("ask who runs {name} what it carries, or drill against a test system of theirs"),
+        })
+    })
+}
+
+/// What is said of the nodes, those that live users call most first; nothing where the drill hardly began.
+fn told(facts: &Facts<'_>, of: impl Fn(&str, &Ops) -> Option<Finding>) -> Vec<Finding> {
+    if traced(facts) < FEW_ROOTS {
         return Vec::new();
     }
     let mut nodes: Vec<(NodeKey, Ops)> = ops(facts).into_iter().collect();
     nodes.sort_by(|a, b| b.1.live.cmp(&a.1.live).then_with(|| a.0.cmp(&b.0)));
-    let told = nodes.iter().filter_map(|(key, ops)| finding(facts, key, ops));
-    told.take(NODES_MAX).collect()
+    nodes.iter().filter_map(|(key, ops)| of(&key.name, ops)).take(NODES_MAX).collect()
+}
+
+/// How often live users came.
+fn live(facts: &Facts<'_>, ops: &Ops) -> String {
+    rate(ops.live as f64 / facts.series.load.max(1) as f64)
+}
+
+/// Requests of the drill of which spans were asked for.
+fn traced(facts: &Facts<'_>) -> i64 {
+    let mine = facts.cells.roots.iter().filter(|((_, class), _)| *class == TraceClass::Mine);
+    mine.flat_map(|(_, seconds)| seconds.values()).map(|cell| cell.count - cell.unsampled).sum()
+}
+
+/// Requests of live users during the load.
+fn live_roots(facts: &Facts<'_>) -> i64 {
+    let live = facts.cells.roots.iter().filter(|((_, class), _)| *class == TraceClass::Live);
+    live.flat_map(|(_, seconds)| seconds.range(0..facts.series.load as i64)).map(|(_, cell)| cell.count).sum()
 }
 
 fn ops(facts: &Facts<'_>) -> BTreeMap<NodeKey, Ops> {
@@ -56,34 +118,4 @@ fn ops(facts: &Facts<'_>) -> BTreeMap<NodeKey, Ops> {
         }
     }
     out
-}
-
-fn finding(facts: &Facts<'_>, key: &NodeKey, ops: &Ops) -> Option<Finding> {
-    let name = &key.name;
-    let live = rate(ops.live as f64 / facts.series.load.max(1) as f64);
-    let (text, action) = if ops.drill == 0 && ops.live >= FEW_CALLS {
-        (
-            format!(
-                "live users call {name}, {live}, and the drill never did: what it carries was not exercised"
-            ),
-            format!(
-                "add a journey that comes to {name}, or say beside the result that it does not speak for {name}"
-            ),
-        )
-    } else if ops.stubbed > 0 && ops.stubbed * 2 > ops.drill {
-        let all = if ops.stubbed == ops.drill { "all" } else { "most" };
-        let beside =
-            if ops.live > 0 { format!("; live users came to the real one, {live}") } else { String::new() };
-        (
-            format!(
-                "a stub answered {all} of the drill's {} calls of {name}: what the real one carries was not \
-                 exercised{beside}",
-                ops.drill
-            ),
-            format!("ask who runs {name} what it carries, or drill against a test system of theirs"),
-        )
-    } else {
-        return None;
-    };
-    Some(Finding { kind: FindingKind::NotExercised, node: name.to_string(), text, action })
 }

@@ -12,7 +12,8 @@ use crate::analyse::windows::Level;
 use crate::analyse::words::{journeys, ms, percent, rate};
 use crate::cells::EdgeCell;
 
-use super::calls::{Calls, by_caller, rising};
+use super::calls::{ByCaller, Calls};
+use super::change::{Part, mean, sum};
 
 /// Fewer errors than this at the highest rate say nothing.
 const FEW_ERRORS: i64 = 30;
@@ -39,25 +40,31 @@ const REFUSED: f64 = 0.5;
 struct At {
     /// Journeys a second.
     offered: f64,
+    /// How long it was there; where a part of the requests is traced, so many seconds of all are as many calls.
     seconds: f64,
-    cell: EdgeCell,
+    /// Calls that were traced, and those of them that failed.
+    attempts: f64,
+    failed: f64,
 }
 
 impl At {
-    fn new(calls: &Calls<'_>, level: &Level) -> Self {
-        Self { offered: level.rate, seconds: level.seconds.len() as f64, cell: calls.over(&level.seconds) }
+    fn new(calls: &Calls<'_>, level: &Level, part: f64) -> Self {
+        let (failed, attempts) = sum(&calls.parts(&level.seconds, attempts));
+        Self { offered: level.rate, seconds: part * level.seconds.len() as f64, attempts, failed }
     }
 
+    /// Calls a second, traced or not.
     fn asked(&self) -> f64 {
-        self.cell.attempts as f64 / self.seconds
+        self.attempts / self.seconds
     }
 
+    /// Of these, those that went well.
     fn good(&self) -> f64 {
-        (self.cell.attempts - self.cell.failed.count()) as f64 / self.seconds
+        (self.attempts - self.failed) / self.seconds
     }
 
     fn failing(&self) -> f64 {
-        failing(&self.cell)
+        self.failed / self.attempts.max(1.0)
     }
 
     /// Whether the same was answered well a second as in another one.
@@ -67,9 +74,9 @@ impl At {
     }
 }
 
-/// The part of the attempts that failed.
-fn failing(cell: &EdgeCell) -> f64 {
-    cell.failed.count() as f64 / (cell.attempts as f64).max(1.0)
+/// Attempts that failed, and all.
+fn attempts(cell: &EdgeCell) -> Part {
+    (cell.failed.count() as f64, cell.attempts as f64)
 }
 
 /// How a node refuses.
@@ -80,21 +87,20 @@ enum Refusal {
     Fell(f64),
 }
 
-pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
+pub(super) fn findings(facts: &Facts<'_>, calls: &ByCaller<'_>, levels: &[Level]) -> Vec<Finding> {
     let mut into: BTreeMap<usize, Calls<'_>> = BTreeMap::new();
     let mut out_of: BTreeMap<Arc<str>, Calls<'_>> = BTreeMap::new();
-    for ((from, to), calls) in &by_caller(facts, |_| true) {
+    for ((from, to), calls) in calls {
         into.entry(*to).or_default().join(calls);
         out_of.entry(Arc::clone(from)).or_default().join(calls);
     }
-    let levels = rising(facts);
     let one = |(at, calls): (&usize, &Calls<'_>)| {
         let node = facts.series.nodes.get(*at)?;
         if node.key.kind == NodeKind::Queue || node.stubbed() {
             return None;
         }
         let behind = out_of.get(&node.key.name);
-        finding(facts, &node.key.name, calls, behind, &levels)
+        finding(facts, &node.key.name, calls, behind, levels)
     };
     into.iter().filter_map(one).collect()
 }
@@ -106,26 +112,35 @@ fn finding(
     behind: Option<&Calls<'_>>,
     levels: &[Level],
 ) -> Option<Finding> {
-    let light = calls.over(&facts.windows.light);
-    let steps: Vec<At> = levels.iter().map(|level| At::new(calls, level)).collect();
-    let (top, lower) = steps.split_last()?;
-    let (calm, failed) = (failing(&light), top.cell.failed.count());
-    if light.calls < FEW_CALLS || failed < FEW_ERRORS || top.failing() < calm + FAILING {
+    let (highest, lower) = levels.split_last()?;
+    let at = |level: &Level| At::new(calls, level, facts.series.part);
+    let top = at(highest);
+    let light = &facts.windows.light;
+    let calm = mean(&calls.parts(light, attempts)).unwrap_or(0.0);
+    // Nearly all nodes are left here, before anything is added up.
+    if top.failing() < calm + FAILING {
         return None;
     }
-    let behind = levels.last().zip(behind).map_or(0, |(level, b)| b.over(&level.seconds).failed.count());
-    if ((failed - behind) as f64) < OWN * failed as f64 {
+    let (light, seen) = (calls.over(light), calls.over(&highest.seconds));
+    if light.calls < FEW_CALLS || seen.failed.count() < FEW_ERRORS {
+        return None;
+    }
+    let behind = behind.map_or(0.0, |calls| sum(&calls.parts(&highest.seconds, attempts)).0);
+    if top.failed - behind < OWN * top.failed {
         return None;
     }
     // At light load hardly anything fails; where much does, this is too short, and nothing is told.
     let good_ns = light.latency.quantile(0.5)? as f64;
-    let failed_ns = top.cell.failed.quantile(0.5)? as f64;
+    let failed_ns = seen.failed.quantile(0.5)? as f64;
     if failed_ns > FAST * good_ns {
         return None;
     }
+    let steps: Vec<At> = lower.iter().map(at).chain([top]).collect();
+    let (top, lower) = steps.split_last()?;
     let refusal = refusal(top, lower, calm)?;
     let begins = steps.iter().rev().take_while(|at| at.failing() >= calm + FAILING).last();
-    let words = Words { name, top, calm, good_ns, failed_ns, from: begins.map(|at| at.offered) };
+    let refused = seen.refused as f64 / seen.failed.count() as f64;
+    let words = Words { name, top, calm, good_ns, failed_ns, refused, from: begins.map(|at| at.offered) };
     Some(words.told(&refusal))
 }
 
@@ -150,6 +165,7 @@ struct Words<'a> {
     calm: f64,
     good_ns: f64,
     failed_ns: f64,
+    refused: f64,
     from: Option<f64>,
 }
 
@@ -181,9 +197,9 @@ impl Words<'_> {
             ),
         };
         let since = self.from.map(|r| format!(", from {} on", journeys(r))).unwrap_or_default();
-        let refused = top.cell.refused as f64 / top.cell.failed.count() as f64;
-        let said = if refused >= REFUSED {
-            format!("; {} of these say so themselves (too many requests, or unavailable)", percent(refused))
+        let said = if self.refused >= REFUSED {
+            let part = percent(self.refused);
+            format!("; {part} of these say so themselves (too many requests, or unavailable)")
         } else {
             String::new()
         };
@@ -205,10 +221,7 @@ mod tests {
 
     /// Ten seconds at so many calls a second, of which so many go well.
     fn at(asked: f64, good: f64) -> At {
-        let (attempts, ok) = ((asked * 10.0) as i64, (good * 10.0) as i64);
-        let mut cell = EdgeCell { attempts, calls: attempts, ..EdgeCell::default() };
-        cell.failed.add(1_000_000, attempts - ok);
-        At { offered: asked, seconds: 10.0, cell }
+        At { offered: asked, seconds: 10.0, attempts: asked * 10.0, failed: (asked - good) * 10.0 }
     }
 
     fn stays(steps: &[(f64, f64)]) -> Option<bool> {

@@ -9,7 +9,7 @@ use crate::analyse::words::{ms, percent, rate};
 use crate::cells::{NodeCell, RootCell, Seconds};
 use crate::key::{NodeKey, TraceClass};
 
-use super::change::{Part, change, mean, more, times};
+use super::change::{Part, change, mean, more, sum, times};
 
 /// Fewer live requests than this at light load or at peak say nothing.
 const FEW: f64 = 20.0;
@@ -28,6 +28,8 @@ const FEW_ERRORS: f64 = 5.0;
 const ERRORS: f64 = 3.0;
 /// Of what more is asked at peak, the part that is the drill's.
 const BY_DRILL: f64 = 0.5;
+/// Of what live requests suffer as a whole, the part that is most of it at one node.
+const MOST: f64 = 0.5;
 /// Nodes that are told of, where live requests as a whole do not show it.
 const NODES_MAX: usize = 3;
 
@@ -61,7 +63,11 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let users = users(facts);
     let nodes = nodes(facts);
     if let Some(hurt) = users.hurt(facts, &REQUESTS) {
-        let place = if hurt.took_ns.is_some() { slowest(&nodes, &users) } else { failing(&nodes, &users) };
+        let place = if hurt.took_ns.is_some() {
+            most(&nodes, &users, |live| &live.took)
+        } else {
+            most(&nodes, &users, |live| &live.failed)
+        };
         return vec![told(facts, place, &hurt, true)];
     }
     let mut hurt: Vec<(f64, &NodeKey, Hurt)> = nodes
@@ -136,7 +142,6 @@ impl Live {
 
 /// Whether two parts of many differ by more than counting makes of one and the same.
 fn not_by_chance([light, peak]: &[Vec<Part>; 2]) -> bool {
-    let sum = |parts: &[Part]| parts.iter().fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
     let ((few, of_few), (many, of_many)) = (sum(light), sum(peak));
     let both = (few + many) / (of_few + of_many).max(1.0);
     let error = (both * (1.0 - both) * (1.0 / of_few + 1.0 / of_many)).sqrt();
@@ -169,14 +174,15 @@ fn nodes(facts: &Facts<'_>) -> BTreeMap<NodeKey, Live> {
 
 type Place<'a> = Option<(&'a NodeKey, &'a Live)>;
 
-/// Where most of what requests take longer is.
-fn slowest<'a>(nodes: &'a BTreeMap<NodeKey, Live>, users: &Live) -> Place<'a> {
-    nodes.iter().max_by(|a, b| a.1.added(users, |l| &l.took).total_cmp(&b.1.added(users, |l| &l.took)))
-}
-
-/// Where most of the errors began.
-fn failing<'a>(nodes: &'a BTreeMap<NodeKey, Live>, users: &Live) -> Place<'a> {
-    nodes.iter().max_by(|a, b| a.1.added(users, |l| &l.failed).total_cmp(&b.1.added(users, |l| &l.failed)))
+/// Where most of what requests have more is, if it is at one node: of time, or of errors that began there.
+fn most<'a>(
+    nodes: &'a BTreeMap<NodeKey, Live>,
+    users: &Live,
+    of: impl Fn(&Live) -> &[Vec<Part>; 2],
+) -> Place<'a> {
+    let added = nodes.iter().map(|(key, live)| (live.added(users, &of), (key, live)));
+    let (most, place) = added.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (most >= MOST * users.added(users, &of)).then_some(place)
 }
 
 fn told(facts: &Facts<'_>, place: Place<'_>, hurt: &Hurt, whole: bool) -> Finding {
@@ -213,5 +219,33 @@ fn told(facts: &Facts<'_>, place: Place<'_>, hurt: &Hurt, whole: bool) -> Findin
             "lower the peak, set a guard on the metrics of live traffic that stops the drill earlier, or drill while \
              fewer users are there{first}"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peakdrill_drill_model::verdict::NodeKind;
+
+    use super::*;
+
+    /// A hundred requests or calls, at light load and at peak.
+    fn live(light_ms: f64, peak_ms: f64) -> Live {
+        let of = |ms: f64| vec![(100.0 * ms * 1e6, 100.0)];
+        Live { took: [of(light_ms), of(peak_ms)], ..Live::default() }
+    }
+
+    #[test]
+    fn what_is_spread_over_nodes_is_not_most_of_it_at_one() {
+        let place = |nodes: &[(f64, f64)]| {
+            let key = |at: usize| NodeKey { name: at.to_string().into(), kind: NodeKind::Service };
+            let nodes: BTreeMap<NodeKey, Live> =
+                nodes.iter().enumerate().map(|(at, (light, peak))| (key(at), live(*light, *peak))).collect();
+            most(&nodes, &live(30.0, 130.0), |live| &live.took).map(|(key, _)| key.name.to_string())
+        };
+        assert_eq!(place(&[(10.0, 20.0), (10.0, 70.0), (10.0, 40.0)]).as_deref(), Some("1"));
+        assert_eq!(place(&[(10.0, 40.0), (10.0, 45.0), (10.0, 45.0)]), None);
+        // Spans are lost: nothing of it is to be seen at a node.
+        assert_eq!(place(&[(10.0, 5.0), (10.0, 9.0)]), None);
+        assert_eq!(place(&[]), None);
     }
 }

@@ -65,8 +65,8 @@ fn finding(name: &str, partitions: &BTreeMap<u16, PartitionCell>) -> Option<Find
             ms(other_ns)
         ),
         action: format!(
-            "look at which keys lead to partition {hot}: one tenant or product of the drill's data, or a key that hardly \
-             varies; split or salt that key, since more consumers of {name} do not help"
+            "look at which keys lead to partition {hot}: one tenant or product, of the drill's data perhaps, or a key that \
+             hardly varies; split or salt that key, since more consumers of {name} do not help"
         ),
     })
 }

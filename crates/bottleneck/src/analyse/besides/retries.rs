@@ -11,7 +11,7 @@ use crate::analyse::windows::Level;
 use crate::analyse::words::{journeys, percent};
 use crate::cells::EdgeCell;
 
-use super::calls::{Calls, by_caller, is_service, rising};
+use super::calls::{Calls, by_caller, is_service};
 use super::change::{Change, Part, change, mean, times};
 use super::step_down::{StepDown, step_down};
 
@@ -46,12 +46,11 @@ struct Storm<'a> {
     wasted: f64,
 }
 
-pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
-    let levels = rising(facts);
+pub(super) fn findings(facts: &Facts<'_>, levels: &[Level]) -> Vec<Finding> {
     let all = by_caller(facts, |class| class == facts.series.class);
     let from_inside = all.iter().filter(|((from, _), _)| is_service(from));
     let mut storms: Vec<Storm<'_>> =
-        from_inside.filter_map(|((from, at), calls)| storm(facts, from, *at, calls, &levels)).collect();
+        from_inside.filter_map(|((from, at), calls)| storm(facts, from, *at, calls, levels)).collect();
     storms.sort_by(|a, b| b.wasted.total_cmp(&a.wasted));
     storms.truncate(STORMS_MAX);
     storms.iter().map(|storm| storm.told(facts)).collect()
@@ -79,6 +78,7 @@ fn storm<'a>(
     if grown.low < GREW_FOR_SURE {
         return None;
     }
+    let every: Vec<usize> = (0..facts.series.load).collect();
     // Calm is what has less than a fifth of the growth.
     let calm = grown.light + CALM_PART * (grown.peak - grown.light);
     let stormy = levels.iter().rev().take_while(|l| mean(&parts(&l.seconds)).is_some_and(|each| each > calm));
@@ -90,7 +90,7 @@ fn storm<'a>(
         attempts: grown,
         failing,
         from_rate: stormy.checked_sub(1).and_then(|last| levels.iter().rev().nth(last)).map(|l| l.rate),
-        end: step_down(facts.windows, facts.series.load, calm_rate, calm, &parts),
+        end: step_down(facts.windows, calm_rate, calm, &parts(&every)),
         wasted: (peak.attempts - peak.calls) as f64,
     })
 }

@@ -9,8 +9,8 @@ use crate::analyse::judge;
 use crate::analyse::words::ms;
 use crate::cells::EdgeCell;
 
-use super::calls::{Calls, by_caller, is_service};
-use super::change::{Part, change, mean, times};
+use super::calls::{ByCaller, Calls, is_service};
+use super::change::{Part, change, mean, sum, times};
 
 /// Fewer calls of a caller than this at light load or at peak say nothing.
 const FEW_CALLS: f64 = 20.0;
@@ -36,13 +36,12 @@ struct Waiting<'a> {
     since: usize,
 }
 
-pub(super) fn findings(facts: &Facts<'_>, judged: &[judge::Finding]) -> Vec<Finding> {
-    // What the drill met as a stub and live users did not are two things.
-    let all = by_caller(facts, |_| true);
+pub(super) fn findings(facts: &Facts<'_>, calls: &ByCaller<'_>, judged: &[judge::Finding]) -> Vec<Finding> {
     let mut callers: BTreeMap<usize, Vec<(&str, &Calls<'_>)>> = BTreeMap::new();
-    for ((from, to), calls) in all.iter().filter(|((from, _), _)| is_service(from)) {
+    for ((from, to), calls) in calls.iter().filter(|((from, _), _)| is_service(from)) {
         callers.entry(*to).or_default().push((&**from, calls));
     }
+    // What the drill met as a stub and live users did not are two things.
     let waited_for = |f: &&judge::Finding| {
         let node = &facts.series.nodes[f.at];
         f.flags.share && f.held_by.is_empty() && !node.stubbed() && node.key.kind != NodeKind::Queue
@@ -88,13 +87,9 @@ fn took(cell: &EdgeCell) -> Part {
     (cell.latency.sum_ns() as f64, cell.calls as f64)
 }
 
-fn count(parts: &[Part]) -> f64 {
-    parts.iter().map(|(_, calls)| calls).sum()
-}
-
 fn is_known(facts: &Facts<'_>, calls: &Calls<'_>) -> bool {
     let windows = [&facts.windows.light, &facts.windows.peak];
-    windows.iter().all(|seconds| count(&calls.parts(seconds, took)) >= FEW_CALLS)
+    windows.iter().all(|seconds| sum(&calls.parts(seconds, took)).1 >= FEW_CALLS)
 }
 
 fn waiting<'a>(facts: &Facts<'_>, from: &'a str, calls: &Calls<'_>) -> Option<Waiting<'a>> {
@@ -108,6 +103,6 @@ fn waiting<'a>(facts: &Facts<'_>, from: &'a str, calls: &Calls<'_>) -> Option<Wa
     let every: Vec<usize> = (0..facts.series.load).collect();
     // Half of the growth has come.
     let half = light_ns + (peak_ns - light_ns) / 2.0;
-    let first = every.windows(OVER_S).position(|some| mean(&parts(some)).is_some_and(|ns| ns >= half))?;
-    (grown.low >= SLOWER_FOR_SURE).then_some(Waiting { from, light_ns, peak_ns, since: first })
+    let since = parts(&every).windows(OVER_S).position(|some| mean(some).is_some_and(|ns| ns >= half))?;
+    (grown.low >= SLOWER_FOR_SURE).then_some(Waiting { from, light_ns, peak_ns, since })
 }

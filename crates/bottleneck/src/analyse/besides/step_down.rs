@@ -5,7 +5,7 @@ use crate::analyse::series::mean as series_mean;
 use crate::analyse::windows::Windows;
 use crate::analyse::words::journeys;
 
-use super::change::{Part, mean};
+use super::change::{Part, mean, sum};
 
 /// Retries must have ended so many seconds after the load went down.
 const END_S: usize = 30;
@@ -68,19 +68,14 @@ impl StepDown {
 
 /// Looks at the seconds after the peak whose rate is that at which attempts were `calm` on the way up.
 ///
-/// `load`: seconds of the load. `calm_rate`: journeys a second at which there were few attempts on the way up.
-/// `parts`: attempts and calls of some seconds.
-pub(super) fn step_down(
-    windows: &Windows,
-    load: usize,
-    calm_rate: Option<f64>,
-    calm: f64,
-    parts: &dyn Fn(&[usize]) -> Vec<Part>,
-) -> StepDown {
+/// `calm_rate`: journeys a second at which there were few attempts on the way up. `parts`: attempts and calls of each
+/// second of the load.
+pub(super) fn step_down(windows: &Windows, calm_rate: Option<f64>, calm: f64, parts: &[Part]) -> StepDown {
     let light = series_mean(&windows.smooth, &windows.light);
     let bar = calm_rate.unwrap_or(light).max(light);
     // The mean over three seconds of what comes by chance.
     let bar = bar + 2.0 * (bar / 3.0).sqrt();
+    let load = parts.len();
     let after = windows.top.last().map_or(load, |last| last + 1);
     let low = |s: &usize| windows.smooth.get(*s).is_some_and(|rate| *rate <= bar);
     let down: Vec<usize> = (after..load).skip_while(|s| !low(s)).take_while(low).collect();
@@ -89,12 +84,12 @@ pub(super) fn step_down(
         return StepDown::NotTested;
     }
     let at = series_mean(&windows.smooth, down.get(1..).unwrap_or_default());
-    let over = |seconds: &[usize]| {
-        let parts = parts(seconds);
-        mean(&parts).filter(|_| parts.iter().map(|(_, calls)| calls).sum::<f64>() >= FEW_CALLS)
-    };
-    let ends = down.windows(OVER_S).position(|some| over(some).is_some_and(|attempts| attempts <= calm));
-    match (ends, over(down.get(END_S..).unwrap_or_default())) {
+    // These are seconds in a row.
+    let first = down.first().copied().unwrap_or(load);
+    let parts = parts.get(first..first + down.len()).unwrap_or_default();
+    let over = |parts: &[Part]| mean(parts).filter(|_| sum(parts).1 >= FEW_CALLS);
+    let ends = parts.windows(OVER_S).position(|some| over(some).is_some_and(|attempts| attempts <= calm));
+    match (ends, over(parts.get(END_S..).unwrap_or_default())) {
         (Some(after_s), _) if after_s <= END_S => StepDown::Ends { rate: at, after_s },
         (_, Some(attempts)) if down.len() >= END_S + OVER_S => StepDown::Stays { rate: at, attempts },
         _ => StepDown::TooShort { down_s: down.len() },
@@ -118,9 +113,8 @@ mod tests {
             tested: Some(100.0),
             rose: true,
         };
-        let parts =
-            |seconds: &[usize]| seconds.iter().map(|s| (20.0 * attempts(*s), 20.0)).collect::<Vec<Part>>();
-        step_down(&windows, 30 + down, Some(20.0), 1.4, &parts)
+        let parts: Vec<Part> = (0..30 + down).map(|s| (20.0 * attempts(s), 20.0)).collect();
+        step_down(&windows, Some(20.0), 1.4, &parts)
     }
 
     #[test]
