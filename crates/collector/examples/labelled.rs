@@ -51,11 +51,16 @@ fn rows(path: &Path) -> Result<Vec<Row>, Failed> {
     let text = String::from_utf8_lossy(&text).into_owned();
     let mut lines = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let heads = lines.headers()?.clone();
+    let mut columns = [0; COLUMNS.len()];
+    for (at, column) in columns.iter_mut().zip(COLUMNS) {
+        *at = heads
+            .iter()
+            .position(|head| head == column)
+            .ok_or_else(|| format!("{}: no column `{column}`", path.display()))?;
+    }
     let row = |record: csv::StringRecord| {
-        let [trace, span, parent, pod, name, start, end] = COLUMNS.map(|column| {
-            let at = heads.iter().position(|head| head == column);
-            at.and_then(|at| record.get(at)).unwrap_or_default().to_owned()
-        });
+        let [trace, span, parent, pod, name, start, end] =
+            columns.map(|at| record.get(at).unwrap_or_default().to_owned());
         Row { trace, span, parent, pod, name, start, end }
     };
     let whole = |row: &Row| !row.span.is_empty() && !row.start.is_empty() && !row.end.is_empty();

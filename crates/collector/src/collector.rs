@@ -225,22 +225,27 @@ impl Collector {
         self.shared.version.subscribe()
     }
 
-    /// Ends: stops the receivers, writes and folds what is on its way, and returns the result. Where spans came after
-    /// their trace was sealed, the journal is read once more for these traces. Blocks the thread, for up to two seconds
-    /// while connections are open.
+    /// Ends: stops the receivers, writes and folds what is on its way, and returns the result. Blocks the thread, for up to
+    /// two seconds while connections are open.
+    ///
+    /// Where [`View::late_waiting`] is not 0, the journal is read once more, on this thread: all of it is decompressed, and
+    /// up to [`Limits::late_records_max`] requests are decoded, at some 400,000 spans a second. Of a long run at a high
+    /// rate that may take minutes.
     ///
     /// # Errors
     /// [`CollectorError::Cells`] when the cells cannot be written as JSON.
     pub fn finish(self) -> Result<FinalView, CollectorError> {
-        let mut missing = self.scrapers.stop();
+        let (mut missing, mut whole) = (self.scrapers.stop(), true);
         self.receivers.stop();
         drop(self.queue);
         for (thread, what) in [(self.journal, "journal"), (self.fold, "fold")] {
             if thread.join().is_err() {
+                whole = false;
                 missing.push(format!("collector: its {what} thread panicked; what came last is not counted"));
             }
         }
-        if let Some(dir) = &self.journal_dir
+        // After a panic nobody knows what of the last record is in the sums: nothing can be taken back from them.
+        if let (Some(dir), true) = (&self.journal_dir, whole)
             && let Err(error) = amend(dir, &mut self.shared.fold())
         {
             missing.push(error);

@@ -5,6 +5,7 @@ mod amend;
 mod class;
 mod ledger;
 mod parts;
+mod ranges;
 mod sealed;
 mod trace;
 
@@ -392,6 +393,9 @@ impl Fold {
 
     /// Raises the class of a trace, and of all that follow it: mine before another run's before live.
     fn raise(&mut self, id: u128, class: TraceClass) {
+        if class == TraceClass::Live || self.class_of(id) <= class {
+            return;
+        }
         let mut work = vec![id];
         // Of traces that are forgotten nobody knows whether their class was raised: each is gone over once.
         let mut forgotten: HashSet<u128> = HashSet::default();

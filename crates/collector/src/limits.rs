@@ -36,6 +36,8 @@ pub struct Limits {
     pub late_traces_max: usize,
     /// Spans of these, those that came in time included.
     pub late_spans_max: usize,
+    /// Records that may hold something of these, which are decoded once more at the end: the longest that this takes.
+    pub late_records_max: usize,
     /// Links to traces of which nothing is known yet.
     pub links_max: usize,
     /// Size at which a new segment of the journal begins.
@@ -55,6 +57,7 @@ impl Default for Limits {
             sealed_ids_max: 4_000_000,
             late_traces_max: 200_000,
             late_spans_max: 1_000_000,
+            late_records_max: 100_000,
             links_max: 500_000,
             segment_bytes_max: 64 << 20,
             journal_bytes_max: 16 << 30,

@@ -7,7 +7,7 @@ use peakdrill_bottleneck::Cells;
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::ledger::LedgerRow;
 
-use crate::counters::Counters;
+use crate::counters::{Counters, counter};
 use crate::fold::Fold;
 use crate::journal::{JournalReadError, read_journal};
 use crate::limits::Limits;
@@ -33,14 +33,17 @@ pub struct Replayed {
 
 /// Reads the journal once more, where something came for traces that were sealed; says in words why that is not in them.
 pub(crate) fn amend(dir: &Path, fold: &mut Fold) -> Result<(), String> {
+    let waiting = fold.counters().get(counter::LATE_WAITING);
     let read = fold.amend(|amendment| {
+        let (traces, records) = amendment.size();
+        tracing::info!(waiting, traces, records, "the journal is read once more");
         // What is damaged in it is known from the first reading, or nobody asked.
         read_journal(dir, |record| amendment.record(&record)).map(drop)
     });
     match read {
         Ok(true) => Ok(()),
         Ok(false) => {
-            Err("journal: what came late is left out, since records are not what they were".to_owned())
+            Err("journal: what came late is left out, since there are not as many records as there were".to_owned())
         }
         Err(error) => Err(format!("journal: what came late is left out: {error}")),
     }

@@ -1,29 +1,26 @@
 //! The second reading: sealed traces of which something came late are put together again from all their records, what
 //! they added when they were sealed is taken back, and what they are now is added. See the decision record 004.
 
-use std::ops::RangeInclusive;
-
 use foldhash::HashMap;
 use peakdrill_bottleneck::Sums;
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::Span;
 
 use super::Fold;
+use super::ranges::Ranges;
 use super::sealed::Late;
 use super::trace::Trace;
 use crate::counters::{Counters, counter};
 use crate::otlp::Texts;
-use crate::record::{Event, Record};
+use crate::record::{Event, Record, RecordKind};
 
 /// Traces of which something came late, on their way to being whole. It is to see the records that the fold saw, all of
 /// them and in the same order.
 #[derive(Debug)]
 pub struct Amendment {
     traces: HashMap<u128, Gathered>,
-    /// Records that may hold something of them, by number, ascending and apart.
-    wanted: Vec<RangeInclusive<u32>>,
-    /// Of these, the first that is not over.
-    next: usize,
+    /// Records that may hold something of them, by number.
+    wanted: Ranges,
     /// Number of the record that is read.
     record: u32,
     filing: Filing,
@@ -107,12 +104,10 @@ impl Gathered {
 
 impl Amendment {
     fn new(fold: &Fold, origin_ns: i64) -> Self {
-        let (late, records) = fold.sealed.late();
-        let sealed = late.values().map(|late| late.sealed.first..=late.sealed.last);
+        let (late, wanted) = fold.sealed.late();
         Self {
-            wanted: joined(sealed.chain(records.iter().map(|record| *record..=*record)).collect()),
+            wanted: wanted.clone(),
             traces: late.iter().map(|(id, late)| (*id, Gathered::new(*late))).collect(),
-            next: 0,
             record: 0,
             filing: Filing {
                 origin_ns,
@@ -125,15 +120,23 @@ impl Amendment {
         }
     }
 
+    /// How many traces are to be whole, and how many records are to be decoded for them.
+    #[must_use]
+    pub fn size(&self) -> (usize, u64) {
+        (self.traces.len(), self.wanted.count())
+    }
+
     /// Takes the next record. What it says is decoded only where it is needed; what cannot be decoded changed nothing the
     /// first time either.
     pub fn record(&mut self, record: &Record) {
-        if self.is_next_wanted() {
+        let may_hold = matches!(record.kind, RecordKind::Traces(_) | RecordKind::Roots);
+        if self.is_next_wanted() && may_hold {
             record.event(&mut self.texts).into_iter().for_each(|event| self.take(event));
         }
     }
 
-    /// As [`Self::record`], where it was decoded before.
+    /// As [`Self::record`], of what never was a record: for tests.
+    #[doc(hidden)]
     pub fn event(&mut self, event: &Event) {
         if self.is_next_wanted() {
             self.take(event.clone());
@@ -143,10 +146,7 @@ impl Amendment {
     /// Goes on to the next record; false when it holds nothing that is needed.
     fn is_next_wanted(&mut self) -> bool {
         self.record = self.record.saturating_add(1);
-        while self.wanted.get(self.next).is_some_and(|range| *range.end() < self.record) {
-            self.next += 1;
-        }
-        self.wanted.get(self.next).is_some_and(|range| range.contains(&self.record))
+        self.wanted.contains(self.record)
     }
 
     fn take(&mut self, event: Event) {
@@ -176,25 +176,10 @@ impl Amendment {
     }
 }
 
-/// Ranges in order, those that meet as one.
-fn joined(mut ranges: Vec<RangeInclusive<u32>>) -> Vec<RangeInclusive<u32>> {
-    ranges.sort_unstable_by_key(|range| *range.start());
-    let mut apart: Vec<RangeInclusive<u32>> = Vec::new();
-    for range in ranges {
-        match apart.last_mut() {
-            Some(last) if *range.start() <= last.end().saturating_add(1) => {
-                *last = *last.start()..=*last.end().max(range.end());
-            }
-            _ => apart.push(range),
-        }
-    }
-    apart
-}
-
 impl Fold {
     /// Puts sealed traces together anew of which something came late, if there are any: the cells are then as if it had
-    /// come in time. `read` hands every record that the fold saw to the amendment, in the same order. False when it did
-    /// not: then nothing is changed. To be called once, at the end.
+    /// come in time. `read` hands every record that the fold saw to the amendment, in the same order. False when their
+    /// number is not what it was: then nothing is changed. To be called once, at the end: these traces are forgotten.
     ///
     /// # Errors
     /// What `read` fails with; nothing is changed then.
@@ -215,17 +200,5 @@ impl Fold {
         self.take_in();
         self.cells_version += u64::from(self.cells.take_in(&mut filing.sums));
         Ok(true)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_that_meet_are_one() {
-        let ranges = vec![7..=9, 1..=2, 3..=3, 8..=20, 12..=13, 30..=30];
-        assert_eq!(joined(ranges), [1..=3, 7..=20, 30..=30]);
-        assert_eq!(joined(vec![5..=u32::MAX, 1..=u32::MAX]), [1..=u32::MAX]);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use foldhash::HashMap;
 use peakdrill_bottleneck::TraceClass;
 
+use super::ranges::Ranges;
 use crate::limits::Limits;
 
 /// A trace that was sealed. Records have numbers, from 1, in the order in which they were taken.
@@ -20,6 +21,9 @@ pub(super) struct Sealed {
     pub(super) last: u32,
     /// Spans that came for it, repeated ones included.
     pub(super) spans: u32,
+    /// Something of it was turned away, and is counted: from then on everything of it is, since a second reading up to a
+    /// later record would count it again.
+    pub(super) refused: bool,
 }
 
 /// A sealed trace that waits to be put together anew.
@@ -41,12 +45,11 @@ pub(super) struct SealedTraces {
     /// Spans that come together again when what waits is put together.
     spans: usize,
     spans_max: usize,
-    /// Records that hold what waits, ascending.
-    records: Vec<u32>,
+    /// Records that may hold something of those that wait.
+    wanted: Ranges,
+    wanted_max: u64,
     /// Spans and rows that wait.
     waiting: u64,
-    /// Something was turned away: from then on everything is, so that nothing is counted here and there.
-    full: bool,
 }
 
 impl SealedTraces {
@@ -59,9 +62,9 @@ impl SealedTraces {
             late_max: limits.late_traces_max,
             spans: 0,
             spans_max: limits.late_spans_max,
-            records: Vec::new(),
+            wanted: Ranges::default(),
+            wanted_max: limits.late_records_max as u64,
             waiting: 0,
-            full: false,
         }
     }
 
@@ -88,23 +91,24 @@ impl SealedTraces {
 
     /// Something came late for a sealed trace, in this record: spans, or a row. False when it cannot wait.
     pub(super) fn wait(&mut self, id: u128, record: u32, count: usize) -> bool {
-        if record == u32::MAX || !self.has_room(id, count) {
-            self.full = true;
+        if self.sealed(id).is_none_or(|sealed| sealed.refused) {
+            return false;
+        }
+        if record == u32::MAX || !self.has_room(id, Some(record), count) {
+            self.sealed(id).into_iter().for_each(|sealed| sealed.refused = true);
             return false;
         }
         let Some(late) = self.remember(id) else { return false };
         late.until = record;
         self.spans += count;
         self.waiting += count as u64;
-        if self.records.last() != Some(&record) {
-            self.records.push(record);
-        }
+        self.wanted.add(record..=record);
         true
     }
 
     /// Raises the class of a trace that is remembered; false when it stays filed under the old one.
     pub(super) fn raise(&mut self, id: u128, class: TraceClass) -> bool {
-        if self.has_room(id, 0)
+        if self.has_room(id, None, 0)
             && let Some(late) = self.remember(id)
         {
             late.sealed.class = class;
@@ -116,36 +120,43 @@ impl SealedTraces {
         false
     }
 
-    fn has_room(&self, id: u128, count: usize) -> bool {
-        if self.full {
-            // A class costs nothing where the trace is put together anyway.
-            return count == 0 && self.late.contains_key(&id);
-        }
+    /// What is remembered of a trace, whether it waits or not.
+    fn sealed(&mut self, id: u128) -> Option<&mut Sealed> {
+        let late = self.late.get_mut(&id).map(|late| &mut late.sealed);
+        late.or_else(|| self.known.get_mut(&id))
+    }
+
+    /// Whether the trace may wait, with so many spans and rows of this record.
+    fn has_room(&self, id: u128, record: Option<u32>, count: usize) -> bool {
         let sealed = self.known.get(&id);
         let spans = count + sealed.map_or(0, |sealed| sealed.spans as usize);
+        let new_record = record.is_some_and(|record| !self.wanted.contains(record));
+        let records = self.wanted_max.checked_sub(self.wanted.count() + u64::from(new_record));
         self.late.len() + usize::from(sealed.is_some()) <= self.late_max
             && self.spans.saturating_add(spans) <= self.spans_max
+            && records.is_some_and(|room| {
+                sealed.is_none_or(|sealed| self.wanted.has_room(sealed.first..=sealed.last, room))
+            })
     }
 
     fn remember(&mut self, id: u128) -> Option<&mut Late> {
         if let Some(sealed) = self.known.remove(&id) {
             self.spans += sealed.spans as usize;
+            self.wanted.add(sealed.first..=sealed.last);
             self.late.insert(id, Late { sealed, until: sealed.last });
         }
         self.late.get_mut(&id)
     }
 
-    /// The traces that wait, and the records that hold what waits.
-    pub(super) fn late(&self) -> (&HashMap<u128, Late>, &[u32]) {
-        (&self.late, &self.records)
+    /// The traces that wait, and the records that may hold something of them.
+    pub(super) fn late(&self) -> (&HashMap<u128, Late>, &Ranges) {
+        (&self.late, &self.wanted)
     }
 
-    /// Nothing waits any more, and nothing will: there is one second reading.
+    /// Nothing waits any more. What waited is forgotten: there is one second reading.
     pub(super) fn amended(&mut self) {
-        for (id, Late { sealed, .. }) in self.late.drain() {
-            self.known.insert(id, Sealed { filed: sealed.class, ..sealed });
-        }
-        self.records.clear();
-        (self.spans, self.waiting, self.full) = (0, 0, true);
+        self.late = HashMap::default();
+        self.wanted = Ranges::default();
+        (self.spans, self.waiting) = (0, 0);
     }
 }

@@ -78,7 +78,7 @@ impl Trace {
     pub(super) fn sealed(&self) -> Sealed {
         let spans = u32::try_from(self.pushed).unwrap_or(u32::MAX);
         let (first, last) = self.records;
-        Sealed { filed: self.class, class: self.class, first, last, spans }
+        Sealed { filed: self.class, class: self.class, first, last, spans, refused: false }
     }
 
     pub(super) fn last_ns(&self) -> i64 {

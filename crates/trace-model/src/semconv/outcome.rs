@@ -7,8 +7,28 @@ use crate::SpanKind;
 /// gRPC codes that are the server's own fault: unknown, deadline exceeded, unimplemented, internal, unavailable,
 /// data loss. Any other code that is not 0 is an error for the caller only.
 const GRPC_SERVER_FAULTS: [i64; 6] = [2, 4, 12, 13, 14, 15];
-const GRPC_SERVER_FAULT_NAMES: [&str; 6] =
-    ["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"];
+/// Names of gRPC codes, each at its number, as `google.rpc.Code` has them.
+const GRPC_CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+/// Of names that are none of them: an error of the caller, as of any other kind of call.
+const OTHER_CODE: i64 = -1;
 
 pub(super) fn is_error(attributes: &Attributes<'_>, kind: SpanKind, status: u16) -> bool {
     // A 4xx is the caller's fault: the server did what it should.
@@ -21,22 +41,26 @@ pub(super) fn is_error(attributes: &Attributes<'_>, kind: SpanKind, status: u16)
 
 /// The HTTP status of a gRPC call that was refused, as google.rpc.Code maps them: resource exhausted, unavailable.
 pub(super) fn refusal(attributes: &Attributes<'_>) -> Option<u16> {
-    let keys = [Key::RpcResponseStatus, Key::RpcGrpcStatusOld];
-    match (attributes.number(&keys), attributes.text(&keys)) {
-        (Some(8), _) | (None, Some("RESOURCE_EXHAUSTED")) => Some(429),
-        (Some(14), _) | (None, Some("UNAVAILABLE")) => Some(503),
+    match rpc_code(attributes)? {
+        8 => Some(429),
+        14 => Some(503),
         _ => None,
     }
 }
 
 fn is_rpc_error(attributes: &Attributes<'_>, kind: SpanKind) -> bool {
+    rpc_code(attributes).is_some_and(|code| match kind {
+        SpanKind::Server => GRPC_SERVER_FAULTS.contains(&code),
+        _ => code != 0,
+    })
+}
+
+/// The code of the answer to a call, whether told as a number or as a name.
+fn rpc_code(attributes: &Attributes<'_>) -> Option<i64> {
     let keys = [Key::RpcResponseStatus, Key::RpcGrpcStatusOld];
-    let server = kind == SpanKind::Server;
-    match (attributes.number(&keys), attributes.text(&keys)) {
-        (Some(code), _) if server => GRPC_SERVER_FAULTS.contains(&code),
-        (Some(code), _) => code != 0,
-        (None, Some(name)) if server => GRPC_SERVER_FAULT_NAMES.contains(&name),
-        (None, Some(name)) => name != "OK",
-        (None, None) => false,
-    }
+    attributes.number(&keys).or_else(|| {
+        let name = attributes.text(&keys)?;
+        let code = GRPC_CODES.iter().position(|known| *known == name);
+        Some(code.map_or(OTHER_CODE, |code| code as i64))
+    })
 }
