@@ -86,12 +86,13 @@ impl Growths {
         let every = |chunks: &[Chunk]| (0..chunks.len()).collect::<Vec<_>>();
         let (light, peak) = (every(&table.light), every(&table.peak));
         let common: Vec<f64> = common_ns(series, windows, slower_ns);
-        let whole = table.means(&light, &peak);
+        let entries = table.entries_with_enough();
+        let whole = table.means(&entries, &light, &peak);
         let added = whole.added();
         let mut shares = Shares::new(&added, &common);
         let mut resample = Resample::new(settings.seed, DRAWS);
         for _ in 0..settings.resamples {
-            let means = table.means(&resample.draw(light.len()), &resample.draw(peak.len()));
+            let means = table.means(&entries, &resample.draw(light.len()), &resample.draw(peak.len()));
             shares.draw(&means.added(), &common);
         }
         let (share, excess_share) = shares.intervals();
@@ -239,17 +240,24 @@ impl Table {
         low.into_iter().chain(high)
     }
 
+    /// Entries with enough roots at light load and at peak. They are the same in each draw: one that came and went would make
+    /// the share of a node that it alone calls anything from nothing to all.
+    fn entries_with_enough(&self) -> Vec<usize> {
+        let roots = |chunks: &[Chunk], e: usize| chunks.iter().map(|c| c.roots[e]).sum::<f64>();
+        let enough = |e: &usize| roots(&self.light, *e) >= FEW_ROOTS && roots(&self.peak, *e) >= FEW_ROOTS;
+        (0..self.entries).filter(enough).collect()
+    }
+
     /// Means over drawn chunks, entry by entry, weighted by the entries' share of the roots at peak.
-    fn means(&self, light: &[usize], peak: &[usize]) -> Means {
+    fn means(&self, entries: &[usize], light: &[usize], peak: &[usize]) -> Means {
         let mut nodes = vec![(Added::default(), Added::default()); self.nodes];
         let roots = |chunks: &[Chunk], drawn: &[usize], e: usize| {
             drawn.iter().map(|c| chunks[*c].roots[e]).sum::<f64>()
         };
-        let both: Vec<(f64, f64)> =
-            (0..self.entries).map(|e| (roots(&self.light, light, e), roots(&self.peak, peak, e))).collect();
-        let counts = |(before, after): &(f64, f64)| *before >= FEW_ROOTS && *after >= FEW_ROOTS;
-        let all: f64 = both.iter().filter(|b| counts(b)).map(|(_, after)| after).sum();
-        for (e, (before, after)) in both.iter().enumerate().filter(|(_, b)| counts(b)) {
+        let both = entries.iter().map(|e| (*e, roots(&self.light, light, *e), roots(&self.peak, peak, *e)));
+        let both: Vec<(usize, f64, f64)> = both.filter(|(_, a, b)| *a > 0.0 && *b > 0.0).collect();
+        let all: f64 = both.iter().map(|(_, _, after)| after).sum();
+        for (e, before, after) in both {
             let weight = after / all;
             for (n, node) in nodes.iter_mut().enumerate() {
                 light.iter().for_each(|c| node.0.plus(&self.light[*c].spent[e][n], weight / before));

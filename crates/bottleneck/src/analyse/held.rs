@@ -12,7 +12,7 @@ use std::sync::Arc;
 use peakdrill_drill_model::verdict::{NodeKind, NodeVerdict};
 
 use crate::analyse::Facts;
-use crate::analyse::judge::Finding;
+use crate::analyse::judge::{Finding, SAME};
 use crate::analyse::series::mean;
 
 /// Operations in progress behind a node stand at a ceiling when they vary by less than this part of their mean from
@@ -32,6 +32,26 @@ pub(crate) fn mark(facts: &Facts<'_>, findings: &mut [Finding]) {
             finding.verdict = NodeVerdict::Contributor;
         }
         finding.held_by = by;
+    }
+    hand_on(findings);
+}
+
+/// What waits before a node that is held waits for the smallest of those that hold it: its share of the growth counts
+/// for that one.
+fn hand_on(findings: &mut [Finding]) {
+    let capacity: BTreeMap<usize, f64> =
+        findings.iter().filter_map(|f| Some((f.at, f.full_capacity()?.0))).collect();
+    let mut held: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for finding in findings.iter().filter(|f| f.flags.share) {
+        let of = |at: &usize| capacity.get(at).copied();
+        let smallest = finding.held_by.iter().filter_map(of).fold(f64::INFINITY, f64::min);
+        let as_small = |at: &&usize| of(at).is_some_and(|capacity| capacity <= smallest * (1.0 + SAME));
+        finding.held_by.iter().filter(as_small).for_each(|at| held.entry(*at).or_default().push(finding.at));
+    }
+    for finding in findings.iter_mut().filter(|f| f.held_by.is_empty()) {
+        finding.holds = held.remove(&finding.at).unwrap_or_default();
+        finding.flags.holds = !finding.holds.is_empty();
+        finding.verdict = finding.flags.verdict();
     }
 }
 

@@ -19,7 +19,7 @@ const LARGE_PART: f64 = 0.5;
 /// The same, in nanoseconds.
 const LARGE_NS: f64 = 5_000_000.0;
 /// Capacity and observed plateau that differ by no more than this part are the same.
-const SAME: f64 = 0.1;
+pub(crate) const SAME: f64 = 0.1;
 /// The system got less done than was asked for when it finished below this part of it.
 pub(crate) const PLATEAU: f64 = 0.95;
 /// Of all errors, the part that began at one node.
@@ -30,6 +30,8 @@ const ORIGIN: f64 = 0.5;
 pub(crate) struct Flags {
     /// Its share of the growth is above zero for sure, and large.
     pub(crate) share: bool,
+    /// The same of a node that only waits for this one.
+    pub(crate) holds: bool,
     /// It is waiting that grew, more than work.
     pub(crate) waiting: bool,
     /// It was full.
@@ -47,15 +49,22 @@ pub(crate) struct Flags {
 impl Flags {
     /// Waiting is read from being full, and does not count beside it.
     fn independent(self) -> usize {
-        [self.share, self.waiting || self.full, self.plateau, self.onset, self.errors, self.used]
-            .into_iter()
-            .filter(|f| *f)
-            .count()
+        [
+            self.share || self.holds,
+            self.waiting || self.full,
+            self.plateau,
+            self.onset,
+            self.errors,
+            self.used,
+        ]
+        .into_iter()
+        .filter(|f| *f)
+        .count()
     }
 
-    fn verdict(self) -> NodeVerdict {
+    pub(crate) fn verdict(self) -> NodeVerdict {
         match self.independent() {
-            2.. if self.share || self.plateau => NodeVerdict::Bottleneck,
+            2.. if self.share || self.holds || self.plateau => NodeVerdict::Bottleneck,
             0 => NodeVerdict::Clear,
             _ => NodeVerdict::Contributor,
         }
@@ -75,9 +84,16 @@ pub(crate) struct Finding {
     pub(crate) onset: Option<usize>,
     /// It waits because nodes behind it are full and hold all of its threads or connections: which of them.
     pub(crate) held_by: Vec<usize>,
+    /// Nodes that wait for this one and for no smaller one, with a share of the growth that is this one's doing.
+    pub(crate) holds: Vec<usize>,
 }
 
 impl Finding {
+    /// What it carried while it was full, journeys a second: estimate, and 95 % interval.
+    pub(crate) fn full_capacity(&self) -> Option<(f64, f64, f64)> {
+        self.saturation.as_ref().and_then(|s| s.capacity)
+    }
+
     /// Journeys a second: estimate, and 95 % interval.
     pub(crate) fn capacity(&self) -> Option<(f64, f64, f64)> {
         self.saturation.as_ref().map_or(self.knee, |s| s.capacity)
@@ -101,6 +117,7 @@ pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter) -> Vec<Finding> {
             knee,
             onset: onsets[at],
             held_by: Vec::new(),
+            holds: Vec::new(),
         }
     };
     let mut findings: Vec<Finding> = (0..facts.series.nodes.len()).map(judge).collect();
@@ -112,7 +129,7 @@ pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter) -> Vec<Finding> {
 /// A full node that carries no more than the one that is named limits as well: were the other one gone, the system
 /// would stop at it. What waits in line before it waits at the other, so that it has little share of the growth.
 fn as_small(findings: &mut [Finding]) {
-    let full = |f: &Finding| f.saturation.as_ref().and_then(|s| s.capacity);
+    let full = Finding::full_capacity;
     let named = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck).filter_map(full);
     let Some((smallest, _, high)) = named.min_by(|a, b| a.0.total_cmp(&b.0)) else { return };
     for finding in findings.iter_mut().filter(|f| f.held_by.is_empty() && f.flags.full) {
@@ -151,6 +168,7 @@ fn flags(
     let capacity = saturation.and_then(|s| s.capacity);
     Flags {
         share: share && matter.any(),
+        holds: false,
         waiting: matter.any() && large && added.wait + added.gap > added.own + added.flow,
         full: saturation.is_some() && matter.any(),
         plateau: capacity.zip(plateau).is_some_and(|((capacity, low, high), plateau)| {

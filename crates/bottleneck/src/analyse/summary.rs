@@ -5,7 +5,7 @@ use peakdrill_latency::Sparse;
 
 use crate::analyse::Facts;
 use crate::analyse::judge::Finding;
-use crate::analyse::series::Series;
+use crate::analyse::series::{Series, is_load};
 use crate::analyse::telemetry::Telemetry;
 use crate::analyse::words::{ms, percent, rate};
 use crate::key::{Entry, TraceClass};
@@ -22,6 +22,9 @@ const ERRORS: f64 = 0.02;
 pub(crate) const COMPLETE: f64 = 0.9;
 /// Fewer traced requests than this at light load or at peak say nothing.
 const FEW_ROOTS: f64 = 20.0;
+
+/// Requests of a step at light load and at peak of which fewer say nothing of their p90.
+const FEW_OF_STEP: i64 = 50;
 
 /// Where spans were asked of a part of the requests, fewer of these at light load say nothing of a single node ...
 const FEW_SAMPLED_LIGHT: f64 = 40.0;
@@ -60,8 +63,7 @@ pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
         out.quantile(0.9).map(|ns| ns as f64)
     };
     let p90_ns = merged(&windows.light).zip(merged(&windows.peak));
-    let grew = |(light, peak): (f64, f64)| peak - light > (GROWTH_PART * light).max(GROWTH_NS);
-    let slower = p90_ns.is_some_and(grew);
+    let slower = p90_ns.is_some_and(grew) || entries(facts).any(grew);
     let disturbed = merged(&windows.light).zip(merged(&windows.left_out)).is_some_and(grew);
     let floor = (PATH_PART * growths.light_ns).max(GROWTH_NS / 2.0);
     let failing = |seconds: &[usize]| {
@@ -76,6 +78,28 @@ pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
         disturbed,
         p90_ns,
     }
+}
+
+/// Whether a p90 grew by more than does not matter, from light load to peak.
+fn grew((light, peak): (f64, f64)) -> bool {
+    peak - light > (GROWTH_PART * light).max(GROWTH_NS)
+}
+
+/// p90 at light load and at peak of each step that has enough requests, nanoseconds: of all requests together it tells
+/// nothing of a step that few of them are.
+fn entries(facts: &Facts<'_>) -> impl Iterator<Item = (f64, f64)> {
+    let (class, with_steps) = (facts.series.class, facts.series.with_steps);
+    let roots = facts.cells.roots.iter();
+    let own = roots.filter(move |((entry, of), _)| *of == class && is_load(entry, class, with_steps));
+    own.filter_map(|(_, seconds)| {
+        let over = |window: &[usize]| {
+            let mut out = Sparse::default();
+            let cells = window.iter().filter_map(|s| seconds.get(&i64::try_from(*s).ok()?));
+            cells.for_each(|cell| out.merge(&cell.latency));
+            (out.count() >= FEW_OF_STEP).then(|| out.quantile(0.9)).flatten().map(|ns| ns as f64)
+        };
+        over(&facts.windows.light).zip(over(&facts.windows.peak))
+    })
 }
 
 /// The state of the analysis, and why. `withheld`: see [`withheld_because`].

@@ -43,11 +43,23 @@ pub(crate) fn evidence(facts: &Facts<'_>, finding: &Finding) -> Vec<String> {
     out.extend(grew(facts, finding, node));
     out.extend(was_full(finding, node));
     out.extend(can_carry(facts, finding, node));
+    let names = |of: &[usize]| {
+        let names: Vec<&str> = of.iter().map(|at| &*facts.series.nodes[*at].key.name).collect();
+        names.join(", ")
+    };
+    if !finding.holds.is_empty() {
+        let share: f64 =
+            finding.holds.iter().filter_map(|at| facts.growths.share[*at]).map(|(share, _, _)| share).sum();
+        out.push(format!(
+            "what waits at {}, {} of the growth, waits for this one",
+            names(&finding.holds),
+            percent(share)
+        ));
+    }
     if !finding.held_by.is_empty() {
-        let by: Vec<&str> = finding.held_by.iter().map(|at| &*facts.series.nodes[*at].key.name).collect();
         out.push(format!(
             "it waits for {}: calls in progress behind it stand at a ceiling (threads or connections), so what waits stands here",
-            by.join(", ")
+            names(&finding.held_by)
         ));
     }
     if finding.flags.onset
