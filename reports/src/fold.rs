@@ -14,7 +14,7 @@ use crate::validity::stopped_at_s;
 /// Points of a series; longer loads are drawn with several seconds a point.
 pub(crate) const POINTS_MAX: u32 = 180;
 /// More samples in one second of one step than this are no load but a damaged frame.
-const SAMPLES_A_FRAME_MAX: u64 = 1 << 40;
+pub(crate) const SAMPLES_A_FRAME_MAX: u64 = 1 << 40;
 
 /// Counts and histograms of any number of frames.
 #[derive(Debug, Clone, Default)]
@@ -68,17 +68,11 @@ impl Sums {
     /// The sums of one frame, and whether all its histograms could be read.
     fn read(frame: &Frame) -> (Self, bool) {
         let mut whole = true;
-        let mut open = |text: &str| {
-            // Most frames of arrivals carry one histogram only.
-            if text.is_empty() {
-                return Sparse::default();
-            }
-            match Histogram::decode(text) {
-                Ok(histogram) if histogram.count() <= SAMPLES_A_FRAME_MAX => histogram.to_sparse(),
-                _ => {
-                    whole = false;
-                    Sparse::default()
-                }
+        let mut open = |text: &str| match open(text) {
+            Some(histogram) => histogram.to_sparse(),
+            None => {
+                whole = false;
+                Sparse::default()
             }
         };
         let sums = Self {
@@ -98,6 +92,20 @@ impl Sums {
         };
         (sums, whole)
     }
+}
+
+/// A stored histogram; `None` where it cannot be read.
+pub(crate) fn open(text: &str) -> Option<Histogram> {
+    // Most frames of arrivals carry one histogram only.
+    if text.is_empty() {
+        return Some(Histogram::default());
+    }
+    Histogram::decode(text).ok().filter(|histogram| histogram.count() <= SAMPLES_A_FRAME_MAX)
+}
+
+/// Seconds that are one point of the series of a load whose last frame is of this second.
+pub(crate) fn point_width_s(last_second: u32) -> u32 {
+    ((f64::from(last_second) + 1.0) / f64::from(POINTS_MAX)).ceil() as u32
 }
 
 /// One point of the series.
@@ -176,7 +184,7 @@ impl Folded {
         let Some(load_s) = self.load_s else { return };
         let last = f64::from(self.last_second);
         let end_s = if last >= load_s { last + 1.0 } else { load_s };
-        let width = ((end_s / f64::from(POINTS_MAX)).ceil() as u32).max(1);
+        let width = point_width_s(self.last_second);
         let mut order: Vec<&Frame> = record.frames.iter().collect();
         order.sort_by_key(|frame| frame.second);
         for group in order.chunk_by(|a, b| a.second / width == b.second / width) {

@@ -14,6 +14,7 @@ mod resources;
 mod sentences;
 mod stats;
 mod text;
+mod together;
 mod validity;
 mod verdict;
 
@@ -24,6 +25,7 @@ pub use text::card::card;
 pub use text::json::verdict_json;
 pub use text::junit::junit;
 pub use text::markdown::{MARKDOWN_LIMIT_BYTES, markdown};
+pub use together::Together;
 pub use validity::{
     Counts, GENERATOR_CPU_SUSPECT_SHARE, LATENESS_SUSPECT_NS, MISSED_INVALID_SHARE, Validity, validity,
 };

@@ -21,15 +21,11 @@ struct Second {
 pub(crate) struct Arrivals(Vec<Second>);
 
 impl Arrivals {
-    /// Of the frames of a record. Frames of requests, and those that cannot be read, are left out.
-    pub(crate) fn of_frames(frames: &[Frame]) -> Self {
-        let mut all = Self::default();
-        for frame in frames.iter().filter(|frame| frame.step.is_none()) {
-            if let Ok(lateness) = Histogram::decode(&frame.lateness) {
-                all.add(frame.second, frame.intended, &lateness);
-            }
+    /// Adds those of a frame of a record; frames of requests, and those that cannot be read, are left out.
+    pub(crate) fn add_frame(&mut self, frame: &Frame) {
+        if let (None, Ok(lateness)) = (frame.step, Histogram::decode(&frame.lateness)) {
+            self.add(frame.second, frame.intended, &lateness);
         }
-        all
     }
 
     /// Adds arrivals of a second.
@@ -70,7 +66,8 @@ mod tests {
         let mut tally = Tally { intended: 3, ..Tally::default() };
         tally.lateness.record_n(2_000_000, 3);
         let frames = [tally.to_frame(2, 0, None), tally.to_frame(2, 1, None), tally.to_frame(0, 0, Some(1))];
-        let arrivals = Arrivals::of_frames(&frames);
+        let mut arrivals = Arrivals::default();
+        frames.iter().for_each(|frame| arrivals.add_frame(frame));
         assert_eq!(arrivals.intended(), [0.0, 0.0, 6.0]);
         let late = arrivals.lateness_ms();
         assert_eq!(late[..2], [0.0, 0.0]);

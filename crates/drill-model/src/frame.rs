@@ -92,17 +92,18 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds another tally.
+    /// Adds another tally; sums end at the largest number.
     pub fn merge(&mut self, other: &Self) {
-        self.intended += other.intended;
-        self.sent += other.sent;
-        self.missed += other.missed;
-        self.completed += other.completed;
-        other.errors.iter().for_each(|(class, n)| *self.errors.entry(*class).or_insert(0) += n);
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.intended, other.intended);
+        add(&mut self.sent, other.sent);
+        add(&mut self.missed, other.missed);
+        add(&mut self.completed, other.completed);
+        other.errors.iter().for_each(|(class, n)| add(self.errors.entry(*class).or_insert(0), *n));
         other.outcomes.iter().for_each(|(name, n)| self.add_outcome(name, *n));
-        self.ack_missing += other.ack_missing;
-        self.passed_over += other.passed_over;
-        self.dropped += other.dropped;
+        add(&mut self.ack_missing, other.ack_missing);
+        add(&mut self.passed_over, other.passed_over);
+        add(&mut self.dropped, other.dropped);
         self.latency.merge(&other.latency);
         self.service.merge(&other.service);
         self.lateness.merge(&other.lateness);
@@ -112,7 +113,7 @@ impl Tally {
     /// Counts answers of a class.
     pub fn add_outcome(&mut self, name: &str, n: u64) {
         match self.outcomes.get_mut(name) {
-            Some(sum) => *sum += n,
+            Some(sum) => *sum = sum.saturating_add(n),
             None => _ = self.outcomes.insert(name.to_owned(), n),
         }
     }
@@ -158,7 +159,20 @@ impl Tally {
     /// # Errors
     /// When a histogram cannot be decoded.
     pub fn from_frame(frame: &Frame) -> Result<Self, peakdrill_latency::DecodeError> {
-        Ok(Self {
+        let histograms = Self {
+            latency: Histogram::decode(&frame.latency)?,
+            service: Histogram::decode(&frame.service)?,
+            lateness: Histogram::decode(&frame.lateness)?,
+            conn_wait: Histogram::decode(&frame.conn_wait)?,
+            ..Self::default()
+        };
+        Ok(histograms.with_counts_of(frame))
+    }
+
+    /// The same histograms, with the counts of a frame.
+    #[must_use]
+    pub fn with_counts_of(self, frame: &Frame) -> Self {
+        Self {
             intended: frame.intended,
             sent: frame.sent,
             missed: frame.missed,
@@ -168,11 +182,8 @@ impl Tally {
             ack_missing: frame.ack_missing,
             passed_over: frame.passed_over,
             dropped: frame.dropped,
-            latency: Histogram::decode(&frame.latency)?,
-            service: Histogram::decode(&frame.service)?,
-            lateness: Histogram::decode(&frame.lateness)?,
-            conn_wait: Histogram::decode(&frame.conn_wait)?,
-        })
+            ..self
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use peakdrill_drill_model::event::{Event, EventKind};
 use peakdrill_drill_model::ledger::{LedgerRow, Outcome};
 use peakdrill_drill_model::outcome::ErrorClass;
-use peakdrill_reports::{MARKDOWN_LIMIT_BYTES, Record, card, html, junit, markdown, verdict, verdict_json};
+use peakdrill_reports::{
+    MARKDOWN_LIMIT_BYTES, Record, Together, card, html, junit, markdown, verdict, verdict_json,
+};
 use proptest::prelude::*;
 
 use crate::synthetic;
@@ -241,6 +243,25 @@ proptest! {
         turned.frames.rotate_left(by);
         for (one, two) in all(&record).iter().zip(all(&turned).iter()) {
             prop_assert_eq!(one, two, "frames may come in any order");
+        }
+    }
+
+    #[test]
+    fn frames_that_were_put_together_say_the_same(
+        record in damaged(),
+        stretch in 1..40_u32,
+        turn in 0..1000_usize,
+    ) {
+        let mut record = record;
+        record.frames.iter_mut().for_each(|frame| frame.second = frame.second.saturating_mul(stretch));
+        let by = turn % record.frames.len().max(1);
+        let mut read = record.frames.clone();
+        read.rotate_left(by);
+        let mut together = Together::new(read.iter().map(|frame| frame.second).max().unwrap_or(0));
+        read.into_iter().for_each(|frame| together.add(frame));
+        let less = Record { frames: together.finish(), ..record.clone() };
+        for (one, two) in all(&record).iter().zip(all(&less).iter()) {
+            prop_assert_eq!(one, two);
         }
     }
 }

@@ -20,8 +20,9 @@ const DEMAND: f64 = 1.05;
 const MUCH_SLOWER: f64 = 4.0;
 /// See [`MUCH_SLOWER`].
 const MANY_WAITING: f64 = 8.0;
-/// No interval is narrower than this part to either side: what counts as full is never quite exact.
-const RESOLUTION: f64 = 0.02;
+/// No interval is narrower than this part to either side: what counts as full is never quite exact. Of simulated nodes,
+/// those of 1 to 2 % cover the truth in 95 %, and those below 1 % would in three of four only.
+const RESOLUTION: f64 = 0.01;
 /// Seconds that are taken together for the interval: neighbours are alike.
 const BATCH_S: usize = 2;
 /// So many full seconds before anything was cut off are enough to count on them alone.

@@ -1,5 +1,7 @@
 //! Reads a record, whole or torn, and renders it.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use peakdrill_drill_model::ledger::Ledger;
 use peakdrill_drill_model::owners::{OWNERS_VERSION, Owners};
 use peakdrill_drill_model::plan::{Plan, Report};
 use peakdrill_drill_model::verdict::Verdict;
-use peakdrill_reports::{Environment, Record, html, junit, markdown, verdict, verdict_json};
+use peakdrill_reports::{Environment, Record, Together, html, junit, markdown, verdict, verdict_json};
 use serde::de::DeserializeOwned;
 
 use super::files::{at, write_atomic};
@@ -29,7 +31,7 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
     let mut missing = Vec::new();
     let plan = plan(folder)?;
     let (events, _) = lines::<Event>(folder, EVENTS, &mut missing);
-    let (frames, torn_frames) = lines::<Frame>(folder, FRAMES, &mut missing);
+    let Load { frames, arrivals, torn: torn_frames } = load(folder, &mut missing);
     let environment: Option<Environment> = whole(folder, ENVIRONMENT, &mut missing);
     let environment = environment.unwrap_or_default();
     let (timeline, _) = Timeline::of_record(&plan.load, environment.started_unix_ns, &events);
@@ -37,7 +39,7 @@ pub fn read(folder: &Path) -> Result<Record, ControlError> {
     let kept = folder.join(OWNERS).exists().then(|| whole(folder, OWNERS, &mut missing)).flatten();
     let owners = kept.and_then(|owners| known(owners, &mut missing)).unwrap_or_default();
     let cells = cells_from(folder, &mut missing).map(|(_, cells)| cells);
-    let mut input = crate::snapshot::analysis_input(&plan, &timeline, &Arrivals::of_frames(&frames));
+    let mut input = crate::snapshot::analysis_input(&plan, &timeline, &arrivals);
     input.owners = owners.teams();
     let (samples, _) = lines(folder, SAMPLES, &mut missing);
     let over = events.iter().any(|event| event.data["over"] == true || event.data["refused"] == true);
@@ -142,22 +144,80 @@ fn whole<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<Strin
 
 /// Reads lines; torn or foreign ones are left out, reported and counted.
 fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> (Vec<T>, u64) {
-    let Ok(text) = std::fs::read(folder.join(name)) else {
-        missing.push(format!("{name}: not there"));
-        return (Vec::new(), 0);
-    };
-    let mut bad = 0;
     let mut read = Vec::new();
-    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice(line) {
-            Ok(value) => read.push(value),
-            Err(_) => bad += 1,
+    let bad = match each_line(&folder.join(name), u64::MAX, |value| read.push(value)) {
+        Ok((_, bad)) => bad,
+        Err(_) => {
+            missing.push(format!("{name}: not there"));
+            return (Vec::new(), 0);
         }
-    }
+    };
+    tell_torn(name, bad, missing);
+    (read, bad)
+}
+
+fn tell_torn(name: &str, bad: u64, missing: &mut Vec<String>) {
     if bad > 0 {
         missing.push(format!("{name}: {bad} lines are torn or unreadable and were left out"));
     }
-    (read, bad)
+}
+
+/// Reads the lines in the first bytes of a file: how many bytes that were, and how many lines are no such value.
+fn each_line<T: DeserializeOwned>(
+    path: &Path,
+    bytes: u64,
+    mut take: impl FnMut(T),
+) -> std::io::Result<(u64, u64)> {
+    let mut file = BufReader::new(File::open(path)?.take(bytes));
+    let (mut read, mut bad, mut line) = (0, 0, Vec::new());
+    loop {
+        line.clear();
+        let count = file.read_until(b'\n', &mut line)?;
+        if count == 0 {
+            return Ok((read, bad));
+        }
+        read += count as u64;
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        match serde_json::from_slice(text) {
+            _ if text.is_empty() => {}
+            Ok(value) => take(value),
+            Err(_) => bad += 1,
+        }
+    }
+}
+
+/// What a record knows of the load.
+#[derive(Default)]
+struct Load {
+    frames: Vec<Frame>,
+    arrivals: Arrivals,
+    /// Lines that could not be read.
+    torn: u64,
+}
+
+/// The frames are read twice: what may be put together depends on how long the load was.
+fn load(folder: &Path, missing: &mut Vec<String>) -> Load {
+    let path = folder.join(FRAMES);
+    let mut last = 0;
+    let first = each_line(&path, u64::MAX, |frame: Frame| last = last.max(frame.second));
+    let (mut together, mut arrivals) = (Together::new(last), Arrivals::default());
+    // A run that still writes is read as far as it was at first.
+    let second = first.and_then(|(bytes, _)| {
+        each_line(&path, bytes, |frame: Frame| {
+            arrivals.add_frame(&frame);
+            together.add(frame);
+        })
+    });
+    match second {
+        Ok((_, torn)) => {
+            tell_torn(FRAMES, torn, missing);
+            Load { frames: together.finish(), arrivals, torn }
+        }
+        Err(_) => {
+            missing.push(format!("{FRAMES}: not there"));
+            Load::default()
+        }
+    }
 }
 
 /// A record that was rendered.
