@@ -60,7 +60,7 @@ impl Topology {
         Self::Layers,
     ];
 
-    /// Those that are held out: written after the analysis, which no change followed.
+    /// Those that are held out: no change of the analysis followed from their figures.
     pub const HELD_OUT: [Self; 6] =
         [Self::CallTrees, Self::Mesh, Self::Events, Self::Frontends, Self::Cells, Self::KeptConnections];
 

@@ -48,7 +48,7 @@ pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> Str
          Ten families are those that the analysis was developed with: tests hold it to thresholds on seeds below 1000 of seven of \
          them, and tables of all ten on seeds from 10001, 20001 and 30001 were looked at, the analysis changed after the first two. \
          Six are held out ({}): they were written when the analysis was done, what is drawn of them was decided by what is known of \
-         real systems, and nothing in the analysis was changed after them. Seeds up to 40 of them were looked at: that the truth is \
+         real systems, and no change of the analysis followed from their figures. Seeds up to 40 of them were looked at: that the truth is \
          right, and that the page is written. No seed from {} was looked at before, of any family. The limits that all are held \
          to hold as well for those held out by themselves. \
          Percentages in brackets are Wilson's 95 % intervals. The stations are ideal: real processors and clocks are not.\n",
