@@ -91,6 +91,8 @@ struct Engine<'a> {
     stations: Vec<Vec<Gate>>,
     workers: Vec<Option<Gate>>,
     pools: Vec<Gate>,
+    /// Who waits here is a task, at [`Engine::pools`] a call.
+    held: Vec<Gate>,
     doors: Vec<Option<Door>>,
     run: Run,
 }
@@ -111,6 +113,7 @@ pub fn run(net: &Network, load: &Load, seed: u64) -> Run {
         stations: net.nodes.iter().map(stations).collect(),
         workers: net.nodes.iter().map(|node| node.workers.map(Gate::new)).collect(),
         pools: net.pools.iter().map(|size| Gate::new(*size)).collect(),
+        held: net.held.iter().map(|size| Gate::new(*size)).collect(),
         doors: net.nodes.iter().map(|node| node.refuses.map(Door::new)).collect(),
         run: Run { seen: vec![Seen::default(); net.nodes.len()], ..Run::default() },
     };

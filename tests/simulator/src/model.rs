@@ -100,6 +100,8 @@ pub enum Step {
     Calls(Vec<Call>),
     /// A message for an operation of a queue.
     Publish(usize),
+    /// A connection of this one of [`Network::held`]: kept until the operation ends, calls included.
+    Hold(usize),
 }
 
 /// A call of another operation.
@@ -165,6 +167,8 @@ pub struct Network {
     pub ops: Vec<Op>,
     /// Sizes of pools of connections.
     pub pools: Vec<u32>,
+    /// Sizes of pools whose connections operations keep while they call others.
+    pub held: Vec<u32>,
     /// Entry operations and their part of the journeys, which add up to 1. The position is the plan's step.
     pub journeys: Vec<(usize, f64)>,
     /// One way between two nodes, milliseconds.

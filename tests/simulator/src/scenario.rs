@@ -1,10 +1,13 @@
 //! A network with sizes, a load, and what is planted in it.
 
+mod sizes;
+
 use peakdrill_drill_model::verdict::NodeKind;
 
 use crate::model::{Load, Network, Step};
 use crate::topology::{Draft, Topology};
-use crate::truth::{node_visits, strength};
+use crate::truth::node_visits;
+use sizes::size;
 
 /// Keeps the chance of the network apart from that of its run.
 const RUN_SEED: u64 = 0x5EED_0F7E_11A7_0001;
@@ -35,6 +38,8 @@ pub enum Limit {
     Pool,
     /// The threads that wait for what is behind it.
     Threads,
+    /// The pool of connections that it keeps while it waits for what is behind it.
+    Held,
 }
 
 /// One run to be simulated, with its truth.
@@ -91,7 +96,7 @@ impl Scenario {
             let (few, many) = (pairs(before), pairs(after));
             node.usl = (node.usl.0 * few.0 / many.0.max(1.0), node.usl.1 * few.1 / many.1.max(1.0));
         }
-        self.network.pools.iter_mut().for_each(of);
+        self.network.pools.iter_mut().chain(&mut self.network.held).for_each(of);
         self.network.noise.1 /= factor;
         for (_, from, to) in &mut self.load.profile {
             (*from, *to) = (*from * factor, *to * factor);
@@ -117,7 +122,7 @@ impl Scenario {
         };
         let calls_hidden = |step: &Step| match step {
             Step::Calls(calls) => calls.iter().any(|call| hidden(call.to)),
-            Step::Work(_) | Step::Publish(_) => false,
+            Step::Work(_) | Step::Publish(_) | Step::Hold(_) => false,
         };
         let callers = self.network.ops.iter().filter(|op| op.steps.iter().any(calls_hidden));
         let mut names = self.names();
@@ -139,7 +144,9 @@ fn plant(draft: &mut Draft, kind: Kind) -> Vec<usize> {
         Kind::Two => 2,
     };
     let visits = node_visits(&draft.net);
-    let mut candidates: Vec<usize> = (0..visits.len()).filter(|at| visits[*at] >= VISITED).collect();
+    let may =
+        |at: &usize| visits[*at] >= VISITED && (draft.suspects.is_empty() || draft.suspects.contains(at));
+    let mut candidates: Vec<usize> = (0..visits.len()).filter(may).collect();
     (0..count.min(candidates.len()))
         .map(|_| {
             let at = draft.whole(0, candidates.len() as u32 - 1) as usize;
@@ -168,6 +175,9 @@ fn limit(draft: &mut Draft, topology: Topology, kind: Kind, planted: &[usize]) -
     if draft.net.nodes[at].workers.is_some() && draft.is(0.5) {
         return Limit::Threads;
     }
+    if draft.holds(at).is_some() && draft.is(0.5) {
+        return Limit::Held;
+    }
     if topology == Topology::Chain && draft.net.nodes[at].name == "db" && !draft.net.pools.is_empty() {
         return Limit::Pool;
     }
@@ -184,89 +194,6 @@ fn limit(draft: &mut Draft, topology: Topology, kind: Kind, planted: &[usize]) -
             Limit::HotKey
         }
         _ => Limit::Servers,
-    }
-}
-
-/// Gives every node servers and work so that it carries what it shall; the capacity of what is planted.
-fn size(draft: &mut Draft, planted: &[usize], limit: Limit, peak: f64, capacity: f64) -> Option<f64> {
-    let visits = node_visits(&draft.net);
-    for (at, visits) in visits.iter().enumerate() {
-        let servers_limit = planted.contains(&at) && !matches!(limit, Limit::Pool | Limit::Threads);
-        // A roomy one may be slow: what takes long is not what limits.
-        let slow = !servers_limit && draft.is(0.12);
-        let work_ms = if slow { draft.around(80.0, 250.0) } else { draft.around(2.0, 40.0) };
-        let carries = if servers_limit { capacity } else { peak * draft.between(1.7, 5.0) };
-        let operations = (carries * visits).max(1e-3);
-        let node = &mut draft.net.nodes[at];
-        node.servers = ((operations * work_ms / 1e3).ceil() as u32).max(1);
-        if let Some((shards, _)) = node.shards {
-            node.servers = node.servers.next_multiple_of(shards);
-        }
-        let work_ms = strength(node) * 1e3 / operations;
-        for op in draft.net.ops.iter_mut().filter(|op| op.node == at) {
-            for step in &mut op.steps {
-                if let Step::Work(ms) = step {
-                    *ms = work_ms;
-                }
-            }
-        }
-    }
-    threads_and_pools(draft, planted, limit, peak, capacity);
-    match limit {
-        // Of threads there is no closed form; of a hot key the other shards go on getting more done.
-        Limit::Threads | Limit::HotKey => None,
-        _ if planted.is_empty() => None,
-        _ => Some(capacity),
-    }
-}
-
-/// Milliseconds that an operation takes when nobody waits, calls and ways included.
-fn residence_ms(net: &Network, op: usize) -> f64 {
-    let call_ms = |call: &crate::model::Call| {
-        call.chance * f64::from(call.times) * (2.0 * net.hop_ms + residence_ms(net, call.to))
-    };
-    let step_ms = |step: &Step| match step {
-        Step::Work(ms) => *ms,
-        Step::Publish(_) => 0.0,
-        Step::Calls(calls) => calls.iter().map(call_ms).fold(0.0, f64::max),
-    };
-    net.ops[op].steps.iter().map(step_ms).sum()
-}
-
-/// Threads and connections: where they are planted they are the limit, else there are enough for calm callees,
-/// and too few once what is behind is full.
-fn threads_and_pools(draft: &mut Draft, planted: &[usize], limit: Limit, peak: f64, capacity: f64) {
-    let visits = node_visits(&draft.net);
-    for (at, visits) in visits.iter().enumerate() {
-        if draft.net.nodes[at].workers.is_none() {
-            continue;
-        }
-        let op = draft.net.ops.iter().position(|op| op.node == at).unwrap_or(0);
-        let calm = peak * visits * residence_ms(&draft.net, op) / 1e3;
-        let limited = limit == Limit::Threads && planted.contains(&at);
-        let wanted = if limited { calm * capacity / peak } else { calm * draft.between(2.0, 4.0) + 8.0 };
-        draft.net.nodes[at].workers = Some((wanted.round() as u32).max(1));
-    }
-    if draft.net.pools.is_empty() {
-        return;
-    }
-    let Some(db) = draft.net.ops.iter().position(|op| draft.net.nodes[op.node].name == "db") else { return };
-    let held_s = (residence_ms(&draft.net, db) + 2.0 * draft.net.hop_ms) / 1e3;
-    let visits = visits[draft.net.ops[db].node];
-    if limit == Limit::Pool {
-        // Whole connections: the time that one is held is fitted to the capacity.
-        let size = (capacity * visits * held_s).ceil().max(1.0);
-        draft.net.pools[0] = size as u32;
-        let work_ms = size / (capacity * visits) * 1e3 - 2.0 * draft.net.hop_ms;
-        let (old_ms, node) = (held_s * 1e3 - 2.0 * draft.net.hop_ms, draft.net.ops[db].node);
-        draft.net.ops[db].steps[0] = Step::Work(work_ms);
-        let more = f64::from(draft.net.nodes[node].servers) * work_ms / old_ms;
-        // Nobody waits behind the pool.
-        draft.net.nodes[node].servers = (more.ceil() as u32).max(size as u32);
-    } else {
-        let wanted = peak * visits * held_s * draft.between(2.0, 4.0) + 4.0;
-        let servers = draft.net.nodes[draft.net.ops[db].node].servers;
-        draft.net.pools[0] = (wanted as u32).max(2 * servers);
     }
 }
 
@@ -287,41 +214,4 @@ fn profile(draft: &mut Draft, peak: f64) -> Vec<(f64, f64, f64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::truth::capacities;
-
-    #[test]
-    fn a_larger_system_carries_as_many_times_more() {
-        for topology in Topology::ALL {
-            for seed in 1..=20 {
-                let one = Scenario::new(topology, Kind::Single, seed);
-                let many = one.clone().larger(20);
-                let (a, b) = (capacities(&one.network), capacities(&many.network));
-                let grew = |(a, b): (&f64, &f64)| a.is_infinite() || (b / a / 20.0 - 1.0).abs() < 1e-9;
-                assert!(a.iter().zip(&b).all(grew), "{topology:?} {seed}: {a:?} {b:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_planted_is_the_smallest_capacity_and_below_the_peak() {
-        for topology in Topology::ALL {
-            for seed in 1..=20 {
-                let scenario = Scenario::new(topology, Kind::Single, seed);
-                let (Some(capacity), Limit::Servers | Limit::Contention) =
-                    (scenario.capacity, scenario.limit)
-                else {
-                    continue;
-                };
-                let capacities = capacities(&scenario.network);
-                let at = scenario.planted[0];
-                assert!((capacities[at] / capacity - 1.0).abs() < 1e-9, "{topology:?} {seed}");
-                let peak: f64 = scenario.load.profile.iter().map(|(_, _, to)| *to).fold(0.0, f64::max);
-                assert!(capacity < 0.95 * (peak + scenario.load.live_per_s));
-                let others = capacities.iter().enumerate().filter(|(i, _)| *i != at);
-                assert!(others.clone().all(|(_, other)| *other > 1.5 * capacity), "{topology:?} {seed}");
-            }
-        }
-    }
-}
+mod tests;

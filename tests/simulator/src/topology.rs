@@ -1,7 +1,9 @@
 //! Shapes of call graphs, without their sizes.
 
+mod call_trees;
 mod draft;
 mod handmade;
+mod held_out;
 mod random;
 
 pub(crate) use draft::Draft;
@@ -29,11 +31,23 @@ pub enum Topology {
     Cache,
     /// Wide layers that call each other across.
     Layers,
+    /// Large call trees with several entries.
+    CallTrees,
+    /// Each service behind a sidecar.
+    Mesh,
+    /// Lines of queues and consumers, beside the request and after it.
+    Events,
+    /// Kinds of journeys of which one alone uses what limits.
+    Frontends,
+    /// The same services in several cells, of which one is small.
+    Cells,
+    /// Connections to a shared database, kept over calls of others.
+    KeptConnections,
 }
 
 impl Topology {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
+    /// Those that the analysis was developed with: tables of all of them were looked at.
+    pub const DEVELOPED: [Self; 10] = [
         Self::Chain,
         Self::Diamond,
         Self::SharedDb,
@@ -46,10 +60,25 @@ impl Topology {
         Self::Layers,
     ];
 
+    /// Those that are held out: no change of the analysis followed from their figures.
+    pub const HELD_OUT: [Self; 6] =
+        [Self::CallTrees, Self::Mesh, Self::Events, Self::Frontends, Self::Cells, Self::KeptConnections];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
+        Self::DEVELOPED.into_iter().chain(Self::HELD_OUT)
+    }
+
+    /// Whether it is one of [`Self::HELD_OUT`].
+    #[must_use]
+    pub fn held_out(self) -> bool {
+        Self::HELD_OUT.contains(&self)
+    }
+
     /// Whether tests hold the analysis to no threshold over it: only the page tells of it.
     #[must_use]
     pub fn beside_tests(self) -> bool {
-        matches!(self, Self::FanOut | Self::Cache | Self::Layers)
+        self.held_out() || matches!(self, Self::FanOut | Self::Cache | Self::Layers)
     }
 
     /// Its name.
@@ -66,6 +95,12 @@ impl Topology {
             Self::FanOut => "fan-out",
             Self::Cache => "cache",
             Self::Layers => "layers",
+            Self::CallTrees => "call trees",
+            Self::Mesh => "service mesh",
+            Self::Events => "lines of events",
+            Self::Frontends => "frontends' backends",
+            Self::Cells => "regional cells",
+            Self::KeptConnections => "kept connections",
         }
     }
 
@@ -82,6 +117,12 @@ impl Topology {
             Self::FanOut => handmade::fan_out(draft),
             Self::Cache => handmade::cache(draft),
             Self::Layers => random::layers(draft),
+            Self::CallTrees => call_trees::call_trees(draft),
+            Self::Mesh => held_out::mesh(draft),
+            Self::Events => held_out::events(draft),
+            Self::Frontends => held_out::frontends(draft),
+            Self::Cells => held_out::cells(draft),
+            Self::KeptConnections => held_out::kept_connections(draft),
         }
     }
 }

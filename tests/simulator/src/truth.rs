@@ -23,7 +23,7 @@ fn failures(network: &Network) -> Vec<f64> {
 fn step_goes_well(network: &Network, at: usize, step: &Step, fails: &[f64]) -> f64 {
     match step {
         Step::Work(_) => 1.0 - network.ops[at].fails,
-        Step::Publish(_) => 1.0,
+        Step::Publish(_) | Step::Hold(_) => 1.0,
         Step::Calls(calls) => calls
             .iter()
             .map(|call| {
@@ -45,7 +45,7 @@ pub fn visits(network: &Network) -> Vec<f64> {
         let mut here = visits[at];
         for step in &network.ops[at].steps {
             match step {
-                Step::Work(_) => {}
+                Step::Work(_) | Step::Hold(_) => {}
                 Step::Publish(to) => visits[*to] += here,
                 Step::Calls(calls) => {
                     for call in calls {

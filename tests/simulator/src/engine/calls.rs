@@ -34,7 +34,9 @@ impl<'a> Engine<'a> {
         let net: &'a crate::model::Network = self.net;
         match &net.ops[task.op].steps[task.step] {
             Step::Calls(calls) => &calls[live.at],
-            Step::Work(_) | Step::Publish(_) => unreachable!("a call is made by a step of calls"),
+            Step::Work(_) | Step::Publish(_) | Step::Hold(_) => {
+                unreachable!("a call is made by a step of calls")
+            }
         }
     }
 

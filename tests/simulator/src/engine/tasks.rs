@@ -46,6 +46,8 @@ pub(super) struct Task {
     /// Nobody gave up on the way.
     pub(super) whole: bool,
     station: usize,
+    /// The pool of which it has a connection.
+    held: Option<usize>,
 }
 
 impl Task {
@@ -76,6 +78,7 @@ impl Engine<'_> {
             path: Path::default(),
             whole: true,
             station: 0,
+            held: None,
         });
         self.at(self.now + ns(self.net.hop_ms), Event::Arrive(self.tasks.len() - 1));
     }
@@ -154,6 +157,13 @@ impl Engine<'_> {
                 None => return self.finish(task),
                 Some(Step::Work(_)) => return self.work(task),
                 Some(Step::Publish(to)) => self.publish(task, *to),
+                Some(Step::Hold(pool)) => {
+                    self.tasks[task].since = self.now;
+                    if !self.held[*pool].enter(task) {
+                        return;
+                    }
+                    self.tasks[task].held = Some(*pool);
+                }
                 Some(Step::Calls(calls)) => {
                     self.tasks[task].since = self.now;
                     for (at, call) in calls.iter().enumerate() {
@@ -169,6 +179,15 @@ impl Engine<'_> {
             }
             self.tasks[task].step += 1;
         }
+    }
+
+    /// It has waited for its connection.
+    fn connected(&mut self, task: usize, pool: usize) {
+        let (node, waited) = (self.node_of(task), self.now - self.tasks[task].since);
+        self.tasks[task].path.add(node, waited);
+        self.tasks[task].held = Some(pool);
+        self.tasks[task].step += 1;
+        self.advance(task);
     }
 
     fn publish(&mut self, task: usize, to: usize) {
@@ -267,6 +286,11 @@ impl Engine<'_> {
             && let Some(next) = workers.leave()
         {
             self.begin(next);
+        }
+        if let Some(pool) = self.tasks[task].held.take()
+            && let Some(next) = self.held[pool].leave()
+        {
+            self.connected(next, pool);
         }
         let back = self.now + ns(self.net.hop_ms);
         match self.tasks[task].parent {

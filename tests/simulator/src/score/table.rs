@@ -1,6 +1,7 @@
 //! The table of how well the analysis tells the truth, as a page.
 
 mod few;
+mod held_out;
 mod text;
 
 use std::ops::RangeInclusive;
@@ -19,6 +20,17 @@ const USUAL: usize = 4;
 /// Why a critical path may be at another node than the time was.
 const PAUSE_OR_WAIT: &str = "The critical path errs where attempts are within one client span and the called node's \
     spans begin only when it is served: its wait before the next attempt looks like its caller's pause.";
+
+/// Of which families a part of the page tells.
+struct Scope {
+    /// Before its headings.
+    heading: &'static str,
+    /// After what falls short.
+    limit: &'static str,
+}
+
+/// Of all.
+const EVERY: Scope = Scope { heading: "", limit: "" };
 
 /// Which seeds are run.
 #[derive(Debug, Clone)]
@@ -44,10 +56,11 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
         matrix().into_iter().map(|damage| (damage, runs(Kind::Single, damage, &options.damaged))).collect();
     let mut short = Vec::new();
     let parts = [
-        ranking(&clean, &worn, &mut short),
+        ranking(&EVERY, &clean, &worn, &mut short),
         by_topology(&clean, &worn, &two),
-        others(&controls, &two, &mut short),
-        capacity(&clean, &worn, &mut short),
+        others(&EVERY, &controls, &two, &mut short),
+        capacity(&EVERY, &clean, &worn, &mut short),
+        held_out::section(&clean, &worn, &controls, &two, &mut short),
         conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
         few::section(&options.sampled, &mut short),
         damage(&damaged),
@@ -56,7 +69,7 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
 }
 
 fn runs(kind: Kind, damage: Damage, seeds: &RangeInclusive<u64>) -> Vec<Outcome> {
-    let every = Topology::ALL.into_iter().flat_map(|t| seeds.clone().map(move |seed| (t, seed)));
+    let every = Topology::all().flat_map(|t| seeds.clone().map(move |seed| (t, seed)));
     every.map(|(topology, seed)| judge(Scenario::new(topology, kind, seed), damage)).collect()
 }
 
@@ -104,7 +117,7 @@ fn want_none(short: &mut Vec<String>, what: &str, got: usize) {
     }
 }
 
-fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> String {
+fn ranking(scope: &Scope, clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> String {
     let head = [
         "telemetry",
         "runs",
@@ -118,7 +131,7 @@ fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Stri
     for (name, outcomes, least) in [("clean", clean, 0.95), ("5 % lost, clocks off", worn, 0.90)] {
         let n = outcomes.len();
         let right = count(outcomes, Outcome::right);
-        want(short, &format!("named first, {name}"), right as f64 / n as f64, least..=1.0);
+        want(short, &format!("named first, {name}{}", scope.limit), right as f64 / n as f64, least..=1.0);
         out += &row(&[
             name,
             &n.to_string(),
@@ -131,7 +144,7 @@ fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Stri
         let best = hits.iter().take(USUAL).copied().max().unwrap_or(0);
         want(
             short,
-            &format!("errors by those of the best naive ranker, {name}"),
+            &format!("errors by those of the best naive ranker, {name}{}", scope.limit),
             (n - right) as f64 / (n - best).max(1) as f64,
             0.0..=1.0 / 3.0,
         );
@@ -144,7 +157,8 @@ fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Stri
     head.extend(NAIVE);
     let rule = vec!["---"; head.len()];
     format!(
-        "## One bottleneck\n\n{out}\nRules of thumb on the same runs, told when light load and peak are:\n\n{}{}{naive_rows}",
+        "## {}One bottleneck\n\n{out}\nRules of thumb on the same runs, told when light load and peak are:\n\n{}{}{naive_rows}",
+        scope.heading,
         row(&head),
         row(&rule)
     )
@@ -153,26 +167,31 @@ fn ranking(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Stri
 fn by_topology(clean: &[Outcome], worn: &[Outcome], two: &[Outcome]) -> String {
     let head = ["topology", "thresholds in tests", "clean", "5 % lost, clocks off", "two, both named"];
     let mut out = row(&head) + &row(&head.map(|_| "---"));
-    for topology in Topology::ALL {
+    for topology in Topology::all() {
         let right = |outcomes: &[Outcome]| {
             let n = count(outcomes, |o| o.scenario.topology == topology);
             of(count(outcomes, |o| o.scenario.topology == topology && o.right()), n)
         };
-        let seen = if topology.beside_tests() { "no" } else { "yes, other seeds" };
+        let seen = match topology {
+            _ if topology.held_out() => "no, held out",
+            _ if topology.beside_tests() => "no",
+            _ => "yes, other seeds",
+        };
         out += &row(&[topology.name(), seen, &right(clean), &right(worn), &right(two)]);
     }
     format!("## By topology\n\nNamed and first:\n\n{out}")
 }
 
-fn others(controls: &[Outcome], two: &[Outcome], short: &mut Vec<String>) -> String {
+fn others(scope: &Scope, controls: &[Outcome], two: &[Outcome], short: &mut Vec<String>) -> String {
     let head = ["what is planted", "runs", "result"];
     let flagged = count(controls, |o| !o.right());
     let both = count(two, Outcome::right);
     let one = count(two, |o| o.named().iter().any(|node| o.scenario.names().contains(node)));
     let told = count(controls, |o| !o.analysis.findings.is_empty());
-    want_none(short, "controls with a finding besides the ranking", told);
-    want(short, "controls flagged", flagged as f64 / controls.len() as f64, 0.0..=0.05);
-    want(short, "both of two named", both as f64 / two.len() as f64, 0.9..=1.0);
+    let named = |what: &str| format!("{what}{}", scope.limit);
+    want_none(short, &named("controls with a finding besides the ranking"), told);
+    want(short, &named("controls flagged"), flagged as f64 / controls.len() as f64, 0.0..=0.05);
+    want(short, &named("both of two named"), both as f64 / two.len() as f64, 0.9..=1.0);
     let lines = [
         row(&head),
         row(&head.map(|_| "---")),
@@ -195,10 +214,10 @@ fn others(controls: &[Outcome], two: &[Outcome], short: &mut Vec<String>) -> Str
             ),
         ]),
     ];
-    format!("## None, and two\n\n{}", lines.concat())
+    format!("## {}None, and two\n\n{}", scope.heading, lines.concat())
 }
 
-fn capacity(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> String {
+fn capacity(scope: &Scope, clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> String {
     let head = [
         "telemetry",
         "known",
@@ -215,8 +234,13 @@ fn capacity(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Str
         let error = quantile(given.iter().map(|(estimate, _, _)| (estimate - 1.0).abs()), 0.5);
         let covered = given.iter().filter(|(_, low, high)| *low <= 1.0 && 1.0 <= *high).count();
         let part = covered as f64 / given.len().max(1) as f64;
-        want(short, &format!("median error of the capacity, {name}"), error, 0.0..=0.05);
-        want(short, &format!("coverage of the capacity's interval, {name}"), part, 0.92..=0.98);
+        want(short, &format!("median error of the capacity, {name}{}", scope.limit), error, 0.0..=0.05);
+        want(
+            short,
+            &format!("coverage of the capacity's interval, {name}{}", scope.limit),
+            part,
+            0.92..=0.98,
+        );
         out += &row(&[
             name,
             &known.to_string(),
@@ -231,7 +255,8 @@ fn capacity(clean: &[Outcome], worn: &[Outcome], short: &mut Vec<String>) -> Str
         ]);
     }
     format!(
-        "## Capacity of the planted node\n\nIn journeys a second, against the closed form. It is not known where threads or a hot key limit.\n\n{out}"
+        "## {}Capacity of the planted node\n\nIn journeys a second, against the closed form. It is not known where threads, kept connections or a hot key limit.\n\n{out}",
+        scope.heading
     )
 }
 

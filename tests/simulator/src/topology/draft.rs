@@ -6,18 +6,33 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::model::{Call, Network, Node, Op, Step};
 
-/// Work of an operation until the nodes are sized, milliseconds.
-const UNSIZED_MS: f64 = 1.0;
+/// Work of an operation until the nodes are sized: by that of the others of its node.
+const UNSIZED: f64 = 1.0;
 
 /// A network in the making, and the chance that it is made by.
 pub(crate) struct Draft {
     pub(crate) net: Network,
+    /// Nodes of which one may be planted; empty: any.
+    pub(crate) suspects: Vec<usize>,
+    /// Nodes that add little to what is behind them, and carry it easily.
+    pub(crate) light: Vec<usize>,
+    /// Nodes that others offer over the internet: far away.
+    pub(crate) remote: Vec<usize>,
+    /// Groups of nodes that run the same program: only the number of their servers differs.
+    pub(crate) twins: Vec<Vec<usize>>,
     rng: ChaCha8Rng,
 }
 
 impl Draft {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { net: Network::default(), rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self {
+            net: Network::default(),
+            suspects: Vec::new(),
+            light: Vec::new(),
+            remote: Vec::new(),
+            twins: Vec::new(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
     }
 
     /// Evenly between two values.
@@ -28,6 +43,12 @@ impl Draft {
     /// A whole number from `low` up to and with `high`.
     pub(crate) fn whole(&mut self, low: u32, high: u32) -> u32 {
         self.rng.random_range(low..=high)
+    }
+
+    /// Of the normal distribution.
+    pub(crate) fn normal(&mut self) -> f64 {
+        let (a, b) = (1.0 - self.rng.random::<f64>(), self.rng.random::<f64>());
+        (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
     }
 
     /// Whether something with this chance is so.
@@ -54,7 +75,7 @@ impl Draft {
 
     /// A further operation of a node.
     pub(crate) fn op(&mut self, node: usize, name: impl Into<String>) -> usize {
-        self.net.ops.push(Op::new(node, name, vec![Step::Work(UNSIZED_MS)]));
+        self.net.ops.push(Op::new(node, name, vec![Step::Work(UNSIZED)]));
         self.net.ops.len() - 1
     }
 
@@ -66,6 +87,18 @@ impl Draft {
     /// One call after what is there.
     pub(crate) fn then(&mut self, op: usize, call: Call) {
         self.together(op, vec![call]);
+    }
+
+    /// An operation works so many times as much as others of its node.
+    pub(crate) fn weigh(&mut self, op: usize, weight: f64) {
+        self.net.ops[op].steps[0] = Step::Work(UNSIZED * weight);
+    }
+
+    /// The pool whose connections operations of this node keep.
+    pub(crate) fn holds(&self, node: usize) -> Option<usize> {
+        let ops = self.net.ops.iter().filter(|op| op.node == node);
+        ops.flat_map(|op| &op.steps)
+            .find_map(|step| if let Step::Hold(pool) = step { Some(*pool) } else { None })
     }
 
     pub(crate) fn node_of(&mut self, op: usize) -> &mut Node {

@@ -83,6 +83,51 @@ fn attempts_pools_and_hedges_do_what_they_say() {
 }
 
 #[test]
+fn a_kept_connection_is_held_over_the_calls_of_its_operation() {
+    let of = |connections: u32| Network {
+        nodes: ["a", "db", "far"]
+            .map(|name| Node { servers: 50, spread: 0.0, ..Node::service(name) })
+            .into_iter()
+            .collect(),
+        ops: vec![
+            op(
+                0,
+                vec![
+                    Step::Work(1.0),
+                    Step::Hold(0),
+                    Step::Calls(vec![Call::plain(1)]),
+                    Step::Calls(vec![Call::plain(2)]),
+                ],
+                0.0,
+            ),
+            // One in two fails: its connection is given back all the same, and it asks nobody else.
+            op(1, vec![Step::Work(10.0)], 0.5),
+            op(2, vec![Step::Work(20.0)], 0.0),
+        ],
+        held: vec![connections],
+        journeys: vec![(0, 1.0)],
+        ..Network::default()
+    };
+    // Kept for 10 ms or for 30 ms: two connections carry 100 a second. With 150 asked of them what waits grows.
+    let run_of = |connections| run(&of(connections), &steady(150.0, 20.0), 3);
+    let last_s = |run: &peakdrill_simulator::Run| {
+        let row = run.traces.last().and_then(|t| t.row);
+        row.map_or(0.0, |row| (row.done_ns - row.sent_ns) as f64 / 1e9)
+    };
+    let (few, enough) = (run_of(2), run_of(20));
+    assert!((8.0..=10.0).contains(&last_s(&few)), "{}", last_s(&few));
+    assert!(last_s(&enough) < 0.05, "{}", last_s(&enough));
+    // The wait is the holder's: nobody waits behind it.
+    let waited = few.traces.iter().filter_map(|t| t.path.as_ref()).filter_map(|path| {
+        let at = |node| path.iter().find(|(at, _)| *at == node).map(|(_, ns)| *ns);
+        Some((at(0)?, at(1)?))
+    });
+    let (mut most, mut behind) = (0, 0);
+    waited.for_each(|(own, db)| (most, behind) = (most.max(own), behind.max(db)));
+    assert!(most > 8_000_000_000 && behind <= 10_000_001, "{most} {behind}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let scenario = |seed| {
         peakdrill_simulator::Scenario::new(
