@@ -69,8 +69,12 @@ type Take<'a, E> = &'a mut dyn FnMut(Table) -> Result<(), E>;
 /// What `take` returns.
 pub fn tables<E>(cells: &Cells, step: StepName<'_>, rows_max: usize, take: Take<'_, E>) -> Result<(), E> {
     let edges = cells.edges.iter().flat_map(|((edge, of), seconds)| {
-        let keys =
-            [Arc::clone(&edge.from), Arc::clone(&edge.to.name), edge.to.kind.text().into(), Arc::clone(&edge.op)];
+        let keys = [
+            Arc::clone(&edge.from),
+            Arc::clone(&edge.to.name),
+            edge.to.kind.text().into(),
+            Arc::clone(&edge.op),
+        ];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
     parts::<EdgeCell, E>("edges", &["from", "to", "kind", "op"], edges, rows_max, take)?;
