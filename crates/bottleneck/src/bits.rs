@@ -4,92 +4,89 @@ use peakdrill_trace_model::SpanKey;
 use serde::{Deserialize, Serialize};
 
 const WORDS: usize = 4;
-/// Bits of a count that is under way.
-const DEPTH: usize = 10;
-/// So many keys can be counted before the counts under way have to be moved.
-const STEPS_MAX: u32 = (1 << (DEPTH - 1)) - 1;
+/// Bits of a count: beyond them it wraps.
+const DEPTH_MAX: usize = 64;
 
-/// Counts, bit by bit, under way: the counts of 64 bits of a key stand beside each other in [`DEPTH`] words, and a key is
-/// added to all of them at once, as a binary counter counts. They wrap, as numbers in two's complement.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Tally {
-    planes: [[u64; WORDS]; DEPTH],
-    steps: u32,
-    moved: Bits,
-}
+/// One bit of the counts of all bits of a key.
+type Plane = [u64; WORDS];
 
-impl Tally {
+/// How many of some keys had each bit of [`SpanKey::words`] set.
+///
+/// The counts stand across: the first plane has the lowest bit of all counts, the last one the sign, in two's complement, and
+/// is there as often as is needed. So a key is added to all counts at once, as a binary counter counts, and what keys there
+/// are a hundred times takes eight planes. Equal counts are equal planes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Plane>")]
+pub struct Bits(Vec<Plane>);
+
+impl Bits {
     /// Adds a key's bits, or takes them back where the sign is negative.
-    pub(crate) fn add(&mut self, words: [u64; WORDS], sign: i64) {
+    pub(crate) fn count(&mut self, words: Plane, sign: i64) {
+        self.make_room(1);
         // Ones are carried on, when they are taken back zeros.
         let flip = if sign < 0 { u64::MAX } else { 0 };
         let mut carry = words;
-        for plane in &mut self.planes {
-            for (count, carry) in plane.iter_mut().zip(&mut carry) {
-                let before = *count;
-                *count ^= *carry;
+        for plane in &mut self.0 {
+            for (bits, carry) in plane.iter_mut().zip(&mut carry) {
+                let before = *bits;
+                *bits ^= *carry;
                 *carry &= before ^ flip;
             }
             if carry == [0; WORDS] {
                 break;
             }
         }
-        self.steps += 1;
-        if self.steps >= STEPS_MAX {
-            self.move_on();
-        }
+        self.trim();
     }
 
-    fn move_on(&mut self) {
-        let mut counts = vec![0; SpanKey::BITS];
-        for (at, count) in counts.iter_mut().enumerate() {
-            for (depth, plane) in self.planes.iter().enumerate() {
-                let bit = (plane[at / 64] >> (at % 64) & 1) as i64;
-                // The highest stands for what is below zero.
-                *count += if depth + 1 == DEPTH { -bit << depth } else { bit << depth };
+    /// Adds the other's counts, or takes them away where the sign is negative.
+    pub(crate) fn add(&mut self, other: &Self, sign: i64) {
+        self.make_room(other.0.len());
+        let flip = if sign < 0 { u64::MAX } else { 0 };
+        let mut carry = [flip; WORDS];
+        let above = other.0.last().copied().unwrap_or_default();
+        for (at, plane) in self.0.iter_mut().enumerate() {
+            let theirs = other.0.get(at).unwrap_or(&above);
+            if at >= other.0.len() && sign > 0 && carry == [0; WORDS] && above == [0; WORDS] {
+                break;
+            }
+            for ((bits, carry), theirs) in plane.iter_mut().zip(&mut carry).zip(theirs) {
+                let (a, b) = (*bits, *theirs ^ flip);
+                *bits = a ^ b ^ *carry;
+                *carry = (a & b) | (*carry & (a ^ b));
             }
         }
-        self.moved.add(&Bits::of(counts), 1);
-        self.planes = Default::default();
-        self.steps = 0;
+        self.trim();
     }
 
-    pub(crate) fn finish(mut self) -> Bits {
-        self.move_on();
-        self.moved
-    }
-}
-
-/// How many of some keys had each bit of [`SpanKey::words`] set. The zeros behind the last one that is not 0 are not kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<i64>")]
-pub struct Bits(Vec<i64>);
-
-impl Bits {
-    fn of(mut counts: Vec<i64>) -> Self {
-        counts.truncate(SpanKey::BITS);
-        let length = counts.iter().rposition(|count| *count != 0).map_or(0, |last| last + 1);
-        counts.truncate(length);
-        Self(counts)
+    /// A plane more than this, and than there are.
+    fn make_room(&mut self, planes: usize) {
+        let sign = self.0.last().copied().unwrap_or_default();
+        let wanted = (self.0.len().max(planes) + 1).min(DEPTH_MAX);
+        self.0.resize(wanted, sign);
     }
 
-    /// Adds `sign` times the other's counts.
-    pub(crate) fn add(&mut self, other: &Self, sign: i64) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
+    /// Keeps no plane that is the sign again.
+    fn trim(&mut self) {
+        while let Some((last, rest)) = self.0.split_last()
+            && *last == rest.last().copied().unwrap_or_default()
+        {
+            self.0.pop();
         }
-        for (sum, more) in self.0.iter_mut().zip(&other.0) {
-            *sum = sum.wrapping_add(more.wrapping_mul(sign));
-        }
-        *self = Self::of(std::mem::take(&mut self.0));
+    }
+
+    fn at(&self, bit: usize) -> i64 {
+        let of = |plane: &Plane| (plane[bit / 64] >> (bit % 64) & 1) as i64;
+        let sign = self.0.last().map_or(0, of);
+        self.0.iter().rev().fold(-sign, |count, plane| count << 1 | of(plane))
     }
 
     /// What most of `keys` keys have at each bit, as words, and whether at least a part `clear` of them has it, at every bit
     /// of the first `bits`.
-    pub(crate) fn majority(&self, keys: i64, bits: usize, clear: f64) -> ([u64; WORDS], bool) {
+    pub(crate) fn majority(&self, keys: i64, bits: usize, clear: f64) -> (Plane, bool) {
         let (mut words, mut all_clear) = ([0; WORDS], true);
         for at in 0..SpanKey::BITS {
-            let set = self.0.get(at).copied().unwrap_or(0);
+            let set = self.at(at);
             let most = set.max(keys - set);
             all_clear &= at >= bits || most as f64 >= clear * keys as f64;
             words[at / 64] |= u64::from(2 * set > keys) << (at % 64);
@@ -98,9 +95,12 @@ impl Bits {
     }
 }
 
-impl From<Vec<i64>> for Bits {
-    fn from(counts: Vec<i64>) -> Self {
-        Self::of(counts)
+impl From<Vec<Plane>> for Bits {
+    fn from(mut planes: Vec<Plane>) -> Self {
+        planes.truncate(DEPTH_MAX);
+        let mut read = Self(planes);
+        read.trim();
+        read
     }
 }
 
@@ -113,29 +113,41 @@ mod tests {
         #[test]
         fn counts_are_those_of_counting_one_by_one(
             keys in prop::collection::vec(("[a-c]{1,30}", prop::bool::weighted(0.7)), 0..80),
-            times in 1..40_usize,
+            times in 1..20_usize,
+            parts in 1..7_usize,
         ) {
-            let (mut tally, mut slow) = (Tally::default(), vec![0; SpanKey::BITS]);
-            for (text, added) in keys.iter().cycle().take(keys.len() * times) {
+            let (mut sums, mut slow) = (vec![Bits::default(); parts], vec![0; SpanKey::BITS]);
+            for (number, (text, added)) in keys.iter().cycle().take(keys.len() * times).enumerate() {
                 let words = SpanKey::of(text).unwrap().words();
                 let sign = if *added { 1 } else { -1 };
-                tally.add(words, sign);
+                sums[number % parts].count(words, sign);
                 for (at, count) in slow.iter_mut().enumerate() {
                     *count += sign * (words[at / 64] >> (at % 64) & 1) as i64;
                 }
             }
-            prop_assert_eq!(tally.finish(), Bits::of(slow));
+            let mut whole = Bits::default();
+            sums.iter().for_each(|part| whole.add(part, 1));
+            let read: Vec<i64> = (0..SpanKey::BITS).map(|at| whole.at(at)).collect();
+            prop_assert_eq!(read, slow);
+            let stored = serde_json::to_string(&whole).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Bits>(&stored).unwrap(), &whole);
+            sums.iter().rev().for_each(|part| whole.add(part, -1));
+            prop_assert_eq!(whole, Bits::default());
         }
     }
 
     #[test]
     fn what_comes_to_nothing_is_nothing() {
         let words = SpanKey::of("item-7").unwrap().words();
-        let mut tally = Tally::default();
-        (0..5_000).for_each(|_| tally.add(words, -1));
-        (0..5_000).for_each(|_| tally.add(words, 1));
-        assert_eq!(tally.finish(), Bits::default());
-        let stored: Bits = serde_json::from_str("[1,0,0]").unwrap();
-        assert_eq!(stored, Bits(vec![1]));
+        let mut bits = Bits::default();
+        (0..5_000).for_each(|_| bits.count(words, -1));
+        (0..5_000).for_each(|_| bits.count(words, 1));
+        assert_eq!(bits, Bits::default());
+        assert_eq!(Bits::from(vec![[1, 0, 0, 0], [0; 4], [0; 4]]), Bits(vec![[1, 0, 0, 0], [0; 4]]));
+        // What no run writes wraps, and does not grow.
+        let highest = (0..80).map(|at| if at < 63 { [u64::MAX; 4] } else { [0; 4] });
+        let mut full = Bits::from(highest.collect::<Vec<_>>());
+        full.count(words, 1);
+        assert!(full.0.len() <= DEPTH_MAX);
     }
 }

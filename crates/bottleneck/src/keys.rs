@@ -8,7 +8,7 @@ use peakdrill_latency::Sparse;
 use peakdrill_trace_model::SpanKey;
 use serde::{Deserialize, Serialize};
 
-use crate::bits::{Bits, Tally};
+use crate::bits::Bits;
 use crate::cells::{Cell, Seconds};
 use crate::key::NodeKey;
 use crate::pairs;
@@ -38,24 +38,13 @@ pub struct KeyCell {
     pub bits: Bits,
     /// How long they took by themselves, without calls behind them.
     pub took: Sparse,
-    /// Counts that are under way to `bits`; none in [`Cells`](crate::Cells).
-    #[serde(skip)]
-    tally: Option<Box<Tally>>,
 }
 
 impl KeyCell {
     /// One operation on a key; a negative sign takes it back.
     pub(crate) fn count(&mut self, key: &SpanKey, sign: i64) {
         self.ops = self.ops.wrapping_add(sign);
-        self.tally.get_or_insert_default().add(key.words(), sign);
-    }
-
-    /// The same with nothing under way.
-    pub(crate) fn settled(mut self) -> Self {
-        if let Some(tally) = self.tally.take() {
-            self.bits.add(&tally.finish(), 1);
-        }
-        self
+        self.bits.count(key.words(), sign);
     }
 
     /// The key that most of the operations are about. `None`: no key is told from the others clearly enough.

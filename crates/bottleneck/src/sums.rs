@@ -333,10 +333,8 @@ impl Sums {
         let clocks = clocks.map(|((a, b), s, cell)| ((names.clock(a), names.clock(b)), s, cell));
         let partitions = self.partitions.drain();
         let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
-        let keys = self.keys.drain().map(|((node, op, bucket), _, cell)| {
-            ((KeyPlace { node: names.node(node), op: names.text(op) }, bucket), cell.settled())
-        });
-        let keys = keys.filter(|(_, cell)| *cell != KeyCell::default());
+        let place = |(node, op, bucket)| (KeyPlace { node: names.node(node), op: names.text(op) }, bucket);
+        let keys = self.keys.drain().map(|(key, _, cell)| (place(key), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);

@@ -8,7 +8,7 @@ fn cell(keys: &[(SpanKey, i64)]) -> KeyCell {
     for (key, ops) in keys {
         (0..ops.abs()).for_each(|_| cell.count(key, ops.signum()));
     }
-    cell.settled()
+    cell
 }
 
 /// Keys that fall into the bucket of another.

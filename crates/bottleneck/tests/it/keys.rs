@@ -114,7 +114,7 @@ impl Shop {
         let (mut cells, mut sums) = (Cells::default(), Sums::default());
         let mut free_at: BTreeMap<String, f64> = BTreeMap::new();
         let mut at = 0.0;
-        let mut exponential = |rng: &mut ChaCha8Rng, mean: f64| -(1.0 - rng.random::<f64>()).ln() * mean;
+        let exponential = |rng: &mut ChaCha8Rng, mean: f64| -(1.0 - rng.random::<f64>()).ln() * mean;
         for trace in 1..=(SECONDS * PER_S) as u128 {
             at += exponential(&mut rng, 1e9 / PER_S as f64);
             let hot = rng.random::<f64>() < self.hot;

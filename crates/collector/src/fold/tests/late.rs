@@ -161,7 +161,8 @@ fn a_trace_of_which_something_was_turned_away_does_not_wait_and_others_do() {
     let other = journey(9, 5_000);
     let again = late_big[..1].to_vec();
     // The second time there would be room for what comes of the first.
-    let batches = [&big, &small, &other, &late_big, &again, &late_small].map(|spans: &Vec<Span>| spans.clone());
+    let batches =
+        [&big, &small, &other, &late_big, &again, &late_small].map(|spans: &Vec<Span>| spans.clone());
     let fold = amended(Limits { late_spans_max: 4, ..short() }, &of_spans(batches));
     let counters = fold.counters();
     let count = |name| counters.get(name);
