@@ -14,10 +14,22 @@ use crate::key::NodeKey;
 use crate::pairs;
 use crate::room::Room;
 
-/// Places whose keys are counted: nodes, operation by operation. At most 40 MB, where all keys are long.
+/// Places whose keys are counted: nodes, operation by operation. Some 30 MB, where all have many keys.
 pub const KEY_PLACES_MAX: usize = 64;
 /// What a bit of a key is read by: so much of the work has it.
 const CLEAR: f64 = 0.75;
+
+/// Durations are kept to a sixteenth, and below this as one, nanoseconds: there are as many histograms as places and buckets,
+/// and only medians of some milliseconds are read.
+const SHORTEST_NS: u64 = 1 << 17;
+const KEPT_BITS: u32 = 5;
+
+/// A duration as it is kept.
+pub(crate) fn coarse(ns: u64) -> u64 {
+    let ns = ns.max(SHORTEST_NS);
+    let below = u64::BITS - ns.leading_zeros() - KEPT_BITS;
+    (ns >> below << below) | 1 << below >> 1
+}
 
 /// A node, and an operation of it: work of another kind takes as long as it takes whatever the key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,7 +48,7 @@ pub struct KeyCell {
     pub ops: i64,
     /// How many of their keys had each bit set.
     pub bits: Bits,
-    /// How long they took by themselves, without calls behind them.
+    /// How long they took by themselves, without calls behind them, to a sixteenth.
     pub took: Sparse,
 }
 

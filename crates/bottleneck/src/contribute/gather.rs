@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use crate::cells::{EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell};
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::keys::coarse;
 use crate::sums::{Clock, Name, NodeId, Sums};
 
 /// Different operations of one trace that are kept by name; more are filed as [`OTHER_OP`].
@@ -122,7 +123,7 @@ impl<'a> Gather<'a> {
         let place = (names.node_id(node), names.id(&op), key.bucket());
         let sum = self.sums.keys.at(place, 0);
         sum.cell.count(key, self.sign);
-        sum.sample(0, ns, self.sign);
+        sum.sample(0, coarse(ns), self.sign);
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {

@@ -68,6 +68,16 @@ fn two_keys_of_one_size_are_not_taken_for_one() {
     assert_eq!(cell(&[(key, 90), (twin, 10)]).key(bucket), KeyRead::Named(key.text().unwrap()));
 }
 
+#[test]
+fn durations_are_kept_to_a_sixteenth() {
+    let kept: std::collections::BTreeSet<u64> = (0..4_000_000_000).step_by(10_007).map(coarse).collect();
+    assert!(kept.len() < 16 * 16, "{}", kept.len());
+    for ns in [SHORTEST_NS, 1_000_000, 84_123_456, u64::MAX / 2, u64::MAX] {
+        assert!(coarse(ns).abs_diff(ns) <= ns / 32 + 1, "{ns}");
+    }
+    assert_eq!(coarse(0), coarse(SHORTEST_NS));
+}
+
 fn place(number: usize) -> KeyPlace {
     KeyPlace {
         node: NodeKey { name: "db".into(), kind: NodeKind::Database },
