@@ -19,6 +19,7 @@ use peakdrill_drill_model::exit::Exit;
 use crate::args::{Cli, ExitCodes};
 
 fn main() -> ExitCode {
+    peakdrill_sockets::one_arena_per_core();
     let cli = Cli::parse();
     let simple = cli.exit_code == ExitCodes::Simple;
     let exit = match std::panic::catch_unwind(|| commands::run(cli.command)) {

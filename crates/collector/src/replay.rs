@@ -43,7 +43,8 @@ pub(crate) fn amend(dir: &Path, fold: &mut Fold) -> Result<(), String> {
     match read {
         Ok(true) => Ok(()),
         Ok(false) => {
-            Err("journal: what came late is left out, since there are not as many records as there were".to_owned())
+            Err("journal: what came late is left out, since there are not as many records as there were"
+                .to_owned())
         }
         Err(error) => Err(format!("journal: what came late is left out: {error}")),
     }

@@ -8,6 +8,6 @@ mod sockets;
 mod uring;
 
 pub use epoll::Epoll;
-pub use kernel::{ClockState, bind_without_port, clock_state};
+pub use kernel::{ClockState, bind_without_port, clock_state, one_arena_per_core};
 pub use sockets::{EVENTS_MAX, Event, Handed, Kind, Sockets};
 pub use uring::Uring;

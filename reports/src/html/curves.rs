@@ -1,7 +1,7 @@
 //! Latency over offered load, a small chart a dependency.
 
 use peakdrill_bottleneck::{CallCurve, CallPoint, NodeCurve};
-use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, Estimate, NodeKind};
+use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, NodeKind};
 
 use crate::flow::{self, Call};
 use crate::markup::Page;

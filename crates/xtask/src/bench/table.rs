@@ -18,7 +18,7 @@ const MARK: (&str, &str) = ("<!-- part: ", " -->\n");
 pub fn keep(page: &Path, parts: &[&str], part: &str, section: &str) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", page.display());
     let before = if page.exists() { fs::read_to_string(page).map_err(failed)? } else { String::new() };
-    let section = format!("{section}\n{}", measured());
+    let section = format!("{section}\n{}", measured(page));
     fs::write(page, with(&before, parts, part, &section)).map_err(failed)
 }
 
@@ -42,17 +42,28 @@ const HEAD: &str = "# The load engine beside others\n\n\
     tells is the ratio within a round: its median over the rounds, and in brackets the smallest and the largest.\n";
 
 /// Where and with what a part was measured: code, machine, programs.
-fn measured() -> String {
-    let git = Command::new("git").current_dir(root()).args(["describe", "--always", "--dirty"]).output();
-    let of = git.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default();
+fn measured(page: &Path) -> String {
     format!(
-        "Measured at {of} on {}; {}; {}; {}; {}.\n",
+        "Measured at {} on {}; {}; {}; {}; {}.\n",
+        code(page),
         machine(),
         version("wrk", "-v"),
         version("h2load", "--version"),
         super::oha::version(),
         version("nginx", "-v"),
     )
+}
+
+/// The commit, and whether anything but the page differs from it: what was measured just before is in the page.
+fn code(page: &Path) -> String {
+    let git = |args: &[&str]| {
+        let out = Command::new("git").current_dir(root()).args(args).output();
+        out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    let but_the_page = format!(":!{}", page.display());
+    let differs = git(&["status", "--porcelain", "--untracked-files=no", "--", ".", &but_the_page]);
+    let commit = git(&["rev-parse", "--short", "HEAD"]);
+    if differs.is_empty() { commit } else { format!("{commit} with changes") }
 }
 
 /// The section of a load: `(rounds, seconds)` are those of the runs.

@@ -157,16 +157,17 @@ fn whole_and_late<'a>(
 #[test]
 fn a_trace_of_which_something_was_turned_away_does_not_wait_and_others_do() {
     let [mut big, mut small] = [1, 2].map(|trace| journey(trace, 0));
-    let (late_big, late_small) = (big.split_off(2), small.split_off(3));
+    let (mut late_big, late_small) = (big.split_off(2), small.split_off(3));
     let other = journey(9, 5_000);
     let again = late_big[..1].to_vec();
+    late_big.extend(again.clone());
     // The second time there would be room for what comes of the first.
     let batches =
         [&big, &small, &other, &late_big, &again, &late_small].map(|spans: &Vec<Span>| spans.clone());
     let fold = amended(Limits { late_spans_max: 4, ..short() }, &of_spans(batches));
     let counters = fold.counters();
     let count = |name| counters.get(name);
-    assert_eq!((count(counter::LATE), count(counter::LATE_OVER_LIMIT), count(counter::AMENDED)), (4, 3, 1));
+    assert_eq!((count(counter::LATE), count(counter::LATE_OVER_LIMIT), count(counter::AMENDED)), (5, 4, 1));
     small.extend(late_small);
     assert_eq!(*fold.cells(), whole_and_late([&big, &small, &other], [&late_big, &again]));
 }
