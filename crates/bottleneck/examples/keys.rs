@@ -5,6 +5,7 @@
 //! every 20,000 spans, about as often as while a load runs. Prints how many buckets of keys there are then.
 
 use std::error::Error;
+use std::io::Write as _;
 
 use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass};
 use peakdrill_trace_model::{Peer, PeerKind, Span, SpanKey, SpanKind};
@@ -89,6 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     cells.take_in(&mut sums);
-    println!("{}", cells.keys.places().values().map(|buckets| buckets.len()).sum::<usize>());
+    let buckets: usize = cells.keys.places().values().map(|buckets| buckets.len()).sum();
+    writeln!(std::io::stdout(), "{buckets}")?;
     Ok(())
 }
