@@ -55,6 +55,21 @@ fn hand_on(findings: &mut [Finding]) {
     }
 }
 
+/// Marks the bottlenecks behind which another one is, full and carrying no more: requests stand before a caller that keeps
+/// what it has for as long as it waits, and it may look like the larger part.
+pub(crate) fn mark_before_another(facts: &Facts<'_>, findings: &mut [Finding]) {
+    let calls = Calls::new(facts);
+    let limits = |f: &&Finding| f.verdict == NodeVerdict::Bottleneck;
+    let full: Vec<(usize, f64)> =
+        findings.iter().filter(limits).filter_map(|f| Some((f.at, f.full_capacity()?.0))).collect();
+    for finding in findings.iter_mut().filter(|f| f.verdict == NodeVerdict::Bottleneck) {
+        let mine = finding.capacity().map_or(f64::INFINITY, |(capacity, _, _)| capacity);
+        let behind = calls.only_behind(&facts.series.nodes[finding.at].key.name);
+        finding.before_another =
+            full.iter().any(|(at, theirs)| behind.contains(at) && *theirs <= mine * (1.0 + SAME));
+    }
+}
+
 fn held_by(facts: &Facts<'_>, calls: &Calls, full: &BTreeSet<usize>, finding: &Finding) -> Vec<usize> {
     let nodes = &facts.series.nodes;
     let Some(mine) = &finding.saturation else { return Vec::new() };
