@@ -15,7 +15,7 @@ const FALLS_SHORT: i32 = 3;
 
 #[derive(Subcommand)]
 pub enum What {
-    /// Simulated systems whose truth is known, of families that are held out as well: writes crates/bottleneck/ACCURACY.md.
+    /// Simulated systems whose truth is known: writes crates/bottleneck/ACCURACY.md.
     Sim,
     /// Real faults whose service is known: which is named first. The data are not part of the project.
     Faults {

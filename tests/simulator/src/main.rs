@@ -11,7 +11,7 @@ const FALLS_SHORT: u8 = 3;
 /// Exit code where it was called wrongly.
 const USAGE: u8 = 2;
 /// Seeds that were not used in development.
-const FIRST: u64 = 40_001;
+const FIRST: u64 = 50_001;
 
 fn main() -> std::io::Result<ExitCode> {
     let options = match std::env::args().nth(1).as_deref() {

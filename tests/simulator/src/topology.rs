@@ -3,7 +3,7 @@
 mod call_trees;
 mod draft;
 mod handmade;
-mod held_out;
+mod later;
 mod random;
 
 pub(crate) use draft::Draft;
@@ -60,25 +60,26 @@ impl Topology {
         Self::Layers,
     ];
 
-    /// Those that are held out: no change of the analysis followed from their figures.
-    pub const HELD_OUT: [Self; 6] =
+    /// Those that were written when the analysis was done. Their first figures are those of systems that it had not seen; it was
+    /// changed after them.
+    pub const LATER: [Self; 6] =
         [Self::CallTrees, Self::Mesh, Self::Events, Self::Frontends, Self::Cells, Self::KeptConnections];
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> + Clone {
-        Self::DEVELOPED.into_iter().chain(Self::HELD_OUT)
+        Self::DEVELOPED.into_iter().chain(Self::LATER)
     }
 
-    /// Whether it is one of [`Self::HELD_OUT`].
+    /// Whether it is one of [`Self::LATER`].
     #[must_use]
-    pub fn held_out(self) -> bool {
-        Self::HELD_OUT.contains(&self)
+    pub fn later(self) -> bool {
+        Self::LATER.contains(&self)
     }
 
     /// Whether tests hold the analysis to no threshold over it: only the page tells of it.
     #[must_use]
     pub fn beside_tests(self) -> bool {
-        self.held_out() || matches!(self, Self::FanOut | Self::Cache | Self::Layers)
+        matches!(self, Self::FanOut | Self::Cache | Self::Layers)
     }
 
     /// Its name.
@@ -118,11 +119,11 @@ impl Topology {
             Self::Cache => handmade::cache(draft),
             Self::Layers => random::layers(draft),
             Self::CallTrees => call_trees::call_trees(draft),
-            Self::Mesh => held_out::mesh(draft),
-            Self::Events => held_out::events(draft),
-            Self::Frontends => held_out::frontends(draft),
-            Self::Cells => held_out::cells(draft),
-            Self::KeptConnections => held_out::kept_connections(draft),
+            Self::Mesh => later::mesh(draft),
+            Self::Events => later::events(draft),
+            Self::Frontends => later::frontends(draft),
+            Self::Cells => later::cells(draft),
+            Self::KeptConnections => later::kept_connections(draft),
         }
     }
 }

@@ -182,8 +182,8 @@ fn done_at_peak(scenario: &Scenario, node: usize) -> f64 {
 }
 
 #[test]
-fn what_is_planted_in_families_held_out_gets_its_capacity_done_and_no_more() {
-    for topology in Topology::HELD_OUT {
+fn what_is_planted_in_the_later_families_gets_its_capacity_done_and_no_more() {
+    for topology in Topology::LATER {
         let every = (1..=25).map(|seed| Scenario::new(topology, Kind::Single, seed));
         let mut parts = Vec::new();
         for scenario in every.filter(|s| s.limit != Limit::HotKey) {

@@ -1,7 +1,7 @@
 //! The table of how well the analysis tells the truth, as a page.
 
 mod few;
-mod held_out;
+mod later;
 mod text;
 
 use std::ops::RangeInclusive;
@@ -60,7 +60,7 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
         by_topology(&clean, &worn, &two),
         others(&EVERY, &controls, &two, &mut short),
         capacity(&EVERY, &clean, &worn, &mut short),
-        held_out::section(&clean, &worn, &controls, &two, &mut short),
+        later::section(&clean, &worn, &controls, &two, &mut short),
         conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
         few::section(&options.sampled, &mut short),
         damage(&damaged),
@@ -173,7 +173,7 @@ fn by_topology(clean: &[Outcome], worn: &[Outcome], two: &[Outcome]) -> String {
             of(count(outcomes, |o| o.scenario.topology == topology && o.right()), n)
         };
         let seen = match topology {
-            _ if topology.held_out() => "no, held out",
+            _ if topology.later() => "no, written later",
             _ if topology.beside_tests() => "no",
             _ => "yes, other seeds",
         };

@@ -1,4 +1,4 @@
-//! Call trees as they are told of large companies, with several entries: held out as well.
+//! Call trees as they are told of large companies, with several entries.
 //!
 //! Google's traces: half of the calls have 13 descendants or more, one in ten above 105. Alibaba's: mostly three to six
 //! deep, a few nodes called by many, two in five leaves. Trees are cut at 60 descendants, so that a run stays small.

@@ -50,7 +50,7 @@ pub(super) fn section(seeds: &RangeInclusive<u64>, short: &mut Vec<String>) -> S
     }
     format!(
         "## A part of the requests traced\n\nThe generator draws which by their trace ids; the same run, judged by all traces and by \
-         these. Half of the runs have one bottleneck, half have none. Of the families that are not held out: large trees a \
+         these. Half of the runs have one bottleneck, half have none. Of the families that were there before: large trees a \
          hundred times over are more than a usual machine's memory.\n\n{out}"
     )
 }

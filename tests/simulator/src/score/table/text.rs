@@ -47,16 +47,18 @@ pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> Str
          damage, {} where a part of the requests is traced.\n\n\
          Ten families are those that the analysis was developed with: tests hold it to thresholds on seeds below 1000 of seven of \
          them, and tables of all ten on seeds from 10001, 20001 and 30001 were looked at, the analysis changed after the first two. \
-         Six are held out ({}): they were written when the analysis was done, what is drawn of them was decided by what is known of \
-         real systems, and no change of the analysis followed from their figures. Seeds up to 40 of them were looked at: that the truth is \
-         right, and that the page is written. No seed from {} was looked at before, of any family. The limits that all are held \
-         to hold as well for those held out by themselves. \
+         Six were written when the analysis was done ({}), and what is drawn of them was decided by what is known of real systems. \
+         In their first figures, on seeds from 40001, the planted node was named first in 90.8 % of 120 clean runs and in 90.0 % with \
+         spans lost and clocks off: 100 % of mesh and events, 95 % of frontends and cells, 85 % of call trees, 70 % of kept \
+         connections. That is what to expect of a kind of system that the analysis was not made with. The analysis was changed \
+         after them (the decision record 002 says what), so that no family is held out now: seeds up to 40 of the six were \
+         looked at, and none from {} of any. The limits that all are held to hold as well for the six by themselves. \
          Percentages in brackets are Wilson's 95 % intervals. The stations are ideal: real processors and clocks are not.\n",
         seeds(&options.single),
         seeds(&options.others),
         seeds(&options.damaged),
         seeds(&options.sampled),
-        Topology::HELD_OUT.map(Topology::name).join(", "),
+        Topology::LATER.map(Topology::name).join(", "),
         options.single.start()
     );
     let mut out = head;

@@ -1,12 +1,12 @@
-//! The families that are held out, by themselves: the same limits hold for them as for all.
+//! The families that were written later, by themselves: the same limits hold for them as for all.
 
 use super::text::{of, row};
 use super::{Scope, capacity, count, others, quantile, ranking};
 use crate::score::{NAIVE, Outcome};
 use crate::topology::Topology;
 
-/// Of the families that are held out.
-const SCOPE: Scope = Scope { heading: "Held out: ", limit: ", held out" };
+/// Of the families that were written later.
+const SCOPE: Scope = Scope { heading: "Written later: ", limit: ", written later" };
 
 /// The sections of the page.
 pub(super) fn section(
@@ -16,7 +16,7 @@ pub(super) fn section(
     two: &[Outcome],
     short: &mut Vec<String>,
 ) -> String {
-    let [clean, worn, controls, two] = [clean, worn, controls, two].map(of_held_out);
+    let [clean, worn, controls, two] = [clean, worn, controls, two].map(of_later);
     let parts = [
         ranking(&SCOPE, clean, worn, short),
         others(&SCOPE, controls, two, short),
@@ -25,9 +25,9 @@ pub(super) fn section(
     format!("{}\n{}", families(clean, worn, controls, two), parts.join("\n"))
 }
 
-/// Runs of the families that are held out: they come last.
-fn of_held_out(outcomes: &[Outcome]) -> &[Outcome] {
-    let first = outcomes.iter().position(|o| o.scenario.topology.held_out()).unwrap_or(outcomes.len());
+/// Runs of the families that were written later: they come last.
+fn of_later(outcomes: &[Outcome]) -> &[Outcome] {
+    let first = outcomes.iter().position(|o| o.scenario.topology.later()).unwrap_or(outcomes.len());
     &outcomes[first..]
 }
 
@@ -44,7 +44,7 @@ fn families(clean: &[Outcome], worn: &[Outcome], controls: &[Outcome], two: &[Ou
         "interval covers the truth, clean",
     ];
     let mut out = row(&head) + &row(&head.map(|_| "---"));
-    for topology in Topology::HELD_OUT {
+    for topology in Topology::LATER {
         let part = |outcomes: &[Outcome], what: &dyn Fn(&Outcome) -> bool| {
             let n = count(outcomes, |o| o.scenario.topology == topology);
             (count(outcomes, |o| o.scenario.topology == topology && what(o)), n)
@@ -69,7 +69,7 @@ fn families(clean: &[Outcome], worn: &[Outcome], controls: &[Outcome], two: &[Ou
             &of(covered, given.len()),
         ]);
     }
-    format!("## Held out, by topology\n\n{}\n\n{out}", WHAT.join("\n"))
+    format!("## Written later, by topology\n\n{}\n\n{out}", WHAT.join("\n"))
 }
 
 /// What they are, one line each.
@@ -90,15 +90,15 @@ mod tests {
     use crate::score::judge;
 
     #[test]
-    fn only_runs_of_families_that_are_held_out_are_told() {
+    fn only_runs_of_families_that_are_later_are_told() {
         let run = |topology| judge(Scenario::new(topology, Kind::Control, 2), Damage::Clean);
         let both = [run(Topology::Chain), run(Topology::Mesh)];
         let topologies = |part: &[Outcome]| part.iter().map(|o| o.scenario.topology).collect::<Vec<_>>();
-        assert_eq!(topologies(of_held_out(&both)), [Topology::Mesh]);
-        assert!(of_held_out(&both[..1]).is_empty());
+        assert_eq!(topologies(of_later(&both)), [Topology::Mesh]);
+        assert!(of_later(&both[..1]).is_empty());
         let page = families(&both[1..], &both[1..], &both[1..], &both[1..]);
         let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
-        assert_eq!(lines.len(), 2 + Topology::HELD_OUT.len(), "{page}");
+        assert_eq!(lines.len(), 2 + Topology::LATER.len(), "{page}");
         assert!(lines[3].starts_with("| service mesh | 1 |") && lines[2].contains("| 0 | – |"), "{page}");
     }
 }
