@@ -125,7 +125,6 @@ impl Names {
             resend: 0,
             partition: None,
             synthetic: false,
-            key: None,
             mocked: false,
             links: Default::default(),
         }

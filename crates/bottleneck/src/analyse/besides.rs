@@ -7,7 +7,6 @@
 mod calls;
 mod change;
 mod exercised;
-mod keys;
 mod limit;
 mod live;
 mod partitions;
@@ -34,8 +33,6 @@ pub(super) fn all(facts: &Facts<'_>, judged: &[judge::Finding], withheld: bool) 
         out.extend(exercised::never(facts));
     }
     out.extend(partitions::findings(facts));
-    let hot_keys = keys::findings(facts, &out);
-    out.extend(hot_keys);
     out.extend(exercised::stubs(facts));
     out
 }

@@ -2,7 +2,6 @@
 
 mod besides;
 mod drawn;
-mod keys;
 mod machine;
 mod properties;
 mod resources;

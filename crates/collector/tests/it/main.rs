@@ -5,7 +5,6 @@ mod corpus;
 mod damage;
 mod grpc;
 mod http;
-mod keys;
 mod killed;
 mod life;
 mod scrape;

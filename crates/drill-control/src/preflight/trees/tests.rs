@@ -21,7 +21,6 @@ fn span(id: u64, parent: u64, kind: SpanKind, service: &str, synthetic: bool) ->
         resend: 0,
         partition: None,
         synthetic,
-        key: None,
         mocked: false,
         links: smallvec::SmallVec::new(),
     }
