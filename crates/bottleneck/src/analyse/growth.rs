@@ -248,22 +248,46 @@ impl Table {
         (0..self.entries).filter(enough).collect()
     }
 
-    /// Means over drawn chunks, entry by entry, weighted by the entries' share of the roots at peak.
+    /// Means over drawn chunks, entry by entry, weighted by the entries' share of the roots at peak. Where a draw has no root
+    /// of an entry, all chunks stand for it.
     fn means(&self, entries: &[usize], light: &[usize], peak: &[usize]) -> Means {
         let mut nodes = vec![(Added::default(), Added::default()); self.nodes];
-        let roots = |chunks: &[Chunk], drawn: &[usize], e: usize| {
-            drawn.iter().map(|c| chunks[*c].roots[e]).sum::<f64>()
-        };
-        let both = entries.iter().map(|e| (*e, roots(&self.light, light, *e), roots(&self.peak, peak, *e)));
-        let both: Vec<(usize, f64, f64)> = both.filter(|(_, a, b)| *a > 0.0 && *b > 0.0).collect();
-        let all: f64 = both.iter().map(|(_, _, after)| after).sum();
-        for (e, before, after) in both {
-            let weight = after / all;
+        let drawn: Vec<[Drawn; 2]> = entries
+            .iter()
+            .map(|e| [Drawn::of(&self.light, light, *e), Drawn::of(&self.peak, peak, *e)])
+            .collect();
+        let all: f64 = drawn.iter().map(|[_, after]| after.roots).sum();
+        for (e, [before, after]) in entries.iter().zip(&drawn) {
+            let weight = after.roots / all;
             for (n, node) in nodes.iter_mut().enumerate() {
-                light.iter().for_each(|c| node.0.plus(&self.light[*c].spent[e][n], weight / before));
-                peak.iter().for_each(|c| node.1.plus(&self.peak[*c].spent[e][n], weight / after));
+                before.chunks().for_each(|c| node.0.plus(&c.spent[*e][n], weight / before.roots));
+                after.chunks().for_each(|c| node.1.plus(&c.spent[*e][n], weight / after.roots));
             }
         }
         Means { nodes }
+    }
+}
+
+/// Chunks of a window that stand for an entry, and its roots in them.
+struct Drawn<'a> {
+    window: &'a [Chunk],
+    /// `None`: each of the window once.
+    drawn: Option<&'a [usize]>,
+    roots: f64,
+}
+
+impl<'a> Drawn<'a> {
+    fn of(window: &'a [Chunk], drawn: &'a [usize], entry: usize) -> Self {
+        let roots: f64 = drawn.iter().map(|c| window[*c].roots[entry]).sum();
+        if roots > 0.0 {
+            return Self { window, drawn: Some(drawn), roots };
+        }
+        Self { window, drawn: None, roots: window.iter().map(|c| c.roots[entry]).sum() }
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &'a Chunk> {
+        let every = if self.drawn.is_none() { self.window } else { &[] };
+        let window = self.window;
+        every.iter().chain(self.drawn.unwrap_or_default().iter().map(move |c| &window[*c]))
     }
 }

@@ -33,20 +33,27 @@ pub(crate) fn mark(facts: &Facts<'_>, findings: &mut [Finding]) {
         }
         finding.held_by = by;
     }
-    hand_on(findings);
+    hand_on(facts, findings);
 }
 
-/// What waits before a node that is held waits for the smallest of those that hold it: its share of the growth counts
-/// for that one.
-fn hand_on(findings: &mut [Finding]) {
-    let capacity: BTreeMap<usize, f64> =
-        findings.iter().filter_map(|f| Some((f.at, f.full_capacity()?.0))).collect();
+/// What waits before a node that is held waits for one of those that hold it: its share of the growth counts for the
+/// smallest that is not held itself, and of several of that size for the one that grew most.
+fn hand_on(facts: &Facts<'_>, findings: &mut [Finding]) {
+    let grew = |at: usize| facts.growths.share[at].map_or(0.0, |(share, _, _)| share);
+    let free: BTreeMap<usize, f64> = findings
+        .iter()
+        .filter(|f| f.held_by.is_empty())
+        .filter_map(|f| Some((f.at, f.full_capacity()?.0)))
+        .collect();
     let mut held: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for finding in findings.iter().filter(|f| f.flags.share) {
-        let of = |at: &usize| capacity.get(at).copied();
-        let smallest = finding.held_by.iter().filter_map(of).fold(f64::INFINITY, f64::min);
-        let as_small = |at: &&usize| of(at).is_some_and(|capacity| capacity <= smallest * (1.0 + SAME));
-        finding.held_by.iter().filter(as_small).for_each(|at| held.entry(*at).or_default().push(finding.at));
+    // One that a resource of its own limits does not only wait.
+    for finding in findings.iter().filter(|f| f.flags.share && !f.flags.used) {
+        let by = || finding.held_by.iter().filter_map(|at| Some((*at, *free.get(at)?)));
+        let smallest = by().map(|(_, capacity)| capacity).fold(f64::INFINITY, f64::min);
+        let as_small = by().filter(|(_, capacity)| *capacity <= smallest * (1.0 + SAME));
+        if let Some((at, _)) = as_small.max_by(|a, b| grew(a.0).total_cmp(&grew(b.0))) {
+            held.entry(at).or_default().push(finding.at);
+        }
     }
     for finding in findings.iter_mut().filter(|f| f.held_by.is_empty()) {
         finding.holds = held.remove(&finding.at).unwrap_or_default();
@@ -55,18 +62,24 @@ fn hand_on(findings: &mut [Finding]) {
     }
 }
 
-/// Marks the bottlenecks behind which another one is, full and carrying no more: requests stand before a caller that keeps
-/// what it has for as long as it waits, and it may look like the larger part.
-pub(crate) fn mark_before_another(facts: &Facts<'_>, findings: &mut [Finding]) {
+/// Marks the bottlenecks behind which another one is that carries no more: requests stand before a caller that keeps
+/// what it has for as long as it waits, and it may look like the larger part. Behind a caller that is full nobody gets more
+/// done than it lets through, so that being full there is not enough: the other has a share of the growth as well.
+pub(crate) fn mark_before(facts: &Facts<'_>, findings: &mut [Finding]) {
     let calls = Calls::new(facts);
-    let limits = |f: &&Finding| f.verdict == NodeVerdict::Bottleneck;
-    let full: Vec<(usize, f64)> =
-        findings.iter().filter(limits).filter_map(|f| Some((f.at, f.full_capacity()?.0))).collect();
+    let full: Vec<(usize, f64)> = findings
+        .iter()
+        .filter(|f| f.verdict == NodeVerdict::Bottleneck && (f.flags.share || f.flags.holds))
+        .filter_map(|f| Some((f.at, f.full_capacity()?.0)))
+        .collect();
     for finding in findings.iter_mut().filter(|f| f.verdict == NodeVerdict::Bottleneck) {
-        let mine = finding.capacity().map_or(f64::INFINITY, |(capacity, _, _)| capacity);
+        // Where nothing is known of what it carries, a resource or errors of its own speak for it.
+        let own = finding.flags.used || finding.flags.errors;
+        let unknown = || if own { 0.0 } else { f64::INFINITY };
+        let mine = facts.capacity(finding).map_or_else(unknown, |(capacity, _, _)| capacity);
         let behind = calls.only_behind(&facts.series.nodes[finding.at].key.name);
-        finding.before_another =
-            full.iter().any(|(at, theirs)| behind.contains(at) && *theirs <= mine * (1.0 + SAME));
+        let before = full.iter().filter(|(at, theirs)| behind.contains(at) && *theirs <= mine * (1.0 + SAME));
+        finding.before = before.map(|(at, _)| *at).collect();
     }
 }
 

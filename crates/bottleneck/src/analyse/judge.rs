@@ -86,8 +86,9 @@ pub(crate) struct Finding {
     pub(crate) held_by: Vec<usize>,
     /// Nodes that wait for this one and for no smaller one, with a share of the growth that is this one's doing.
     pub(crate) holds: Vec<usize>,
-    /// It calls, directly or not, another one that limits the system and carries no more than it does: that one is first.
-    pub(crate) before_another: bool,
+    /// Others that limit the system, with a share of the growth, that it calls, directly or not, and that carry no more than
+    /// it does: they are first.
+    pub(crate) before: Vec<usize>,
 }
 
 impl Finding {
@@ -120,13 +121,13 @@ pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter) -> Vec<Finding> {
             onset: onsets[at],
             held_by: Vec::new(),
             holds: Vec::new(),
-            before_another: false,
+            before: Vec::new(),
         }
     };
     let mut findings: Vec<Finding> = (0..facts.series.nodes.len()).map(judge).collect();
     held::mark(facts, &mut findings);
     as_small(&mut findings);
-    held::mark_before_another(facts, &mut findings);
+    held::mark_before(facts, &mut findings);
     findings
 }
 
@@ -203,16 +204,26 @@ pub(crate) fn error_part(facts: &Facts<'_>, at: usize) -> f64 {
     if all > 0.0 { errors(at) / all } else { 0.0 }
 }
 
-/// The limiting node first: bottlenecks by their share of the growth, those behind which another one limits last; then the
-/// others by the same; what has no share, by the time it takes at peak.
+/// The limiting node first: bottlenecks by their share of the growth, with what waits for them elsewhere, but none before one
+/// that it only stands in front of; then the others by their share; what has no share, by the time it takes at peak.
 pub(crate) fn rank(findings: &mut [Finding], facts: &Facts<'_>) {
+    let share = |at: usize| facts.growths.share[at].map_or(0.0, |(share, _, _)| share);
     let order = |f: &Finding| {
-        let share = facts.growths.share[f.at].map_or(0.0, |(share, _, _)| share);
-        let lead = f.verdict == NodeVerdict::Bottleneck;
-        (lead, !f.before_another, share, facts.growths.at_peak[f.at])
+        let all = share(f.at) + f.holds.iter().map(|at| share(*at)).sum::<f64>();
+        (f.verdict == NodeVerdict::Bottleneck, all, facts.growths.at_peak[f.at])
     };
     findings.sort_by(|a, b| {
-        let ((la, na, sa, pa), (lb, nb, sb, pb)) = (order(a), order(b));
-        (lb, nb).cmp(&(la, na)).then(sb.total_cmp(&sa)).then(pb.total_cmp(&pa)).then(a.at.cmp(&b.at))
+        let ((la, sa, pa), (lb, sb, pb)) = (order(a), order(b));
+        lb.cmp(&la).then(sb.total_cmp(&sa)).then(pb.total_cmp(&pa)).then(a.at.cmp(&b.at))
     });
+    let mut at = 0;
+    // Nobody stands before itself, in a circle neither: each turn takes one away that others come before.
+    while at < findings.len() {
+        let behind =
+            (at + 1..findings.len()).find(|later| findings[at].before.contains(&findings[*later].at));
+        match behind {
+            Some(later) => findings[at..=later].rotate_right(1),
+            None => at += 1,
+        }
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) fn because(facts: &Facts<'_>, matter: &Matter) -> Vec<String> {
         return Vec::new();
     }
     let mut out: Vec<String> = all_slower(facts).into_iter().collect();
-    let grew_ns = matter.p90_ns.map_or(0.0, |(light, peak)| peak - light);
+    let grew_ns = matter.step_p90_ns.or(matter.p90_ns).map_or(0.0, |(light, peak)| peak - light);
     let explains = |late_ns: f64| matter.latency && late_ns >= LATE_PART * grew_ns;
     if let Some((light, peak)) = lateness_ns(facts)
         && peak - light >= LATE_NS

@@ -23,6 +23,10 @@ pub(crate) const COMPLETE: f64 = 0.9;
 /// Fewer traced requests than this at light load or at peak say nothing.
 const FEW_ROOTS: f64 = 20.0;
 
+/// What is looked at of how long requests take.
+const P90: f64 = 0.9;
+/// So many standard errors of its rank to either side a step's p90 may be off.
+const RANKS_OFF: f64 = 2.0;
 /// Requests of a step at light load and at peak of which fewer say nothing of their p90.
 const FEW_OF_STEP: i64 = 50;
 
@@ -46,6 +50,8 @@ pub(crate) struct Matter {
     pub(crate) disturbed: bool,
     /// p90 of a request at light load and at peak, nanoseconds.
     pub(crate) p90_ns: Option<(f64, f64)>,
+    /// Of a step, where that of all requests hardly grew: of the one that grew most.
+    pub(crate) step_p90_ns: Option<(f64, f64)>,
 }
 
 impl Matter {
@@ -63,7 +69,10 @@ pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
         out.quantile(0.9).map(|ns| ns as f64)
     };
     let p90_ns = merged(&windows.light).zip(merged(&windows.peak));
-    let slower = p90_ns.is_some_and(grew) || entries(facts).any(grew);
+    let together = p90_ns.is_some_and(grew);
+    let steps = steps(facts).filter(|_| !together);
+    let step_p90_ns = steps.max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)));
+    let slower = together || step_p90_ns.is_some();
     let disturbed = merged(&windows.light).zip(merged(&windows.left_out)).is_some_and(grew);
     let floor = (PATH_PART * growths.light_ns).max(GROWTH_NS / 2.0);
     let failing = |seconds: &[usize]| {
@@ -77,6 +86,7 @@ pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
         errors: failing(&windows.peak) - failing(&windows.light) >= ERRORS,
         disturbed,
         p90_ns,
+        step_p90_ns,
     }
 }
 
@@ -85,9 +95,9 @@ fn grew((light, peak): (f64, f64)) -> bool {
     peak - light > (GROWTH_PART * light).max(GROWTH_NS)
 }
 
-/// p90 at light load and at peak of each step that has enough requests, nanoseconds: of all requests together it tells
-/// nothing of a step that few of them are.
-fn entries(facts: &Facts<'_>) -> impl Iterator<Item = (f64, f64)> {
+/// p90 at light load and at peak, nanoseconds, of each step whose requests suffered: of all requests together it tells
+/// nothing of a step that few of them are. The smallest growth that both p90s leave open counts, as there may be many steps.
+fn steps(facts: &Facts<'_>) -> impl Iterator<Item = (f64, f64)> {
     let (class, with_steps) = (facts.series.class, facts.series.with_steps);
     let roots = facts.cells.roots.iter();
     let own = roots.filter(move |((entry, of), _)| *of == class && is_load(entry, class, with_steps));
@@ -96,9 +106,13 @@ fn entries(facts: &Facts<'_>) -> impl Iterator<Item = (f64, f64)> {
             let mut out = Sparse::default();
             let cells = window.iter().filter_map(|s| seconds.get(&i64::try_from(*s).ok()?));
             cells.for_each(|cell| out.merge(&cell.latency));
-            (out.count() >= FEW_OF_STEP).then(|| out.quantile(0.9)).flatten().map(|ns| ns as f64)
+            let off = RANKS_OFF * (P90 * (1.0 - P90) / out.count() as f64).sqrt();
+            let at = |q: f64| out.quantile(q.min(1.0)).map(|ns| ns as f64);
+            (out.count() >= FEW_OF_STEP).then(|| Some((at(P90 - off)?, at(P90)?, at(P90 + off)?))).flatten()
         };
-        over(&facts.windows.light).zip(over(&facts.windows.peak))
+        let ((_, light, light_most), (peak_least, peak, _)) =
+            over(&facts.windows.light).zip(over(&facts.windows.peak))?;
+        grew((light_most, peak_least)).then_some((light, peak))
     })
 }
 
@@ -166,6 +180,9 @@ fn nothing_because(facts: &Facts<'_>, findings: &[Finding], matter: &Matter, up_
             ms(light),
             ms(peak)
         ));
+    }
+    if let Some((light, peak)) = matter.step_p90_ns {
+        out.push(format!("of one step nine of ten took at most {} and {}", ms(light), ms(peak)));
     }
     if !facts.windows.rose {
         out.push("the rate hardly changed: the start of the load was compared with its end".to_owned());

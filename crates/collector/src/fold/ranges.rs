@@ -23,6 +23,9 @@ impl Ranges {
     /// Whether so many more would have room for these.
     pub(super) fn has_room(&self, range: RangeInclusive<u32>, room: u64) -> bool {
         let (start, end) = range.into_inner();
+        if count(start, end) > room.saturating_add(self.count) {
+            return false;
+        }
         // From the end on: how many are new, and the first that was looked at.
         let (mut new, mut first) = (0, u64::from(end) + 1);
         for (from, to) in self.ends.range(..=end).rev().take_while(|(_, to)| **to >= start) {

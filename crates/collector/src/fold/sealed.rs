@@ -94,7 +94,9 @@ impl SealedTraces {
         if self.sealed(id).is_none_or(|sealed| sealed.refused) {
             return false;
         }
-        if record == u32::MAX || !self.has_room(id, Some(record), count) {
+        // Of a record that is read again for it anyway, all of it is.
+        let is_read = self.late.get(&id).is_some_and(|late| late.until == record);
+        if record == u32::MAX || !(is_read || self.has_room(id, Some(record), count)) {
             self.sealed(id).into_iter().for_each(|sealed| sealed.refused = true);
             return false;
         }
