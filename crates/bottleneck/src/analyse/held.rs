@@ -22,11 +22,10 @@ const CEILING: f64 = 0.15;
 const FEW_SECONDS: usize = 4;
 
 /// Finds the nodes that are held, and takes the word `bottleneck` from them.
-pub(crate) fn mark(facts: &Facts<'_>, findings: &mut [Finding]) {
-    let calls = Calls::new(facts);
+pub(crate) fn mark(facts: &Facts<'_>, calls: &Calls, findings: &mut [Finding]) {
     let full: BTreeSet<usize> = findings.iter().filter(|f| f.saturation.is_some()).map(|f| f.at).collect();
     let held: Vec<Vec<usize>> =
-        findings.iter().map(|finding| held_by(facts, &calls, &full, finding)).collect();
+        findings.iter().map(|finding| held_by(facts, calls, &full, finding)).collect();
     for (finding, by) in findings.iter_mut().zip(held) {
         if !by.is_empty() && finding.verdict == NodeVerdict::Bottleneck {
             finding.verdict = NodeVerdict::Contributor;
@@ -65,8 +64,7 @@ fn hand_on(facts: &Facts<'_>, findings: &mut [Finding]) {
 /// Marks the bottlenecks behind which another one is that carries no more: requests stand before a caller that keeps
 /// what it has for as long as it waits, and it may look like the larger part. Behind a caller that is full nobody gets more
 /// done than it lets through, so that being full there is not enough: the other has a share of the growth as well.
-pub(crate) fn mark_before(facts: &Facts<'_>, findings: &mut [Finding]) {
-    let calls = Calls::new(facts);
+pub(crate) fn mark_before(facts: &Facts<'_>, calls: &Calls, findings: &mut [Finding]) {
     let full: Vec<(usize, f64)> = findings
         .iter()
         .filter(|f| f.verdict == NodeVerdict::Bottleneck && (f.flags.share || f.flags.holds))
@@ -102,13 +100,13 @@ fn held_by(facts: &Facts<'_>, calls: &Calls, full: &BTreeSet<usize>, finding: &F
 }
 
 /// Who waits for whom, by names.
-struct Calls {
+pub(crate) struct Calls {
     of: BTreeMap<Arc<str>, BTreeSet<usize>>,
     names: Vec<Arc<str>>,
 }
 
 impl Calls {
-    fn new(facts: &Facts<'_>) -> Self {
+    pub(crate) fn new(facts: &Facts<'_>) -> Self {
         let nodes = &facts.series.nodes;
         let at: BTreeMap<_, _> = nodes.iter().enumerate().map(|(i, node)| (&node.key, i)).collect();
         let mut of: BTreeMap<Arc<str>, BTreeSet<usize>> = BTreeMap::new();

@@ -125,9 +125,10 @@ pub(crate) fn findings(facts: &Facts<'_>, matter: &Matter) -> Vec<Finding> {
         }
     };
     let mut findings: Vec<Finding> = (0..facts.series.nodes.len()).map(judge).collect();
-    held::mark(facts, &mut findings);
+    let calls = held::Calls::new(facts);
+    held::mark(facts, &calls, &mut findings);
     as_small(&mut findings);
-    held::mark_before(facts, &mut findings);
+    held::mark_before(facts, &calls, &mut findings);
     findings
 }
 

@@ -70,8 +70,8 @@ pub(crate) fn matter(facts: &Facts<'_>) -> Matter {
     };
     let p90_ns = merged(&windows.light).zip(merged(&windows.peak));
     let together = p90_ns.is_some_and(grew);
-    let steps = steps(facts).filter(|_| !together);
-    let step_p90_ns = steps.max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)));
+    let most = || steps(facts).max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)));
+    let step_p90_ns = if together { None } else { most() };
     let slower = together || step_p90_ns.is_some();
     let disturbed = merged(&windows.light).zip(merged(&windows.left_out)).is_some_and(grew);
     let floor = (PATH_PART * growths.light_ns).max(GROWTH_NS / 2.0);

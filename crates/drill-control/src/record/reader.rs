@@ -134,8 +134,8 @@ fn restore_cells(folder: &Path) -> Result<(), ControlError> {
 fn whole<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<String>) -> Option<T> {
     let text = match std::fs::read(folder.join(name)) {
         Ok(text) => text,
-        Err(_) => {
-            missing.push(format!("{name}: not there"));
+        Err(error) => {
+            missing.push(not_read(name, &error));
             return None;
         }
     };
@@ -147,13 +147,20 @@ fn lines<T: DeserializeOwned>(folder: &Path, name: &str, missing: &mut Vec<Strin
     let mut read = Vec::new();
     let bad = match each_line(&folder.join(name), u64::MAX, |value| read.push(value)) {
         Ok((_, bad)) => bad,
-        Err(_) => {
-            missing.push(format!("{name}: not there"));
+        Err(error) => {
+            missing.push(not_read(name, &error));
             return (Vec::new(), 0);
         }
     };
     tell_torn(name, bad, missing);
     (read, bad)
+}
+
+fn not_read(name: &str, error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return format!("{name}: not there");
+    }
+    format!("{name}: cannot be read: {error}")
 }
 
 fn tell_torn(name: &str, bad: u64, missing: &mut Vec<String>) {
@@ -213,8 +220,8 @@ fn load(folder: &Path, missing: &mut Vec<String>) -> Load {
             tell_torn(FRAMES, torn, missing);
             Load { frames: together.finish(), arrivals, torn }
         }
-        Err(_) => {
-            missing.push(format!("{FRAMES}: not there"));
+        Err(error) => {
+            missing.push(not_read(FRAMES, &error));
             Load::default()
         }
     }

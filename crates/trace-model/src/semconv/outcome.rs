@@ -1,5 +1,7 @@
 //! Whether a span counts as an error, where its status does not say.
 
+use peakdrill_drill_model::grpc::code_of;
+
 use super::Attributes;
 use super::key::Key;
 use crate::SpanKind;
@@ -7,26 +9,6 @@ use crate::SpanKind;
 /// gRPC codes that are the server's own fault: unknown, deadline exceeded, unimplemented, internal, unavailable,
 /// data loss. Any other code that is not 0 is an error for the caller only.
 const GRPC_SERVER_FAULTS: [i64; 6] = [2, 4, 12, 13, 14, 15];
-/// Names of gRPC codes, each at its number, as `google.rpc.Code` has them.
-const GRPC_CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 /// Of names that are none of them: an error of the caller, as of any other kind of call.
 const OTHER_CODE: i64 = -1;
 
@@ -60,7 +42,6 @@ fn rpc_code(attributes: &Attributes<'_>) -> Option<i64> {
     let keys = [Key::RpcResponseStatus, Key::RpcGrpcStatusOld];
     attributes.number(&keys).or_else(|| {
         let name = attributes.text(&keys)?;
-        let code = GRPC_CODES.iter().position(|known| *known == name);
-        Some(code.map_or(OTHER_CODE, |code| code as i64))
+        Some(code_of(name).map_or(OTHER_CODE, i64::from))
     })
 }
