@@ -111,8 +111,9 @@ impl Collector {
             classify: config.classify,
             shared: Arc::clone(&shared),
             texts: TextsPool::default(),
+            body_time_max: config.limits.body_time_max,
         };
-        let receivers = Receivers::start(listeners, ingest)?;
+        let receivers = Receivers::start(listeners, ingest, &config.limits)?;
         Ok(Self {
             grpc,
             http,
@@ -216,6 +217,13 @@ impl Collector {
                 let _waited = self.shared.changed.wait_timeout(fold, left.min(VIEW_INTERVAL));
             }
         }
+    }
+
+    /// The most bytes that requests held at any time, unfinished ones included: for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held_bytes_most(&self) -> usize {
+        self.budget.most()
     }
 
     /// A number that changes whenever something was taken in and whenever the view was made anew: for tasks that

@@ -81,7 +81,13 @@ pub mod counter {
     pub const ORIGIN_CHANGED: &str = "origin_changed";
     /// Requests answered with "try again" because too much was waiting.
     pub const OVERLOADED: &str = "requests_overloaded";
-    /// Requests refused because they cannot be decoded.
+    /// Requests answered with "try again" because their body took too long to come.
+    pub const SLOW: &str = "requests_slow";
+    /// Connections that were closed at once because too many were open.
+    pub const CONNECTIONS_REFUSED: &str = "connections_refused";
+    /// Connections that were closed because no request came over them.
+    pub const CONNECTIONS_IDLE: &str = "connections_idle";
+    /// Requests refused because they are too large or cannot be decoded.
     pub const MALFORMED: &str = "requests_malformed";
     /// Requests not taken because the journal could not be written or was full.
     pub const JOURNAL_FAILED: &str = "requests_journal_failed";
@@ -100,7 +106,8 @@ pub mod counter {
 }
 
 /// Counts of what is not in the result, with words for it.
-const MISSING: [(&str, &str); 12] = [
+const MISSING: [(&str, &str); 13] = [
+    (counter::CONNECTIONS_REFUSED, "connections were closed at once: too many were open"),
     (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
     (
         counter::LATE_WAITING,
