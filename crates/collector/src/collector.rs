@@ -21,7 +21,7 @@ use crate::record::{Event, Record};
 use crate::replay::amend;
 use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
-use crate::view::{CellsError, CellsFile, FinalView, View};
+use crate::view::{CellsError, CellsFile, FinalView, JournalRoom, View};
 
 /// How often the view is made anew.
 pub const VIEW_INTERVAL: Duration = Duration::from_millis(250);
@@ -290,16 +290,25 @@ fn journal_thread(
             Some(writer) => writer.append(group.iter().map(|job| &job.record)),
             None => Ok(()),
         };
+        if let Some(writer) = &writer {
+            shared.journal_has(room(&written, writer));
+        }
         let told = written.map_err(|error| {
-            tracing::error!(%error, "journal");
+            // Of these two was told once.
+            if !matches!(error, JournalError::Full { .. } | JournalError::DiskShort { .. }) {
+                tracing::error!(%error, "journal");
+            }
             refused(&error)
         });
         for Job { record, event, charge, ack } in group {
             match ack {
                 // The client may be gone: what is in the journal counts all the same.
                 Some(ack) => drop(ack.send(told.clone())),
-                None if told.is_err() => shared.count(counter::JOURNAL_FAILED, 1),
-                None => {}
+                None => match &told {
+                    Ok(()) => {}
+                    Err(Refused::Full(_)) => shared.count(counter::JOURNAL_FULL, 1),
+                    Err(_) => shared.count(counter::JOURNAL_FAILED, 1),
+                },
             }
             let journalled = Journalled { event, recv_ns: record.recv_ns, classes: record.classes, charge };
             if told.is_ok() && out.send(journalled).is_err() {
@@ -312,10 +321,21 @@ fn journal_thread(
     }
 }
 
+/// How much room the journal has after a write.
+fn room(written: &Result<(), JournalError>, writer: &JournalWriter) -> JournalRoom {
+    match *written {
+        Err(JournalError::Full { limit_bytes }) => JournalRoom::Full { bytes_max: limit_bytes },
+        Err(JournalError::DiskShort { free_bytes, .. }) => JournalRoom::DiskShort { free_bytes },
+        _ => JournalRoom::of(writer.bytes()),
+    }
+}
+
 fn refused(error: &JournalError) -> Refused {
     match error {
         JournalError::Full { .. } => Refused::Full(error.to_string()),
-        JournalError::NotEmpty(_) | JournalError::Io { .. } => Refused::Journal(error.to_string()),
+        JournalError::NotEmpty(_) | JournalError::DiskShort { .. } | JournalError::Io { .. } => {
+            Refused::Journal(error.to_string())
+        }
     }
 }
 
@@ -341,7 +361,7 @@ fn fold_thread(shared: &Shared, events: &Receiver<Journalled>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if Instant::now() >= next_view {
-            if stale {
+            if stale || shared.has_journal_news() {
                 stale = shared.refresh();
                 shared.notify();
             }

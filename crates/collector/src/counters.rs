@@ -89,7 +89,9 @@ pub mod counter {
     pub const CONNECTIONS_IDLE: &str = "connections_idle";
     /// Requests refused because they are too large or cannot be decoded.
     pub const MALFORMED: &str = "requests_malformed";
-    /// Requests not taken because the journal could not be written or was full.
+    /// Requests refused for good because the journal was full.
+    pub const JOURNAL_FULL: &str = "requests_journal_full";
+    /// Requests not taken because the journal could not be written, or its disk had hardly any room.
     pub const JOURNAL_FAILED: &str = "requests_journal_failed";
     /// Looks at Prometheus endpoints.
     pub const SCRAPES: &str = "scrapes";
@@ -106,9 +108,10 @@ pub mod counter {
 }
 
 /// Counts of what is not in the result, with words for it.
-const MISSING: [(&str, &str); 13] = [
+const MISSING: [(&str, &str); 14] = [
+    (counter::JOURNAL_FULL, "requests were refused for good: the journal was full; see `--journal-max`"),
     (counter::CONNECTIONS_REFUSED, "connections were closed at once: too many were open"),
-    (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
+    (counter::JOURNAL_FAILED, "requests could not be written to the journal and were told to try again"),
     (
         counter::LATE_WAITING,
         "spans and rows came after their trace was sealed, and could not be put into it: not counted",

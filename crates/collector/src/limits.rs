@@ -52,6 +52,8 @@ pub struct Limits {
     pub segment_bytes_max: u64,
     /// Size of the whole journal; when it is full, requests are refused for good.
     pub journal_bytes_max: u64,
+    /// Bytes that the journal leaves free on its disk; below that, requests are told to try again.
+    pub disk_free_min: u64,
 }
 
 impl Default for Limits {
@@ -73,6 +75,7 @@ impl Default for Limits {
             links_max: 500_000,
             segment_bytes_max: 64 << 20,
             journal_bytes_max: 16 << 30,
+            disk_free_min: 1 << 30,
         }
     }
 }

@@ -95,6 +95,16 @@ fn a_full_journal_refuses_and_stays_readable() {
 }
 
 #[test]
+fn a_disk_is_not_filled() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { disk_free_min: u64::MAX, ..Limits::default() };
+    let mut writer = JournalWriter::create(dir.path(), &limits).unwrap();
+    let refused = writer.append([&record(1, 10)]);
+    assert!(matches!(refused, Err(JournalError::DiskShort { left_bytes: u64::MAX, .. })), "{refused:?}");
+    assert_eq!(read(dir.path()), (vec![], vec![]));
+}
+
+#[test]
 fn no_journal_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     assert!(read_journal(dir.path(), |_| ()).is_err());

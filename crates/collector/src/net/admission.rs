@@ -99,7 +99,8 @@ impl Ingest {
             Err(Refused::Overloaded) => counter::OVERLOADED,
             Err(Refused::Slow(_)) => counter::SLOW,
             Err(Refused::Malformed(_) | Refused::TooLarge(_)) => counter::MALFORMED,
-            Err(Refused::Journal(_) | Refused::Full(_)) => counter::JOURNAL_FAILED,
+            Err(Refused::Journal(_)) => counter::JOURNAL_FAILED,
+            Err(Refused::Full(_)) => counter::JOURNAL_FULL,
         };
         self.shared.count(name, 1);
         result
