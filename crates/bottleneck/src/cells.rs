@@ -1,15 +1,19 @@
 //! The integer cells, and what one trace adds to them.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use peakdrill_latency::Sparse;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{Bounds, Filing, Note};
 use crate::clocks::{ClockPairKey, Clocks};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::pairs;
 use crate::resources::Resources;
+use names::placed;
 
 /// Second since the start of the load → cell. Seconds before the start are negative. The cells are shared between
 /// copies until one of them changes: a view that is made four times a second copies what changed since the last.
@@ -284,6 +288,9 @@ pub struct Cells {
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
+    /// Which names are kept.
+    #[serde(skip_serializing_if = "Bounds::is_unused")]
+    pub(crate) bounds: Arc<Bounds>,
 }
 
 /// A peer's name, and the service that it was seen to be.
@@ -292,6 +299,7 @@ type Alias = (Arc<str>, Arc<str>);
 /// What one trace adds to the cells. Made by [`contribute`](crate::contribute).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Contribution {
+    pub(crate) notes: Vec<Note>,
     pub(crate) edges: Vec<((EdgeKey, TraceClass), i64, EdgeCell)>,
     pub(crate) nodes: Vec<((NodeKey, TraceClass), i64, NodeCell)>,
     pub(crate) paths: Vec<((Entry, TraceClass, NodeKey), i64, PathCell)>,
@@ -354,30 +362,38 @@ fn count_to<K: Ord + Clone>(map: &mut BTreeMap<K, i64>, key: &K, count: i64) {
 impl Cells {
     /// Adds what traces add, or take back.
     pub fn apply(&mut self, c: &Contribution) {
-        c.edges.iter().for_each(|(key, second, cell)| add_second(&mut self.edges, key, *second, cell));
-        c.nodes.iter().for_each(|(key, second, cell)| add_second(&mut self.nodes, key, *second, cell));
-        c.paths.iter().for_each(|(key, second, cell)| add_second(&mut self.paths, key, *second, cell));
-        c.roots.iter().for_each(|(key, second, cell)| add_second(&mut self.roots, key, *second, cell));
-        c.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell));
-        c.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
-        c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
-        c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
+        self.note(&c.notes);
+        let bounds = Arc::clone(&self.bounds);
+        let b = (!Bounds::is_unused(&bounds)).then_some(&*bounds);
+        c.edges.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.edges, k, *s, cell)));
+        c.nodes.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.nodes, k, *s, cell)));
+        c.paths.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.paths, k, *s, cell)));
+        c.roots.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.roots, k, *s, cell)));
+        c.visits.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.visits, k, cell)));
+        c.aliases.iter().for_each(|(k, count)| placed(b, k, |k| count_to(&mut self.aliases, k, *count)));
+        c.entries.iter().for_each(|(k, count)| placed(b, k, |k| count_to(&mut self.entries, k, *count)));
+        c.telemetry.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.telemetry, k, cell)));
         c.clocks.iter().for_each(|(key, second, cell)| self.clocks.add(key, *second, cell));
-        c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
+        c.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
     }
 
     /// Adds the cells of other traces.
     pub fn merge(&mut self, other: &Self) {
-        merge_seconds(&mut self.edges, &other.edges);
-        merge_seconds(&mut self.nodes, &other.nodes);
-        merge_seconds(&mut self.paths, &other.paths);
-        merge_seconds(&mut self.roots, &other.roots);
-        other.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell));
-        other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
-        other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
-        other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
+        if Arc::make_mut(&mut self.bounds).merge(&other.bounds) {
+            self.move_names();
+        }
+        let bounds = Arc::clone(&self.bounds);
+        let b = (!Bounds::is_unused(&bounds)).then_some(&*bounds);
+        merge_seconds(&mut self.edges, &other.edges, b);
+        merge_seconds(&mut self.nodes, &other.nodes, b);
+        merge_seconds(&mut self.paths, &other.paths, b);
+        merge_seconds(&mut self.roots, &other.roots, b);
+        other.visits.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.visits, k, cell)));
+        other.aliases.iter().for_each(|(k, count)| placed(b, k, |k| count_to(&mut self.aliases, k, *count)));
+        other.entries.iter().for_each(|(k, count)| placed(b, k, |k| count_to(&mut self.entries, k, *count)));
+        other.telemetry.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.telemetry, k, cell)));
         self.clocks.merge(&other.clocks);
-        other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
+        other.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
         self.resources.merge(&other.resources);
     }
 
@@ -391,8 +407,13 @@ impl Cells {
 fn merge_seconds<K: Ord + Clone, C: Cell>(
     into: &mut BTreeMap<K, Seconds<C>>,
     from: &BTreeMap<K, Seconds<C>>,
-) {
+    bounds: Option<&Bounds>,
+) where
+    Bounds: Filing<K>,
+{
     for (key, seconds) in from {
-        seconds.iter().for_each(|(second, cell)| add_second(into, key, *second, cell));
+        placed(bounds, key, |key| {
+            seconds.iter().for_each(|(second, cell)| add_second(into, key, *second, cell));
+        });
     }
 }

@@ -4,6 +4,7 @@ mod attempts;
 mod calls;
 mod clocks;
 mod gather;
+mod names;
 mod spent;
 
 use peakdrill_drill_model::frame::RootRow;
@@ -67,6 +68,9 @@ pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, ori
 /// Adds what a trace adds, `sign` times, to sums over traces.
 pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
     let tree = Tree::new(filed.spans);
+    if sign > 0 {
+        names::note_names(sums, &tree, filed.class);
+    }
     let root = match filed.root {
         Some(row) => Some(root_of_row(&tree, row)),
         None => root_of_span(&tree),
@@ -89,6 +93,7 @@ pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
 /// whose they are, is not known any more.
 pub(crate) fn file_late(sums: &mut Sums, filed: &Filed<'_>) {
     let tree = Tree::new(filed.spans);
+    names::note_names(sums, &tree, filed.class);
     let mut gather = Gather::new(sums, filed.class, filed.origin_ns, 1);
     let attempts = Attempts::new(&tree, None);
     calls::gather_calls(&mut gather, &tree, None, &attempts);

@@ -2,6 +2,7 @@
 
 mod analyse;
 mod analysis;
+mod bounds;
 mod cells;
 mod clocks;
 mod compare;
@@ -22,6 +23,7 @@ pub use analysis::{
     Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, Objective, Peak, Question, QueueWait, Ranked,
     Scaling, Settings, WARM_UP_S,
 };
+pub use bounds::NameLimits;
 pub use cells::{
     Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds,
     TelemetryCell, VisitCell,
@@ -31,7 +33,7 @@ pub use compare::compare;
 pub use contribute::contribute;
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use flat::{Column, StepName, Table, Values, tables};
-pub use key::{ClockKey, EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
+pub use key::{ClockKey, EdgeKey, Entry, LOAD, NodeKey, OTHER, TraceClass, USERS};
 pub use laws::Law;
 pub use path::{Part, Segment, critical_path};
 pub use sums::{Filed, Sums};

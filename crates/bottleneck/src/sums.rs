@@ -9,19 +9,21 @@ use std::collections::hash_map::Entry as Slot;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_latency::{Sparse, bucket_of};
 use peakdrill_trace_model::Span;
 
+use crate::bounds::Note;
 use crate::cells::{
     Cell, Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell,
     TelemetryCell, VisitCell,
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
+use crate::tree::Role;
 
 /// Samples that are written down for one cell before equal ones are put together.
 const LOG_MAX: usize = 8_192;
@@ -96,10 +98,13 @@ impl Names {
         self.all.texts.get(id as usize).cloned().unwrap_or_default()
     }
 
-    fn forget(&mut self) {
-        if self.all.texts.len().max(self.bounded.len()) > NAMES_MAX {
+    /// True when all names have other numbers from now on.
+    fn forget(&mut self) -> bool {
+        let is_full = self.all.texts.len().max(self.bounded.len()) > NAMES_MAX;
+        if is_full {
             *self = Self::default();
         }
+        is_full
     }
 }
 
@@ -270,10 +275,35 @@ impl<K: Copy + Eq + Hash, C: Cell> Table<K, C> {
     }
 }
 
+/// No name.
+pub(crate) const NO_NAME: Name = Name::MAX;
+/// Kinds of spans whose names are known to be noted; more are noted anew, which changes nothing.
+const SHAPES_MAX: usize = 100_000;
+
+/// What the names that a span is filed under follow from, besides its trace's class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Shape {
+    pub(crate) class: TraceClass,
+    pub(crate) role: Role,
+    /// It names no parent.
+    pub(crate) is_top: bool,
+    pub(crate) service: Name,
+    pub(crate) op: Name,
+    pub(crate) peer: Name,
+    /// The service, role and peer of its parent.
+    pub(crate) parent: Name,
+    pub(crate) parent_role: Option<Role>,
+    pub(crate) parent_peer: Name,
+}
+
 /// Sums over traces that are not in the cells yet.
 #[derive(Debug, Default)]
 pub struct Sums {
     pub(crate) names: Names,
+    /// Kinds of spans whose names were noted.
+    pub(crate) shapes: HashSet<Shape>,
+    /// Names that the cells were not told of yet.
+    pub(crate) notes: Vec<Note>,
     pub(crate) edges: Table<(EdgeId, TraceClass), EdgeCell>,
     pub(crate) nodes: Table<(NodeId, TraceClass), NodeCell>,
     pub(crate) paths: Table<(EntryId, TraceClass, NodeId), PathCell>,
@@ -336,6 +366,7 @@ impl Sums {
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
         let entries = entries.map(|((entry, service), n)| ((names.entry(entry), names.text(service)), n));
         Contribution {
+            notes: std::mem::take(&mut self.notes),
             edges: edges.collect(),
             nodes: nodes.collect(),
             paths: paths.collect(),
@@ -353,6 +384,8 @@ impl Sums {
 impl Contribution {
     /// The same in the order of its keys, so that equal contributions are equal.
     pub(crate) fn sorted(mut self) -> Self {
+        self.notes.sort_unstable();
+        self.notes.dedup();
         self.edges.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.nodes.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.paths.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
@@ -370,9 +403,13 @@ impl Contribution {
 impl Cells {
     /// Moves sums in; none are left. True when that changed anything.
     pub fn take_in(&mut self, sums: &mut Sums) -> bool {
-        let contribution = sums.drain();
-        sums.names.forget();
+        let mut contribution = sums.drain();
+        // A name alone changes nothing, but for those that it leaves no room.
+        let moved = self.note(&std::mem::take(&mut contribution.notes));
+        if sums.names.forget() || sums.shapes.len() > SHAPES_MAX {
+            sums.shapes = HashSet::default();
+        }
         self.apply(&contribution);
-        !contribution.is_empty()
+        moved || !contribution.is_empty()
     }
 }

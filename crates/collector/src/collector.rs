@@ -18,7 +18,7 @@ use crate::journal::{BLOCK_BYTES, JournalError, JournalWriter};
 use crate::limits::Limits;
 use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, Refused, TextsPool};
 use crate::record::{Event, Record};
-use crate::replay::amend;
+use crate::replay::{amend, left_out_names};
 use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
 use crate::view::{CellsError, CellsFile, FinalView, JournalRoom, View};
@@ -260,6 +260,7 @@ impl Collector {
         }
         let view = self.shared.publish();
         missing.extend(view.counters.missing());
+        missing.extend(left_out_names(&view.cells));
         let cells_json = CellsFile::new(view.origin_ns, Arc::clone(&view.cells)).to_bytes()?;
         Ok(FinalView { view, cells_json, missing })
     }

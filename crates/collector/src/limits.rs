@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use peakdrill_bottleneck::NameLimits;
+
 /// Largest request body as it comes over the wire.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 /// Largest request body after decompression: a body that grows more than this is a bomb.
@@ -48,6 +50,8 @@ pub struct Limits {
     pub late_records_max: usize,
     /// Links to traces of which nothing is known yet.
     pub links_max: usize,
+    /// Names that are kept over all traces: more are filed as others.
+    pub names: NameLimits,
     /// Size at which a new segment of the journal begins.
     pub segment_bytes_max: u64,
     /// Size of the whole journal; when it is full, requests are refused for good.
@@ -73,6 +77,7 @@ impl Default for Limits {
             late_spans_max: 1_000_000,
             late_records_max: 100_000,
             links_max: 500_000,
+            names: NameLimits::default(),
             segment_bytes_max: 64 << 20,
             journal_bytes_max: 16 << 30,
             disk_free_min: 1 << 30,

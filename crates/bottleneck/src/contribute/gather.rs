@@ -6,13 +6,11 @@ use smallvec::SmallVec;
 
 use crate::cells::{EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell};
 use crate::clocks::CLOCK_WINDOW_S;
-use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::key::{EdgeKey, Entry, NodeKey, OTHER, TraceClass};
 use crate::sums::{Clock, Name, NodeId, Sums};
 
-/// Different operations of one trace that are kept by name; more are filed as [`OTHER_OP`].
+/// Different operations of one trace that are kept by name; more are filed as [`OTHER`].
 const OPS_PER_TRACE: usize = 64;
-/// The operation of calls beyond [`OPS_PER_TRACE`].
-const OTHER_OP: &str = "other";
 /// Longest stretch of one interval that is filed as busy time, in seconds: a damaged span may claim years.
 const BUSY_LIMIT_S: i64 = 3_600;
 
@@ -60,7 +58,7 @@ impl<'a> Gather<'a> {
         let op = self.sums.names.op(raw);
         if !self.ops.contains(&op) {
             if self.ops.len() >= OPS_PER_TRACE {
-                return OTHER_OP.into();
+                return OTHER.into();
             }
             self.ops.push(op);
         }
