@@ -124,6 +124,12 @@ impl Calls {
                 of.entry(Arc::clone(&edge.from)).or_default().insert(*to);
             }
         }
+        // Whose callers are silent was called by somebody of whom nothing but others' calls to it is known.
+        let lost: Vec<usize> =
+            nodes.iter().enumerate().filter(|(_, n)| facts.is_fatherless(n)).map(|(at, _)| at).collect();
+        for silent in nodes.iter().filter(|n| !lost.is_empty() && n.key.kind == NodeKind::External) {
+            of.entry(Arc::clone(&silent.key.name)).or_default().extend(&lost);
+        }
         Self { of, names: nodes.iter().map(|node| Arc::clone(&node.key.name)).collect() }
     }
 
