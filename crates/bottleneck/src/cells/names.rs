@@ -26,15 +26,15 @@ impl Cells {
     /// Moves what is filed under names that are not kept any more.
     pub(super) fn move_names(&mut self) {
         let bounds = Arc::clone(&self.bounds);
-        move_seconds(&mut self.edges, &*bounds);
-        move_seconds(&mut self.nodes, &*bounds);
-        move_seconds(&mut self.paths, &*bounds);
-        move_seconds(&mut self.roots, &*bounds);
-        move_to(&mut self.visits, &*bounds, add_to);
-        move_to(&mut self.aliases, &*bounds, |map, key, count| count_to(map, key, *count));
-        move_to(&mut self.entries, &*bounds, |map, key, count| count_to(map, key, *count));
-        move_to(&mut self.telemetry, &*bounds, add_to);
-        move_to(&mut self.partitions, &*bounds, add_to);
+        move_seconds(&mut self.edges, &bounds);
+        move_seconds(&mut self.nodes, &bounds);
+        move_seconds(&mut self.paths, &bounds);
+        move_seconds(&mut self.roots, &bounds);
+        move_to(&mut self.visits, &bounds, add_to);
+        move_to(&mut self.aliases, &bounds, |map, key, count| count_to(map, key, *count));
+        move_to(&mut self.entries, &bounds, |map, key, count| count_to(map, key, *count));
+        move_to(&mut self.telemetry, &bounds, add_to);
+        move_to(&mut self.partitions, &bounds, add_to);
     }
 
     /// What is filed under [`OTHER`](crate::OTHER) for want of room, in words: calls by whose they are.
