@@ -1,7 +1,7 @@
 //! The table of how well the analysis tells the truth, as a page.
 
 mod few;
-mod later;
+mod held_out;
 mod text;
 
 use std::ops::RangeInclusive;
@@ -32,13 +32,22 @@ struct Scope {
 /// Of all.
 const EVERY: Scope = Scope { heading: "", limit: "" };
 
+/// Seeds of one family.
+#[derive(Debug, Clone)]
+pub struct Seeds {
+    /// With a single bottleneck.
+    pub single: RangeInclusive<u64>,
+    /// Without one, and with two.
+    pub others: RangeInclusive<u64>,
+}
+
 /// Which seeds are run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Seeds per topology with a single bottleneck.
-    pub single: RangeInclusive<u64>,
-    /// Seeds per topology without one, and with two.
-    pub others: RangeInclusive<u64>,
+    /// Seeds of each family that the analysis was developed with.
+    pub developed: Seeds,
+    /// Of each that is held out. `None`: they are not run, so that who looks at the page does not look at them.
+    pub held_out: Option<Seeds>,
     /// Seeds per topology and row of the damage matrix.
     pub damaged: RangeInclusive<u64>,
     /// Seeds per topology, and as many without a bottleneck, of runs of which a part of the requests is traced.
@@ -48,19 +57,21 @@ pub struct Options {
 /// The page, and what falls short of what is asked for; empty when nothing does.
 #[must_use]
 pub fn table(options: &Options) -> (String, Vec<String>) {
-    let clean = runs(Kind::Single, Damage::Clean, &options.single);
-    let worn = runs(Kind::Single, Damage::LossAndSkew(500.0), &options.single);
-    let controls = runs(Kind::Control, Damage::Clean, &options.others);
-    let two = runs(Kind::Two, Damage::Clean, &options.others);
-    let damaged: Vec<(Damage, Vec<Outcome>)> =
-        matrix().into_iter().map(|damage| (damage, runs(Kind::Single, damage, &options.damaged))).collect();
+    let single = |seeds: &Seeds| seeds.single.clone();
+    let other = |seeds: &Seeds| seeds.others.clone();
+    let clean = runs(Kind::Single, Damage::Clean, options, single);
+    let worn = runs(Kind::Single, Damage::LossAndSkew(500.0), options, single);
+    let controls = runs(Kind::Control, Damage::Clean, options, other);
+    let two = runs(Kind::Two, Damage::Clean, options, other);
+    let each = |damage| (damage, runs(Kind::Single, damage, options, |_| options.damaged.clone()));
+    let damaged: Vec<(Damage, Vec<Outcome>)> = matrix().into_iter().map(each).collect();
     let mut short = Vec::new();
     let parts = [
         ranking(&EVERY, &clean, &worn, &mut short),
         by_topology(&clean, &worn, &two),
         others(&EVERY, &controls, &two, &mut short),
         capacity(&EVERY, &clean, &worn, &mut short),
-        later::section(&clean, &worn, &controls, &two, &mut short),
+        held_out::section(&clean, &worn, &controls, &two, &mut short),
         conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
         few::section(&options.sampled, &mut short),
         damage(&damaged),
@@ -68,9 +79,19 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
     (page(options, &short, &parts), short)
 }
 
-fn runs(kind: Kind, damage: Damage, seeds: &RangeInclusive<u64>) -> Vec<Outcome> {
-    let every = Topology::all().flat_map(|t| seeds.clone().map(move |seed| (t, seed)));
-    every.map(|(topology, seed)| judge(Scenario::new(topology, kind, seed), damage)).collect()
+/// Of all families that are run, those that are held out last.
+fn runs(
+    kind: Kind,
+    damage: Damage,
+    options: &Options,
+    which: impl Fn(&Seeds) -> RangeInclusive<u64>,
+) -> Vec<Outcome> {
+    let seeds = |t: Topology| if t.held_out() { options.held_out.as_ref() } else { Some(&options.developed) };
+    let of = |t: Topology| seeds(t).into_iter().flat_map(&which).map(move |seed| (t, seed));
+    Topology::all()
+        .flat_map(of)
+        .map(|(topology, seed)| judge(Scenario::new(topology, kind, seed), damage))
+        .collect()
 }
 
 /// Three strengths of each damage.
@@ -173,7 +194,7 @@ fn by_topology(clean: &[Outcome], worn: &[Outcome], two: &[Outcome]) -> String {
             of(count(outcomes, |o| o.scenario.topology == topology && o.right()), n)
         };
         let seen = match topology {
-            _ if topology.later() => "no, written later",
+            _ if topology.held_out() => "no, held out",
             _ if topology.beside_tests() => "no",
             _ => "yes, other seeds",
         };
@@ -282,7 +303,7 @@ fn conservation(
     let present = undamaged().map(|o| o.little.0).fold(0.0, f64::max);
     let law = undamaged().map(|o| o.little.1).fold(0.0, f64::max);
     let overlap = undamaged().min_by(|a, b| path_overlap(a).total_cmp(&path_overlap(b)));
-    let repeated = || undamaged().filter(|o| o.scenario.topology == Topology::Retries);
+    let repeated = || undamaged().filter(|o| o.scenario.repeats());
     let error = repeated().map(|o| o.amplification.0).fold(0.0, f64::max);
     let invented: usize = undamaged().map(|o| o.amplification.1).sum();
     want_none(short, "critical paths that are not as long as the request", broken);
