@@ -79,19 +79,25 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
     (page(options, &short, &parts), short)
 }
 
-/// Of all families that are run, those that are held out last.
 fn runs(
     kind: Kind,
     damage: Damage,
     options: &Options,
     which: impl Fn(&Seeds) -> RangeInclusive<u64>,
 ) -> Vec<Outcome> {
-    let seeds = |t: Topology| if t.held_out() { options.held_out.as_ref() } else { Some(&options.developed) };
-    let of = |t: Topology| seeds(t).into_iter().flat_map(&which).map(move |seed| (t, seed));
-    Topology::all()
-        .flat_map(of)
-        .map(|(topology, seed)| judge(Scenario::new(topology, kind, seed), damage))
-        .collect()
+    let every = each_family(options, which);
+    every.map(|(topology, seed)| judge(Scenario::new(topology, kind, seed), damage)).collect()
+}
+
+/// The seeds of all families that are run, those that are held out last.
+fn each_family(
+    options: &Options,
+    which: impl Fn(&Seeds) -> RangeInclusive<u64>,
+) -> impl Iterator<Item = (Topology, u64)> {
+    Topology::all().flat_map(move |topology| {
+        let seeds = if topology.held_out() { options.held_out.as_ref() } else { Some(&options.developed) };
+        seeds.into_iter().flat_map(&which).map(|seed| (topology, seed)).collect::<Vec<_>>()
+    })
 }
 
 /// Three strengths of each damage.
@@ -383,6 +389,21 @@ fn damage(damaged: &[(Damage, Vec<Outcome>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn families_that_are_held_out_have_seeds_of_their_own_and_come_last() {
+        let developed = Seeds { single: 1..=2, others: 3..=3 };
+        let held_out = Some(Seeds { single: 7..=9, others: 5..=5 });
+        let mut options = Options { developed, held_out, damaged: 1..=1, sampled: 1..=1 };
+        let single =
+            |options: &Options| each_family(options, |seeds| seeds.single.clone()).collect::<Vec<_>>();
+        let every = single(&options);
+        assert_eq!(every.len(), 16 * 2 + 4 * 3);
+        assert!(every[..32].iter().all(|(t, seed)| !t.held_out() && *seed <= 2), "{every:?}");
+        assert!(every[32..].iter().all(|(t, seed)| t.held_out() && *seed >= 7), "{every:?}");
+        options.held_out = None;
+        assert_eq!(single(&options), every[..32]);
+    }
 
     #[test]
     fn what_falls_short_is_said_with_what_was_asked_for() {

@@ -45,8 +45,8 @@ pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> Str
         "# How well the analysis tells the truth\n\nWritten by `cargo xtask accuracy sim`; the same on every machine. Simulated systems \
          ([peakdrill-simulator](../../tests/simulator/README.md)) of twenty families, each drawn from a seed: sizes, service times, \
          loads, slow nodes that do not limit, stalls, live users.\n\n\
-         The analysis was developed with sixteen of them. Four are held out ({}): written when it was done, and it was changed after \
-         nothing that was seen of them. No seed from {} was looked at before, of any family. {}; in both {} for each damage, and {} \
+         The analysis was developed with sixteen of them. Four are held out ({}): written when it was done, after what is \
+         known of real systems, and no change of it followed a look at them. No seed from {} was looked at before, of any family. {}; in both {} for each damage, and {} \
          where a part of the requests is traced.\n\n\
          Of the sixteen, tests hold the analysis to thresholds on seeds below 1000 of thirteen, and tables on seeds from 10001, 20001, \
          30001, 40001 and 50001 were looked at. Six of them were held out once ({}): in their first figures, on seeds from 40001, the \
