@@ -179,14 +179,16 @@ impl Engine<'_> {
     }
 
     fn journey(&mut self, mix: &[(usize, f64)]) -> usize {
+        self.one_of(mix.iter().map(|(_, part)| *part)).unwrap_or(0)
+    }
+
+    /// Position of one of these parts, each as likely as it is large; none for what they leave.
+    fn one_of(&mut self, mut parts: impl Iterator<Item = f64>) -> Option<usize> {
         let mut left = self.chance();
-        for (at, (_, part)) in mix.iter().enumerate() {
+        parts.position(|part| {
             left -= part;
-            if left <= 0.0 {
-                return at;
-            }
-        }
-        0
+            left <= 0.0
+        })
     }
 
     fn step(&mut self, event: Event) {

@@ -176,6 +176,13 @@ impl Engine<'_> {
                         return;
                     }
                 }
+                Some(Step::OneOf(calls)) => {
+                    self.tasks[task].since = self.now;
+                    if let Some(at) = self.one_of(calls.iter().map(|call| call.chance)) {
+                        self.tasks[task].pending = 1;
+                        return self.call(task, at);
+                    }
+                }
             }
             self.tasks[task].step += 1;
         }
