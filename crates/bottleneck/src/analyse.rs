@@ -4,6 +4,7 @@ mod besides;
 mod calls;
 mod clocks;
 mod common;
+mod gain;
 mod growth;
 mod held;
 mod judge;
@@ -28,7 +29,8 @@ mod windows;
 mod words;
 
 use peakdrill_drill_model::verdict::{
-    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NodeVerdict,
+    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NextLimit, NodeKind,
+    NodeVerdict,
 };
 
 use crate::analysis::{Analysis, AnalysisInput};
@@ -38,7 +40,7 @@ use common::Common;
 use growth::Growths;
 use judge::Finding;
 pub(crate) use names::Names;
-use series::Series;
+use series::{NodeSeries, Series};
 use telemetry::Telemetry;
 use utilisation::Used;
 use windows::Windows;
@@ -49,6 +51,7 @@ struct Facts<'a> {
     cells: &'a Cells,
     input: &'a AnalysisInput,
     names: &'a Names,
+    telemetry: &'a Telemetry,
     series: &'a Series,
     windows: &'a Windows,
     common: &'a Common,
@@ -59,6 +62,12 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// Whether a node's callers are silent.
+    fn is_fatherless(&self, node: &NodeSeries) -> bool {
+        node.key.kind == NodeKind::Service
+            && self.telemetry.fatherless.iter().any(|(name, _)| *name == node.key.name)
+    }
+
     /// Journeys a second that a node carries, by itself or by a resource of it: estimate, and 95 % interval.
     fn capacity(&self, finding: &Finding) -> Option<(f64, f64, f64)> {
         let by_resource = || self.used.capacity(finding.at).filter(|_| self.capacities);
@@ -101,16 +110,19 @@ struct Judged {
 
 fn judged<'a>(known: &'a Known, cells: &'a Cells, input: &'a AnalysisInput) -> (Facts<'a>, Judged) {
     let Known { names, telemetry, series, windows, common, growths, used } = known;
-    let facts = Facts { cells, input, names, series, windows, common, growths, used, capacities: true };
+    let facts =
+        Facts { cells, input, names, telemetry, series, windows, common, growths, used, capacities: true };
     let matter = summary::matter(&facts);
     let starved = starved::because(&facts, &matter);
     let facts = Facts { capacities: starved.is_empty(), ..facts };
     let mut findings = judge::findings(&facts, &matter);
     judge::rank(&mut findings, &facts);
-    let withheld = summary::withheld_because(&facts, telemetry);
+    let mut withheld = summary::withheld_because(&facts, telemetry);
     let few = !withheld.is_empty();
+    withheld.extend(summary::silent(&facts, &findings, &matter));
     let summary = summary::summary(&facts, &findings, &matter, withheld, starved);
-    let bottlenecks = findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect();
+    let next = gain::next(&facts, &findings);
+    let bottlenecks = findings.iter().map(|f| bottleneck(&facts, f, &summary, next.as_ref())).collect();
     (facts, Judged { findings, summary, bottlenecks, withheld: few })
 }
 
@@ -175,18 +187,28 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     Analysis { completeness: known.telemetry.services, resources, findings: besides, ..analysis }
 }
 
-fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -> Bottleneck {
+/// An estimate with its interval, as it is told.
+fn estimate(known: Option<(f64, f64, f64)>) -> Estimate {
+    known.map_or_else(Estimate::default, |(estimate, low, high)| Estimate {
+        estimate: Some(estimate),
+        low: Some(low),
+        high: Some(high),
+    })
+}
+
+fn bottleneck(
+    facts: &Facts<'_>,
+    finding: &Finding,
+    summary: &AnalysisSummary,
+    next: Option<&NextLimit>,
+) -> Bottleneck {
     let node = &facts.series.nodes[finding.at];
     let withheld = summary.state == AnalysisState::Withheld && finding.verdict == NodeVerdict::Bottleneck;
-    let estimate = |e: Option<(f64, f64, f64)>| {
-        e.map_or_else(Estimate::default, |(estimate, low, high)| Estimate {
-            estimate: Some(estimate),
-            low: Some(low),
-            high: Some(high),
-        })
-    };
     let tested = facts.windows.tested.filter(|t| *t > 0.0);
     let capacity = facts.capacity(finding);
+    let gain = gain::gain(facts, finding, next).filter(|_| !withheld);
+    let mut evidence = words::evidence(facts, finding);
+    evidence.extend(gain.iter().flat_map(|gain| gain::words(facts, finding, gain)));
     Bottleneck {
         node: node.key.name.to_string(),
         kind: node.key.kind,
@@ -195,6 +217,7 @@ fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -
         share: estimate(facts.growths.share[finding.at]),
         capacity_per_s: estimate(capacity),
         headroom: capacity.zip(tested).map(|((capacity, _, _), tested)| capacity / tested),
-        evidence: words::evidence(facts, finding),
+        gain,
+        evidence,
     }
 }

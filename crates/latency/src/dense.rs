@@ -1,10 +1,10 @@
 //! The recording histogram.
 
 use base64::Engine as _;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::Deserializer;
 
 use crate::buckets::{bucket_of, highest_in};
-use crate::{HIGHEST_NS, Quantiles, Sparse};
+use crate::{HIGHEST_NS, Quantiles, Sparse, v2};
 
 /// Buckets of a page: a quarter of a doubling.
 const PAGE_BUCKETS: usize = 256;
@@ -74,6 +74,13 @@ impl Histogram {
         self.count = self.count.saturating_add(other.count);
     }
 
+    /// Adds all samples of a stored one; counts below zero add nothing.
+    pub fn merge_sparse(&mut self, other: &Sparse) {
+        for (bucket, count) in other.iter() {
+            self.record_n(highest_in(bucket), u64::try_from(count).unwrap_or(0));
+        }
+    }
+
     /// Buckets that hold samples, with their counts, ascending.
     fn buckets(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
         let pages = self.pages.iter().enumerate().filter_map(|(at, page)| Some((at, page.as_ref()?)));
@@ -121,15 +128,8 @@ impl Histogram {
         if self.count() == 0 {
             return String::new();
         }
-        let mut bytes = Vec::new();
-        let full = hdrhistogram::Histogram::<u64>::new_with_bounds(1, HIGHEST_NS, 3).map(|mut full| {
-            self.buckets().for_each(|(bucket, n)| full.saturating_record_n(highest_in(bucket), n));
-            V2DeflateSerializer::new().serialize(&full, &mut bytes)
-        });
-        if !matches!(full, Ok(Ok(_))) {
-            return String::new();
-        }
-        base64::engine::general_purpose::STANDARD.encode(bytes)
+        let bytes = v2::compressed(&v2::plain(self.buckets()));
+        bytes.map(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes)).unwrap_or_default()
     }
 
     /// Reads what [`Self::encode`] wrote.
@@ -181,6 +181,11 @@ mod tests {
                 sparse.add(*s, 1);
             }
             prop_assert_eq!(dense.to_sparse(), sparse.clone());
+            let mut twice = dense.clone();
+            twice.merge_sparse(&sparse);
+            dense.merge(&dense.clone());
+            prop_assert_eq!(&twice, &dense);
+            sparse.merge(&sparse.clone());
             prop_assert_eq!(dense.quantile(q), sparse.quantile(q));
         }
 
