@@ -208,8 +208,9 @@ impl Engine<'_> {
     fn request(&mut self, journey: usize, live: bool) {
         let (high, low) = (self.rng.random::<u64>(), self.rng.random::<u64>());
         let start = ORIGIN_NS + self.now;
+        let id = (u128::from(high) << 64) | u128::from(low);
         let row = (!live).then(|| RootRow {
-            trace: (u128::from(high) << 64) | u128::from(low),
+            trace: id,
             span: self.rng.random::<u64>() | 1,
             step: u16::try_from(journey).unwrap_or(u16::MAX),
             phase: 0,
@@ -221,7 +222,7 @@ impl Engine<'_> {
             sampled: true,
         });
         let class = if live { TraceClass::Live } else { TraceClass::Mine };
-        self.run.traces.push(Trace { spans: Vec::new(), row, class, path: None });
+        self.run.traces.push(Trace { id, spans: Vec::new(), row, class, path: None });
         let trace = self.run.traces.len() - 1;
         let mix = match self.load.live_mix.as_slice() {
             [_, ..] if live => self.load.live_mix.as_slice(),

@@ -13,7 +13,7 @@ use peakdrill_drill_model::verdict::{AnalysisState, Dependency, NodeVerdict};
 use crate::damage::Damage;
 use crate::scenario::{Kind, Scenario};
 use crate::trace::{Run, Trace};
-pub use naive::{NAIVE, naive};
+pub use naive::{NAIVE, naive, windows};
 pub use sampled::{Sampled, judge_sampled};
 pub use table::{Options, Seeds, table};
 

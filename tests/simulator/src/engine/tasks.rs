@@ -133,7 +133,7 @@ impl Engine<'_> {
     pub(super) fn push(&mut self, trace: usize, mut span: peakdrill_trace_model::Span, parent: u64) -> usize {
         span.id = self.rng.random::<u64>() | 1;
         span.parent = parent;
-        span.trace = self.run.traces[trace].row.map_or(0, |row| row.trace);
+        span.trace = self.run.traces[trace].id;
         let spans = &mut self.run.traces[trace].spans;
         spans.push(span);
         spans.len() - 1
