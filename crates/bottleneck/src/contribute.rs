@@ -262,4 +262,4 @@ fn filed_under(gather: &Gather, root: Option<&Root>, own_start: i64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

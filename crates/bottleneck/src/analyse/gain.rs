@@ -9,6 +9,9 @@ use crate::analyse::{Facts, estimate};
 /// Less than this, nanoseconds a request, is not worth a sentence.
 const WORTH_NS: f64 = 1_000_000.0;
 
+/// An estimate and its 95 % interval.
+type Interval = (f64, f64, f64);
+
 /// The limits of a system, by what they carry.
 pub(super) struct Limits {
     /// The least that a named node carries, journeys a second.
@@ -23,16 +26,21 @@ pub(super) fn limits(facts: &Facts<'_>, findings: &[Finding]) -> Option<Limits> 
     let named = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck);
     let least = named.filter_map(|f| facts.capacity(f)).min_by(|a, b| a.0.total_cmp(&b.0));
     let (now, _, _) = least.filter(|(now, _, _)| *now > 0.0)?;
-    let known =
-        findings.iter().filter(|f| f.held_by.is_empty()).filter_map(|f| Some((f, facts.capacity(f)?)));
-    // What carries no more was only fed at what the first lets through.
-    let later = known.filter(|(_, (capacity, _, _))| *capacity > now * (1.0 + SAME));
-    let next = later.min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0)).map(|(next, capacity)| NextLimit {
-        node: facts.series.nodes[next.at].key.name.to_string(),
+    let free = findings.iter().filter(|f| f.held_by.is_empty());
+    let next = least_beyond(now, free.filter_map(|f| Some((f.at, facts.capacity(f)?))));
+    let next = next.map(|(at, capacity)| NextLimit {
+        node: facts.series.nodes[at].key.name.to_string(),
         per_s: estimate(Some(capacity)),
         times: capacity.0 / now,
     });
     Some(Limits { now, next })
+}
+
+/// Of nodes and what they carry, the least that is more than so much: what carries no more was only fed at what the first lets
+/// through.
+fn least_beyond(now: f64, carried: impl Iterator<Item = (usize, Interval)>) -> Option<(usize, Interval)> {
+    let later = carried.filter(|(_, (capacity, _, _))| *capacity > now * (1.0 + SAME));
+    later.min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0))
 }
 
 /// What is won at a node that is named. The next limit is told at the one that holds now.
@@ -81,4 +89,18 @@ pub(super) fn words(facts: &Facts<'_>, finding: &Finding, gain: &Gain) -> Vec<St
         ));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_limit_is_the_least_that_is_surely_another() {
+        let carried =
+            |of: [f64; 4]| of.into_iter().map(|capacity| (capacity, capacity, capacity)).enumerate();
+        let next = |of| least_beyond(100.0, carried(of)).map(|(at, _)| at);
+        assert_eq!(next([500.0, 100.0, 300.0, 109.0]), Some(2));
+        assert_eq!(next([105.0, 100.0, 20.0, 109.0]), None);
+    }
 }
