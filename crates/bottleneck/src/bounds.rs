@@ -6,18 +6,23 @@
 //! traces, nor when they were folded, nor what was taken back, makes a difference. See the decision record 010.
 //!
 //! First the calls into each node are bounded, then nodes: one service with ids in the names of its operations costs
-//! its own operations and no others. The drill's own traces are counted apart from those of live users.
+//! its own operations and no others. A name of a trace counts for its class and for all that the trace may have been
+//! taken for before: so the drill's own are never crowded out by those of live users, and when a class came makes no
+//! difference either.
 
 mod filing;
+mod kept;
+mod of_class;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::key::{EdgeKey, LOAD, OTHER, TraceClass, UNKNOWN, USERS};
 pub(crate) use filing::Filing;
+pub(crate) use of_class::OfClass;
+use of_class::Stored;
 
 /// How many names are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,29 +31,35 @@ pub struct NameLimits {
     pub nodes: usize,
     /// Callers with operations, into one node.
     pub calls: usize,
-    /// The same over all nodes of a class.
+    /// The same over all nodes of a class. As many callers with called nodes, whatever the operation.
     pub edges: usize,
-    /// Operations by which requests of no drill entered the system.
+    /// Operations of one service by which requests without a step of the plan entered the system.
+    pub entries_each: usize,
+    /// The same of all services of a class.
     pub entries: usize,
     /// The same times the nodes.
     pub paths: usize,
-    /// Services, and pairs of a peer's name and the service that it is.
+    /// Services of a class, and pairs of a peer's name and the service that it is.
     pub services: usize,
 }
 
 impl Default for NameLimits {
     fn default() -> Self {
-        let (nodes, edges, paths) = (4_096, 65_536, 262_144);
-        Self { nodes, calls: 2_048, edges, entries: 1_024, paths, services: 8_192 }
+        let (nodes, edges, paths) = (4_096, 65_536, 524_288);
+        Self { nodes, calls: 2_048, edges, entries_each: 256, entries: 2_048, paths, services: 8_192 }
     }
 }
 
 /// A name of a trace, by its hash: what may be filed under it must not depend on what else of the trace is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Note {
-    Node(TraceClass, u64),
-    Call(TraceClass, u64, u64),
-    Entry(u64),
+    Node(u64),
+    /// The node that is called, which was noted before, and [`call_hash`].
+    Call(u64, u64),
+    /// [`caller_hash`].
+    Caller(u64),
+    /// [`entry_hashes`].
+    Entry(u64, u64),
     Service(u64),
     Alias(u64),
 }
@@ -68,150 +79,33 @@ fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
     hash ^ hash >> 33
 }
 
+/// Whether a caller is none of the nodes, whose names are bounded: there are three such names.
+fn is_no_node(from: &str) -> bool {
+    [LOAD, USERS, UNKNOWN].contains(&from)
+}
+
 pub(crate) fn name_hash(name: &str) -> u64 {
     hash([name])
 }
 
 /// A call into a node. Callers that are no nodes are one: which of them it is may not be known yet.
 pub(crate) fn call_hash(from: &str, op: &str) -> u64 {
-    hash([if [LOAD, USERS, UNKNOWN].contains(&from) { "" } else { from }, op])
+    hash([if is_no_node(from) { "" } else { from }, op])
 }
 
-/// As the text of an [`Entry`] has it.
-pub(crate) fn entry_hash(service: &str, op: &str) -> u64 {
-    name_hash(&format!("{service} {op}"))
+/// A caller of a node.
+pub(crate) fn caller_hash(from: &str, to: &str) -> u64 {
+    hash([from, to])
+}
+
+/// By the text of an [`Entry`](crate::Entry): its first word, which is the service or the beginning of its name, and all of it.
+pub(crate) fn entry_hashes(entry: &str) -> (u64, u64) {
+    let word = entry.split(' ').next().unwrap_or_default();
+    (name_hash(word), name_hash(entry))
 }
 
 pub(crate) fn alias_hash(peer: &str, service: &str) -> u64 {
     hash([peer, service])
-}
-
-/// Names of one kind that are kept.
-#[derive(Debug, Clone, Default)]
-struct Kept {
-    /// Zeros that a hash begins with.
-    zeros: u32,
-    hashes: HashSet<u64>,
-    /// The most that were kept at once: as many as there are, up to the limit.
-    most: usize,
-}
-
-impl Kept {
-    fn has(&self, hash: u64) -> bool {
-        hash.leading_zeros() >= self.zeros
-    }
-
-    /// True when names that were kept are not any more.
-    fn note(&mut self, hash: u64, max: usize) -> bool {
-        self.has(hash) && self.hashes.insert(hash) && self.trim(max)
-    }
-
-    fn trim(&mut self, max: usize) -> bool {
-        self.most = self.most.max(self.hashes.len()).min(max);
-        let before = self.zeros;
-        while self.hashes.len() > max && self.zeros < u64::BITS {
-            self.zeros += 1;
-            self.hashes.retain(|hash| hash.leading_zeros() >= self.zeros);
-        }
-        self.zeros > before
-    }
-
-    fn merge(&mut self, other: &Self, max: usize) -> bool {
-        let before = self.zeros;
-        if other.zeros > self.zeros {
-            self.zeros = other.zeros;
-            self.hashes.retain(|hash| hash.leading_zeros() >= other.zeros);
-        }
-        self.most = self.most.max(other.most);
-        self.hashes.extend(other.hashes.iter().filter(|hash| hash.leading_zeros() >= self.zeros));
-        self.trim(max);
-        self.zeros > before
-    }
-}
-
-/// The names of the traces of one class.
-#[derive(Debug, Clone)]
-struct OfClass {
-    nodes: Kept,
-    /// By the hash of the node that is called.
-    calls: HashMap<u64, Kept>,
-    calls_max: usize,
-    /// Over all nodes, [`Kept::most`].
-    calls_most: usize,
-}
-
-impl OfClass {
-    fn new(limits: &NameLimits) -> Self {
-        let (nodes, calls) = (Kept::default(), HashMap::default());
-        Self { nodes, calls, calls_max: limits.calls, calls_most: 0 }
-    }
-
-    fn node(&mut self, node: u64, limits: &NameLimits) -> bool {
-        if !self.nodes.note(node, limits.nodes) {
-            return false;
-        }
-        self.flooded(limits);
-        true
-    }
-
-    /// There are more nodes than may be: calls into those that were left out were counted or not, as they came, so the
-    /// limit of calls must not follow from their count.
-    fn flooded(&mut self, limits: &NameLimits) {
-        self.calls.retain(|node, _| self.nodes.has(*node));
-        self.limit_calls(least_calls(limits));
-    }
-
-    fn call(&mut self, node: u64, call: u64, limits: &NameLimits) -> bool {
-        if !self.nodes.has(node) {
-            return false;
-        }
-        let calls = self.calls.entry(node).or_default();
-        let before = calls.most;
-        let lowered = calls.note(call, self.calls_max);
-        self.calls_most += calls.most - before;
-        lowered | self.fit(limits)
-    }
-
-    /// Lowers the limit of calls into one node until those into all of them have room.
-    fn fit(&mut self, limits: &NameLimits) -> bool {
-        let before = self.calls_max;
-        while self.calls_most > limits.edges && self.calls_max > least_calls(limits) {
-            self.limit_calls((self.calls_max / 2).max(least_calls(limits)));
-        }
-        self.calls_max < before
-    }
-
-    fn limit_calls(&mut self, max: usize) {
-        self.calls_max = self.calls_max.min(max);
-        for calls in self.calls.values_mut() {
-            calls.trim(self.calls_max);
-        }
-        self.calls_most = self.calls.values().map(|calls| calls.most).sum();
-    }
-
-    fn merge(&mut self, other: &Self, limits: &NameLimits) -> bool {
-        let mut lowered = self.nodes.merge(&other.nodes, limits.nodes);
-        self.calls_max = self.calls_max.min(other.calls_max);
-        for (node, calls) in &other.calls {
-            self.calls.entry(*node).or_default().merge(calls, self.calls_max);
-        }
-        if self.nodes.zeros > 0 {
-            self.flooded(limits);
-        }
-        self.limit_calls(self.calls_max);
-        lowered |= self.fit(limits);
-        lowered |= self.calls.values().any(|calls| calls.zeros > 0);
-        lowered
-    }
-
-    fn has_call(&self, node: u64, call: u64) -> bool {
-        self.calls.get(&node).is_none_or(|calls| calls.has(call))
-    }
-}
-
-/// The calls into one node, where there are as many nodes as may be.
-fn least_calls(limits: &NameLimits) -> usize {
-    (limits.edges / limits.nodes.max(1)).clamp(1, limits.calls.max(1))
 }
 
 /// What is kept, and what was asked of it.
@@ -219,21 +113,6 @@ fn least_calls(limits: &NameLimits) -> usize {
 pub(crate) struct Bounds {
     limits: NameLimits,
     classes: BTreeMap<TraceClass, OfClass>,
-    entries: Kept,
-    services: Kept,
-    aliases: Kept,
-    /// Something was left out.
-    used: bool,
-}
-
-/// What is stored of it: how many zeros are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Stored {
-    /// By class: nodes; the limit of calls into one.
-    classes: BTreeMap<TraceClass, (u32, usize)>,
-    entries: u32,
-    services: u32,
-    aliases: u32,
 }
 
 impl Bounds {
@@ -243,41 +122,35 @@ impl Bounds {
 
     /// Whether all names are kept.
     pub(crate) fn is_unused(bounds: &Arc<Self>) -> bool {
-        !bounds.used
+        !bounds.is_used()
+    }
+
+    fn is_used(&self) -> bool {
+        self.classes.values().any(|names| names.is_used)
     }
 
     /// Takes names in; true when some that were kept are not any more.
-    pub(crate) fn note(&mut self, notes: &[Note]) -> bool {
-        let limits = self.limits;
+    pub(crate) fn note(&mut self, notes: &[(TraceClass, Note)]) -> bool {
         let mut lowered = false;
-        for note in notes {
-            lowered |= match *note {
-                Note::Node(class, node) => {
-                    let before = self.widest();
-                    let lowered = self.of_class(class).node(node, &limits);
-                    lowered | (self.widest() > before && self.entries.trim(self.entries_max()))
+        for (class, note) in notes {
+            // A class is raised, never lowered: what is the drill's may have been taken for another's.
+            for of in [TraceClass::Mine, TraceClass::OtherRun, TraceClass::Live] {
+                if of >= *class {
+                    let limits = self.limits;
+                    lowered |= self.of_class(of).note(*note, &limits);
                 }
-                Note::Call(class, node, call) => self.of_class(class).call(node, call, &limits),
-                Note::Entry(entry) => self.entries.note(entry, self.entries_max()),
-                Note::Service(service) => self.services.note(service, limits.services),
-                Note::Alias(alias) => self.aliases.note(alias, limits.services),
-            };
+            }
         }
-        self.used |= lowered;
         lowered
     }
 
     /// Takes in the names of other traces; as [`Self::note`].
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
         let limits = self.limits;
-        let mut lowered = other.used;
+        let mut lowered = false;
         for (class, names) in &other.classes {
             lowered |= self.of_class(*class).merge(names, &limits);
         }
-        lowered |= self.entries.merge(&other.entries, self.entries_max());
-        lowered |= self.services.merge(&other.services, limits.services);
-        lowered |= self.aliases.merge(&other.aliases, limits.services);
-        self.used |= lowered;
         lowered
     }
 
@@ -285,50 +158,65 @@ impl Bounds {
         self.classes.entry(class).or_insert_with(|| OfClass::new(&self.limits))
     }
 
-    /// Nodes of the class that has most.
-    fn widest(&self) -> usize {
-        self.classes.values().map(|names| names.nodes.most).max().unwrap_or(0)
-    }
-
-    fn entries_max(&self) -> usize {
-        let nodes = self.widest().max(1).next_power_of_two();
-        (self.limits.paths / nodes).clamp(1, self.limits.entries.max(1))
-    }
-
-    fn keeps_node(&self, class: TraceClass, name: &str) -> bool {
-        name == OTHER || self.classes.get(&class).is_none_or(|names| names.nodes.has(name_hash(name)))
-    }
-
-    fn keeps_caller(&self, class: TraceClass, name: &str) -> bool {
-        [LOAD, USERS, UNKNOWN].contains(&name) || self.keeps_node(class, name)
+    /// The names of a class; `None` when there are none, or nothing was left out.
+    pub(crate) fn of(&self, class: TraceClass) -> Option<&OfClass> {
+        self.classes.get(&class).filter(|names| names.is_used)
     }
 }
 
-/// Whether a call is filed under a name that stands for many.
-pub(crate) fn is_other(edge: &EdgeKey) -> bool {
-    &*edge.op == OTHER
+impl OfClass {
+    fn keeps_node(&self, name: &str) -> bool {
+        name == OTHER || self.calls.firsts.has(name_hash(name))
+    }
+
+    fn keeps_entry(&self, entry: &str) -> bool {
+        let (word, whole) = entry_hashes(entry);
+        entry == OTHER || self.entries.firsts.has(word) && self.entries.has(word, whole)
+    }
+
+    /// Whether a caller of a node is kept, which is kept itself.
+    fn keeps_caller(&self, from: &str, to: &str) -> bool {
+        is_no_node(from) || self.keeps_node(from) && self.callers.has(caller_hash(from, to))
+    }
+
+    /// Whether nodes were left out.
+    pub(crate) fn thins_nodes(&self) -> bool {
+        self.calls.firsts.is_thinned()
+    }
+
+    /// Whether services were left out, or what else they are called.
+    pub(crate) fn thins_services(&self) -> bool {
+        self.services.is_thinned() || self.aliases.is_thinned()
+    }
+
+    /// Whether an edge stands for many for want of room. An operation of that name may also stand for many of one trace, or
+    /// for itself.
+    pub(crate) fn is_of_many(&self, edge: &EdgeKey) -> bool {
+        let to = || self.calls.seconds.get(&name_hash(&edge.to.name));
+        let is_bounded = || {
+            let ends = [&*edge.from, &*edge.to.name].contains(&OTHER);
+            ends || to().is_some_and(|calls| calls.is_thinned())
+        };
+        &*edge.op == OTHER && is_bounded()
+    }
+
+    /// Whether entries were left out.
+    pub(crate) fn thins_entries(&self) -> bool {
+        self.entries.firsts.is_thinned() || self.entries.seconds.values().any(|names| names.is_thinned())
+    }
 }
 
 // How much is asked of names is what cells are equal by, and what is stored of them; which names there were is no result.
 impl Bounds {
-    fn stored(&self) -> Stored {
-        let of = |names: &OfClass| (names.nodes.zeros, names.calls_max);
-        Stored {
-            classes: self.classes.iter().map(|(class, names)| (*class, of(names))).collect(),
-            entries: self.entries.zeros,
-            services: self.services.zeros,
-            aliases: self.aliases.zeros,
-        }
+    fn stored(&self) -> BTreeMap<TraceClass, Stored> {
+        let used = self.classes.iter().filter(|(_, names)| names.is_used);
+        used.map(|(class, names)| (*class, names.stored())).collect()
     }
 }
 
 impl PartialEq for Bounds {
     fn eq(&self, other: &Self) -> bool {
-        match (self.used, other.used) {
-            (false, false) => true,
-            (true, true) => self.stored() == other.stored(),
-            _ => false,
-        }
+        self.stored() == other.stored()
     }
 }
 
@@ -340,17 +228,9 @@ impl Serialize for Bounds {
 
 impl<'de> Deserialize<'de> for Bounds {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stored = Stored::deserialize(deserializer)?;
-        let kept = |zeros| Kept { zeros, ..Kept::default() };
-        let mut bounds = Self { used: true, ..Self::default() };
-        for (class, (zeros, calls_max)) in stored.classes {
-            let names = OfClass { nodes: kept(zeros), calls_max, ..OfClass::new(&bounds.limits) };
-            bounds.classes.insert(class, names);
-        }
-        bounds.entries = kept(stored.entries);
-        bounds.services = kept(stored.services);
-        bounds.aliases = kept(stored.aliases);
-        Ok(bounds)
+        let stored = BTreeMap::<TraceClass, Stored>::deserialize(deserializer)?;
+        let classes = stored.iter().map(|(class, stored)| (*class, OfClass::read(stored))).collect();
+        Ok(Self { classes, ..Self::default() })
     }
 }
 

@@ -14,6 +14,7 @@ mod laws;
 mod pairs;
 mod path;
 pub mod resources;
+mod seen;
 mod sums;
 mod tree;
 mod usl;

@@ -23,6 +23,7 @@ use crate::cells::{
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
+use crate::seen::Seen;
 use crate::tree::Role;
 
 /// Samples that are written down for one cell before equal ones are put together.
@@ -300,19 +301,21 @@ pub(crate) struct Shape {
 #[derive(Debug, Default)]
 pub struct Sums {
     pub(crate) names: Names,
-    /// Kinds of spans whose names were noted.
+    /// Kinds of spans whose names were noted, and of these the last by where their texts lie.
     pub(crate) shapes: HashSet<Shape>,
+    pub(crate) seen: Seen,
     /// Names that the cells were not told of yet.
-    pub(crate) notes: Vec<Note>,
+    pub(crate) notes: Vec<(TraceClass, Note)>,
     pub(crate) edges: Table<(EdgeId, TraceClass), EdgeCell>,
     pub(crate) nodes: Table<(NodeId, TraceClass), NodeCell>,
     pub(crate) paths: Table<(EntryId, TraceClass, NodeId), PathCell>,
     pub(crate) roots: Table<(EntryId, TraceClass), RootCell>,
     pub(crate) visits: Table<(EntryId, TraceClass, NodeId), VisitCell>,
-    pub(crate) telemetry: Table<Name, TelemetryCell>,
+    /// By service, and whether the trace is the drill's.
+    pub(crate) telemetry: Table<(Name, bool), TelemetryCell>,
     pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
-    pub(crate) aliases: HashMap<(Name, Name), i64>,
+    pub(crate) aliases: HashMap<(Name, Name, bool), i64>,
     pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
 
@@ -356,13 +359,15 @@ impl Sums {
         let roots = self.roots.drain().map(|((e, class), s, cell)| ((names.entry(e), class), s, cell));
         let visits = self.visits.drain();
         let visits = visits.map(|((e, class, n), _, cell)| ((names.entry(e), class, names.node(n)), cell));
-        let telemetry = self.telemetry.drain().map(|(service, _, cell)| (names.text(service), cell));
+        let telemetry = self.telemetry.drain();
+        let telemetry = telemetry.map(|((service, mine), _, cell)| ((names.text(service), mine), cell));
         let clocks = self.clocks.drain();
         let clocks = clocks.map(|((a, b), s, cell)| ((names.clock(a), names.clock(b)), s, cell));
         let partitions = self.partitions.drain();
         let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
-        let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
+        let aliases = aliases
+            .map(|((peer, service, mine), n)| ((names.text(peer), names.text(service), mine), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
         let entries = entries.map(|((entry, service), n)| ((names.entry(entry), names.text(service)), n));
         Contribution {

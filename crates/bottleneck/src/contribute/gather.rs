@@ -86,8 +86,8 @@ impl<'a> Gather<'a> {
     }
 
     pub(super) fn telemetry(&mut self, service: &Arc<str>, cell: &TelemetryCell) {
-        let service = self.sums.names.id(service);
-        self.sums.telemetry.add(service, 0, cell, self.sign);
+        let key = (self.sums.names.id(service), self.class == TraceClass::Mine);
+        self.sums.telemetry.add(key, 0, cell, self.sign);
     }
 
     /// What a call says of its two clocks: by how much the caller's is ahead at least, and at most, nanoseconds.
@@ -109,7 +109,7 @@ impl<'a> Gather<'a> {
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {
-        let key = (self.sums.names.id(peer), self.sums.names.id(service));
+        let key = (self.sums.names.id(peer), self.sums.names.id(service), self.class == TraceClass::Mine);
         *self.sums.aliases.entry(key).or_insert(0) += self.sign;
     }
 

@@ -7,6 +7,7 @@ use peakdrill_drill_model::verdict::{Finding, FindingKind};
 
 use crate::analyse::Facts;
 use crate::analyse::words::rate;
+use crate::bounds::OfClass;
 use crate::key::{NodeKey, TraceClass};
 
 /// Fewer calls of live users than this say nothing.
@@ -28,6 +29,10 @@ struct Ops {
 /// Nodes that live users come to and the drill does not. Of the drill's requests those count that were traced; where
 /// these are a part of all, a node must be one that so many would have come to if they were live users'.
 pub(super) fn never(facts: &Facts<'_>) -> Vec<Finding> {
+    // It may have come to any node whose name was left out.
+    if facts.cells.thinned(TraceClass::Mine).is_some_and(OfClass::thins_nodes) {
+        return Vec::new();
+    }
     let part = facts.series.part;
     let (traced, live_roots) = (traced(facts), live_roots(facts));
     // Calls of the node that so many requests would lead to.
@@ -100,7 +105,8 @@ fn live_roots(facts: &Facts<'_>) -> i64 {
 
 fn ops(facts: &Facts<'_>) -> BTreeMap<NodeKey, Ops> {
     let mut out: BTreeMap<NodeKey, Ops> = BTreeMap::new();
-    for ((key, class), seconds) in &facts.cells.nodes {
+    let named = facts.cells.nodes.iter().filter(|((key, _), _)| !facts.names.stands_for_many(&key.name));
+    for ((key, class), seconds) in named {
         let ops = out.entry(facts.names.of(key)).or_default();
         // Live users are looked at while the load was there; of the drill any call counts, its probes included.
         let load = 0..facts.series.load as i64;
