@@ -435,11 +435,8 @@ where
     from.iter().for_each(|(key, count)| placed(names, key, |key| count_to(into, key, *count)));
 }
 
-fn add_all<K: Ord + Clone, C: Cell>(
-    into: &mut BTreeMap<K, C>,
-    from: &BTreeMap<K, C>,
-    names: Option<&OfClass>,
-) where
+fn add_all<K: Ord + Clone, C: Cell>(into: &mut BTreeMap<K, C>, from: &BTreeMap<K, C>, names: Option<&OfClass>)
+where
     OfClass: Filing<K>,
 {
     from.iter().for_each(|(key, cell)| placed(names, key, |key| add_to(into, key, cell)));

@@ -117,9 +117,8 @@ impl Side {
             let sum = side.paths.entry((entry.clone(), names.of(node))).or_default();
             seconds.values().for_each(|cell| sum.add(cell));
         }
-        let is_of_many = |edge: &EdgeKey| {
-            [&edge.from, &edge.to.name].iter().any(|name| names.stands_for_many(name))
-        };
+        let is_of_many =
+            |edge: &EdgeKey| [&edge.from, &edge.to.name].iter().any(|name| names.stands_for_many(name));
         for ((edge, _), seconds) in cells.edges.iter().filter(|((edge, _), _)| !is_of_many(edge)) {
             let key = (Arc::clone(&edge.from), names.of(&edge.to), Arc::clone(&edge.op));
             let sum = side.edges.entry(key).or_default();

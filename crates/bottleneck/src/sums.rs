@@ -366,8 +366,8 @@ impl Sums {
         let partitions = self.partitions.drain();
         let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
-        let aliases = aliases
-            .map(|((peer, service, mine), n)| ((names.text(peer), names.text(service), mine), n));
+        let aliases =
+            aliases.map(|((peer, service, mine), n)| ((names.text(peer), names.text(service), mine), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
         let entries = entries.map(|((entry, service), n)| ((names.entry(entry), names.text(service)), n));
         Contribution {

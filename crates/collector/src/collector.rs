@@ -305,11 +305,7 @@ fn journal_thread(
             match ack {
                 // The client may be gone: what is in the journal counts all the same.
                 Some(ack) => drop(ack.send(told.clone())),
-                None => match &told {
-                    Ok(()) => {}
-                    Err(Refused::Full(_)) => shared.count(counter::JOURNAL_FULL, 1),
-                    Err(_) => shared.count(counter::JOURNAL_FAILED, 1),
-                },
+                None => shared.count(counter::JOURNAL_LOST, u64::from(told.is_err())),
             }
             let journalled = Journalled { event, recv_ns: record.recv_ns, classes: record.classes, charge };
             if told.is_ok() && out.send(journalled).is_err() {

@@ -93,6 +93,9 @@ pub mod counter {
     pub const JOURNAL_FULL: &str = "requests_journal_full";
     /// Requests not taken because the journal could not be written, or its disk had hardly any room.
     pub const JOURNAL_FAILED: &str = "requests_journal_failed";
+    /// Rows of the generator and looks at endpoints that are not in the journal for one of these reasons: nobody sends them
+    /// again.
+    pub const JOURNAL_LOST: &str = "records_journal_lost";
     /// Looks at Prometheus endpoints.
     pub const SCRAPES: &str = "scrapes";
     /// Of these, failed.
@@ -108,10 +111,14 @@ pub mod counter {
 }
 
 /// Counts of what is not in the result, with words for it.
-const MISSING: [(&str, &str); 14] = [
+const MISSING: [(&str, &str); 15] = [
     (counter::JOURNAL_FULL, "requests were refused for good: the journal was full; see `--journal-max`"),
     (counter::CONNECTIONS_REFUSED, "connections were closed at once: too many were open"),
     (counter::JOURNAL_FAILED, "requests could not be written to the journal and were told to try again"),
+    (
+        counter::JOURNAL_LOST,
+        "records of the drill's own (rows of the generator, looks at endpoints) could not be written to the journal: not counted",
+    ),
     (
         counter::LATE_WAITING,
         "spans and rows came after their trace was sealed, and could not be put into it: not counted",

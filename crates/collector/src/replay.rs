@@ -52,7 +52,7 @@ pub(crate) fn amend(dir: &Path, fold: &mut Fold) -> Result<(), String> {
 
 /// What of the names of senders is not in the cells, in words.
 pub(crate) fn left_out_names(cells: &Cells) -> impl Iterator<Item = String> {
-    cells.left_out_names().into_iter().map(|said| format!("collector: {said}"))
+    cells.left_out_names("of the drill").into_iter().map(|said| format!("collector: {said}"))
 }
 
 /// Folds a journal as the run did. The limits must be those of the run where traces were sealed.

@@ -55,8 +55,7 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
         ok += known;
         traced += seen;
         // Requests without any span are missed where the others of their kind came first.
-        let of_entry =
-            |(e, service): &(Entry, Arc<str>)| e == entry && !names.stands_for_many(service);
+        let of_entry = |(e, service): &(Entry, Arc<str>)| e == entry && !names.stands_for_many(service);
         let at = cells.entries.iter().filter(|(key, _)| of_entry(key)).max_by_key(|(_, n)| **n);
         if let Some(((_, service), _)) = at {
             *first.entry(service).or_insert(0) += known;

@@ -38,8 +38,8 @@ impl Filing<EdgeKey> for OfClass {
             let moved = EdgeKey { from: other(), op: other(), ..edge.clone() };
             return self.among_many(&moved).or(Some(moved)).filter(|moved| moved != edge);
         }
-        let is_kept = &*edge.op == OTHER
-            || self.calls.has(name_hash(&edge.to.name), call_hash(&edge.from, &edge.op));
+        let is_kept =
+            &*edge.op == OTHER || self.calls.has(name_hash(&edge.to.name), call_hash(&edge.from, &edge.op));
         let moved = (!is_kept).then(|| EdgeKey { op: other(), ..edge.clone() });
         self.among_many(moved.as_ref().unwrap_or(edge)).or(moved)
     }

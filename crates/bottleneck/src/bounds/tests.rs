@@ -3,15 +3,8 @@ use proptest::prelude::*;
 use super::kept::{Kept, Pairs};
 use super::*;
 
-const LIMITS: NameLimits = NameLimits {
-    nodes: 8,
-    calls: 16,
-    edges: 40,
-    entries_each: 6,
-    entries: 12,
-    paths: 64,
-    services: 10,
-};
+const LIMITS: NameLimits =
+    NameLimits { nodes: 8, calls: 16, edges: 40, entries_each: 6, entries: 12, paths: 64, services: 10 };
 
 fn number(of: u64) -> u64 {
     hash([of.to_string().as_str()])

@@ -3,6 +3,7 @@
 mod besides;
 mod drawn;
 mod machine;
+mod names;
 mod properties;
 mod resources;
 mod sampled;

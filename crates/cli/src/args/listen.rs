@@ -20,7 +20,14 @@ pub(crate) struct Listen {
     pub(crate) no_collector: bool,
     /// The most that is written of the telemetry: when it is full, more is refused for good. A gibibyte of the disk is left
     /// free in any case.
-    #[arg(long, value_name = "SIZE", default_value = "16GiB", value_parser = size, help_heading = "Telemetry")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "16GiB",
+        value_parser = size,
+        conflicts_with = "no_collector",
+        help_heading = "Telemetry"
+    )]
     pub(crate) journal_max: u64,
     /// Serves the drill's own metrics for Prometheus: `http://ADDRESS/metrics`.
     #[arg(long, value_name = "ADDRESS", help_heading = "Telemetry")]
@@ -62,7 +69,21 @@ fn size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::size;
+    use crate::args::Cli;
+
+    #[test]
+    fn a_journal_without_a_collector_is_refused() {
+        let parsed = |more: &[&str]| {
+            let all = ["peakdrill", "run", "drill.yaml", "--no-collector"].iter().chain(more);
+            Cli::try_parse_from(all).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(parsed(&[]), Ok(()));
+        let said = parsed(&["--journal-max", "1GiB"]).unwrap_err();
+        assert!(said.contains("--journal-max") && said.contains("--no-collector"), "{said}");
+    }
 
     #[test]
     fn sizes_have_a_unit_and_are_not_nothing() {

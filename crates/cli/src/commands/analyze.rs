@@ -79,7 +79,11 @@ fn fold(paths: &[PathBuf]) -> Result<(Arc<Cells>, Counters), Failure> {
             ));
         }
     }
-    Ok(all.finish())
+    let (cells, counted) = all.finish();
+    for left_out in cells.left_out_names("of these traces") {
+        note(&format!("{left_out}\n"));
+    }
+    Ok((cells, counted))
 }
 
 #[cfg(test)]

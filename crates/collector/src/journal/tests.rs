@@ -91,6 +91,9 @@ fn a_full_journal_refuses_and_stays_readable() {
     let taken = records.iter().take_while(|record| writer.append([*record]).is_ok()).count();
     assert!((2..20).contains(&taken), "{taken}");
     assert!(matches!(writer.append(&records), Err(JournalError::Full { limit_bytes: 2_000 })));
+    // What would have room by itself is refused as well: nobody is told that it is full and then that it is not.
+    assert!(matches!(writer.append([&record(1, 1)]), Err(JournalError::Full { .. })));
+    assert!(writer.bytes().0 + 200 < writer.bytes().1, "{:?}", writer.bytes());
     assert_eq!(read(dir.path()), (records[..taken].to_vec(), vec![]));
 }
 

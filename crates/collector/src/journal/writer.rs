@@ -62,6 +62,8 @@ pub struct JournalWriter {
     segment_bytes: u64,
     total_bytes: u64,
     sequence: u64,
+    /// A block had no room: from then on none is taken, however small, so that what was refused for good stays refused.
+    is_full: bool,
     /// A failed write could not be undone: go on in a new segment.
     broken: bool,
     /// The records of a block, and what packs them: kept for their memory alone.
@@ -88,6 +90,7 @@ impl JournalWriter {
             segment_bytes: format::SEGMENT_HEADER_BYTES as u64,
             total_bytes: format::SEGMENT_HEADER_BYTES as u64,
             sequence: 0,
+            is_full: false,
             broken: false,
             records: Vec::new(),
             packer: format::Packer::new()
@@ -101,6 +104,9 @@ impl JournalWriter {
     /// # Errors
     /// [`JournalError`]; then none of the records are in the journal.
     pub fn append<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), JournalError> {
+        if self.is_full {
+            return Err(JournalError::Full { limit_bytes: self.journal_bytes_max });
+        }
         self.records.clear();
         self.records.shrink_to(2 * BLOCK_BYTES);
         records.into_iter().for_each(|record| format::put_record(record, &mut self.records));
@@ -145,6 +151,7 @@ impl JournalWriter {
         packed.map_err(|source| JournalError::Io { path: path.clone(), source })?;
         let block_bytes = self.packer.bytes().len() as u64;
         if self.total_bytes + block_bytes > self.journal_bytes_max {
+            self.is_full = true;
             return Err(JournalError::Full { limit_bytes: self.journal_bytes_max });
         }
         self.look_at_disk()?;

@@ -19,11 +19,11 @@ const REQUEST_BYTES: usize = 8 << 10;
 /// A body is held as it came, and decoded: a span in memory is about as large as on the wire.
 const HELD: usize = 2;
 /// By so much most bodies grow when they are unpacked. It is asked for beforehand, and the request waits for it; what a
-/// body grows beyond that has to find room at once.
+/// body grows beyond that has to find room at once, twice as much each time.
 const GROWS_BY: usize = 4;
 /// A piece is a part of what was read at once. Of a small one that would keep the rest in memory.
 const COPIED_BELOW: usize = 16 << 10;
-/// Bytes that are unpacked at once.
+/// Bytes that are unpacked at once, at most.
 const UNPACKED_AT_ONCE: usize = 256 << 10;
 /// A body that has been on its way for longer gives way when others wait for room.
 const GIVES_WAY_AFTER: Duration = Duration::from_secs(1);
@@ -136,29 +136,34 @@ pub(super) async fn charge_unpacked(received: &mut Received) -> bool {
 /// 100 ms of gzip, so this is for a decoder's thread.
 pub(super) fn unpack(received: Received, packing: Packing) -> Result<Received, Refused> {
     let Received { bytes: packed, mut charge } = received;
-    let held = REQUEST_BYTES + HELD * packed.len();
+    let length = packed.len();
     let unpacked = match packing {
-        Packing::Gzip => grow(flate2::read::MultiGzDecoder::new(&packed[..]), held, &mut charge)?,
-        Packing::Zstd => grow(zstd_decoder(&packed).map_err(bad_body)?, held, &mut charge)?,
+        Packing::Gzip => grow(flate2::read::MultiGzDecoder::new(&packed[..]), length, &mut charge)?,
+        Packing::Zstd => grow(zstd_decoder(&packed).map_err(bad_body)?, length, &mut charge)?,
     };
     charge.shrink_to(REQUEST_BYTES + HELD * unpacked.len());
     Ok(Received { bytes: unpacked.into(), charge })
 }
 
-fn grow(mut packed: impl Read, held: usize, charge: &mut Charge) -> Result<Vec<u8>, Refused> {
+/// `length`: of the packed body.
+fn grow(mut packed: impl Read, length: usize, charge: &mut Charge) -> Result<Vec<u8>, Refused> {
+    let held = REQUEST_BYTES + HELD * length;
+    // What was waited for is there: a small body needs no more, however little room there is.
+    let mut at_once = (GROWS_BY * length).clamp(1, UNPACKED_AT_ONCE);
     let mut bytes = Vec::new();
     loop {
-        let wanted = held + HELD * (bytes.len() + UNPACKED_AT_ONCE).min(DECODED_BYTES_MAX);
+        let wanted = held + HELD * (bytes.len() + at_once).min(DECODED_BYTES_MAX);
         if !charge.grow(wanted.saturating_sub(charge.bytes())) {
             return Err(Refused::Overloaded);
         }
-        let more = packed.by_ref().take(UNPACKED_AT_ONCE as u64).read_to_end(&mut bytes).map_err(bad_body)?;
+        let more = packed.by_ref().take(at_once as u64).read_to_end(&mut bytes).map_err(bad_body)?;
         if bytes.len() > DECODED_BYTES_MAX {
             return Err(Refused::TooLarge(DECODED_BYTES_MAX));
         }
-        if more < UNPACKED_AT_ONCE {
+        if more < at_once {
             return Ok(bytes);
         }
+        at_once = (2 * at_once).min(UNPACKED_AT_ONCE);
     }
 }
 

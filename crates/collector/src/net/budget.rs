@@ -9,8 +9,10 @@ use tokio::sync::Notify;
 /// How long a request waits for room before it is refused: a burst passes, and a client that is told to try again
 /// stays away for a second.
 const ROOM_WAIT: Duration = Duration::from_millis(200);
-/// Of the budget, the part that requests may hold which wait for room.
+/// Of the budget, the part that requests may ask for which wait for room.
 const WAITING_PART: usize = 4;
+/// Of that, the part that one is counted as at most: a large one may wait as well, and small ones beside it.
+const LARGEST_PART: usize = 2;
 
 /// Bytes that may wait between the receivers and the fold, those of requests that are not whole yet included.
 #[derive(Debug)]
@@ -19,7 +21,7 @@ pub(crate) struct Budget {
     max: usize,
     /// The most that was used at any time.
     most: AtomicUsize,
-    /// Bytes of requests that wait for room.
+    /// Bytes that requests wait for.
     waiting: AtomicUsize,
     given_back: Notify,
     /// Somebody waits for room: requests that take their time give way.
@@ -105,13 +107,15 @@ impl Charge {
             return true;
         }
         let budget = Arc::clone(&self.budget);
-        let may_wait =
-            |waiting: usize| (waiting + more <= budget.max / WAITING_PART).then_some(waiting + more);
+        // Also where it may not wait: who has taken long gives way to the next.
+        budget.wanted.notify_waiters();
+        let most = budget.max / WAITING_PART;
+        let counted = more.min(most / LARGEST_PART);
+        let may_wait = |waiting: usize| (waiting + counted <= most).then_some(waiting + counted);
         if budget.waiting.try_update(Ordering::AcqRel, Ordering::Acquire, may_wait).is_err() {
             return false;
         }
-        let _waits = Waits { budget: &budget, bytes: more };
-        budget.wanted.notify_waiters();
+        let _waits = Waits { budget: &budget, bytes: counted };
         let room = async {
             loop {
                 let given_back = budget.given_back.notified();
@@ -156,13 +160,16 @@ mod tests {
         let first = budget.charge(90).unwrap();
         let waiting = tokio::spawn({
             let budget = Arc::clone(&budget);
-            async move { charge_soon(&budget, 20).await.is_some() }
+            async move { charge_soon(&budget, 80).await.is_some() }
         });
         while budget.waiting.load(Ordering::Acquire) == 0 {
             tokio::task::yield_now().await;
         }
-        // Not more than a quarter of the budget may wait.
+        // However much it is: beside it there is room for another, but for a quarter of the budget in all.
+        let beside = Waits { budget: &budget, bytes: 10 };
+        budget.waiting.fetch_add(10, Ordering::AcqRel);
         assert!(charge_soon(&budget, 20).await.is_none());
+        drop(beside);
         drop(first);
         assert!(waiting.await.unwrap());
         let again = budget.charge(90).unwrap();

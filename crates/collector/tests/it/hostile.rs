@@ -131,6 +131,49 @@ fn what_a_body_grows_when_it_is_unpacked_is_charged() {
 }
 
 #[test]
+fn a_small_packed_body_needs_little_room() {
+    let (collector, address) = start(Limits { queue_bytes_max: BUDGET, ..Limits::default() });
+    // Far less is left than is unpacked at once of a large one.
+    let hostile = unfinished(address, BUDGET / 2 - (40 << 10));
+    while collector.held_bytes_most() < BUDGET - (80 << 10) {
+        std::thread::yield_now();
+    }
+    let body = zstd::encode_all(&request(journey(1, 0)).encode_to_vec()[..], 3).unwrap();
+    let answer = post(address, "/v1/traces", &[PROTOBUF, ("content-encoding", "zstd")], &body);
+    assert_eq!(answer.status, 200);
+    assert!(collector.held_bytes_most() <= BUDGET);
+    drop(hostile);
+    collector.finish().unwrap();
+}
+
+#[test]
+fn slow_bodies_give_way_to_a_large_packed_one() {
+    let slow = Duration::from_secs(60);
+    let limits = Limits { queue_bytes_max: BUDGET, body_time_max: slow, ..Limits::default() };
+    let (collector, address) = start(limits);
+    // There is room for the body as it comes, and not for what it may be.
+    let hostile = unfinished(address, BUDGET / 2 - (512 << 10));
+    while collector.held_bytes_most() < BUDGET - (1_100 << 10) {
+        std::thread::yield_now();
+    }
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (state >> 56) as u8
+    });
+    // No request, so that it is refused for good once it was let in.
+    let body: Vec<u8> = [0xff; 16].into_iter().chain(noise.take(300 << 10)).collect();
+    let packed = zstd::encode_all(&body[..], 1).unwrap();
+    let until = Instant::now() + PATIENCE;
+    let send = || post(address, "/v1/traces", &[PROTOBUF, ("content-encoding", "zstd")], &packed).status;
+    while send() != 400 {
+        assert!(Instant::now() < until, "nobody gives way");
+    }
+    assert_eq!(read_answer(hostile).unwrap().status, 503);
+    collector.finish().unwrap();
+}
+
+#[test]
 fn a_body_that_does_not_come_is_not_waited_for() {
     let limits = Limits { body_time_max: Duration::from_millis(50), ..Limits::default() };
     let (collector, address) = start(limits);
