@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-/// Kinds that are remembered: a power of two. A system has a few hundred; what is forgotten is looked up by its names.
-const SLOTS: usize = 512;
+/// Places in a table, in each of which so many kinds are remembered. A system has a few hundred; what is forgotten is
+/// looked up by its names.
+const PLACES: usize = 1_024;
+const KINDS: usize = 2;
 /// Texts that make a kind.
 pub(crate) const TEXTS: usize = 5;
 
@@ -16,12 +18,12 @@ struct Place {
 }
 
 impl Place {
-    fn slot(&self) -> usize {
+    fn in_table(&self) -> usize {
         const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
         let mixed = self.texts.iter().fold(u64::from(self.besides), |mixed, text| {
             (mixed.rotate_left(21) ^ *text as u64).wrapping_mul(MIX)
         });
-        (mixed >> 40) as usize % SLOTS
+        (mixed >> 40) as usize % PLACES
     }
 }
 
@@ -32,13 +34,13 @@ struct Kind {
     _texts: [Option<Arc<str>>; TEXTS],
 }
 
-/// The kinds that came last.
+/// The kinds that came last, the newest of a place first.
 #[derive(Debug)]
-pub(crate) struct Seen(Vec<Option<Kind>>);
+pub(crate) struct Seen(Vec<[Option<Kind>; KINDS]>);
 
 impl Default for Seen {
     fn default() -> Self {
-        Self((0..SLOTS).map(|_| None).collect())
+        Self((0..PLACES).map(|_| [const { None }; KINDS]).collect())
     }
 }
 
@@ -47,10 +49,11 @@ impl Seen {
     pub(crate) fn again(&mut self, texts: [Option<&Arc<str>>; TEXTS], besides: u32) -> bool {
         let at = |text: Option<&Arc<str>>| text.map_or(0, |text| Arc::as_ptr(text).addr());
         let place = Place { texts: texts.map(at), besides };
-        let Some(slot) = self.0.get_mut(place.slot()) else { return false };
-        let again = slot.as_ref().is_some_and(|kind| kind.place == place);
+        let Some(kinds) = self.0.get_mut(place.in_table()) else { return false };
+        let again = kinds.iter().flatten().any(|kind| kind.place == place);
         if !again {
-            *slot = Some(Kind { place, _texts: texts.map(Option::<&Arc<str>>::cloned) });
+            kinds.rotate_right(1);
+            kinds[0] = Some(Kind { place, _texts: texts.map(Option::<&Arc<str>>::cloned) });
         }
         again
     }
@@ -78,6 +81,16 @@ mod tests {
         let mut others = of(TEXTS);
         others[0] = Some(&elsewhere);
         assert!(!seen.again(others, 0));
+    }
+
+    #[test]
+    fn hundreds_are_remembered() {
+        let texts: Vec<Arc<str>> = (0..200).map(|at| at.to_string().into()).collect();
+        let mut seen = Seen::default();
+        let mut again =
+            || texts.iter().filter(|text| seen.again([Some(text), None, None, None, None], 0)).count();
+        assert_eq!(again(), 0);
+        assert!(again() > 150);
     }
 
     #[test]
