@@ -2,6 +2,7 @@
 
 mod analyse;
 mod analysis;
+mod bits;
 mod cells;
 mod clocks;
 mod compare;
@@ -9,10 +10,12 @@ mod contribute;
 mod dependency;
 mod flat;
 mod key;
+mod keys;
 mod laws;
 mod pairs;
 mod path;
 pub mod resources;
+mod room;
 mod sums;
 mod tree;
 mod usl;
@@ -22,6 +25,7 @@ pub use analysis::{
     Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, Objective, Peak, Question, QueueWait, Ranked,
     Scaling, Settings, WARM_UP_S,
 };
+pub use bits::Bits;
 pub use cells::{
     Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds,
     TelemetryCell, VisitCell,
@@ -32,6 +36,7 @@ pub use contribute::contribute;
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use flat::{Column, StepName, Table, Values, tables};
 pub use key::{ClockKey, EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
+pub use keys::{KEY_PLACES_MAX, KeyCell, KeyPlace, Keys};
 pub use laws::Law;
 pub use path::{Part, Segment, critical_path};
 pub use sums::{Filed, Sums};

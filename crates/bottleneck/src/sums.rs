@@ -22,6 +22,7 @@ use crate::cells::{
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
+use crate::keys::{KeyCell, KeyPlace};
 
 /// Samples that are written down for one cell before equal ones are put together.
 const LOG_MAX: usize = 8_192;
@@ -282,6 +283,7 @@ pub struct Sums {
     pub(crate) telemetry: Table<Name, TelemetryCell>,
     pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
+    pub(crate) keys: Table<(NodeId, Name, u8), KeyCell>,
     pub(crate) aliases: HashMap<(Name, Name), i64>,
     pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
@@ -331,6 +333,8 @@ impl Sums {
         let clocks = clocks.map(|((a, b), s, cell)| ((names.clock(a), names.clock(b)), s, cell));
         let partitions = self.partitions.drain();
         let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
+        let place = |(node, op, bucket)| (KeyPlace { node: names.node(node), op: names.text(op) }, bucket);
+        let keys = self.keys.drain().map(|(key, _, cell)| (place(key), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
@@ -346,6 +350,7 @@ impl Sums {
             telemetry: telemetry.collect(),
             clocks: clocks.collect(),
             partitions: partitions.collect(),
+            keys: keys.collect(),
         }
     }
 }
@@ -363,6 +368,7 @@ impl Contribution {
         self.telemetry.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.clocks.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self
     }
 }

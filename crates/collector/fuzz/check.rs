@@ -112,6 +112,7 @@ fn spans_and_rows(bytes: &[u8]) -> (Vec<Span>, Vec<RootRow>) {
             resend: u16::from(flags >> 4 & 1),
             partition: (flags & 16 != 0).then(|| u16::from(more >> 6)),
             synthetic: false,
+            key: None,
             mocked: flags & 32 != 0,
             links: (flags & 64 != 0)
                 .then(|| Link { trace, span: 1 + u64::from(more & 0x3f) })

@@ -125,6 +125,7 @@ impl Names {
             resend: 0,
             partition: None,
             synthetic: false,
+            key: None,
             mocked: false,
             links: Default::default(),
         }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use peakdrill_trace_model::SpanKey;
 use smallvec::SmallVec;
 
 use crate::cells::{EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell};
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::keys::coarse;
 use crate::sums::{Clock, Name, NodeId, Sums};
 
 /// Different operations of one trace that are kept by name; more are filed as [`OTHER_OP`].
@@ -108,6 +110,20 @@ impl<'a> Gather<'a> {
     pub(super) fn partition(&mut self, key: &NodeKey, at: u16, cell: &PartitionCell) {
         let node = self.sums.names.node_id(key);
         self.sums.partitions.add((node, self.class, at), 0, cell, self.sign);
+    }
+
+    /// An operation on a key, and how long it took by itself. Keys of others' work are not counted: a live user's id has
+    /// no place in a record.
+    pub(super) fn key(&mut self, node: &NodeKey, op: &Arc<str>, key: &SpanKey, ns: u64) {
+        if self.class != TraceClass::Mine {
+            return;
+        }
+        let op = self.op(op);
+        let names = &mut self.sums.names;
+        let place = (names.node_id(node), names.id(&op), key.bucket());
+        let sum = self.sums.keys.at(place, 0);
+        sum.cell.count(key, self.sign);
+        sum.sample(0, coarse(ns), self.sign);
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {

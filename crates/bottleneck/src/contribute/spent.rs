@@ -133,7 +133,11 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
         cell.queued_ns = to - from;
         cell.queued.add((to - from).unsigned_abs(), 1);
     }
-    cell.own.add(own.iter().map(|(from, to)| (to - from).unsigned_abs()).sum(), 1);
+    let own_ns = own.iter().map(|(from, to)| (to - from).unsigned_abs()).sum();
+    cell.own.add(own_ns, 1);
+    if let Some(key) = place.key {
+        gather.key(node, &place.span.op, key, own_ns);
+    }
     cell.span.add(place.duration(), 1);
     gather.node(node, filed_under(gather, root, place.start), &cell);
     ended(gather, node, place, root);
@@ -175,6 +179,9 @@ fn remote(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) 
     };
     cell.own.add(place.duration(), 1);
     cell.span.add(place.duration(), 1);
+    if let Some(key) = place.key.filter(|_| !place.span.mocked) {
+        gather.key(&node, &place.span.op, key, place.duration());
+    }
     gather.node(&node, filed_under(gather, root, place.start), &cell);
     ended(gather, &node, place, root);
     gather.node(&node, gather.second(place.start), &NodeCell { arrived: 1, ..NodeCell::default() });

@@ -28,6 +28,7 @@ fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms
         resend: 0,
         partition: None,
         synthetic: false,
+        key: None,
         mocked: false,
         links: Default::default(),
     }

@@ -30,6 +30,7 @@ fn span(trace: u128, id: u64, parent: u64, kind: SpanKind, service: &str, at_ms:
         resend: 0,
         partition: None,
         synthetic: false,
+        key: None,
         mocked: false,
         links: smallvec::SmallVec::new(),
     }
