@@ -83,14 +83,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             };
         }
         if what != "none" {
-            sums.add(&Filed { spans: &spans, root: None, class: TraceClass::Mine, origin_ns: 0 });
+            sums.add(&Filed {
+                spans: &spans,
+                root: None,
+                class: TraceClass::Mine,
+                tagged: true,
+                origin_ns: 0,
+            });
         }
         if trace % TRACES == 0 {
             cells.take_in(&mut sums);
         }
     }
     cells.take_in(&mut sums);
-    let buckets: usize = cells.keys.places().values().map(|buckets| buckets.len()).sum();
-    writeln!(std::io::stdout(), "{buckets}")?;
+    writeln!(std::io::stdout(), "{}", cells.keys.values().map(|buckets| buckets.len()).sum::<usize>())?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clocks::{ClockPairKey, Clocks};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
-use crate::keys::{KeyCell, KeyPlace, Keys};
+use crate::keys::KeyCell;
 use crate::pairs;
 use crate::resources::Resources;
 
@@ -282,9 +282,10 @@ pub struct Cells {
     /// Messages by the queue's partition, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub partitions: BTreeMap<(NodeKey, TraceClass, u16), PartitionCell>,
-    /// The drill's own work by the keys that it was about, the whole run together.
-    #[serde(skip_serializing_if = "Keys::is_empty")]
-    pub keys: Keys,
+    /// The drill's own work by the keys that it was about, the whole run together: by the place's slot of
+    /// [`KEY_SLOTS`](crate::KEY_SLOTS), and where others have a second by the key's bucket.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<u16, Seconds<KeyCell>>,
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
@@ -306,7 +307,7 @@ pub struct Contribution {
     pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
     pub(crate) clocks: Vec<(ClockPairKey, i64, ClockCell)>,
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
-    pub(crate) keys: Vec<((KeyPlace, u8), KeyCell)>,
+    pub(crate) keys: Vec<(u16, i64, KeyCell)>,
 }
 
 impl Contribution {
@@ -369,7 +370,7 @@ impl Cells {
         c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
         c.clocks.iter().for_each(|(key, second, cell)| self.clocks.add(key, *second, cell));
         c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
-        c.keys.iter().for_each(|((place, bucket), cell)| self.keys.add(place, i64::from(*bucket), cell));
+        c.keys.iter().for_each(|(slot, bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
     }
 
     /// Adds the cells of other traces.
@@ -384,7 +385,7 @@ impl Cells {
         other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
         self.clocks.merge(&other.clocks);
         other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
-        self.keys.merge(&other.keys);
+        merge_seconds(&mut self.keys, &other.keys);
         self.resources.merge(&other.resources);
     }
 

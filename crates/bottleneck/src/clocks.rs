@@ -12,10 +12,9 @@ use std::collections::BTreeMap;
 use peakdrill_latency::{Sparse, middle_of};
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{Cells, ClockCell, Seconds};
+use crate::cells::{Cells, ClockCell, Seconds, add_second};
 use crate::key::ClockKey;
 use crate::pairs;
-use crate::room::Room;
 
 /// Pairs of clocks that are kept. With more of them hardly any has enough calls in a stretch to say anything.
 pub const CLOCK_PAIRS_MAX: usize = 1_000;
@@ -63,22 +62,38 @@ impl Clocks {
         self.pairs.is_empty() && self.left_out_from.is_none()
     }
 
-    fn room(&mut self) -> Room<'_, ClockPairKey, ClockCell> {
-        Room {
-            kept: &mut self.pairs,
-            left_out_from: &mut self.left_out_from,
-            left_out: &mut self.left_out_calls,
-            max: CLOCK_PAIRS_MAX,
-            count: |cell| cell.calls,
+    pub(crate) fn add(&mut self, key: &ClockPairKey, second: i64, cell: &ClockCell) {
+        if self.left_out_from.as_ref().is_some_and(|from| key >= from) {
+            self.left_out_calls = self.left_out_calls.wrapping_add(cell.calls);
+            return;
+        }
+        add_second(&mut self.pairs, key, second, cell);
+        while self.pairs.len() > CLOCK_PAIRS_MAX
+            && let Some((last, _)) = self.pairs.last_key_value()
+        {
+            let from = last.clone();
+            self.leave_out(&from);
         }
     }
 
-    pub(crate) fn add(&mut self, key: &ClockPairKey, second: i64, cell: &ClockCell) {
-        self.room().add(key, second, cell);
+    /// Leaves out all pairs from this one on.
+    fn leave_out(&mut self, from: &ClockPairKey) {
+        for cell in self.pairs.split_off(from).values().flat_map(BTreeMap::values) {
+            self.left_out_calls = self.left_out_calls.wrapping_add(cell.calls);
+        }
+        if self.left_out_from.as_ref().is_none_or(|known| from < known) {
+            self.left_out_from = Some(from.clone());
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.room().merge(&other.pairs, other.left_out_from.as_ref(), other.left_out_calls);
+        self.left_out_calls = self.left_out_calls.wrapping_add(other.left_out_calls);
+        if let Some(from) = &other.left_out_from {
+            self.leave_out(from);
+        }
+        for (key, seconds) in &other.pairs {
+            seconds.iter().for_each(|(second, cell)| self.add(key, *second, cell));
+        }
     }
 }
 

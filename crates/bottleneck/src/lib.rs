@@ -2,7 +2,6 @@
 
 mod analyse;
 mod analysis;
-mod bits;
 mod cells;
 mod clocks;
 mod compare;
@@ -15,7 +14,6 @@ mod laws;
 mod pairs;
 mod path;
 pub mod resources;
-mod room;
 mod sums;
 mod tree;
 mod usl;
@@ -25,7 +23,6 @@ pub use analysis::{
     Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, Objective, Peak, Question, QueueWait, Ranked,
     Scaling, Settings, WARM_UP_S,
 };
-pub use bits::Bits;
 pub use cells::{
     Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds,
     TelemetryCell, VisitCell,
@@ -36,7 +33,7 @@ pub use contribute::contribute;
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use flat::{Column, StepName, Table, Values, tables};
 pub use key::{ClockKey, EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
-pub use keys::{KEY_PLACES_MAX, KeyCell, KeyPlace, Keys};
+pub use keys::{KEY_SLOTS, KeyCell, keys_left_out};
 pub use laws::Law;
 pub use path::{Part, Segment, critical_path};
 pub use sums::{Filed, Sums};

@@ -22,7 +22,7 @@ use crate::cells::{
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
-use crate::keys::{KeyCell, KeyPlace};
+use crate::keys::{KeyCell, PlaceId};
 
 /// Samples that are written down for one cell before equal ones are put together.
 const LOG_MAX: usize = 8_192;
@@ -76,6 +76,8 @@ pub(crate) struct Names {
     /// Operations as they came, and their bounded names.
     raw: Numbers,
     bounded: Vec<Name>,
+    /// Where keys are counted, by node, operation and calling operation.
+    places: HashMap<(NodeId, Name, Option<Name>), PlaceId>,
 }
 
 impl Names {
@@ -98,7 +100,7 @@ impl Names {
     }
 
     fn forget(&mut self) {
-        if self.all.texts.len().max(self.bounded.len()) > NAMES_MAX {
+        if self.all.texts.len().max(self.bounded.len()).max(self.places.len()) > NAMES_MAX {
             *self = Self::default();
         }
     }
@@ -150,6 +152,16 @@ impl Names {
             Entry::Step(step) => EntryId::Step(*step),
             Entry::Op(op) => EntryId::Op(self.id(op)),
         }
+    }
+
+    pub(crate) fn place_id(&mut self, node: NodeId, op: Name, caller: Option<Name>) -> PlaceId {
+        if let Some(known) = self.places.get(&(node, op, caller)) {
+            return *known;
+        }
+        let calling = caller.map(|caller| self.text(caller)).unwrap_or_default();
+        let place = PlaceId::of(&self.node(node), &self.text(op), &calling);
+        self.places.insert((node, op, caller), place);
+        place
     }
 
     fn node(&self, id: NodeId) -> NodeKey {
@@ -283,7 +295,8 @@ pub struct Sums {
     pub(crate) telemetry: Table<Name, TelemetryCell>,
     pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
-    pub(crate) keys: Table<(NodeId, Name, u8), KeyCell>,
+    /// By the place's slot and the key's bucket.
+    pub(crate) keys: Table<u16, KeyCell>,
     pub(crate) aliases: HashMap<(Name, Name), i64>,
     pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
@@ -297,6 +310,8 @@ pub struct Filed<'a> {
     pub root: Option<&'a RootRow>,
     /// Whose it is.
     pub class: TraceClass,
+    /// That it is the drill's is told by the drill's own tag or row, and not by a link alone: keys are counted of no other.
+    pub tagged: bool,
     /// Start of the load, Unix nanoseconds: seconds count from there.
     pub origin_ns: i64,
 }
@@ -333,8 +348,6 @@ impl Sums {
         let clocks = clocks.map(|((a, b), s, cell)| ((names.clock(a), names.clock(b)), s, cell));
         let partitions = self.partitions.drain();
         let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
-        let place = |(node, op, bucket)| (KeyPlace { node: names.node(node), op: names.text(op) }, bucket);
-        let keys = self.keys.drain().map(|(key, _, cell)| (place(key), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
@@ -350,7 +363,7 @@ impl Sums {
             telemetry: telemetry.collect(),
             clocks: clocks.collect(),
             partitions: partitions.collect(),
-            keys: keys.collect(),
+            keys: self.keys.drain().collect(),
         }
     }
 }
@@ -368,7 +381,7 @@ impl Contribution {
         self.telemetry.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.clocks.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        self.keys.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.keys.sort_unstable_by_key(|(slot, bucket, _)| (*slot, *bucket));
         self
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::HashSet;
 use peakdrill_drill_model::verdict::NodeKind;
-use peakdrill_trace_model::{Messaging, PeerKind, Span, SpanKey, SpanKind};
+use peakdrill_trace_model::{Messaging, PeerKind, Span, SpanKind};
 use smallvec::SmallVec;
 
 use crate::key::NodeKey;
@@ -57,8 +57,6 @@ pub(crate) struct Place<'a> {
     pub(crate) owner: NodeKey,
     /// The operation ([`Role::Serve`] or [`Role::Process`]) it is part of.
     pub(crate) within: Option<usize>,
-    /// The key that it is about: its own, or the one that what it is a part of is about.
-    pub(crate) key: Option<&'a SpanKey>,
 }
 
 impl Place<'_> {
@@ -103,7 +101,6 @@ impl<'a> Tree<'a> {
             todo.extend_from_slice(&self.nodes[i].kids);
             let node = &self.nodes[i];
             let parent = node.parent.map(|p| &self.nodes[p]);
-            let key = node.key.or_else(|| parent?.key);
             let (owner, within) = match node.role {
                 Role::Serve => (None, Some(i)),
                 Role::Process => (Some(self.queue_of(i)), Some(i)),
@@ -117,7 +114,6 @@ impl<'a> Tree<'a> {
                 node.owner = owner;
             }
             node.within = within;
-            node.key = key;
         }
     }
 
@@ -180,7 +176,6 @@ fn place<'a>(span: &'a Span, parent: Option<usize>) -> Place<'a> {
         kids: SmallVec::new(),
         owner: NodeKey { name: Arc::clone(&span.service), kind: NodeKind::Service },
         within: None,
-        key: span.key.as_deref(),
     }
 }
 

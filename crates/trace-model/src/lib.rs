@@ -5,5 +5,5 @@ pub mod metric;
 pub mod semconv;
 mod span;
 
-pub use key::SpanKey;
+pub use key::{SpanKey, stable_hash};
 pub use span::{Link, Messaging, Peer, PeerKind, Span, SpanKind};

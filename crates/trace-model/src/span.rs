@@ -109,8 +109,9 @@ pub struct Span {
     pub mocked: bool,
     /// Links to other spans.
     pub links: SmallVec<[Link; 1]>,
-    /// The key that the work is about: an item, an account, a tenant. Most spans name none.
-    #[serde(default)]
+    /// The key that the work is about: an item, an account, a tenant. Most spans name none. Never written: it may be a live
+    /// user's.
+    #[serde(skip)]
     pub key: Option<Box<SpanKey>>,
 }
 

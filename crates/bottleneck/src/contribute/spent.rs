@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use crate::cells::{NodeCell, PartitionCell};
 use crate::contribute::attempts::Attempts;
 use crate::contribute::gather::Gather;
+use crate::contribute::keys::gather_key;
 use crate::contribute::{Caller, Root, filed_under};
 use crate::key::NodeKey;
 use crate::tree::{Place, Role, Tree, virtual_node};
@@ -135,9 +136,7 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     }
     let own_ns = own.iter().map(|(from, to)| (to - from).unsigned_abs()).sum();
     cell.own.add(own_ns, 1);
-    if let Some(key) = place.key {
-        gather.key(node, &place.span.op, key, own_ns);
-    }
+    gather_key(gather, tree, at, node, own_ns);
     cell.span.add(place.duration(), 1);
     gather.node(node, filed_under(gather, root, place.start), &cell);
     ended(gather, node, place, root);
@@ -179,9 +178,7 @@ fn remote(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) 
     };
     cell.own.add(place.duration(), 1);
     cell.span.add(place.duration(), 1);
-    if let Some(key) = place.key.filter(|_| !place.span.mocked) {
-        gather.key(&node, &place.span.op, key, place.duration());
-    }
+    gather_key(gather, tree, at, &node, place.duration());
     gather.node(&node, filed_under(gather, root, place.start), &cell);
     ended(gather, &node, place, root);
     gather.node(&node, gather.second(place.start), &NodeCell { arrived: 1, ..NodeCell::default() });

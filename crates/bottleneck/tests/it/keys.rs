@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use peakdrill_bottleneck::{AnalysisInput, Cells, Filed, Sums, TraceClass, analyse};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{Finding, FindingKind};
-use peakdrill_trace_model::{Messaging, Peer, PeerKind, Span, SpanKey, SpanKind};
+use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKey, SpanKind};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -15,7 +15,6 @@ use crate::sim::ORIGIN_NS;
 
 const MS: f64 = 1e6;
 const SECONDS: i64 = 30;
-const PER_S: i64 = 60;
 
 /// Which span says what the work is about.
 #[derive(Clone, Copy, PartialEq)]
@@ -31,14 +30,27 @@ enum Said {
 /// The drill's requests: shop → its database, or a queue.
 #[derive(Clone)]
 struct Shop {
+    seed: u64,
+    /// Requests a second.
+    per_s: i64,
     /// The part of the work that is about the one item ...
     hot: f64,
     /// ... of this name.
     name: &'static str,
     /// The other items.
     items: u32,
-    /// How long an item is held, mean in milliseconds.
+    /// How long an item is held, mean in milliseconds ...
     held_ms: f64,
+    /// ... and the one.
+    hot_ms: f64,
+    /// How the items are wanted: none as often as the one before.
+    zipf: Option<f64>,
+    /// How widely the time varies: of 0 as of a random service, else its logarithm.
+    sigma: f64,
+    /// Part of what is about the one item that fails, after so long as all others wait for it.
+    failing: f64,
+    /// What is about the one item is of another kind.
+    other_kind: bool,
     /// Whether what is about one item stands in line.
     locked: bool,
     /// Part of the work that takes five times as long whatever it is about.
@@ -47,18 +59,30 @@ struct Shop {
     /// Partitions of the queue, where it has them.
     partitions: Option<u16>,
     class: TraceClass,
+    tagged: bool,
+    /// A span links to a trace of someone else.
+    linked: bool,
 }
 
 const SHOP: Shop = Shop {
+    seed: 5,
+    per_s: 60,
     hot: 0.6,
     name: "item-7",
     items: 500,
     held_ms: 22.0,
+    hot_ms: 22.0,
+    zipf: None,
+    sigma: 0.0,
+    failing: 0.0,
+    other_kind: false,
     locked: true,
     slow: 0.0,
     said: Said::Service,
     partitions: None,
     class: TraceClass::Mine,
+    tagged: true,
+    linked: false,
 };
 
 fn span(id: u64, kind: SpanKind, service: &str, op: &str, at_ns: (f64, f64)) -> Span {
@@ -88,7 +112,12 @@ fn span(id: u64, kind: SpanKind, service: &str, op: &str, at_ns: (f64, f64)) -> 
 impl Shop {
     fn spans(&self, item: &str, at: f64, from: f64, to: f64) -> Vec<Span> {
         let key = || SpanKey::of(item).map(Box::new);
-        let mut shop = span(2, SpanKind::Server, "shop", "POST /items/{id}/order", (at, to + MS));
+        let route =
+            if self.other_kind && item == self.name { "GET /tenants/{id}" } else { "POST /items/{id}/order" };
+        let mut shop = span(2, SpanKind::Server, "shop", route, (at, to + MS));
+        if self.linked {
+            shop.links.push(Link { trace: 1 << 64, span: 1 });
+        }
         let mut call = span(3, SpanKind::Client, "shop", "UPDATE stock", (at + MS, to));
         call.peer = Some(Peer { node: "stock-db".into(), kind: PeerKind::Database });
         match self.said {
@@ -109,27 +138,52 @@ impl Shop {
         vec![shop, call]
     }
 
+    fn item(&self, rng: &mut ChaCha8Rng) -> String {
+        let of = f64::from(self.items);
+        match self.zipf {
+            // By the inverse of the distribution over a line.
+            Some(s) => {
+                let u: f64 = rng.random();
+                let rank = ((of.powf(1.0 - s) - 1.0) * u + 1.0).powf(1.0 / (1.0 - s));
+                format!("item-{}", rank as u32)
+            }
+            None if rng.random::<f64>() < self.hot => self.name.to_owned(),
+            None => format!("item-{}", 100 + rng.random_range(0..self.items)),
+        }
+    }
+
+    fn held_ns(&self, item: &str, rng: &mut ChaCha8Rng) -> f64 {
+        let times = if rng.random::<f64>() < self.slow { 5.0 } else { 1.0 };
+        let mean = if item == self.name { self.hot_ms } else { self.held_ms };
+        let mut uniform = || 1.0 - rng.random::<f64>();
+        let drawn = match self.sigma {
+            0.0 => -uniform().ln(),
+            sigma => {
+                let normal = (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos();
+                (sigma * normal).exp()
+            }
+        };
+        drawn * mean * MS * times
+    }
+
     fn cells(&self) -> Cells {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let (mut cells, mut sums) = (Cells::default(), Sums::default());
         let mut free_at: BTreeMap<String, f64> = BTreeMap::new();
         let mut at = 0.0;
-        let exponential = |rng: &mut ChaCha8Rng, mean: f64| -(1.0 - rng.random::<f64>()).ln() * mean;
-        for trace in 1..=(SECONDS * PER_S) as u128 {
-            at += exponential(&mut rng, 1e9 / PER_S as f64);
-            let hot = rng.random::<f64>() < self.hot;
-            let item = if hot {
-                self.name.to_owned()
-            } else {
-                format!("item-{}", 100 + rng.random_range(0..self.items))
-            };
-            let times = if rng.random::<f64>() < self.slow { 5.0 } else { 1.0 };
-            let held = exponential(&mut rng, self.held_ms * MS) * times;
+        for trace in 1..=(SECONDS * self.per_s) as u128 {
+            at += -(1.0 - rng.random::<f64>()).ln() * 1e9 / self.per_s as f64;
+            let item = self.item(&mut rng);
+            let held = self.held_ns(&item, &mut rng);
+            let fails = item == self.name && rng.random::<f64>() < self.failing;
             let free = free_at.get(&item).copied().filter(|_| self.locked).unwrap_or(0.0);
             let from = free.max(at + MS);
-            free_at.insert(item.clone(), from + held);
-            let mut spans = self.spans(&item, at, from, from + held);
-            spans.iter_mut().for_each(|span| span.trace = trace);
+            let to = if fails { from + 500.0 * MS } else { from + held };
+            free_at.insert(item.clone(), to);
+            let mut spans = self.spans(&item, at, from, to);
+            for span in &mut spans {
+                (span.trace, span.error) = (trace, fails);
+            }
             let ends = spans.iter().map(|span| span.end_ns).max().unwrap_or(0);
             let row = RootRow {
                 trace,
@@ -144,7 +198,8 @@ impl Shop {
                 sampled: true,
             };
             let row = Some(&row).filter(|_| self.class == TraceClass::Mine);
-            sums.add(&Filed { spans: &spans, root: row, class: self.class, origin_ns: ORIGIN_NS });
+            let (class, tagged) = (self.class, self.tagged);
+            sums.add(&Filed { spans: &spans, root: row, class, tagged, origin_ns: ORIGIN_NS });
             if trace % 400 == 0 {
                 cells.take_in(&mut sums);
             }
@@ -175,6 +230,7 @@ fn a_key_that_waits_for_itself_is_told_by_its_name_where_it_waits() {
         assert_eq!((hot.len(), hot[0].node.as_str()), (1, "stock-db"), "not its caller: {findings:#?}");
         let text = &hot[0].text;
         assert!(text.starts_with("the key \"item-7\" got 6") && text.contains("UPDATE stock"), "{text}");
+        assert!(text.contains("for POST /items/{id}/order"), "{text}");
         assert!(hot[0].action.contains("feeder"), "{}", hot[0].action);
     }
     let long = Shop { name: "3f2b1c9e-11aa-4c12-9a33-0123456789ab", ..SHOP }.hot();
@@ -198,12 +254,51 @@ fn what_is_hot_and_not_slow_or_slow_and_not_hot_is_none() {
 }
 
 #[test]
+fn what_meets_no_other_does_not_wait_for_it() {
+    let larger = Shop { locked: false, hot_ms: 66.0, ..SHOP };
+    assert_eq!(larger.hot().len(), 1, "two are in progress at a time: they may wait, or be larger");
+    assert!(larger.told().iter().any(|found| found.action.contains("may wait for itself")));
+    // The same, of a sixth of the requests: a third of one is.
+    assert_eq!(Shop { per_s: 10, ..larger.clone() }.hot(), []);
+    // More of them meet again.
+    assert_eq!(Shop { per_s: 20, ..larger }.hot().len(), 1);
+}
+
+#[test]
+fn what_fails_is_not_compared_with_what_does_not() {
+    assert_eq!(Shop { locked: false, failing: 0.3, ..SHOP }.hot(), []);
+}
+
+#[test]
+fn work_of_another_kind_is_not_another_key() {
+    // A query of one text, for an order and for a tenant's report.
+    let two_kinds = Shop { locked: false, hot_ms: 100.0, other_kind: true, ..SHOP };
+    assert_eq!(two_kinds.hot(), []);
+    assert_eq!(Shop { other_kind: false, ..two_kinds }.hot().len(), 1);
+}
+
+#[test]
+fn chance_makes_no_key_hot() {
+    // Some items are wanted far more than others, and times vary widely, whatever they are about.
+    let told = (0..200).filter(|seed| {
+        let shop = Shop { seed: *seed, locked: false, zipf: Some(1.1), sigma: 1.7, name: "none", ..SHOP };
+        !shop.hot().is_empty()
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [] as [u64; 0]);
+    let hot = Shop { zipf: Some(1.1), held_ms: 80.0, name: "none", ..SHOP }.hot();
+    assert!(hot.len() == 1 && hot[0].1.contains("the key \"item-1\""), "its buckets are as hot: {hot:?}");
+}
+
+#[test]
 fn of_live_users_no_key_is_kept() {
     for class in [TraceClass::Live, TraceClass::OtherRun] {
         let live = Shop { class, ..SHOP };
         assert!(live.cells().keys.is_empty());
         assert_eq!(live.hot(), []);
     }
+    // The drill's by a link alone, and the drill's with a link to someone else's.
+    assert!(Shop { tagged: false, ..SHOP }.cells().keys.is_empty());
+    assert!(Shop { linked: true, ..SHOP }.cells().keys.is_empty());
 }
 
 #[test]

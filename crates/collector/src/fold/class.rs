@@ -1,6 +1,28 @@
-//! Which traces follow which: a consumer often starts a new trace with a link to the producer's.
+//! Whose traces are, and which follow which: a consumer often starts a new trace with a link to the producer's.
 
 use std::collections::BTreeSet;
+
+use foldhash::HashSet;
+use peakdrill_bottleneck::TraceClass;
+use peakdrill_trace_model::Span;
+
+use super::Fold;
+use super::trace::Trace;
+use crate::counters::counter;
+
+/// Whose a trace is, and how that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whose {
+    pub(super) class: TraceClass,
+    /// Its own id says that it is of this drill: it is not so by a link alone.
+    pub(super) tagged: bool,
+}
+
+impl Default for Whose {
+    fn default() -> Self {
+        Self { class: TraceClass::Live, tagged: false }
+    }
+}
 
 /// Links of traces whose class may still rise.
 #[derive(Debug)]
@@ -28,4 +50,85 @@ impl Links {
     pub(super) fn followers(&self, linked: u128) -> impl Iterator<Item = u128> + use<'_> {
         self.known.range((linked, 0)..=(linked, u128::MAX)).map(|(_, follower)| *follower)
     }
+}
+
+impl Fold {
+    /// Notes the links of new spans: the trace takes the class of what it links to, now or when that is known.
+    pub(super) fn follow(&mut self, id: u128, spans: &[Span], classes: &[(u128, TraceClass)]) {
+        for link in spans.iter().flat_map(|span| &span.links).filter(|link| link.trace != id) {
+            let class = self.class_of(link.trace).min(listed(classes, link.trace));
+            if class > TraceClass::Mine && !self.links.add(link.trace, id) {
+                self.counters.add(counter::LINKS_OVER_LIMIT, 1);
+            }
+            if class < TraceClass::Live {
+                let now = spans.iter().map(|span| span.end_ns).max().unwrap_or(self.watermark_ns);
+                if self.sealed.whose(id).is_none() {
+                    self.open(id, now.min(self.watermark_ns));
+                }
+                self.raise(id, class);
+            }
+        }
+    }
+
+    fn whose(&self, id: u128) -> Whose {
+        let open = self.traces.get(id).map(Trace::whose);
+        open.or_else(|| self.sealed.whose(id)).unwrap_or_default()
+    }
+
+    pub(super) fn class_of(&self, id: u128) -> TraceClass {
+        self.whose(id).class
+    }
+
+    /// Raises the class of a trace to what its own id says.
+    pub(super) fn tag(&mut self, id: u128, class: TraceClass) {
+        let (known, tagged) = (self.whose(id), class == TraceClass::Mine);
+        if known.class == class && known.tagged < tagged {
+            self.set_whose(id, Whose { class, tagged });
+        }
+        self.raise_to(id, Whose { class, tagged });
+    }
+
+    /// True when the trace is known.
+    fn set_whose(&mut self, id: u128, whose: Whose) -> bool {
+        if let Some((trace, sums)) = self.traces.change(id) {
+            trace.set_whose(whose, sums);
+        } else if self.sealed.whose(id).is_some() {
+            let is_in_time = self.sealed.set_whose(id, whose);
+            self.counters.add(counter::CLASSES_LATE_OVER_LIMIT, u64::from(!is_in_time));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Raises the class of a trace, and of all that follow it: mine before another run's before live.
+    pub(super) fn raise(&mut self, id: u128, class: TraceClass) {
+        self.raise_to(id, Whose { class, tagged: false });
+    }
+
+    fn raise_to(&mut self, first: u128, Whose { class, tagged }: Whose) {
+        if class == TraceClass::Live || self.class_of(first) <= class {
+            return;
+        }
+        let mut work = vec![first];
+        // Of traces that are forgotten nobody knows whether their class was raised: each is gone over once.
+        let mut forgotten: HashSet<u128> = HashSet::default();
+        while let Some(id) = work.pop() {
+            let whose = self.whose(id);
+            if whose.class <= class {
+                continue;
+            }
+            let raised = Whose { class, tagged: whose.tagged || (tagged && id == first) };
+            if !self.set_whose(id, raised) && !forgotten.insert(id) {
+                continue;
+            }
+            work.extend(self.links.followers(id));
+        }
+    }
+}
+
+/// The class of a trace by what a record says of it.
+pub(super) fn listed(classes: &[(u128, TraceClass)], id: u128) -> TraceClass {
+    let found = classes.binary_search_by_key(&id, |(listed, _)| *listed);
+    found.ok().and_then(|at| classes.get(at)).map_or(TraceClass::Live, |(_, class)| *class)
 }

@@ -4,17 +4,23 @@ use super::key::Key;
 use super::{Attributes, Value};
 use crate::{SpanKey, SpanKind};
 
-/// What a service says itself goes before what a message, a query or a path says.
-const SAID: [Key; 4] =
-    [Key::WorkKey, Key::MessagingKafkaKey, Key::MessagingKafkaKeyOld, Key::DbQueryParameter];
+/// What a service says itself goes before what a message or a path says.
+const SAID: [Key; 3] = [Key::WorkKey, Key::MessagingKafkaKey, Key::MessagingKafkaKeyOld];
 
 pub(super) fn key(attributes: &Attributes<'_>, kind: SpanKind) -> Option<SpanKey> {
-    match attributes.get(&SAID) {
-        Some(Value::Text(text)) => SpanKey::of(text),
-        Some(Value::Int(number)) => SpanKey::of(&number.to_string()),
-        Some(Value::Bool(_) | Value::Double(_)) => None,
-        None if kind == SpanKind::Server => of_path(attributes).and_then(SpanKey::of),
-        None => None,
+    let said = SAID.iter().find_map(|key| of_value(attributes.get(&[*key])?));
+    match kind {
+        SpanKind::Server => said.or_else(|| of_path(attributes).and_then(SpanKey::of)),
+        // A query's first parameter may be what it is about, and may be an amount.
+        _ => said.or_else(|| Some(of_value(attributes.get(&[Key::DbQueryParameter])?)?.guessed())),
+    }
+}
+
+fn of_value(value: Value<'_>) -> Option<SpanKey> {
+    match value {
+        Value::Text(text) => SpanKey::of(text),
+        Value::Int(number) => SpanKey::of(&number.to_string()),
+        Value::Bool(_) | Value::Double(_) => None,
     }
 }
 
@@ -97,16 +103,33 @@ mod tests {
             ("peakdrill.key", Value::Int(12)),
         ];
         let read = |pairs: &[(&'static str, Value<'static>)], kind| {
-            key(&Attributes::read(pairs.iter().copied()), kind).and_then(|key| key.text())
+            key(&Attributes::read(pairs.iter().copied()), kind)
+                .map(|key| (key.text().unwrap(), key.is_guessed()))
         };
-        let mut found = Vec::new();
+        let (mut served, mut called) = (Vec::new(), Vec::new());
         while !pairs.is_empty() {
-            found.push(read(&pairs, SpanKind::Server).unwrap_or_default());
+            served.push(read(&pairs, SpanKind::Server).map(|(text, _)| text).unwrap_or_default());
+            called.push(read(&pairs, SpanKind::Client).unwrap_or_default());
             pairs.pop();
         }
-        assert_eq!(found, ["12", "11", "10", "8", "8", "7", ""]);
+        assert_eq!(served, ["12", "11", "10", "7", "7", "7", ""]);
+        let called: Vec<_> = called.iter().map(|(text, guessed)| (text.as_str(), *guessed)).collect();
+        let first = ("8", true);
+        assert_eq!(
+            called,
+            [("12", false), ("11", false), ("10", false), first, first, ("", false), ("", false)]
+        );
         let path = [("http.target", text("/items/7?x=/1")), ("http.route", text("/items/{id}"))];
-        assert_eq!(read(&path, SpanKind::Server).as_deref(), Some("7"));
+        assert_eq!(read(&path, SpanKind::Server), Some(("7".to_owned(), false)));
         assert_eq!(read(&path, SpanKind::Client), None);
+    }
+
+    #[test]
+    fn what_says_nothing_does_not_stand_in_the_way() {
+        for nothing in [Value::Bool(true), Value::Double(0.5), Value::Text(""), Value::Text(" ")] {
+            let pairs = [("peakdrill.key", nothing), ("messaging.kafka.message.key", Value::Int(7))];
+            let read = key(&Attributes::read(pairs), SpanKind::Consumer);
+            assert_eq!(read.and_then(|key| key.text()).as_deref(), Some("7"), "{nothing:?}");
+        }
     }
 }

@@ -147,7 +147,7 @@ fn whole_and_late<'a>(
     late: impl IntoIterator<Item = &'a Vec<Span>>,
 ) -> Cells {
     let (mut cells, mut sums) = (Cells::default(), Sums::default());
-    let filed = |spans| Filed { spans, root: None, class: TraceClass::Live, origin_ns: T };
+    let filed = |spans| Filed { spans, root: None, class: TraceClass::Live, tagged: false, origin_ns: T };
     whole.into_iter().for_each(|spans| sums.add(&filed(spans)));
     late.into_iter().for_each(|spans| sums.add_late(&filed(spans)));
     cells.take_in(&mut sums);
