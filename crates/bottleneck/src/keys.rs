@@ -100,6 +100,14 @@ impl KeyCell {
     pub(crate) fn name(&mut self, key: &SpanKey, sign: i64) {
         self.named = self.named.wrapping_add(sign);
         self.bits.count(key, sign as i32);
+        self.trim();
+    }
+
+    /// No bits are kept where none are counted: equal sums are equal cells.
+    fn trim(&mut self) {
+        if self.named == 0 {
+            self.bits.trim();
+        }
     }
 
     /// The key that most of the operations are about.
@@ -164,6 +172,7 @@ impl Cell for KeyCell {
             *sum = sum.wrapping_add(more.wrapping_mul(sign));
         }
         self.bits.add(&other.bits, sign as i32);
+        self.trim();
     }
 
     fn each_histogram(&self, _visit: &mut dyn FnMut(usize, &peakdrill_latency::Sparse)) {}
@@ -173,7 +182,7 @@ impl Cell for KeyCell {
     }
 }
 
-/// How often each bit was set among some keys. Nothing, where that comes to nothing.
+/// How often each bit was set among some keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<i32>")]
 struct Bits(Vec<i32>);
@@ -190,7 +199,6 @@ impl Bits {
                 *count = count.wrapping_add(sign * i32::from(byte >> bit & 1));
             }
         }
-        self.trim();
     }
 
     fn add(&mut self, other: &Self, sign: i32) {
@@ -201,7 +209,6 @@ impl Bits {
         for (count, more) in self.0.iter_mut().zip(&other.0) {
             *count = count.wrapping_add(more.wrapping_mul(sign));
         }
-        self.trim();
     }
 
     fn trim(&mut self) {
@@ -230,9 +237,7 @@ impl Bits {
 impl From<Vec<i32>> for Bits {
     fn from(mut counts: Vec<i32>) -> Self {
         counts.resize(BITS, 0);
-        let mut read = Self(counts);
-        read.trim();
-        read
+        Self(counts)
     }
 }
 

@@ -11,7 +11,7 @@ use peakdrill_collector::journal::SegmentReader;
 use peakdrill_collector::otlp::{Decoded, Format, Texts, decode_metrics, decode_traces};
 use peakdrill_collector::record::Event;
 use peakdrill_drill_model::frame::RootRow;
-use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKind};
+use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKey, SpanKind};
 
 const RECV_NS: i64 = 1_700_000_000_000_000_000;
 
@@ -112,7 +112,7 @@ fn spans_and_rows(bytes: &[u8]) -> (Vec<Span>, Vec<RootRow>) {
             resend: u16::from(flags >> 4 & 1),
             partition: (flags & 16 != 0).then(|| u16::from(more >> 6)),
             synthetic: false,
-            key: None,
+            key: (flags & 3 == 0).then(|| SpanKey::of(&format!("key {}", more & 7)).map(Box::new)).flatten(),
             mocked: flags & 32 != 0,
             links: (flags & 64 != 0)
                 .then(|| Link { trace, span: 1 + u64::from(more & 0x3f) })

@@ -11,7 +11,7 @@ use crate::tree::{Role, Tree};
 /// Spans of an operation that are looked at for a key that says what the work is about.
 const STEPS_MAX: usize = 16;
 /// The key's bits are counted of one operation in so many, by a hash: its name needs no more. A power of two.
-const NAMED_ONE_IN: u64 = 8;
+const NAMED_ONE_IN: u64 = 16;
 
 /// Whether a trace's keys are counted: where the drill's own tag says that it is the drill's, and it has nothing to do with
 /// any other trace. A link may lead to a live user's, and an id of theirs has no place in a record.

@@ -229,14 +229,14 @@ fn a_key_that_waits_for_itself_is_told_by_its_name_where_it_waits() {
         println!("{}\n  {}", hot[0].text, hot[0].action);
         assert_eq!((hot.len(), hot[0].node.as_str()), (1, "stock-db"), "not its caller: {findings:#?}");
         let text = &hot[0].text;
-        assert!(text.starts_with("the key \"item-7\" got 6") && text.contains("UPDATE stock"), "{text}");
+        assert!(text.starts_with("the key \"item-7\" got some 6") && text.contains("UPDATE stock"), "{text}");
         assert!(text.contains("for POST /items/{id}/order"), "{text}");
         assert!(hot[0].action.contains("feeder"), "{}", hot[0].action);
     }
     let long = Shop { name: "3f2b1c9e-11aa-4c12-9a33-0123456789ab", ..SHOP }.hot();
-    assert!(long[0].1.starts_with("the key \"3f2b1c9e-11aa-4c12-9a33-…\" got"), "{long:?}");
+    assert!(long[0].1.starts_with("the key \"3f2b1c9e-11aa-4c12-9a33-…\" got some"), "{long:?}");
     let wild = Shop { name: "a\u{1b}[31m\"b", ..SHOP }.hot();
-    assert!(wild[0].1.starts_with(r#"the key "a\u{1b}[31m\"b" got"#), "{wild:?}");
+    assert!(wild[0].1.starts_with(r#"the key "a\u{1b}[31m\"b" got some"#), "{wild:?}");
 }
 
 #[test]

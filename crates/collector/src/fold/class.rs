@@ -82,7 +82,7 @@ impl Fold {
     /// Raises the class of a trace to what its own id says.
     pub(super) fn tag(&mut self, id: u128, class: TraceClass) {
         let (known, tagged) = (self.whose(id), class == TraceClass::Mine);
-        if known.class == class && known.tagged < tagged {
+        if known.class == class && tagged && !known.tagged {
             self.set_whose(id, Whose { class, tagged });
         }
         self.raise_to(id, Whose { class, tagged });

@@ -81,7 +81,8 @@ fn hot<'a>(
     let part = |cell: &KeyCell| cell.ops as f64 / all as f64;
     let times_even = |cell: &KeyCell| part(cell) * buckets.len() as f64;
     let much = |cell: &KeyCell| times_even(cell) > TIMES_EVEN || part(cell) > MOST;
-    let mut others = KeyCell::default();
+    let (mut others, others_buckets) =
+        (KeyCell::default(), buckets.values().filter(|cell| !much(cell)).count() as f64);
     buckets.values().filter(|cell| !much(cell)).for_each(|cell| others.add(cell));
     let (others_ns, others_error) = others.mean_ns().filter(|_| others.ops >= FEW_OF_EACH)?;
     let told = |(bucket, cell): (&i64, &Arc<KeyCell>)| {
@@ -94,7 +95,8 @@ fn hot<'a>(
             op,
             caller,
             ops: cell.ops,
-            part: part(cell),
+            // Others fall into its bucket as into any.
+            part: part(cell) - others.ops as f64 / others_buckets / all as f64,
             times_even: times_even(cell),
             in_progress,
             took_ns,
@@ -118,7 +120,7 @@ fn finding(node: &str, hot: &Hot<'_>) -> Finding {
         kind: FindingKind::HotKey,
         node: node.to_owned(),
         text: format!(
-            "{key} got {} of the drill's {op} at {node}{of}, {times_even:.1} times an even share: these take {} by themselves \
+            "{key} got some {} of the drill's {op} at {node}{of}, {times_even:.1} times an even share: these take {} by themselves \
              on average, {} where they are about other keys, and {in_progress:.1} of them were in progress at a time",
             percent(*part),
             ms(*took_ns),
