@@ -70,6 +70,7 @@ fn span(id: u64, parent: u64, start_ns: i64, end_ns: i64) -> Span {
         resend: 0,
         partition: None,
         synthetic: false,
+        key: None,
         mocked: false,
         links: Default::default(),
     }
