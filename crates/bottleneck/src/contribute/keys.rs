@@ -24,8 +24,15 @@ pub(super) fn are_counted(filed: &Filed<'_>) -> bool {
 }
 
 /// An operation at a node, which took so long by itself. What failed is left out: it takes as long as it takes to fail. So
-/// is what only its caller tells of, but for stores: a service's own span may still come.
-pub(super) fn gather_key(gather: &mut Gather, tree: &Tree<'_>, at: usize, node: &NodeKey, ns: u64) {
+/// is what only its caller tells of, but for stores: a service's own span may still come. And so is what nobody knows who asked
+/// for: under a place of its own it would take another's room.
+pub(super) fn gather_key(
+    gather: &mut Gather,
+    tree: &Tree<'_>,
+    (at, is_entry): (usize, bool),
+    node: &NodeKey,
+    ns: u64,
+) {
     let place = &tree.nodes[at];
     let span = place.span;
     if !gather.counts_keys() || span.error || span.status >= 400 || span.mocked {
@@ -36,9 +43,23 @@ pub(super) fn gather_key(gather: &mut Gather, tree: &Tree<'_>, at: usize, node: 
         Role::Process => node.kind == NodeKind::Queue,
         _ => node.kind != NodeKind::External,
     };
-    if let Some(key) = key_of(tree, at).filter(|_| is_known) {
-        let caller = place.within.filter(|within| *within != at).map(|within| &tree.nodes[within].span.op);
-        gather.key((node, &span.op, caller), key, ns, is_named(span));
+    if let Some(key) = key_of(tree, at).filter(|_| is_known)
+        && let Some(caller) = caller_of(tree, at, is_entry)
+    {
+        gather.key((node, &span.op, caller.map(|at| &tree.nodes[at].span.op)), key, ns, is_named(span));
+    }
+}
+
+/// The operation that asked for this one, which is `Some(None)` where there is none: what was asked from outside, or asks by
+/// itself. `None`: its spans are not there.
+fn caller_of(tree: &Tree<'_>, at: usize, is_entry: bool) -> Option<Option<usize>> {
+    let place = &tree.nodes[at];
+    let asks = if place.within == Some(at) { place.parent } else { Some(at) };
+    let Some(asks) = asks else { return (is_entry || place.span.parent == 0).then_some(None) };
+    let asks = &tree.nodes[asks];
+    match asks.within {
+        Some(operation) => Some(Some(operation)),
+        None => (asks.span.parent == 0).then_some(None),
     }
 }
 

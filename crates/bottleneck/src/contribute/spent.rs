@@ -136,7 +136,8 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     }
     let own_ns = own.iter().map(|(from, to)| (to - from).unsigned_abs()).sum();
     cell.own.add(own_ns, 1);
-    gather_key(gather, tree, at, node, own_ns);
+    let is_entry = root.is_some_and(|root| root.is_entry(tree, at));
+    gather_key(gather, tree, (at, is_entry), node, own_ns);
     cell.span.add(place.duration(), 1);
     gather.node(node, filed_under(gather, root, place.start), &cell);
     ended(gather, node, place, root);
@@ -178,7 +179,7 @@ fn remote(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) 
     };
     cell.own.add(place.duration(), 1);
     cell.span.add(place.duration(), 1);
-    gather_key(gather, tree, at, &node, place.duration());
+    gather_key(gather, tree, (at, false), &node, place.duration());
     gather.node(&node, filed_under(gather, root, place.start), &cell);
     ended(gather, &node, place, root);
     gather.node(&node, gather.second(place.start), &NodeCell { arrived: 1, ..NodeCell::default() });

@@ -274,6 +274,10 @@ fn work_of_another_kind_is_not_another_key() {
     // A query of one text, for an order and for a tenant's report.
     let two_kinds = Shop { locked: false, hot_ms: 100.0, other_kind: true, ..SHOP };
     assert_eq!(two_kinds.hot(), []);
+    assert_eq!(Shop { other_kind: false, ..two_kinds.clone() }.hot().len(), 1);
+    // Work on a message of one queue, likewise.
+    let two_kinds = Shop { said: Said::Message, ..two_kinds };
+    assert_eq!(two_kinds.hot(), []);
     assert_eq!(Shop { other_kind: false, ..two_kinds }.hot().len(), 1);
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::cells::Cells;
 use crate::contribute::gather::OPS_PER_TRACE;
 use crate::contribute::tests::{span, to};
-use crate::keys::PlaceId;
+use crate::keys::{KeyCell, KeyRead, PlaceId};
 use crate::sums::Sums;
 
 const SHOP: (&str, NodeKind) = ("shop", NodeKind::Service);
@@ -60,7 +60,7 @@ fn a_key_goes_down_to_the_next_service_and_no_further() {
         query(8, 7, CACHE),
     ];
     assert_eq!(counted(&spans, (("gateway", NodeKind::Service), ""), ["user 1"]), [1]);
-    assert_eq!(counted(&spans, (SHOP, ""), ["user 1", "item 7"]), [0, 0], "its own span says nothing");
+    assert_eq!(counted(&spans, (SHOP, "op"), ["user 1", "item 7"]), [0, 0], "its own span says nothing");
     assert_eq!(counted(&spans, (DB, "op"), ["user 1", "item 7"]), [0, 0]);
     assert_eq!(counted(&spans, (CACHE, "op"), ["user 1", "item 7"]), [0, 2]);
 }
@@ -87,6 +87,46 @@ fn what_failed_was_refused_or_not_done_is_left_out() {
     let call = to(span(2, 1, SpanKind::Client, "shop", 20, 30), "bank", PeerKind::Service);
     let spans = [entry(), keyed(call, "e")];
     assert!(self::cells(&spans, TraceClass::Mine, true).keys.is_empty());
+}
+
+#[test]
+fn a_service_and_a_queue_are_places_for_each_of_their_callers() {
+    let entry = |op: &str| Span { op: op.into(), ..span(1, 0, SpanKind::Server, "gateway", 0, 100) };
+    let called = |op: &str| {
+        [
+            entry(op),
+            to(span(2, 1, SpanKind::Client, "gateway", 1, 99), "shop", PeerKind::Service),
+            keyed(span(3, 2, SpanKind::Server, "shop", 2, 98), "item 7"),
+        ]
+    };
+    let queue = ("orders", NodeKind::Queue);
+    let sent = |op: &str| {
+        [
+            entry(op),
+            to(span(2, 1, SpanKind::Producer, "gateway", 1, 2), "orders", PeerKind::Queue),
+            keyed(span(3, 2, SpanKind::Consumer, "packer", 20, 98), "item 7"),
+        ]
+    };
+    for (spans, node) in [(called("GET /report"), SHOP), (sent("GET /report"), queue)] {
+        let of = |caller| counted(&spans, (node, caller), ["item 7"]);
+        assert_eq!([of("GET /report"), of("GET /order"), of("")], [[1], [0], [0]], "{node:?}");
+        // Its caller's span is lost, or the span of the call.
+        for lost in [0, 1] {
+            let mut spans = spans.to_vec();
+            spans.remove(lost);
+            assert!(cells(&spans, TraceClass::Mine, true).keys.is_empty(), "{node:?} without {lost}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_knows_who_asked_for_takes_no_room() {
+    let query = keyed(query(4, 3, DB), "row 3");
+    let spans = [span(1, 0, SpanKind::Server, "gateway", 0, 100), query.clone()];
+    assert!(cells(&spans, TraceClass::Mine, true).keys.is_empty(), "its operation's span is lost");
+    // What asks by itself is known.
+    let alone = [Span { parent: 0, ..query }];
+    assert_eq!(counted(&alone, (DB, ""), ["row 3"]), [1]);
 }
 
 #[test]
@@ -117,6 +157,37 @@ fn only_of_the_drills_own_traces_keys_are_counted() {
     assert!(!cells(&spans, TraceClass::Mine, true).keys.is_empty(), "a link within the trace");
     spans[1].links.push(to_trace(8));
     assert!(cells(&spans, TraceClass::Mine, true).keys.is_empty());
+}
+
+#[test]
+fn of_two_keys_chance_makes_hardly_one_the_only_one() {
+    use rand::{RngExt as _, SeedableRng as _};
+
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+    let one = SpanKey::of("item 1").unwrap();
+    let two = (2..).find_map(|number| {
+        SpanKey::of(&format!("item {number}")).filter(|other| other.bucket() == one.bucket())
+    });
+    let keys = [one, two.unwrap()];
+    let bucket = i64::from(one.bucket());
+    for ops in [80, 120, 200, 400] {
+        let mut named = |of: usize| {
+            let draws = (0..1_000).filter(|_| {
+                let mut cell = KeyCell::default();
+                for op in 0..ops {
+                    let trace = rng.random();
+                    if is_named(&Span { trace, ..span(1, 0, SpanKind::Server, "shop", 0, 1) }) {
+                        cell.name(&keys[op % of], 1);
+                    }
+                }
+                matches!(cell.key(bucket), KeyRead::Named(_))
+            });
+            draws.count()
+        };
+        let (one_of_two, only_one) = (named(2), named(1));
+        assert!(one_of_two < 15, "{one_of_two} of a thousand, of {ops} operations");
+        assert!(only_one > if ops < 200 { 100 } else { 900 }, "{only_one} of a thousand, of {ops}");
+    }
 }
 
 #[test]
