@@ -17,10 +17,13 @@ pub const KEY_SLOTS: u16 = 512;
 const STORE_SLOTS: u16 = 384;
 
 const BITS: usize = 8 * SpanKey::BYTES;
-/// What a bit of a key is read by: so much of the work has it.
+/// What a bit of a key is read by: so much of the work has it ...
 const CLEAR: f64 = 0.75;
-/// Fewer keys than this say nothing.
-const FEW_NAMED: i64 = 4;
+/// ... and of few keys so many standard deviations more than half: of two keys with as much work each, chance makes one
+/// look like the only one in less than 1 % of draws.
+const SURE: f64 = 2.8;
+/// Fewer keys than this say nothing: all of fewer may be of one of two by chance.
+const FEW_NAMED: i64 = 8;
 
 /// Durations are kept in units of some 65 µs ...
 const UNIT_NS: u64 = 1 << 16;
@@ -220,12 +223,14 @@ impl Bits {
     /// What most of so many keys have at each bit, and of how many bytes from the first on that is clear.
     fn majority(&self, keys: i64) -> ([u8; SpanKey::BYTES], usize) {
         let (mut bytes, mut clear) = ([0; SpanKey::BYTES], 0);
+        let all = keys as f64;
+        let enough = (CLEAR * all).max(all / 2.0 + SURE * all.sqrt() / 2.0);
         for (at, counts) in self.0.chunks_exact(8).enumerate().take(SpanKey::BYTES) {
             let mut all_clear = true;
             for (bit, count) in counts.iter().enumerate() {
                 let set = i64::from(*count);
                 let most = set.max(keys.saturating_sub(set));
-                all_clear &= most as f64 >= CLEAR * keys as f64;
+                all_clear &= most as f64 >= enough;
                 bytes[at] |= u8::from(set > keys / 2) << bit;
             }
             clear += usize::from(all_clear && clear == at);
@@ -281,15 +286,20 @@ pub(crate) fn together(buckets: &Seconds<KeyCell>) -> KeyCell {
     all
 }
 
-/// Operations whose keys say nothing, since two places have one slot of [`KEY_SLOTS`].
+/// Operations whose keys say nothing, since two places have one slot of [`KEY_SLOTS`]; and all that have keys. To be asked
+/// for at the end: it goes through all cells.
 #[must_use]
-pub fn keys_left_out(cells: &Cells) -> u64 {
+pub fn keys_left_out(cells: &Cells) -> (u64, u64) {
     if cells.keys.is_empty() {
-        return 0;
+        return (0, 0);
     }
     let places = Places::new(cells);
-    let mixed = cells.keys.values().map(together).filter(|all| places.of(all).is_none());
-    mixed.map(|all| all.ops.max(0).unsigned_abs()).fold(0, u64::saturating_add)
+    let slots = cells.keys.values().map(together);
+    slots.fold((0, 0), |(left_out, all), slot| {
+        let ops = slot.ops.max(0).unsigned_abs();
+        let is_mixed = places.of(&slot).is_none();
+        (left_out.saturating_add(if is_mixed { ops } else { 0 }), all.saturating_add(ops))
+    })
 }
 
 #[cfg(test)]

@@ -141,3 +141,6 @@ fn quoted(text: &str) -> String {
     let cut = if text.chars().nth(SHOWN_CHARS).is_some() && !shown.ends_with('…') { "…" } else { "" };
     format!("\"{}{cut}\"", shown.escape_debug())
 }
+
+#[cfg(test)]
+mod tests;
