@@ -310,7 +310,8 @@ pub struct Filed<'a> {
     pub root: Option<&'a RootRow>,
     /// Whose it is.
     pub class: TraceClass,
-    /// That it is the drill's is told by the drill's own tag or row, and not by a link alone: keys are counted of no other.
+    /// That it is the drill's is told by the drill's own tag or row, and not by a link alone, and none of its spans, kept or
+    /// not, links to another trace: keys are counted of no other.
     pub tagged: bool,
     /// Start of the load, Unix nanoseconds: seconds count from there.
     pub origin_ns: i64,

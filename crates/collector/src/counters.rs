@@ -77,9 +77,6 @@ pub mod counter {
     pub const ROOTS_LATE: &str = "roots_late";
     /// Links that were not followed because too many were open.
     pub const LINKS_OVER_LIMIT: &str = "links_over_limit";
-    /// Operations at places whose keys cannot be told from those of another, see
-    /// [`keys_left_out`](peakdrill_bottleneck::keys_left_out).
-    pub const KEYS_LEFT_OUT: &str = "key_operations_left_out";
     /// Starts of the load given after another one; the first counts.
     pub const ORIGIN_CHANGED: &str = "origin_changed";
     /// Requests answered with "try again" because too much was waiting.
@@ -103,7 +100,7 @@ pub mod counter {
 }
 
 /// Counts of what is not in the result, with words for it.
-const MISSING: [(&str, &str); 13] = [
+const MISSING: [(&str, &str); 12] = [
     (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
     (
         counter::LATE_WAITING,
@@ -129,10 +126,6 @@ const MISSING: [(&str, &str); 13] = [
     (
         counter::RESOURCE_OVERFLOW,
         "points of resources were over the limit: the last services by name are without",
-    ),
-    (
-        counter::KEYS_LEFT_OUT,
-        "operations are of places with keys that share their room with another: hot keys are not looked for there",
     ),
     (counter::SCRAPE_SAMPLES_OVER, "samples of Prometheus endpoints were over the limit"),
 ];

@@ -12,7 +12,7 @@ mod trace;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass, keys_left_out};
+use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::ledger::LedgerRow;
 use peakdrill_trace_model::Span;
@@ -210,7 +210,6 @@ impl Fold {
         counters.add(counter::OPEN, self.traces.len() as u64);
         counters.add(counter::CYCLES, self.sealed_on_cycle + self.traces.on_cycle());
         counters.add(counter::LATE_WAITING, self.sealed.waiting());
-        counters.add(counter::KEYS_LEFT_OUT, keys_left_out(&self.cells));
         counters
     }
 
@@ -263,7 +262,7 @@ impl Fold {
     /// complete if there are any, else of all.
     #[must_use]
     pub fn recent_live(&self, service: &str, op: &str) -> Option<Vec<Span>> {
-        let live = self.traces.iter().filter(|(_, trace)| trace.whose().class == TraceClass::Live);
+        let live = self.traces.iter().filter(|(_, trace)| trace.whose().class() == TraceClass::Live);
         let entries = live.filter_map(|(id, trace)| Some((trace.entry_end_ns(service, op)?, id)));
         let settled_ns = self.newest_end_ns.saturating_sub(SETTLED_NS);
         let newest = entries.max_by_key(|(end_ns, id)| (*end_ns <= settled_ns, *end_ns, *id));
@@ -303,9 +302,12 @@ impl Fold {
 
     /// Takes spans of one trace; what is kept of them is taken out of the list.
     fn spans_of(&mut self, id: u128, spans: &mut Vec<Span>, recv_ns: i64, classes: &[(u128, TraceClass)]) {
-        self.follow(id, spans, classes);
+        let is_linked = self.follow(id, spans, classes);
         if self.sealed.whose(id).is_some() {
             self.tag(id, listed(classes, id));
+            if is_linked {
+                self.link(id);
+            }
             self.late(id, spans);
             return;
         }
@@ -320,6 +322,9 @@ impl Fold {
             self.counters.merge(&counters);
         }
         self.tag(id, listed(classes, id));
+        if is_linked {
+            self.link(id);
+        }
     }
 
     fn root(&mut self, row: RootRow, recv_ns: i64) {
@@ -330,7 +335,7 @@ impl Fold {
         }
         let id = row.trace;
         if self.sealed.whose(id).is_some() {
-            self.raise(id, TraceClass::Mine);
+            self.tag(id, TraceClass::Mine);
             self.late_root(&row);
             return;
         }
@@ -338,7 +343,7 @@ impl Fold {
         if !trace.take_root(row, sums) {
             self.counters.add(counter::ROOTS_DUPLICATED, 1);
         }
-        self.raise(id, TraceClass::Mine);
+        self.tag(id, TraceClass::Mine);
     }
 
     /// Files a row that no spans are to be expected of. It is never joined with any, whichever comes first, and opens no

@@ -25,6 +25,9 @@ pub(super) struct Sealed {
     pub(super) refused: bool,
 }
 
+// Millions are remembered: see the decision record 004.
+const _: () = assert!(size_of::<(u128, Sealed)>() == 32);
+
 /// A sealed trace that waits to be put together anew.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Late {
@@ -119,6 +122,11 @@ impl SealedTraces {
             sealed.whose = whose;
         }
         false
+    }
+
+    /// Says whose a trace is that is remembered, where that makes no difference to what was filed. False when it is not.
+    pub(super) fn note(&mut self, id: u128, whose: Whose) -> bool {
+        self.sealed(id).map(|sealed| sealed.whose = whose).is_some()
     }
 
     /// What is remembered of a trace, whether it waits or not.

@@ -162,8 +162,8 @@ impl Trace {
 
     fn as_filed(&self, origin_ns: i64) -> Filed<'_> {
         let spans = self.spans.get(..self.tidy).unwrap_or_default();
-        let tagged = self.whose.tagged || self.root.is_some();
-        Filed { spans, root: self.root.as_ref(), class: self.whose.class, tagged, origin_ns }
+        let (class, tagged) = (self.whose.class(), self.whose.is_of_drill_alone());
+        Filed { spans, root: self.root.as_ref(), class, tagged, origin_ns }
     }
 
     pub(super) fn spans(&self) -> Vec<Span> {
