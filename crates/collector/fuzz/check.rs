@@ -143,8 +143,10 @@ fn fold_of(limits: Limits, batches: &[Vec<Span>], rows: &[RootRow], settle_each:
     let rows = rows.iter().map(|row| Event::Roots(vec![*row]));
     let spans = |batch: &Vec<Span>| Event::Spans(Decoded { items: batch.clone(), ..Decoded::default() });
     let events: Vec<_> = std::iter::once(origin).chain(rows).chain(batches.iter().map(spans)).collect();
+    // One trace is listed, in every record.
+    let classes = [(2, TraceClass::Mine)];
     for event in &events {
-        fold.event(event.clone(), RECV_NS, &[]);
+        fold.event(event.clone(), RECV_NS, &classes);
         if settle_each {
             fold.settle();
         }
