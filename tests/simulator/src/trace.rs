@@ -16,6 +16,8 @@ pub const ORIGIN_NS: i64 = 1_700_000_000_000_000_000;
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Trace {
+    /// Its id.
+    pub id: u128,
     /// Its spans, in the order in which they began.
     pub spans: Vec<Span>,
     /// The generator's row; live users have none.
