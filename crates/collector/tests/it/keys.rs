@@ -93,7 +93,7 @@ fn a_hot_key_is_told_by_whatever_says_it() {
         let hot = hot(&cells(say, TraceClass::Mine, 12), 12);
         assert_eq!(hot.len(), 1, "{hot:#?}");
         assert_eq!(hot[0].0, "order-db");
-        assert!(hot[0].1.starts_with("the key \"best-seller\" got some 33 %"), "{}", hot[0].1);
+        assert!(hot[0].1.starts_with("the key \"best-seller\" got some 34 %"), "{}", hot[0].1);
     }
 }
 
