@@ -8,7 +8,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use args::{Args, Target};
-use peakdrill_simulator::{Export, Exporter, ORIGIN_NS, Scenario, Trace, Wording, exports, late, windows};
+use peakdrill_simulator::{Export, ORIGIN_NS, Scenario, Trace, Wording, exports, late, windows};
 
 pub(crate) use args::HELP;
 
@@ -44,10 +44,8 @@ pub(crate) fn run(args: impl Iterator<Item = String>) -> Result<String, Failure>
 }
 
 fn on_their_way(traces: &[Trace], args: &Args) -> Vec<Export> {
-    let mut exports = exports(traces, args.exporter());
-    if args.late_ms > 0 {
-        late(&mut exports, args.late_ms, args.seed);
-    }
+    let mut exports = exports(traces, args.damage.exporter());
+    late(&mut exports, args.late_ms, args.seed);
     exports
 }
 
@@ -92,13 +90,4 @@ fn planted(scenario: &Scenario, wording: Wording) -> String {
     let capacity = scenario.capacity.map_or(String::new(), |rate| format!(", {rate:.1} journeys a second"));
     let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") };
     format!("planted: {names}{capacity}\n")
-}
-
-impl Args {
-    fn exporter(&self) -> Exporter {
-        match self.damage {
-            peakdrill_simulator::Damage::Queue(exporter) => exporter,
-            _ => Exporter::sdk(),
-        }
-    }
 }

@@ -6,7 +6,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use peakdrill_bottleneck::{Analysis, Cells, analyse, critical_path};
+use peakdrill_bottleneck::{Analysis, Cells, critical_path};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{AnalysisState, Dependency, NodeVerdict};
 
@@ -14,7 +14,7 @@ use crate::damage::Damage;
 use crate::scenario::{Kind, Scenario};
 use crate::trace::{Run, Trace};
 pub use naive::{NAIVE, naive, windows};
-pub use sampled::{Sampled, judge_sampled};
+pub use sampled::{Sampled, analysis, cells, judge_sampled};
 pub use table::{Options, Seeds, table};
 
 /// Nodes with fewer operations than this in a run are not measured.
@@ -96,8 +96,8 @@ pub fn judge(scenario: Scenario, damage: Damage) -> Outcome {
             not_conserved += usize::from(!conserved(trace, row, &scenario, &mut overlap));
         }
     }
-    let cells = sampled::cells(&run.traces);
-    let analysis = analyse(&cells, &sampled::input(&scenario));
+    let cells = cells(&run.traces);
+    let analysis = analysis(&scenario, &cells);
     Outcome {
         naive: naive(&scenario, &run.traces),
         traces: rows,

@@ -24,11 +24,14 @@ pub(super) fn all(url: &str, bodies: impl Iterator<Item = Vec<u8>>) -> io::Resul
 }
 
 fn one(host: &str, path: &str, body: &[u8]) -> io::Result<()> {
-    for _ in 0..ATTEMPTS_MAX {
+    for attempt in 1..=ATTEMPTS_MAX {
         let answer = post(host, path, body)?;
         match status(&answer) {
             Some(200..=299) => return Ok(()),
-            Some(429 | 503) => std::thread::sleep(Duration::from_secs(pause_s(&answer))),
+            Some(429 | 503) if attempt < ATTEMPTS_MAX => {
+                std::thread::sleep(Duration::from_secs(pause_s(&answer)));
+            }
+            Some(429 | 503) => {}
             Some(status) => return Err(io::Error::other(format!("answers {status}"))),
             None => return Err(io::Error::other("does not answer as HTTP does")),
         }
@@ -59,7 +62,7 @@ fn status(answer: &str) -> Option<u16> {
 /// Seconds that the endpoint asks for, one where it does not say.
 fn pause_s(answer: &str) -> u64 {
     let head = answer.lines().take_while(|line| !line.is_empty());
-    let asked = head.filter_map(|line| line.split_once(": ")).find_map(|(name, value)| {
+    let asked = head.filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
         name.eq_ignore_ascii_case("retry-after").then(|| value.trim().parse().ok()).flatten()
     });
     asked.unwrap_or(1).min(PAUSE_S_MAX)

@@ -1,5 +1,6 @@
 //! How spans are put into attributes: by the semantic conventions of today, by those of before, or by both at once.
 
+use crate::trace::peer_kind;
 use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_trace_model::{Messaging, Peer, PeerKind, Span, SpanKind};
 
@@ -121,15 +122,8 @@ impl Wording {
     /// What a collector calls a node of the network.
     #[must_use]
     pub fn node(self, kind: NodeKind, name: &str) -> String {
-        let peer = match kind {
-            // It is known by its own spans.
-            NodeKind::Service => return name.to_owned(),
-            NodeKind::External => PeerKind::Service,
-            NodeKind::Database => PeerKind::Database,
-            NodeKind::Cache => PeerKind::Cache,
-            NodeKind::Queue => PeerKind::Queue,
-        };
-        self.peer(peer, name)
+        // A service is known by its own spans.
+        if kind == NodeKind::Service { name.to_owned() } else { self.peer(peer_kind(kind), name) }
     }
 
     /// What a collector calls the other side of a span.

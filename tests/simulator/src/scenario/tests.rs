@@ -147,9 +147,8 @@ fn call_trees_are_as_they_are_told_of() {
 /// Calls below an operation, each counted once; no deeper than six.
 fn below(net: &Network, op: usize, depth: u32) -> f64 {
     assert!(depth <= 6, "{depth} deep");
-    let calls =
-        net.ops[op].steps.iter().filter_map(|s| if let Step::Calls(calls) = s { Some(calls) } else { None });
-    calls.flatten().map(|call| 1.0 + below(net, call.to, depth + 1)).sum()
+    let calls = net.ops[op].steps.iter().flat_map(Step::calls);
+    calls.map(|call| 1.0 + below(net, call.to, depth + 1)).sum()
 }
 
 /// Journeys a second that a node got done in the last seconds of the peak, by its own spans or its callers': by work, as

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, Filed, Sums, TraceClass, analyse};
+use peakdrill_bottleneck::{Analysis, Cells, TraceClass};
 use peakdrill_collector::counters::{Counters, counter};
 use peakdrill_collector::fold::Fold;
 use peakdrill_collector::otlp::{Format, Texts};
@@ -18,43 +18,19 @@ use peakdrill_collector::record::{Record, RecordKind};
 use peakdrill_collector::{CellsFile, Limits};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{AnalysisState, NodeVerdict};
-use peakdrill_simulator::{Export, ORIGIN_NS, Scenario, Topology, Trace, Wording};
-use peakdrill_trace_model::Span;
+use peakdrill_simulator::{Export, ORIGIN_NS, Scenario, Trace, Wording};
 
 /// The generator tells of its requests so often, nanoseconds.
 const ROWS_EVERY_NS: i64 = 250_000_000;
 
-/// The families that the analysis was developed with.
-const FAMILIES: [Topology; 16] = [
-    Topology::Chain,
-    Topology::Diamond,
-    Topology::SharedDb,
-    Topology::Async,
-    Topology::Tree,
-    Topology::Threads,
-    Topology::Retries,
-    Topology::FanOut,
-    Topology::Cache,
-    Topology::Layers,
-    Topology::CallTrees,
-    Topology::Mesh,
-    Topology::Events,
-    Topology::Frontends,
-    Topology::Cells,
-    Topology::KeptConnections,
-];
-
 /// What the spans come to that nobody sent: as a collector is to know them.
 fn direct(traces: &[Trace], wording: Wording) -> Cells {
-    let (mut cells, mut sums) = (Cells::default(), Sums::default());
-    for some in traces.chunks(20_000) {
-        for trace in some {
-            let known: Vec<Span> = trace.spans.iter().map(|span| wording.known(span)).collect();
-            sums.add(&Filed { spans: &known, ..trace.filed() });
-        }
-        cells.take_in(&mut sums);
-    }
-    cells
+    let known = |trace: &Trace| Trace {
+        spans: trace.spans.iter().map(|span| wording.known(span)).collect(),
+        path: None,
+        ..*trace
+    };
+    peakdrill_simulator::cells(&traces.iter().map(known).collect::<Vec<_>>())
 }
 
 /// As `cells.json`.
@@ -131,11 +107,6 @@ fn lost(counters: &Counters) -> [u64; 6] {
         counter::LATE_WAITING,
     ];
     names.map(|name| counters.get(name))
-}
-
-fn analysis(scenario: &Scenario, cells: &Cells) -> Analysis {
-    let load_seconds = scenario.load.seconds().ceil() as i64;
-    analyse(cells, &AnalysisInput { load_seconds, ..AnalysisInput::default() })
 }
 
 /// The nodes that are named, the first one first.

@@ -9,8 +9,6 @@ use peakdrill_simulator::{
 use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKind};
 use prost::Message as _;
 
-use super::FAMILIES;
-
 /// The first requests of a run, as they are exported.
 fn some(topology: Topology, damage: Damage) -> Vec<Export> {
     let scenario = Scenario::new(topology, Kind::Single, 5);
@@ -93,7 +91,7 @@ fn both_forms_are_what_the_protocol_says() {
 
 #[test]
 fn the_collector_reads_every_span_as_it_is_known() {
-    let mut all: Vec<Export> = FAMILIES.into_iter().flat_map(|t| some(t, Damage::Clean)).collect();
+    let mut all: Vec<Export> = Topology::DEVELOPED.into_iter().flat_map(|t| some(t, Damage::Clean)).collect();
     all.push(all_that_is_said());
     assert!(all.len() > 50);
     for wording in Wording::ALL {

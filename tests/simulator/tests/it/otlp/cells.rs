@@ -4,10 +4,10 @@ use peakdrill_collector::Limits;
 use peakdrill_collector::counters::counter;
 use peakdrill_collector::otlp::Format;
 use peakdrill_simulator::{
-    Damage, Exporter, Kind, Names, Peers, Scenario, Topology, Trace, Wording, exports,
+    Damage, Exporter, Kind, Names, Peers, Scenario, Topology, Trace, Wording, analysis, exports,
 };
 
-use super::{FAMILIES, analysis, collected, direct, file, journalled, lost, named, planted};
+use super::{collected, direct, file, journalled, lost, named, planted};
 
 const NEW: Wording = Wording { names: Names::New, peers: Peers::Addressed };
 const OLD: Wording = Wording { names: Names::Old, peers: Peers::Addressed };
@@ -24,8 +24,7 @@ fn sent(topology: Topology, seed: u64, damage: Damage, wording: Wording, format:
     let scenario = Scenario::new(topology, Kind::Single, seed);
     let mut traces = scenario.run().traces;
     damage.apply(&mut traces, &scenario.needed(), seed);
-    let exporter = if let Damage::Queue(exporter) = damage { exporter } else { Exporter::sdk() };
-    let exports = exports(&traces, exporter);
+    let exports = exports(&traces, damage.exporter());
     let fold = collected(&journalled(&traces, &exports, wording, format), Limits::default());
     let spans: usize = traces.iter().map(|trace| trace.spans.len()).sum();
     assert_eq!(fold.counters().get(counter::SPANS), spans as u64, "{what}");
@@ -118,7 +117,7 @@ fn said(scenario: &Scenario, traces: &[Trace], wording: Wording) -> Vec<(String,
 #[test]
 fn what_nodes_are_called_changes_nothing_of_what_is_said() {
     let mut names = 0;
-    for topology in FAMILIES {
+    for topology in Topology::DEVELOPED {
         let scenario = Scenario::new(topology, Kind::Single, 11);
         let traces = scenario.run().traces;
         let called = |name: &str| {
@@ -130,5 +129,5 @@ fn what_nodes_are_called_changes_nothing_of_what_is_said() {
         let expected: Vec<_> = by_name.iter().map(|(name, rate)| (called(name), *rate)).collect();
         assert_eq!(said(&scenario, &traces, NEW), expected, "{topology:?}");
     }
-    assert!(names >= FAMILIES.len() - 2, "{names}");
+    assert!(names >= Topology::DEVELOPED.len() - 2, "{names}");
 }

@@ -9,11 +9,11 @@ use peakdrill_collector::counters::counter;
 use peakdrill_collector::{Collector, CollectorConfig, Limits, replay};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_simulator::{
-    Damage, Exporter, Kind, Names, ORIGIN_NS, Peers, Scenario, Topology, Wording, exports, late,
+    Damage, Exporter, Kind, Names, ORIGIN_NS, Peers, Scenario, Topology, Wording, analysis, exports, late,
 };
 use prost::Message as _;
 
-use super::{analysis, classes, direct, file, named, planted, rows};
+use super::{classes, direct, file, named, planted, rows};
 
 const WORDING: Wording = Wording { names: Names::Old, peers: Peers::Addressed };
 

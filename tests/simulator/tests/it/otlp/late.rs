@@ -7,12 +7,12 @@ use peakdrill_collector::Limits;
 use peakdrill_collector::counters::counter;
 use peakdrill_collector::otlp::Format;
 use peakdrill_simulator::{
-    Export, Exporter, Kind, Names, Peers, Scenario, Topology, Trace, Wording, exports, late,
+    Export, Exporter, Kind, Names, Peers, Scenario, Topology, Trace, Wording, analysis, exports, late,
 };
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 
-use super::{analysis, collected, direct, file, journalled, lost, named, planted};
+use super::{collected, direct, file, journalled, lost, named, planted};
 
 const WORDING: Wording = Wording { names: Names::Both, peers: Peers::Addressed };
 
