@@ -3,7 +3,7 @@
 //! A name is kept while its hash begins with so many zeros. When more names are kept than may be, one zero more is asked
 //! for, and cells of names that do not have it are moved to [`OTHER`]; cells are sums, so nothing is lost but the name.
 //! How many zeros are asked for in the end depends on the set of names alone, and so do the cells: neither the order of
-//! traces, nor when they were folded, nor what was taken back, makes a difference. See the decision record 010.
+//! traces, nor when they were folded, nor what was taken back, makes a difference. See the decision record 011.
 //!
 //! First the calls into each node are bounded, then nodes: one service with ids in the names of its operations costs
 //! its own operations and no others. A name of a trace counts for its class and for all that the trace may have been

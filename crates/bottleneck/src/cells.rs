@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::{Bounds, Filing, Note, OfClass};
 use crate::clocks::{ClockPairKey, Clocks};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::keys::KeyCell;
 use crate::pairs;
 use crate::resources::Resources;
 use names::placed;
@@ -294,6 +295,10 @@ pub struct Cells {
     /// Messages by the queue's partition, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub partitions: BTreeMap<(NodeKey, TraceClass, u16), PartitionCell>,
+    /// The drill's own work by the keys that it was about, the whole run together: by the place's slot of
+    /// [`KEY_SLOTS`](crate::KEY_SLOTS), and where others have a second by the key's bucket.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<u16, Seconds<KeyCell>>,
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
@@ -320,6 +325,7 @@ pub struct Contribution {
     pub(crate) telemetry: Vec<((Arc<str>, bool), TelemetryCell)>,
     pub(crate) clocks: Vec<(ClockPairKey, i64, ClockCell)>,
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
+    pub(crate) keys: Vec<(u16, i64, KeyCell)>,
 }
 
 impl Contribution {
@@ -395,6 +401,7 @@ impl Cells {
         }
         c.clocks.iter().for_each(|(key, second, cell)| self.clocks.add(key, *second, cell));
         c.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
+        c.keys.iter().for_each(|(slot, bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
     }
 
     /// Adds the cells of other traces. Of cells that were read from a file nobody knows which names there were: beyond the
@@ -418,6 +425,9 @@ impl Cells {
         add_all(&mut self.telemetry_of_others, &other.telemetry_of_others, others);
         self.clocks.merge(&other.clocks);
         other.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
+        for (slot, buckets) in &other.keys {
+            buckets.iter().for_each(|(bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
+        }
         self.resources.merge(&other.resources);
     }
 

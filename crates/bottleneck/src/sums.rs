@@ -23,6 +23,7 @@ use crate::cells::{
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
+use crate::keys::{KeyCell, PlaceId};
 use crate::seen::Seen;
 use crate::tree::Role;
 
@@ -78,6 +79,8 @@ pub(crate) struct Names {
     /// Operations as they came, and their bounded names.
     raw: Numbers,
     bounded: Vec<Name>,
+    /// Where keys are counted, by node, operation and calling operation.
+    places: HashMap<(NodeId, Name, Option<Name>), PlaceId>,
 }
 
 impl Names {
@@ -101,7 +104,7 @@ impl Names {
 
     /// True when all names have other numbers from now on.
     fn forget(&mut self) -> bool {
-        let is_full = self.all.texts.len().max(self.bounded.len()) > NAMES_MAX;
+        let is_full = self.all.texts.len().max(self.bounded.len()).max(self.places.len()) > NAMES_MAX;
         if is_full {
             *self = Self::default();
         }
@@ -155,6 +158,16 @@ impl Names {
             Entry::Step(step) => EntryId::Step(*step),
             Entry::Op(op) => EntryId::Op(self.id(op)),
         }
+    }
+
+    pub(crate) fn place_id(&mut self, node: NodeId, op: Name, caller: Option<Name>) -> PlaceId {
+        if let Some(known) = self.places.get(&(node, op, caller)) {
+            return *known;
+        }
+        let calling = caller.map(|caller| self.text(caller)).unwrap_or_default();
+        let place = PlaceId::of(&self.node(node), &self.text(op), &calling);
+        self.places.insert((node, op, caller), place);
+        place
     }
 
     fn node(&self, id: NodeId) -> NodeKey {
@@ -315,6 +328,8 @@ pub struct Sums {
     pub(crate) telemetry: Table<(Name, bool), TelemetryCell>,
     pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
+    /// By the place's slot and the key's bucket.
+    pub(crate) keys: Table<u16, KeyCell>,
     pub(crate) aliases: HashMap<(Name, Name, bool), i64>,
     pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
@@ -328,6 +343,9 @@ pub struct Filed<'a> {
     pub root: Option<&'a RootRow>,
     /// Whose it is.
     pub class: TraceClass,
+    /// That it is the drill's is told by the drill's own tag or row, and not by a link alone, and none of its spans, kept or
+    /// not, links to another trace: keys are counted of no other.
+    pub tagged: bool,
     /// Start of the load, Unix nanoseconds: seconds count from there.
     pub origin_ns: i64,
 }
@@ -382,6 +400,7 @@ impl Sums {
             telemetry: telemetry.collect(),
             clocks: clocks.collect(),
             partitions: partitions.collect(),
+            keys: self.keys.drain().collect(),
         }
     }
 }
@@ -401,6 +420,7 @@ impl Contribution {
         self.telemetry.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.clocks.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.keys.sort_unstable_by_key(|(slot, bucket, _)| (*slot, *bucket));
         self
     }
 }

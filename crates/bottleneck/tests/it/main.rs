@@ -2,6 +2,7 @@
 
 mod besides;
 mod drawn;
+mod keys;
 mod machine;
 mod names;
 mod properties;

@@ -63,6 +63,7 @@ fn flood(at: u64) -> Trace {
         messaging: None,
         resend: 0,
         partition: None,
+        key: None,
         synthetic: false,
         mocked: false,
         links: smallvec::SmallVec::new(),

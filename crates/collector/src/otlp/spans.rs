@@ -129,6 +129,7 @@ impl<'t> Rows<'t> {
             resend: read.resend,
             partition: read.partition,
             synthetic: read.synthetic,
+            key: read.key.map(Box::new),
             mocked: read.mocked,
             links: span.links.clone(),
         })

@@ -6,6 +6,7 @@ mod damage;
 mod grpc;
 mod hostile;
 mod http;
+mod keys;
 mod killed;
 mod life;
 mod scrape;

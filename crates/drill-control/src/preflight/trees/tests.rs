@@ -21,6 +21,7 @@ fn span(id: u64, parent: u64, kind: SpanKind, service: &str, synthetic: bool) ->
         resend: 0,
         partition: None,
         synthetic,
+        key: None,
         mocked: false,
         links: smallvec::SmallVec::new(),
     }
