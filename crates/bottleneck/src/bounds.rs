@@ -165,8 +165,15 @@ impl Bounds {
 }
 
 impl OfClass {
-    fn keeps_node(&self, name: &str) -> bool {
-        name == OTHER || self.calls.firsts.has(name_hash(name))
+    /// Whether what is filed under a node's name stays there.
+    pub(crate) fn keeps_node(&self, name: &str) -> bool {
+        name == OTHER || self.keeps_called(name)
+    }
+
+    /// Whether calls into a node are kept apart. One that is really called [`OTHER`] is a node as any other: once it is left
+    /// out its calls are not counted, so nothing would bound them.
+    fn keeps_called(&self, name: &str) -> bool {
+        self.calls.firsts.has(name_hash(name))
     }
 
     fn keeps_entry(&self, entry: &str) -> bool {
@@ -177,11 +184,6 @@ impl OfClass {
     /// Whether a caller of a node is kept, which is kept itself.
     fn keeps_caller(&self, from: &str, to: &str) -> bool {
         is_no_node(from) || self.keeps_node(from) && self.callers.has(caller_hash(from, to))
-    }
-
-    /// Whether nodes were left out.
-    pub(crate) fn thins_nodes(&self) -> bool {
-        self.calls.firsts.is_thinned()
     }
 
     /// Whether services were left out, or what else they are called.

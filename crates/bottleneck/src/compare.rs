@@ -109,16 +109,19 @@ impl Side {
             nodes: BTreeMap::new(),
             requests: 0.0,
         };
+        let is_mixed = |entry: &Entry| matches!(entry, Entry::Op(op) if names.stands_for_many(op));
         for ((entry, _), seconds) in &cells.roots {
             let sum = side.roots.entry(entry.clone()).or_default();
             seconds.values().for_each(|cell| sum.add(cell));
         }
-        for ((entry, _, node), seconds) in &cells.paths {
+        // Requests and calls that came in different ways are compared with their like alone.
+        for ((entry, _, node), seconds) in cells.paths.iter().filter(|((entry, ..), _)| !is_mixed(entry)) {
             let sum = side.paths.entry((entry.clone(), names.of(node))).or_default();
             seconds.values().for_each(|cell| sum.add(cell));
         }
-        let is_of_many =
-            |edge: &EdgeKey| [&edge.from, &edge.to.name].iter().any(|name| names.stands_for_many(name));
+        let is_of_many = |edge: &EdgeKey| {
+            [&edge.from, &edge.to.name, &edge.op].iter().any(|name| names.stands_for_many(name))
+        };
         for ((edge, _), seconds) in cells.edges.iter().filter(|((edge, _), _)| !is_of_many(edge)) {
             let key = (Arc::clone(&edge.from), names.of(&edge.to), Arc::clone(&edge.op));
             let sum = side.edges.entry(key).or_default();

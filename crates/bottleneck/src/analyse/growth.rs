@@ -216,7 +216,11 @@ impl Means {
 impl Table {
     fn new(cells: &Cells, names: &Names, series: &Series, windows: &Windows) -> Self {
         let mut entry_at: BTreeMap<&Entry, usize> = BTreeMap::new();
-        for (entry, _) in cells.roots.keys().filter(|(_, class)| *class == series.class) {
+        // Requests that came in different ways and stand for many are no entry.
+        let is_mixed = |entry: &Entry| matches!(entry, Entry::Op(op) if names.stands_for_many(op));
+        for (entry, _) in
+            cells.roots.keys().filter(|(entry, class)| *class == series.class && !is_mixed(entry))
+        {
             let next = entry_at.len();
             entry_at.entry(entry).or_insert(next);
         }

@@ -120,16 +120,13 @@ fn fatherless(cells: &Cells, sums: &BTreeMap<Arc<str>, TelemetryCell>) -> Vec<(A
 
 /// Consumers that export nothing leave queues that are filled alone: whether messages are waiting there is not known.
 fn untaken(cells: &Cells) -> Vec<Arc<str>> {
-    // Who takes from it may be among those whose names were left out.
-    let thinned = |class| cells.thinned(class).is_some_and(OfClass::thins_nodes);
-    if [TraceClass::Mine, TraceClass::OtherRun, TraceClass::Live].into_iter().any(thinned) {
-        return Vec::new();
-    }
     let mut sent: BTreeMap<&NodeKey, i64> = BTreeMap::new();
     let mine = cells.edges.iter().filter(|((_, class), _)| *class == TraceClass::Mine);
     for ((edge, _), seconds) in mine.filter(|((edge, _), _)| edge.to.kind == NodeKind::Queue) {
         *sent.entry(&edge.to).or_insert(0) += seconds.values().map(|cell| cell.calls).sum::<i64>();
     }
+    // Who takes from it may be among those whose names were left out.
+    sent.retain(|node, _| cells.is_whole(&node.name));
     // Whoever takes a message may lose its class, and is there all the same.
     for ((node, _), seconds) in &cells.nodes {
         if seconds.values().any(|cell| cell.ops > 0) {

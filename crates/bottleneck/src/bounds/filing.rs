@@ -31,7 +31,7 @@ impl Filing<NodeKey> for OfClass {
 
 impl Filing<EdgeKey> for OfClass {
     fn moved(&self, edge: &EdgeKey) -> Option<EdgeKey> {
-        if !self.keeps_node(&edge.to.name) {
+        if !self.keeps_called(&edge.to.name) {
             return self.among_many(edge);
         }
         if !self.keeps_caller(&edge.from, &edge.to.name) {
@@ -50,7 +50,7 @@ impl OfClass {
     /// none lost it for want of room for callers.
     fn among_many(&self, edge: &EdgeKey) -> Option<EdgeKey> {
         let is_many = &*edge.to.name == OTHER && &*edge.op == OTHER;
-        if !is_many && self.keeps_node(&edge.to.name) {
+        if !is_many && self.keeps_called(&edge.to.name) {
             return None;
         }
         let keeps = is_no_node(&edge.from) || !self.callers.is_thinned() && self.keeps_node(&edge.from);

@@ -64,6 +64,13 @@ impl Cells {
         self.bounds.of(class)
     }
 
+    /// Whether all that traces say of a node is under its name, whosever they are.
+    pub(crate) fn is_whole(&self, node: &str) -> bool {
+        let classes = [TraceClass::Mine, TraceClass::OtherRun, TraceClass::Live];
+        let is_kept = |class| self.thinned(class).is_none_or(|names| names.keeps_node(node));
+        !self.stands_for_many(node) && classes.into_iter().all(is_kept)
+    }
+
     /// What is filed under [`OTHER`] for want of room, in words. `mine`: whose the traces of [`TraceClass::Mine`] are, as
     /// `of the drill`.
     #[must_use]

@@ -6,9 +6,11 @@ use peakdrill_bottleneck::{
     Analysis, AnalysisInput, Cells, NameLimits, OTHER, Sums, TraceClass, analyse, calls_under_load, compare,
     rank,
 };
-use peakdrill_drill_model::verdict::{AnalysisState, Finding};
+use peakdrill_drill_model::verdict::{AnalysisState, Finding, FindingKind};
+use peakdrill_simulator::{Load, run as simulator_run};
 use peakdrill_trace_model::{Peer, PeerKind, Span, SpanKind};
 
+use crate::besides::{UP, pair};
 use crate::shop::{cells_of, line};
 use crate::sim::{ORIGIN_NS, Setup, Trace, simulate};
 
@@ -42,12 +44,9 @@ fn says_nothing_of_many(analysis: &Analysis) {
     }
 }
 
-/// A live request that calls many hosts: most of them send nothing, the others are services that do.
-fn flood(at: u64) -> Trace {
-    const CALLS: u64 = 400;
-    let trace = (u128::from(at) << 64) + 7;
-    let start_ns = ORIGIN_NS + at as i64 * 400_000_000;
-    let span = |id, parent, kind, service: &str| Span {
+/// A span of 10 ms that answers well.
+fn span(trace: u128, start_ns: i64, (id, parent): (u64, u64), kind: SpanKind, service: &str) -> Span {
+    Span {
         trace,
         id,
         parent,
@@ -67,7 +66,19 @@ fn flood(at: u64) -> Trace {
         synthetic: false,
         mocked: false,
         links: smallvec::SmallVec::new(),
-    };
+    }
+}
+
+fn live(trace: u128, spans: Vec<Span>) -> Trace {
+    Trace { id: trace, spans, row: None, class: TraceClass::Live, path: None }
+}
+
+/// A live request that calls many hosts: most of them send nothing, the others are services that do.
+fn flood(at: u64) -> Trace {
+    const CALLS: u64 = 400;
+    let trace = (u128::from(at) << 64) + 7;
+    let start_ns = ORIGIN_NS + at as i64 * 400_000_000;
+    let span = |id, parent, kind, service: &str| span(trace, start_ns, (id, parent), kind, service);
     let mut spans = vec![span(1, 0, SpanKind::Server, "hooks")];
     for k in 0..CALLS {
         let mut call = span(10 + 2 * k, 1, SpanKind::Client, "hooks");
@@ -78,7 +89,7 @@ fn flood(at: u64) -> Trace {
             spans.push(span(11 + 2 * k, 10 + 2 * k, SpanKind::Server, &format!("service of {host}")));
         }
     }
-    Trace { id: trace, spans, row: None, class: TraceClass::Live, path: None }
+    live(trace, spans)
 }
 
 #[test]
@@ -149,4 +160,82 @@ fn where_there_is_room_for_all_a_name_is_a_name() {
     let cells = cells_of(&traces);
     assert!(cells.left_out_names("of the drill").is_empty());
     assert!(names(&analyse(&cells, &input(&setup))).contains(&OTHER));
+}
+
+#[test]
+fn a_flood_says_nothing_against_a_queue_that_is_kept() {
+    let setup = Setup::new(None, 1);
+    let told = |queue: &str| {
+        let mut traces = simulate(&setup);
+        for trace in &mut traces {
+            trace.spans.retain(|span| span.kind != SpanKind::Consumer);
+            let peers = trace.spans.iter_mut().filter_map(|span| span.peer.as_mut());
+            peers.filter(|peer| &*peer.node == "queue").for_each(|peer| peer.node = queue.into());
+        }
+        traces.extend((0..100).map(flood));
+        let because = analyse(&cells_of(&traces), &input(&setup)).summary.because;
+        because.iter().any(|why| why.contains(&format!("nobody is seen to take from {queue}")))
+    };
+    // Its hash begins with eight zeros, and some four are asked for.
+    assert!(told("mail-3"));
+    assert!(!told("queue"), "who takes from it may have lost its name");
+}
+
+/// Requests of live users that call a service by many names, half of them without its span.
+fn by_many_names(service: &str) -> impl Iterator<Item = Trace> {
+    (0..600_u64).map(move |at| {
+        let (trace, start_ns) = ((u128::from(at) << 64) + 9, ORIGIN_NS + at as i64 * 60_000_000);
+        let mut call = span(trace, start_ns, (2, 1), SpanKind::Client, "gateway");
+        call.peer = Some(Peer { node: format!("{service}-{}", at % 12).into(), kind: PeerKind::Service });
+        let mut spans = vec![span(trace, start_ns, (1, 0), SpanKind::Server, "gateway"), call];
+        if at % 24 < 12 {
+            spans.push(span(trace, start_ns, (3, 2), SpanKind::Server, service));
+        }
+        live(trace, spans)
+    })
+}
+
+#[test]
+fn what_the_drill_came_to_by_a_name_that_is_lost_is_not_called_untouched() {
+    let mut net = pair(false);
+    net.nodes[3].servers = 40;
+    net.journeys = vec![(0, 1.0)];
+    let live_mix = vec![(0, 0.5), (1, 0.5)];
+    let load = Load { profile: UP.to_vec(), live_per_s: 5.0, live_mix, ..Load::default() };
+    let mut traces = simulator_run(&net, &load, 3).traces;
+    traces.extend(by_many_names("search"));
+    let told = |traces: &[Trace], services: usize| {
+        let cells = kept(traces, NameLimits { services, ..NameLimits::default() });
+        let input = AnalysisInput { load_seconds: 42, ..AnalysisInput::default() };
+        let findings = analyse(&cells, &input).findings.into_iter();
+        let told = findings.filter(|found| found.kind == FindingKind::NotExercised).map(|found| found.node);
+        told.collect::<Vec<_>>()
+    };
+    // Of some of its other names nobody knows any more that they are its own.
+    assert_eq!(told(&traces, 1_000), ["cart", "other-db"]);
+    assert_eq!(told(&traces, 4), ["cart", "other-db"]);
+}
+
+#[test]
+fn requests_that_stand_for_many_are_not_compared() {
+    let side = |slow: u64| {
+        let traces = (0..100_u64).map(|at| {
+            let is_slow = at % 10 < slow;
+            let long_ns = if is_slow { 100_000_000 } else { 2_000_000 };
+            let (trace, start_ns) = (u128::from(at) + 1, ORIGIN_NS + at as i64 * 100_000_000);
+            let op: Arc<str> = format!("{is_slow} {}", ["a", "b", "c", "d", "e"][at as usize % 5]).into();
+            let mut query = span(trace, start_ns, (2, 1), SpanKind::Client, "gateway");
+            query.peer = Some(Peer { node: "db".into(), kind: PeerKind::Database });
+            (query.op, query.end_ns) = (Arc::clone(&op), start_ns + long_ns / 2);
+            let mut request = span(trace, start_ns, (1, 0), SpanKind::Server, "gateway");
+            (request.op, request.end_ns) = (op, start_ns + long_ns);
+            live(trace, vec![request, query])
+        });
+        let few = NameLimits { calls: 1, entries: 1, entries_each: 1, ..NameLimits::default() };
+        kept(&traces.collect::<Vec<_>>(), few)
+    };
+    // More of the slow ones came, and none became slower.
+    for ranked in compare(&side(1), &side(9)) {
+        assert!(ranked.score == 0.0 && ranked.evidence.is_empty(), "{ranked:?}");
+    }
 }

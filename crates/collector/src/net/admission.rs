@@ -7,7 +7,7 @@ use peakdrill_bottleneck::TraceClass;
 use peakdrill_trace_model::Span;
 use tokio::sync::oneshot;
 
-use super::body::{self, Packing, Received};
+use super::body::{self, Packing, Received, Unpacked};
 use super::budget::{Budget, Charge};
 use crate::counters::counter;
 use crate::otlp::{Malformed, Texts};
@@ -110,42 +110,61 @@ impl Ingest {
         &self,
         kind: RecordKind,
         packing: Option<Packing>,
-        mut received: Received,
+        received: Received,
     ) -> Result<u64, Refused> {
-        let recv_ns = now_ns();
-        if packing.is_some() && !body::charge_unpacked(&mut received).await {
-            return Err(Refused::Overloaded);
-        }
-        let (classify, texts) = (Arc::clone(&self.classify), self.texts.clone());
-        // Unpacking and decoding take milliseconds: connections are served meanwhile. The charge goes with the payload:
-        // when the client goes away this future is dropped, and the decoder works on.
-        let decoded = tokio::task::spawn_blocking(move || {
-            let unpacked = match packing {
-                Some(packing) => body::unpack(received, packing)?,
-                None => received,
-            };
-            let Received { bytes: payload, charge } = unpacked;
-            let record = Record { kind, recv_ns, classes: Vec::new(), payload };
-            Ok::<_, Refused>((texts.with(|texts| decode(record, &classify, texts))?, charge))
-        });
-        let Ok(decoded) = decoded.await else {
-            return Err(Malformed::new("it broke the decoder".to_owned()).into());
-        };
-        let ((record, event, rejected), charge) = decoded?;
+        let ((record, event, rejected), charge) = self.decoded(kind, packing, received).await?;
         let (ack, acked) = oneshot::channel();
         let job = Job { record, event, charge, ack: Some(ack) };
         self.queue.send(job).map_err(|_| Refused::Ended)?;
         acked.await.map_err(|_| Refused::Ended)??;
         Ok(rejected)
     }
+
+    /// A request's body, unpacked when there is room for it, and decoded.
+    async fn decoded(
+        &self,
+        kind: RecordKind,
+        packing: Option<Packing>,
+        mut received: Received,
+    ) -> Result<(Decoded, Charge), Refused> {
+        let recv_ns = now_ns();
+        let mut likely = body::likely_unpacked(&received);
+        loop {
+            if packing.is_some() && !body::charge_unpacked(&mut received, likely).await {
+                return Err(Refused::Overloaded);
+            }
+            let (classify, texts) = (Arc::clone(&self.classify), self.texts.clone());
+            // Unpacking and decoding take milliseconds: connections are served meanwhile. The charge goes with the payload:
+            // when the client goes away this future is dropped, and the decoder works on.
+            let decoded = tokio::task::spawn_blocking(move || {
+                let unpacked = match packing {
+                    Some(packing) => body::unpack(received, packing)?,
+                    None => Unpacked::Whole(received),
+                };
+                let unpacked = match unpacked {
+                    Unpacked::Whole(unpacked) => unpacked,
+                    Unpacked::NoRoom(packed, likely) => return Ok(Err((packed, likely))),
+                };
+                let Received { bytes: payload, charge } = unpacked;
+                let record = Record { kind, recv_ns, classes: Vec::new(), payload };
+                Ok::<_, Refused>(Ok((texts.with(|texts| decode(record, &classify, texts))?, charge)))
+            });
+            let Ok(decoded) = decoded.await else {
+                return Err(Malformed::new("it broke the decoder".to_owned()).into());
+            };
+            match decoded? {
+                Ok(decoded) => return Ok(decoded),
+                Err(packed) => (received, likely) = packed,
+            }
+        }
+    }
 }
 
+/// The record of a request, what it says, and how many of its items cannot be used.
+type Decoded = (Record, Event, u64);
+
 /// The record of a request with the classes of its traces, what it says, and how many of its items cannot be used.
-fn decode(
-    mut record: Record,
-    classify: &Classify,
-    texts: &mut Texts,
-) -> Result<(Record, Event, u64), Malformed> {
+fn decode(mut record: Record, classify: &Classify, texts: &mut Texts) -> Result<Decoded, Malformed> {
     let event = record.event(texts)?;
     let rejected = match &event {
         Event::Spans(decoded) => {
@@ -172,6 +191,60 @@ fn classes(spans: &[Span], classify: &Classify) -> Vec<(u128, TraceClass)> {
 mod tests {
     use super::*;
 
+    fn ingest(budget: &Arc<Budget>, classify: Classify) -> (Ingest, mpsc::Receiver<Job>) {
+        let (queue, jobs) = mpsc::channel();
+        let ingest = Ingest {
+            queue,
+            budget: Arc::clone(budget),
+            classify,
+            shared: Shared::new(crate::fold::Fold::new(crate::limits::Limits::default())),
+            texts: TextsPool::default(),
+            body_time_max: Duration::from_secs(60),
+        };
+        (ingest, jobs)
+    }
+
+    /// Bytes that cannot be packed, and ten times as many that can; no request.
+    fn packed_well() -> (Vec<u8>, usize) {
+        let mut state = 1_u64;
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 56) as u8
+        });
+        let body: Vec<u8> = noise.take(16 << 10).chain(std::iter::repeat_n(0xff, 160 << 10)).collect();
+        let packed = zstd::encode_all(&body[..], 3).unwrap();
+        assert!(body.len() > 10 * packed.len());
+        (packed, body.len())
+    }
+
+    #[tokio::test]
+    async fn a_body_that_grows_by_more_than_most_waits_for_room() {
+        let (packed, length) = packed_well();
+        let budget = Budget::new(1 << 20);
+        let (ingest, _jobs) = ingest(&budget, Arc::new(|_| TraceClass::Live));
+        let take = |charge| {
+            let received = Ok(Received { bytes: packed.clone().into(), charge });
+            ingest.take(RecordKind::Traces(crate::otlp::Format::Protobuf), Some(Packing::Zstd), received)
+        };
+        // There is room for what it may be, and not for what it is.
+        let charge = budget.charge((8 << 10) + 2 * packed.len()).unwrap();
+        let held = budget.charge((1 << 20) - charge.bytes() - 5 * 2 * packed.len()).unwrap();
+        let give_way = async {
+            budget.wanted().await;
+            drop(held);
+        };
+        let (taken, ()) = tokio::join!(take(charge), give_way);
+        // It was unpacked and looked at.
+        assert!(matches!(taken, Err(Refused::Malformed(_))), "{taken:?}");
+        assert!(budget.most() <= 1 << 20 && budget.most() > 2 * length);
+        // Where none comes it is told to try again, and nothing is left of it.
+        let charge = budget.charge((8 << 10) + 2 * packed.len()).unwrap();
+        let held = budget.charge((1 << 20) - charge.bytes() - 5 * 2 * packed.len()).unwrap();
+        assert_eq!(take(charge).await, Err(Refused::Overloaded));
+        drop(held);
+        assert!(budget.charge(1 << 20).is_some());
+    }
+
     #[tokio::test]
     async fn what_is_decoded_is_charged_though_its_client_is_gone() {
         let (entered, has_entered) = oneshot::channel();
@@ -184,16 +257,8 @@ mod tests {
             _ = may_go_on.recv();
             TraceClass::Live
         };
-        let (queue, jobs) = mpsc::channel();
         let budget = Budget::new(1 << 20);
-        let ingest = Ingest {
-            queue,
-            budget: Arc::clone(&budget),
-            classify: Arc::new(classify),
-            shared: Shared::new(crate::fold::Fold::new(crate::limits::Limits::default())),
-            texts: TextsPool::default(),
-            body_time_max: Duration::from_secs(60),
-        };
+        let (ingest, jobs) = ingest(&budget, Arc::new(classify));
         let span = r#"{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174",
             "startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000001000000"}"#;
         let payload = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);

@@ -18,8 +18,8 @@ use crate::otlp::Malformed;
 const REQUEST_BYTES: usize = 8 << 10;
 /// A body is held as it came, and decoded: a span in memory is about as large as on the wire.
 const HELD: usize = 2;
-/// By so much most bodies grow when they are unpacked. It is asked for beforehand, and the request waits for it; what a
-/// body grows beyond that has to find room at once, twice as much each time.
+/// By so much a body is taken to grow when it is unpacked. It is asked for beforehand, and the request waits for it. What a
+/// body grows beyond that is taken where there is room; else the request waits again, for twice as much as it came to.
 const GROWS_BY: usize = 4;
 /// A piece is a part of what was read at once. Of a small one that would keep the rest in memory.
 const COPIED_BELOW: usize = 16 << 10;
@@ -126,42 +126,69 @@ where
     }
 }
 
-/// Charges for what a body will most likely be, unpacked.
-pub(super) async fn charge_unpacked(received: &mut Received) -> bool {
-    let likely = HELD * (GROWS_BY * received.bytes.len()).min(DECODED_BYTES_MAX);
-    received.charge.grow_soon(likely).await
+/// What a body will most likely be, unpacked.
+pub(super) fn likely_unpacked(received: &Received) -> usize {
+    GROWS_BY * received.bytes.len()
+}
+
+/// Charges for a body that is so large, unpacked.
+pub(super) async fn charge_unpacked(received: &mut Received, unpacked: usize) -> bool {
+    received.charge.grow_soon(HELD * unpacked.min(DECODED_BYTES_MAX)).await
+}
+
+/// How far a body could be unpacked.
+pub(super) enum Unpacked {
+    Whole(Received),
+    /// It is packed as it was, and [`charge_unpacked`] for so many bytes comes first. At each time that is more than twice
+    /// what it was, up to the most that a body may be.
+    NoRoom(Received, usize),
 }
 
 /// Unpacks a body after [`charge_unpacked`]. It takes as long as the body is large: 32 MiB are some 30 ms of zstd and
 /// 100 ms of gzip, so this is for a decoder's thread.
-pub(super) fn unpack(received: Received, packing: Packing) -> Result<Received, Refused> {
+pub(super) fn unpack(received: Received, packing: Packing) -> Result<Unpacked, Refused> {
     let Received { bytes: packed, mut charge } = received;
     let length = packed.len();
-    let unpacked = match packing {
+    let grown = match packing {
         Packing::Gzip => grow(flate2::read::MultiGzDecoder::new(&packed[..]), length, &mut charge)?,
         Packing::Zstd => grow(zstd_decoder(&packed).map_err(bad_body)?, length, &mut charge)?,
     };
-    charge.shrink_to(REQUEST_BYTES + HELD * unpacked.len());
-    Ok(Received { bytes: unpacked.into(), charge })
+    Ok(match grown {
+        Grown::Whole(unpacked) => {
+            charge.shrink_to(REQUEST_BYTES + HELD * unpacked.len());
+            Unpacked::Whole(Received { bytes: unpacked.into(), charge })
+        }
+        // Nothing of it is held while it waits, neither what was unpacked nor a decoder's window.
+        Grown::NoRoom(wanted) => {
+            charge.shrink_to(REQUEST_BYTES + HELD * length);
+            Unpacked::NoRoom(Received { bytes: packed, charge }, 2 * wanted)
+        }
+    })
+}
+
+enum Grown {
+    Whole(Vec<u8>),
+    /// There was none for so many bytes, unpacked.
+    NoRoom(usize),
 }
 
 /// `length`: of the packed body.
-fn grow(mut packed: impl Read, length: usize, charge: &mut Charge) -> Result<Vec<u8>, Refused> {
+fn grow(mut packed: impl Read, length: usize, charge: &mut Charge) -> Result<Grown, Refused> {
     let held = REQUEST_BYTES + HELD * length;
     // What was waited for is there: a small body needs no more, however little room there is.
     let mut at_once = (GROWS_BY * length).clamp(1, UNPACKED_AT_ONCE);
     let mut bytes = Vec::new();
     loop {
-        let wanted = held + HELD * (bytes.len() + at_once).min(DECODED_BYTES_MAX);
-        if !charge.grow(wanted.saturating_sub(charge.bytes())) {
-            return Err(Refused::Overloaded);
+        let unpacked = (bytes.len() + at_once).min(DECODED_BYTES_MAX);
+        if !charge.grow((held + HELD * unpacked).saturating_sub(charge.bytes())) {
+            return Ok(Grown::NoRoom(unpacked));
         }
         let more = packed.by_ref().take(at_once as u64).read_to_end(&mut bytes).map_err(bad_body)?;
         if bytes.len() > DECODED_BYTES_MAX {
             return Err(Refused::TooLarge(DECODED_BYTES_MAX));
         }
         if more < at_once {
-            return Ok(bytes);
+            return Ok(Grown::Whole(bytes));
         }
         at_once = (2 * at_once).min(UNPACKED_AT_ONCE);
     }

@@ -89,8 +89,11 @@ impl Charge {
         self.bytes
     }
 
-    /// Takes more; false when there is no room. One request always fits, however small the budget is.
+    /// Takes more; false when there is no room. One request always fits, however small the budget is, and nothing always does.
     pub(crate) fn grow(&mut self, more: usize) -> bool {
+        if more == 0 {
+            return true;
+        }
         let (own, max) = (self.bytes, self.budget.max);
         let fits = |used: usize| (used == own || used + more <= max).then_some(used + more);
         let Ok(before) = self.budget.used.try_update(Ordering::AcqRel, Ordering::Acquire, fits) else {
@@ -177,6 +180,14 @@ mod tests {
         drop(again);
         let held = [&budget.used, &budget.waiting].map(|bytes| bytes.load(Ordering::Acquire));
         assert_eq!((held, budget.most()), ([0, 0], 90));
+    }
+
+    #[test]
+    fn who_asks_for_nothing_gets_it_though_the_budget_is_passed() {
+        let budget = Budget::new(100);
+        let mut first = budget.charge(10).unwrap();
+        let _always = budget.charge_always(200);
+        assert!(first.grow(0) && !first.grow(1));
     }
 
     #[test]
