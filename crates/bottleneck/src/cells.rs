@@ -247,6 +247,22 @@ cell! {
     }
 }
 
+cell! {
+    /// Requests that made the same call many times, one after the other, each answered well.
+    LoopCell {
+        /// Requests with such a loop.
+        requests,
+        /// Loops: a request may have several.
+        loops,
+        /// Calls in them.
+        calls,
+        /// Time of these on the critical paths of the requests, with all that is behind them, nanoseconds.
+        cp_ns,
+        /// Duration of the requests, nanoseconds.
+        request_ns,
+    }
+}
+
 /// All that the analysis knows: sums over traces, in integers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -281,6 +297,9 @@ pub struct Cells {
     /// Messages by the queue's partition, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub partitions: BTreeMap<(NodeKey, TraceClass, u16), PartitionCell>,
+    /// Loops of calls, the whole run together.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub loops: BTreeMap<(EdgeKey, TraceClass), LoopCell>,
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
@@ -302,6 +321,7 @@ pub struct Contribution {
     pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
     pub(crate) clocks: Vec<(ClockPairKey, i64, ClockCell)>,
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
+    pub(crate) loops: Vec<((EdgeKey, TraceClass), LoopCell)>,
 }
 
 impl Contribution {
@@ -364,6 +384,7 @@ impl Cells {
         c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
         c.clocks.iter().for_each(|(key, second, cell)| self.clocks.add(key, *second, cell));
         c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
+        c.loops.iter().for_each(|(key, cell)| add_to(&mut self.loops, key, cell));
     }
 
     /// Adds the cells of other traces.
@@ -378,6 +399,7 @@ impl Cells {
         other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
         self.clocks.merge(&other.clocks);
         other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
+        other.loops.iter().for_each(|(key, cell)| add_to(&mut self.loops, key, cell));
         self.resources.merge(&other.resources);
     }
 

@@ -4,6 +4,7 @@ mod attempts;
 mod calls;
 mod clocks;
 mod gather;
+mod loops;
 mod spent;
 
 use peakdrill_drill_model::frame::RootRow;
@@ -80,6 +81,7 @@ pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
         gather_root(&mut gather, root, !filed.spans.is_empty());
         gather_path(&mut gather, &tree, root);
         gather_flows(&mut gather, &tree, root);
+        loops::gather_loops(&mut gather, &tree, root, &attempts);
         gather.finish_visits(&root.entry, !root.error);
     }
 }

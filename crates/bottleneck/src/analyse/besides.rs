@@ -9,6 +9,7 @@ mod change;
 mod exercised;
 mod limit;
 mod live;
+mod loops;
 mod partitions;
 mod retries;
 mod shared;
@@ -33,6 +34,7 @@ pub(super) fn all(facts: &Facts<'_>, judged: &[judge::Finding], withheld: bool) 
         out.extend(exercised::never(facts));
     }
     out.extend(partitions::findings(facts));
+    out.extend(loops::findings(facts));
     out.extend(exercised::stubs(facts));
     out
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::cells::{EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell};
+use crate::cells::{
+    EdgeCell, LoopCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell,
+};
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::sums::{Clock, Name, NodeId, Sums};
@@ -108,6 +110,12 @@ impl<'a> Gather<'a> {
     pub(super) fn partition(&mut self, key: &NodeKey, at: u16, cell: &PartitionCell) {
         let node = self.sums.names.node_id(key);
         self.sums.partitions.add((node, self.class, at), 0, cell, self.sign);
+    }
+
+    /// Loops of one request.
+    pub(super) fn loops(&mut self, key: &EdgeKey, cell: &LoopCell) {
+        let edge = self.sums.names.edge_id(key);
+        self.sums.loops.add((edge, self.class), 0, cell, self.sign);
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {

@@ -7,10 +7,10 @@ use super::*;
 use crate::cells::{Cells, EdgeCell, NodeCell};
 use crate::key::{LOAD, NodeKey};
 
-const MS: i64 = 1_000_000;
-const S: i64 = 1_000_000_000;
+pub(super) const MS: i64 = 1_000_000;
+pub(super) const S: i64 = 1_000_000_000;
 
-fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms: i64) -> Span {
+pub(super) fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms: i64) -> Span {
     Span {
         trace: 7,
         id,
@@ -33,12 +33,12 @@ fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms
     }
 }
 
-fn to(mut span: Span, node: &str, kind: PeerKind) -> Span {
+pub(super) fn to(mut span: Span, node: &str, kind: PeerKind) -> Span {
     span.peer = Some(Peer { node: node.into(), kind });
     span
 }
 
-fn row(from_ms: i64, to_ms: i64) -> RootRow {
+pub(super) fn row(from_ms: i64, to_ms: i64) -> RootRow {
     RootRow {
         trace: 7,
         span: 100,
@@ -53,7 +53,7 @@ fn row(from_ms: i64, to_ms: i64) -> RootRow {
     }
 }
 
-fn fold(spans: &[Span], row: Option<&RootRow>) -> Cells {
+pub(super) fn fold(spans: &[Span], row: Option<&RootRow>) -> Cells {
     let mut cells = Cells::default();
     cells.apply(&contribute(spans, row, TraceClass::Mine, 0));
     cells

@@ -2,6 +2,7 @@
 
 mod besides;
 mod drawn;
+mod loops;
 mod machine;
 mod properties;
 mod resources;

@@ -76,6 +76,8 @@ pub enum FindingKind {
     QueueGrows,
     /// Look-ups miss the cache more often under load.
     CacheMisses,
+    /// A request makes the same call again and again, each after the one before was answered: N+1.
+    LoopOfCalls,
     /// Memory is nearly all in use.
     MemoryFull,
     /// A service dropped spans because its queue for them was full.

@@ -187,7 +187,7 @@ fn others(scope: &Scope, controls: &[Outcome], two: &[Outcome], short: &mut Vec<
     let flagged = count(controls, |o| !o.right());
     let both = count(two, Outcome::right);
     let one = count(two, |o| o.named().iter().any(|node| o.scenario.names().contains(node)));
-    let told = count(controls, |o| !o.analysis.findings.is_empty());
+    let told = count(controls, Outcome::told_of_what_is_not_there);
     let named = |what: &str| format!("{what}{}", scope.limit);
     want_none(short, &named("controls with a finding besides the ranking"), told);
     want(short, &named("controls flagged"), flagged as f64 / controls.len() as f64, 0.0..=0.05);

@@ -1,0 +1,93 @@
+//! Loops of calls, planted in a simulated system, beside what looks much the same and is none.
+
+use peakdrill_bottleneck::{AnalysisInput, TraceClass, analyse};
+use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind};
+use peakdrill_simulator::{Attempts, Call, Load, Network, Node, Op, Step, run};
+
+use crate::besides::of;
+use crate::shop::cells_of;
+
+const FLAT: [(f64, f64, f64); 1] = [(20.0, 15.0, 15.0)];
+
+/// gateway → order, which calls `price` and then works.
+fn priced(kind: NodeKind, calls: Vec<Call>, work_ms: f64) -> Network {
+    let roomy = |name: &str| Node { servers: 60, spread: 0.2, ..Node::service(name) };
+    Network {
+        nodes: vec![
+            roomy("gateway"),
+            roomy("order"),
+            Node { servers: 60, spread: 0.2, ..Node::of(kind, "price") },
+        ],
+        ops: vec![
+            Op::new(0, "GET /", vec![Step::Work(1.0), Step::Calls(vec![Call::plain(1)])]),
+            Op::new(1, "GET /order", vec![Step::Calls(calls), Step::Work(work_ms)]),
+            Op::new(2, "GET /price", vec![Step::Work(2.0)]),
+        ],
+        journeys: vec![(0, 1.0)],
+        hop_ms: 0.2,
+        ..Network::default()
+    }
+}
+
+fn times(times: u32) -> Vec<Call> {
+    vec![Call { times, ..Call::plain(2) }]
+}
+
+fn told(net: &Network) -> Vec<Finding> {
+    let load = Load { profile: FLAT.to_vec(), ..Load::default() };
+    let traces = run(net, &load, 7).traces;
+    analyse(&cells_of(&traces), &AnalysisInput { load_seconds: 20, ..AnalysisInput::default() }).findings
+}
+
+#[test]
+fn a_loop_is_told_with_its_size_and_what_to_do() {
+    let kinds = [
+        (NodeKind::Service, "a list"),
+        (NodeKind::External, "a list"),
+        (NodeKind::Database, "a join"),
+        (NodeKind::Cache, "many keys"),
+    ];
+    for (kind, advice) in kinds {
+        let findings = told(&priced(kind, times(12), 5.0));
+        let [found] = &of(&findings, FindingKind::LoopOfCalls)[..] else { panic!("{findings:#?}") };
+        println!("{}\n  {}", found.text, found.action);
+        assert_eq!(found.node, "order", "its owner is to change it");
+        assert!(found.text.contains("`GET /price` 12.0 times a request"), "{found:?}");
+        assert!(found.action.contains(advice), "{found:?}");
+        // Twelve times 2 ms and two ways of 0.2 ms, of these and the rest: 1 ms, 5 ms, and two more pairs of ways.
+        let part: f64 = found.text.rsplit('(').next().unwrap().split(' ').next().unwrap().parse().unwrap();
+        let truth = 100.0 * 12.0 * 2.4 / (12.0 * 2.4 + 6.0 + 0.8);
+        assert!((part / truth - 1.0).abs() < 0.05, "{part} {truth}");
+    }
+}
+
+#[test]
+fn what_is_no_loop_or_matters_little_is_not_told() {
+    let none = |net: &Network| {
+        let findings = told(net);
+        assert!(of(&findings, FindingKind::LoopOfCalls).is_empty(), "{findings:#?}");
+    };
+    let service = |calls| priced(NodeKind::Service, calls, 5.0);
+    none(&service(times(4)));
+    none(&service(vec![Call::plain(2); 12]));
+    // A twentieth of the request.
+    none(&priced(NodeKind::Service, times(5), 230.0));
+    for style in [Attempts::Bare, Attempts::Numbered, Attempts::Framed, Attempts::OneClient] {
+        let mut net = service(vec![Call { attempts: 9, style, backoff_ms: 1.0, ..Call::plain(2) }]);
+        net.ops[2].fails = 0.8;
+        none(&net);
+    }
+}
+
+#[test]
+fn a_few_requests_and_those_of_live_users_say_nothing() {
+    let load = Load { profile: FLAT.to_vec(), ..Load::default() };
+    let mut traces = run(&priced(NodeKind::Service, times(12), 5.0), &load, 7).traces;
+    let input = AnalysisInput { load_seconds: 20, ..AnalysisInput::default() };
+    let loops = |traces: &[crate::sim::Trace]| {
+        of(&analyse(&cells_of(traces), &input).findings, FindingKind::LoopOfCalls).len()
+    };
+    assert_eq!((loops(&traces[..29]), loops(&traces[..30])), (0, 1));
+    traces.iter_mut().skip(29).for_each(|trace| trace.class = TraceClass::Live);
+    assert_eq!(loops(&traces), 0);
+}
