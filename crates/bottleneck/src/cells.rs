@@ -263,6 +263,18 @@ cell! {
     }
 }
 
+cell! {
+    /// Messages of one queue that one consumer processed, of those that can be told apart.
+    MessageCell {
+        /// Messages.
+        messages,
+        /// Processings of them beyond the first.
+        again,
+        /// Of these, after one that ended in an error.
+        after_error,
+    }
+}
+
 /// All that the analysis knows: sums over traces, in integers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -300,6 +312,9 @@ pub struct Cells {
     /// Loops of calls, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub loops: BTreeMap<(EdgeKey, TraceClass), LoopCell>,
+    /// Messages by queue (`from`), consumer and operation, the whole run together.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<(EdgeKey, TraceClass), MessageCell>,
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
@@ -322,6 +337,7 @@ pub struct Contribution {
     pub(crate) clocks: Vec<(ClockPairKey, i64, ClockCell)>,
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
     pub(crate) loops: Vec<((EdgeKey, TraceClass), LoopCell)>,
+    pub(crate) messages: Vec<((EdgeKey, TraceClass), MessageCell)>,
 }
 
 impl Contribution {
@@ -385,6 +401,7 @@ impl Cells {
         c.clocks.iter().for_each(|(key, second, cell)| self.clocks.add(key, *second, cell));
         c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
         c.loops.iter().for_each(|(key, cell)| add_to(&mut self.loops, key, cell));
+        c.messages.iter().for_each(|(key, cell)| add_to(&mut self.messages, key, cell));
     }
 
     /// Adds the cells of other traces.
@@ -400,6 +417,7 @@ impl Cells {
         self.clocks.merge(&other.clocks);
         other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
         other.loops.iter().for_each(|(key, cell)| add_to(&mut self.loops, key, cell));
+        other.messages.iter().for_each(|(key, cell)| add_to(&mut self.messages, key, cell));
         self.resources.merge(&other.resources);
     }
 

@@ -23,8 +23,8 @@ pub use analysis::{
     Scaling, Settings, WARM_UP_S,
 };
 pub use cells::{
-    Cells, ClockCell, Contribution, EdgeCell, LoopCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds,
-    TelemetryCell, VisitCell,
+    Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
+    RootCell, Seconds, TelemetryCell, VisitCell,
 };
 pub use clocks::{CLOCK_PAIRS_MAX, CLOCK_WINDOW_S, ClockPair, ClockWindow, Clocks, Offset, clock_pairs};
 pub use compare::compare;

@@ -17,8 +17,8 @@ use peakdrill_latency::{Sparse, bucket_of};
 use peakdrill_trace_model::Span;
 
 use crate::cells::{
-    Cell, Cells, ClockCell, Contribution, EdgeCell, LoopCell, NodeCell, PartitionCell, PathCell, RootCell,
-    TelemetryCell, VisitCell,
+    Cell, Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
+    RootCell, TelemetryCell, VisitCell,
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
@@ -283,6 +283,7 @@ pub struct Sums {
     pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
     pub(crate) loops: Table<(EdgeId, TraceClass), LoopCell>,
+    pub(crate) messages: Table<(EdgeId, TraceClass), MessageCell>,
     pub(crate) aliases: HashMap<(Name, Name), i64>,
     pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
@@ -333,6 +334,8 @@ impl Sums {
         let partitions = self.partitions.drain();
         let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
         let loops = self.loops.drain().map(|((edge, class), _, cell)| ((names.edge(edge), class), cell));
+        let messages = self.messages.drain();
+        let messages = messages.map(|((edge, class), _, cell)| ((names.edge(edge), class), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
@@ -349,6 +352,7 @@ impl Sums {
             clocks: clocks.collect(),
             partitions: partitions.collect(),
             loops: loops.collect(),
+            messages: messages.collect(),
         }
     }
 }
@@ -367,6 +371,7 @@ impl Contribution {
         self.clocks.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.loops.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.messages.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self
     }
 }

@@ -123,6 +123,7 @@ impl Names {
                 _ => None,
             },
             resend: 0,
+            message: 0,
             partition: None,
             synthetic: false,
             mocked: false,

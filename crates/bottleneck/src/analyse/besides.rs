@@ -11,6 +11,7 @@ mod limit;
 mod live;
 mod loops;
 mod partitions;
+mod redelivered;
 mod retries;
 mod shared;
 mod step_down;
@@ -35,6 +36,7 @@ pub(super) fn all(facts: &Facts<'_>, judged: &[judge::Finding], withheld: bool) 
     }
     out.extend(partitions::findings(facts));
     out.extend(loops::findings(facts));
+    out.extend(redelivered::findings(facts));
     out.extend(exercised::stubs(facts));
     out
 }

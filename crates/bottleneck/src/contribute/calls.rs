@@ -10,7 +10,7 @@ use crate::contribute::attempts::{Attempt, Attempts};
 use crate::contribute::gather::Gather;
 use crate::contribute::{Caller, Root, clocks, filed_under, refusal};
 use crate::key::{EdgeKey, NodeKey, TraceClass, text};
-use crate::tree::{Role, Tree, virtual_node};
+use crate::tree::{Place, Role, Tree, virtual_node};
 
 /// Files every call of the trace.
 pub(super) fn gather_calls(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>, attempts: &Attempts) {
@@ -134,9 +134,14 @@ fn processed(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     if place.span.error {
         failed(&mut cell, place.duration(), false);
     }
-    let to = NodeKey { name: Arc::clone(&place.span.service), kind: NodeKind::Service };
-    let key = EdgeKey { from: Arc::clone(&place.owner.name), to, op: gather.op(&place.span.op) };
+    let key = edge_of_consumer(gather, place);
     file(gather, key, root, place.start, place.end, &cell);
+}
+
+/// The edge from a queue to who processes its messages.
+pub(super) fn edge_of_consumer(gather: &mut Gather, place: &Place<'_>) -> EdgeKey {
+    let to = NodeKey { name: Arc::clone(&place.span.service), kind: NodeKind::Service };
+    EdgeKey { from: Arc::clone(&place.owner.name), to, op: gather.op(&place.span.op) }
 }
 
 /// An attempt that ended in an error.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::cells::{
-    EdgeCell, LoopCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell,
+    EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell,
 };
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
@@ -116,6 +116,12 @@ impl<'a> Gather<'a> {
     pub(super) fn loops(&mut self, key: &EdgeKey, cell: &LoopCell) {
         let edge = self.sums.names.edge_id(key);
         self.sums.loops.add((edge, self.class), 0, cell, self.sign);
+    }
+
+    /// Messages that a consumer processed, by the edge from the queue to it.
+    pub(super) fn messages(&mut self, key: &EdgeKey, cell: &MessageCell) {
+        let edge = self.sums.names.edge_id(key);
+        self.sums.messages.add((edge, self.class), 0, cell, self.sign);
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {

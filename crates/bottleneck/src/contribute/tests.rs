@@ -26,6 +26,7 @@ pub(super) fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms:
         peer: None,
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic: false,
         mocked: false,

@@ -4,6 +4,7 @@ mod besides;
 mod drawn;
 mod loops;
 mod machine;
+mod messages;
 mod properties;
 mod resources;
 mod sampled;

@@ -58,6 +58,7 @@ fn any_span() -> impl Strategy<Value = Span> {
             peer,
             messaging,
             resend,
+            message: u64::from(resend),
             partition: (resend == 1).then_some(u16::from(service)),
             synthetic: false,
             mocked: false,

@@ -37,6 +37,7 @@ fn span(trace: u128, id: u64, kind: SpanKind, service: &str, at_ns: (i64, i64)) 
         peer: None,
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic: false,
         mocked: false,

@@ -74,6 +74,8 @@ pub enum FindingKind {
     PoolHeldLonger,
     /// Messages come faster than they are processed.
     QueueGrows,
+    /// Messages are processed again.
+    Redelivered,
     /// Look-ups miss the cache more often under load.
     CacheMisses,
     /// A request makes the same call again and again, each after the one before was answered: N+1.

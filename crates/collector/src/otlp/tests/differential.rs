@@ -47,6 +47,8 @@ fn any_name() -> impl Strategy<Value = String> {
         "messaging.system",
         "messaging.destination.name",
         "messaging.operation.type",
+        "messaging.message.id",
+        "messaging.kafka.offset",
         "http.request.method",
         "http.route",
         "http.response.status_code",
