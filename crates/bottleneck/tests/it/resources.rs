@@ -210,6 +210,7 @@ fn pool(held_s: impl Fn(i64) -> f64) -> Analysis {
     of(Measure::PoolUses).total(&mut cells, |s| rate(s) as f64);
     of(Measure::PoolUseTime).total(&mut cells, |s| rate(s) as f64 * held_s(s));
     of(Measure::PoolWaits).total(&mut cells, |s| rate(s) as f64);
+    of(Measure::PoolTimeouts).total(&mut cells, |s| if rate(s) > 80 { 4.0 } else { 0.0 });
     let wait_s = |s: i64| if rate(s) > 80 { 0.050 } else { 0.000_1 };
     of(Measure::PoolWaitTime).total(&mut cells, |s| rate(s) as f64 * wait_s(s));
     analysed(&cells)
@@ -225,10 +226,32 @@ fn a_pool_that_is_too_small_is_told_from_one_whose_connections_are_held_longer()
         found.action.contains("raise it to 14 connections") || found.action.contains("raise it to 15"),
         "{found:?}"
     );
-    assert!(found.text.contains("callers waited 50 ms on average"), "{found:?}");
+    assert!(found.text.contains("callers waited 50 ms on average (and 4.0/s gave up waiting)"), "{found:?}");
     assert!(one(&analysis, ResourceKind::Pool).at_limit);
     let analysis = pool(|s| if rate(s) > 80 { 0.3 } else { 0.1 });
     assert_eq!(kinds(&analysis), [FindingKind::PoolHeldLonger], "{:?}", analysis.findings);
+}
+
+#[test]
+fn who_gives_up_waiting_is_told_and_is_a_sign_by_itself() {
+    // Nothing tells how long callers wait, or how many.
+    let pool = |timeouts: &dyn Fn(i64) -> f64| {
+        let mut cells = cells(|_| 10);
+        let of = |measure| Series { measure, of: "orders", ..ORDER };
+        of(Measure::PoolMax).gauge(&mut cells, |_| 10.0);
+        of(Measure::PoolUsed).gauge(&mut cells, |s| (rate(s) as f64 * 0.12).min(10.0));
+        of(Measure::PoolTimeouts).total(&mut cells, timeouts);
+        analysed(&cells).findings
+    };
+    let findings = pool(&|s| if rate(s) > 80 { 4.0 } else { 0.0 });
+    assert_eq!(findings.iter().map(|f| f.kind).collect::<Vec<_>>(), [FindingKind::PoolTooSmall]);
+    assert!(
+        findings[0].text.starts_with("of the callers 4.0/s gave up waiting for the connections"),
+        "{findings:?}"
+    );
+    // As many at light load are no sign of the load, and one or two are none of anything.
+    assert_eq!(pool(&|_| 4.0), []);
+    assert_eq!(pool(&|s| if s == SECONDS - 2 { 2.0 } else { 0.0 }), []);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::findings::each;
 use super::{Ground, Row, knee, short, subject};
 use crate::analyse::readings::{Of, mean_over};
 use crate::analyse::series::mean;
-use crate::analyse::words::ms;
+use crate::analyse::words::{ms, rate};
 
 /// So many wait on average, where a pool says so.
 const PENDING: f64 = 0.5;
@@ -15,6 +15,8 @@ const PENDING: f64 = 0.5;
 const WAIT_S: f64 = 0.001;
 /// ... and so many times as long as at light load.
 const LONGER: f64 = 2.0;
+/// So many gave up waiting during the peak.
+const GAVE_UP: f64 = 3.0;
 /// Connections that are held so many times as long as at light load are not too few.
 const HELD_LONGER: f64 = 1.5;
 /// No larger pool is proposed.
@@ -25,23 +27,41 @@ fn needed(work: f64) -> Option<u32> {
     (1..=POOL_MAX).find(|m| work <= f64::from(*m) * knee(f64::from(*m)))
 }
 
+/// How callers waited for a pool at peak, in words; `None` while nobody is known to.
+fn waits(ground: &Ground<'_>, of: &Of) -> Option<String> {
+    let (light, peak) = (&ground.windows.light, &ground.windows.peak);
+    let pending = ground.readings.sum(Measure::PoolPending, of).and_then(|p| mean_over(&p, peak));
+    let wait = |seconds: &[usize]| each(ground, Measure::PoolWaitTime, Measure::PoolWaits, of, seconds);
+    let waited = wait(peak);
+    let longer = waited.is_some_and(|at_peak| at_peak >= WAIT_S.max(LONGER * wait(light).unwrap_or(0.0)));
+    let timeouts = ground.readings.sum(Measure::PoolTimeouts, of);
+    let gave_up = |seconds: &[usize]| timeouts.as_ref().and_then(|t| mean_over(t, seconds));
+    let many = |a_second: &f64| {
+        *a_second * peak.len() as f64 >= GAVE_UP && *a_second >= LONGER * gave_up(light).unwrap_or(0.0)
+    };
+    let gave_up = gave_up(peak).filter(many);
+    if !longer && gave_up.is_none() && pending.is_none_or(|pending| pending < PENDING) {
+        return None;
+    }
+    let waits = match (waited, pending) {
+        (Some(waited), _) => Some(format!("callers waited {} on average", ms(waited * 1e9))),
+        (None, Some(pending)) => Some(format!("{} callers waited at a time", short(pending))),
+        (None, None) => None,
+    };
+    let gave_up = gave_up.map(|a_second| format!("{} gave up waiting", rate(a_second)));
+    match (waits, gave_up) {
+        (Some(waits), Some(gave_up)) => Some(format!("{waits} (and {gave_up})")),
+        (None, Some(gave_up)) => Some(format!("of the callers {gave_up}")),
+        (waits, None) => waits,
+    }
+}
+
 /// The finding of a full pool; `None` while nobody is known to wait for it.
 pub(super) fn finding(ground: &Ground<'_>, row: &Row, node: String) -> Option<Finding> {
     let of = Of { service: row.row.service.as_str().into(), name: row.row.name.as_str().into() };
     let (light, peak) = (&ground.windows.light, &ground.windows.peak);
-    let pending = ground.readings.sum(Measure::PoolPending, &of).and_then(|p| mean_over(&p, peak));
-    let wait = |seconds: &[usize]| each(ground, Measure::PoolWaitTime, Measure::PoolWaits, &of, seconds);
     let held = |seconds: &[usize]| each(ground, Measure::PoolUseTime, Measure::PoolUses, &of, seconds);
-    let waited = wait(peak);
-    let longer = waited.is_some_and(|at_peak| at_peak >= WAIT_S.max(LONGER * wait(light).unwrap_or(0.0)));
-    if !longer && pending.is_none_or(|pending| pending < PENDING) {
-        return None;
-    }
-    let waits = match (waited, pending) {
-        (Some(waited), _) => format!("callers waited {} on average", ms(waited * 1e9)),
-        (None, Some(pending)) => format!("{} callers waited at a time", short(pending)),
-        (None, None) => return None,
-    };
+    let waits = waits(ground, &of)?;
     let name = subject(&row.row);
     if let Some((light_s, peak_s)) = held(light).zip(held(peak))
         && peak_s >= HELD_LONGER * light_s
