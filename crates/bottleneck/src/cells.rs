@@ -96,7 +96,9 @@ cell! {
         errors,
         /// Attempts: logical calls and their retries.
         attempts,
-        /// Of these, ended with the word that there are too many requests, or that the service is unavailable.
+        /// Of these, began while one before of the same call was under way.
+        beside,
+        /// Of the attempts, ended with the word that there are too many requests, or that the service is unavailable.
         refused,
         /// Time on critical paths that was spent behind this edge, nanoseconds.
         cp_ns,

@@ -346,8 +346,12 @@ pub struct Dependency {
     pub latency_ms: Millis,
     /// Share of the time on critical paths that was spent in this edge, 0..=1.
     pub critical_path_share: Option<f64>,
-    /// Attempts by logical calls.
+    /// Attempts by logical calls, those in `hedges` left out.
     pub retry_amplification: Option<f64>,
+    /// Attempts by logical calls that began while one before of the same call was still under way: hedges, or attempts that
+    /// whoever made them had given up while the called side went on. Not there without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedges: Option<f64>,
 }
 
 /// What isolation did, in sums over the run. `null` where no hop reported.

@@ -588,6 +588,7 @@ fn dependencies() -> Vec<Dependency> {
         },
         critical_path_share: Some(share),
         retry_amplification: Some(retry),
+        hedges: None,
     };
     vec![
         call("load", "gateway", 88_740, 412, 26.0, 2310.0, 0.03, 1.0),

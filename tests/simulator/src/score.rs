@@ -204,6 +204,7 @@ mod tests {
                 latency_ms: Millis::default(),
                 critical_path_share: None,
                 retry_amplification: amplification,
+                hedges: None,
             }]
         };
         let calls = |attempts| Calls::from([((0, 1), (100, attempts))]);

@@ -53,7 +53,9 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
     let caller = Caller::of(tree, at, root);
     let duration = caller.as_ref().map_or(place.duration(), Caller::duration);
     let end = caller.as_ref().map_or(place.end, |c| c.end);
-    let mut cell = EdgeCell { attempts: 1, calls: i64::from(first), ..EdgeCell::default() };
+    let call_beside = attempt.first && call.is_some_and(|c| attempts.of(c).beside);
+    let beside = i64::from(attempt.beside || call_beside);
+    let mut cell = EdgeCell { attempts: 1, beside, calls: i64::from(first), ..EdgeCell::default() };
     if first {
         cell.errors = i64::from(caller.as_ref().map_or(place.span.error, |c| c.error));
         cell.latency.add(duration, 1);
@@ -90,6 +92,7 @@ fn unanswered(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Roo
     let first = attempt.leads;
     let mut cell = EdgeCell {
         attempts: 1,
+        beside: i64::from(attempt.beside),
         calls: i64::from(first),
         mocked: i64::from(place.span.mocked),
         ..EdgeCell::default()

@@ -60,7 +60,7 @@ pub(super) fn fold(spans: &[Span], row: Option<&RootRow>) -> Cells {
     cells
 }
 
-fn edge(cells: &Cells, from: &str, to: &str) -> EdgeCell {
+pub(super) fn edge(cells: &Cells, from: &str, to: &str) -> EdgeCell {
     let mut sum = EdgeCell::default();
     let of = cells.edges.iter().filter(|((e, _), _)| &*e.from == from && &*e.to.name == to);
     of.flat_map(|(_, seconds)| seconds.values()).for_each(|cell| crate::cells::Cell::add(&mut sum, cell));

@@ -182,6 +182,28 @@ fn retries_that_do_not_grow_with_the_load_are_no_storm() {
 }
 
 #[test]
+fn second_attempts_beside_the_first_are_no_retries() {
+    let of = |call: Call, fails: f64| {
+        let stock = Node { servers: 40, spread: 0.5, ..Node::service("stock") };
+        let net = chain(call, stock, 40.0, fails);
+        let load = Load { profile: UP.to_vec(), ..Load::default() };
+        let (logical, attempts) = run(&net, &load, 7).calls[&(1, 2)];
+        let found = analysed(&net, &load).dependencies;
+        let call = found.iter().find(|d| d.from == "order" && d.to == "stock").unwrap();
+        (attempts as f64 / logical as f64, call.retry_amplification.unwrap(), call.hedges)
+    };
+    let (truth, retries, hedges) = of(Call { hedge_ms: Some(50.0), ..Call::plain(2) }, 0.0);
+    // Where the second goes off while the answer of the first is on its way, nobody can tell.
+    assert!(truth > 1.1 && (1.0..1.01).contains(&retries), "{truth} {retries}");
+    assert!((hedges.unwrap() + retries - truth).abs() < 1e-9, "{truth} {retries} {hedges:?}");
+    for style in STYLES {
+        let (truth, retries, hedges) = of(Call { attempts: 3, style, ..Call::plain(2) }, 0.3);
+        assert!(truth > 1.3 && (retries / truth - 1.0).abs() < 0.03, "{style:?} {truth} {retries}");
+        assert_eq!(hedges, None, "{style:?}");
+    }
+}
+
+#[test]
 fn a_limit_that_refuses_is_told_from_a_slow_resource() {
     for (kind, retried) in
         [(NodeKind::Service, false), (NodeKind::External, false), (NodeKind::Service, true)]
