@@ -19,8 +19,8 @@ mod usl;
 
 pub use analyse::{Ranking, analyse, calls_under_load, completeness, rank};
 pub use analysis::{
-    Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, Objective, Peak, Question, QueueWait, Ranked,
-    Scaling, Settings, WARM_UP_S,
+    Analysis, AnalysisInput, Coefficients, CurvePoint, Growth, NodeCurve, Objective, Peak, Question,
+    QueueWait, Ranked, Scaling, Settings, WARM_UP_S,
 };
 pub use cells::{
     Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
