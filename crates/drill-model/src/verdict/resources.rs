@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Estimate;
+use crate::owners::Owner;
 
 /// Kind of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -107,4 +108,15 @@ pub struct Finding {
     pub text: String,
     /// What to do.
     pub action: String,
+}
+
+/// A finding, and who is to be told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// The owner of its node, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
 }
