@@ -4,6 +4,7 @@ mod besides;
 mod calls;
 mod clocks;
 mod common;
+mod gain;
 mod growth;
 mod held;
 mod judge;
@@ -28,7 +29,7 @@ mod windows;
 mod words;
 
 use peakdrill_drill_model::verdict::{
-    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NodeVerdict,
+    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NextLimit, NodeVerdict,
 };
 
 use crate::analysis::{Analysis, AnalysisInput};
@@ -110,7 +111,8 @@ fn judged<'a>(known: &'a Known, cells: &'a Cells, input: &'a AnalysisInput) -> (
     let withheld = summary::withheld_because(&facts, telemetry);
     let few = !withheld.is_empty();
     let summary = summary::summary(&facts, &findings, &matter, withheld, starved);
-    let bottlenecks = findings.iter().map(|f| bottleneck(&facts, f, &summary)).collect();
+    let next = gain::next(&facts, &findings);
+    let bottlenecks = findings.iter().map(|f| bottleneck(&facts, f, &summary, next.as_ref())).collect();
     (facts, Judged { findings, summary, bottlenecks, withheld: few })
 }
 
@@ -175,18 +177,28 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     Analysis { completeness: known.telemetry.services, resources, findings: besides, ..analysis }
 }
 
-fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -> Bottleneck {
+/// An estimate with its interval, as it is told.
+fn estimate(known: Option<(f64, f64, f64)>) -> Estimate {
+    known.map_or_else(Estimate::default, |(estimate, low, high)| Estimate {
+        estimate: Some(estimate),
+        low: Some(low),
+        high: Some(high),
+    })
+}
+
+fn bottleneck(
+    facts: &Facts<'_>,
+    finding: &Finding,
+    summary: &AnalysisSummary,
+    next: Option<&NextLimit>,
+) -> Bottleneck {
     let node = &facts.series.nodes[finding.at];
     let withheld = summary.state == AnalysisState::Withheld && finding.verdict == NodeVerdict::Bottleneck;
-    let estimate = |e: Option<(f64, f64, f64)>| {
-        e.map_or_else(Estimate::default, |(estimate, low, high)| Estimate {
-            estimate: Some(estimate),
-            low: Some(low),
-            high: Some(high),
-        })
-    };
     let tested = facts.windows.tested.filter(|t| *t > 0.0);
     let capacity = facts.capacity(finding);
+    let gain = gain::gain(facts, finding, next).filter(|_| !withheld);
+    let mut evidence = words::evidence(facts, finding);
+    evidence.extend(gain.iter().flat_map(|gain| gain::words(facts, finding, gain)));
     Bottleneck {
         node: node.key.name.to_string(),
         kind: node.key.kind,
@@ -195,6 +207,7 @@ fn bottleneck(facts: &Facts<'_>, finding: &Finding, summary: &AnalysisSummary) -
         share: estimate(facts.growths.share[finding.at]),
         capacity_per_s: estimate(capacity),
         headroom: capacity.zip(tested).map(|((capacity, _, _), tested)| capacity / tested),
-        evidence: words::evidence(facts, finding),
+        gain,
+        evidence,
     }
 }

@@ -161,6 +161,9 @@ cell! {
         wait_ns,
         /// Behind an asynchronous hand-over: work, nanoseconds.
         flow_ns,
+        /// Of `self_ns` and `gap_ns`, what requests would have been shorter by without it, before something that ran
+        /// beside it was the last to end, nanoseconds.
+        drag_ns,
     }
 }
 

@@ -171,9 +171,10 @@ fn gather_path(gather: &mut Gather, tree: &Tree<'_>, root: &Root) {
     for piece in &root.pieces {
         let Some(at) = piece.at else { continue };
         let ns = i64::try_from(piece.ns).unwrap_or(i64::MAX);
+        let drag_ns = i64::try_from(piece.drag_ns).unwrap_or(i64::MAX);
         let cell = match piece.part {
-            Part::Own => PathCell { self_ns: ns, ..PathCell::default() },
-            Part::Gap => PathCell { gap_ns: ns, ..PathCell::default() },
+            Part::Own => PathCell { self_ns: ns, drag_ns, ..PathCell::default() },
+            Part::Gap => PathCell { gap_ns: ns, drag_ns, ..PathCell::default() },
         };
         gather.path(&root.entry, &taker(tree, at), second, &cell);
         calls::gather_path_share(gather, tree, at, second, ns, root);

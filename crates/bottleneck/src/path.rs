@@ -2,7 +2,12 @@
 //!
 //! Walked from the end back to the start, as Jaeger and CRISP do, without recursion. Every piece of a span
 //! that is put on the work list comes out as segments of exactly its length: the sum is exact by construction.
+//!
+//! With each piece goes its drag (Devaux 2012; CRISP): how much shorter the request would be without it, before
+//! something that ran beside it is the last to end.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use peakdrill_drill_model::frame::RootRow;
@@ -47,6 +52,8 @@ pub(crate) struct Piece {
     pub(crate) at: Option<usize>,
     pub(crate) part: Part,
     pub(crate) ns: u64,
+    /// By how much less the request would have taken without it, nanoseconds: at most `ns`.
+    pub(crate) drag_ns: u64,
 }
 
 /// The critical path of a request, last piece first. With the generator's row it runs from the first byte
@@ -97,9 +104,9 @@ pub(crate) fn under_row(tree: &Tree<'_>, row: &RootRow) -> Vec<Piece> {
     let mut walk = Walk { tree, todo: Vec::new(), out: Vec::new() };
     let entries = entered(tree, row);
     if entries.is_empty() {
-        walk.between(None, start, end, &tree.tops);
+        walk.between(None, start, end, i64::MAX, &tree.tops);
     } else {
-        walk.paired(None, start, end, &entries);
+        walk.paired(None, start, end, i64::MAX, &entries);
     }
     walk.run()
 }
@@ -107,8 +114,9 @@ pub(crate) fn under_row(tree: &Tree<'_>, row: &RootRow) -> Vec<Piece> {
 /// Pieces of a span's own time and what it waited for.
 pub(crate) fn under(tree: &Tree<'_>, at: usize) -> Vec<Piece> {
     let place = &tree.nodes[at];
-    let mut walk = Walk { tree, todo: vec![(at, place.start, place.end)], out: Vec::new() };
-    walk.todo.retain(|(_, start, end)| end > start);
+    let todo = Todo { at, start: place.start, end: place.end, drag: i64::MAX };
+    let mut walk = Walk { tree, todo: vec![todo], out: Vec::new() };
+    walk.todo.retain(|todo| todo.end > todo.start);
     walk.run()
 }
 
@@ -155,76 +163,113 @@ pub(crate) fn pair(tree: &Tree<'_>, call_ns: i64, servers: &[usize]) -> Option<P
     Some(Pair { carrier: sorted[last], earliest, taken, gap_ns: gap_ns - pause_ns, pause_ns })
 }
 
+/// A span, and the part of its time (in its own clock) that is to be explained.
+struct Todo {
+    at: usize,
+    start: i64,
+    end: i64,
+    /// By how much it could be shorter before something beside it, or beside what it is part of, is the last to end.
+    drag: i64,
+}
+
 struct Walk<'a, 'b> {
     tree: &'a Tree<'b>,
-    /// Spans, and the part of their time (in their own clock) that is to be explained.
-    todo: Vec<(usize, i64, i64)>,
+    todo: Vec<Todo>,
     out: Vec<Piece>,
 }
 
 impl Walk<'_, '_> {
-    fn emit(&mut self, at: Option<usize>, part: Part, ns: i64) {
+    fn emit(&mut self, at: Option<usize>, part: Part, ns: i64, drag: i64) {
         if ns > 0 {
-            self.out.push(Piece { at, part, ns: ns.unsigned_abs() });
+            self.out.push(Piece { at, part, ns: ns.unsigned_abs(), drag_ns: ns.min(drag).unsigned_abs() });
         }
     }
 
     fn run(mut self) -> Vec<Piece> {
         let tree = self.tree;
-        while let Some((at, start, end)) = self.todo.pop() {
+        while let Some(Todo { at, start, end, drag }) = self.todo.pop() {
             let place = &tree.nodes[at];
             // Between the attempts of a call its caller waits before it tries again.
             let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
             if place.role != Role::Call {
-                self.between(Some(at), start, end, &place.kids);
+                self.between(Some(at), start, end, drag, &place.kids);
                 continue;
             }
             if tree.wraps_calls(at) {
-                self.between(Some(caller.unwrap_or(at)), start, end, &place.kids);
+                self.between(Some(caller.unwrap_or(at)), start, end, drag, &place.kids);
                 continue;
             }
             let servers: SmallVec<[usize; 4]> = tree.served_by(at).collect();
             if servers.is_empty() {
-                self.emit(Some(at), Part::Own, end - start);
+                self.emit(Some(at), Part::Own, end - start, drag);
             } else {
-                self.paired(caller, start, end, &servers);
+                self.paired(caller, start, end, drag, &servers);
             }
         }
         self.out
     }
 
     /// A call of a caller's span, where that is known, and the callee's spans.
-    fn paired(&mut self, caller: Option<usize>, start: i64, end: i64, servers: &[usize]) {
+    fn paired(&mut self, caller: Option<usize>, start: i64, end: i64, drag: i64, servers: &[usize]) {
         let Some(pair) = pair(self.tree, end - start, servers) else { return };
         for (server, ns) in pair.taken.iter().filter(|(_, ns)| *ns > 0) {
             let start = self.tree.nodes[*server].start;
-            self.todo.push((*server, start, start + ns));
+            self.todo.push(Todo { at: *server, start, end: start + ns, drag });
         }
         let pause = if caller.is_some() { pair.pause_ns } else { 0 };
-        self.emit(caller, Part::Own, pause);
-        self.emit(Some(pair.carrier), Part::Gap, pair.gap_ns + pair.pause_ns - pause);
+        self.emit(caller, Part::Own, pause, drag);
+        self.emit(Some(pair.carrier), Part::Gap, pair.gap_ns + pair.pause_ns - pause, drag);
     }
 
     /// Children in the clock of their parent: back from the end, always the one that ended last.
-    fn between(&mut self, at: Option<usize>, start: i64, end: i64, kids: &[usize]) {
+    fn between(&mut self, at: Option<usize>, start: i64, end: i64, drag: i64, kids: &[usize]) {
         let nodes = &self.tree.nodes;
         let clip = |i: usize| (nodes[i].start.max(start), nodes[i].end.min(end));
-        let mut blocking: SmallVec<[usize; 8]> =
-            kids.iter().copied().filter(|i| nodes[*i].role != Role::Process).collect();
+        let lasts = |i: &usize| clip(*i).0 < clip(*i).1 && nodes[*i].role != Role::Process;
+        let mut blocking: SmallVec<[usize; 8]> = kids.iter().copied().filter(lasts).collect();
         // Ties: the later start, then the larger position, which follows from the spans' content.
-        blocking.sort_unstable_by_key(|i| std::cmp::Reverse((clip(*i).1, clip(*i).0, *i)));
+        blocking.sort_unstable_by_key(|i| Reverse((clip(*i).1, clip(*i).0, *i)));
         let tolerance = OVERLAP_TOLERANCE_NS.max((end - start) / OVERLAP_TOLERANCE_PART);
-        let mut t = end;
-        for kid in blocking {
+        let (mut t, mut last_to) = (end, end);
+        let mut beside = Beside::default();
+        for (nth, &kid) in blocking.iter().enumerate() {
             let (from, to) = clip(kid);
             let to_t = to.min(t);
-            if to <= from || from >= to_t || to - t > tolerance {
+            if from >= to_t || to - t > tolerance {
+                beside.add(from, last_to - to);
                 continue;
             }
-            self.emit(at, Part::Own, t - to_t);
-            self.todo.push((kid, from, to_t));
-            t = from;
+            self.emit(at, Part::Own, t - to_t, drag);
+            let next_to = blocking.get(nth + 1).map_or(from, |next| clip(*next).1.clamp(from, to_t));
+            let own_drag = (to_t - next_to).min(beside.least(to_t));
+            self.todo.push(Todo { at: kid, start: from, end: to_t, drag: drag.min(own_drag) });
+            (t, last_to) = (from, to_t);
         }
-        self.emit(at, Part::Own, t - start);
+        self.emit(at, Part::Own, t - start, drag);
     }
 }
+
+/// Spans that ran beside those on the path: when each began, and by how much earlier it was done than what was waited for.
+#[derive(Default)]
+struct Beside(BinaryHeap<Reverse<(i64, i64)>>);
+
+impl Beside {
+    fn add(&mut self, from: i64, earlier_ns: i64) {
+        self.0.push(Reverse((earlier_ns.max(0), from)));
+    }
+
+    /// The least of those that began before an end: what began later would come earlier too. The ends that are asked for
+    /// only become earlier.
+    fn least(&mut self, end: i64) -> i64 {
+        while let Some(Reverse((earlier_ns, from))) = self.0.peek() {
+            if *from < end {
+                return *earlier_ns;
+            }
+            self.0.pop();
+        }
+        i64::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests;

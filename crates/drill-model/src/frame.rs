@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use peakdrill_latency::Histogram;
+use peakdrill_latency::{Histogram, Sparse};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{ErrorClass, answers};
@@ -60,6 +60,28 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
+/// A [`Tally`] that is kept: a tenth of its size where there are few samples.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Packed {
+    /// Without histograms.
+    counts: Tally,
+    latency: Sparse,
+    service: Sparse,
+    lateness: Sparse,
+    conn_wait: Sparse,
+}
+
+impl Packed {
+    /// Adds another.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.latency.merge(&other.latency);
+        self.service.merge(&other.service);
+        self.lateness.merge(&other.lateness);
+        self.conn_wait.merge(&other.conn_wait);
+    }
+}
+
 /// One second of one step while it is being counted: a [`Frame`] with open histograms.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tally {
@@ -108,6 +130,35 @@ impl Tally {
         self.service.merge(&other.service);
         self.lateness.merge(&other.lateness);
         self.conn_wait.merge(&other.conn_wait);
+    }
+
+    /// The same, for keeping: of its histograms only the buckets that hold samples.
+    #[must_use]
+    pub fn pack(&self) -> Packed {
+        Packed {
+            counts: Self {
+                errors: self.errors.clone(),
+                outcomes: self.outcomes.clone(),
+                latency: Histogram::new(),
+                service: Histogram::new(),
+                lateness: Histogram::new(),
+                conn_wait: Histogram::new(),
+                ..*self
+            },
+            latency: self.latency.to_sparse(),
+            service: self.service.to_sparse(),
+            lateness: self.lateness.to_sparse(),
+            conn_wait: self.conn_wait.to_sparse(),
+        }
+    }
+
+    /// Adds a tally that was kept.
+    pub fn merge_packed(&mut self, other: &Packed) {
+        self.merge(&other.counts);
+        self.latency.merge_sparse(&other.latency);
+        self.service.merge_sparse(&other.service);
+        self.lateness.merge_sparse(&other.lateness);
+        self.conn_wait.merge_sparse(&other.conn_wait);
     }
 
     /// Counts answers of a class.

@@ -272,8 +272,33 @@ pub struct Bottleneck {
     pub capacity_per_s: Estimate,
     /// Capacity by the highest tested rate.
     pub headroom: Option<f64>,
+    /// What would be won if it were no limit. Left out of nodes that are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Gain>,
     /// Why, in words.
     pub evidence: Vec<String>,
+}
+
+/// What would be won if a node were no limit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gain {
+    /// Milliseconds that a request at peak would be shorter by if the node took what it took at light load, as far as nothing
+    /// that runs beside it takes as long.
+    pub saved_ms: f64,
+    /// The limit that comes next. Left out where no other one was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextLimit>,
+}
+
+/// The limit behind the one that holds now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NextLimit {
+    /// Its node.
+    pub node: String,
+    /// Root journeys a second that it carries.
+    pub per_s: Estimate,
+    /// By the journeys that the system carries now.
+    pub times: f64,
 }
 
 /// State of the analysis.

@@ -74,6 +74,13 @@ impl Histogram {
         self.count = self.count.saturating_add(other.count);
     }
 
+    /// Adds all samples of a stored one; counts below zero add nothing.
+    pub fn merge_sparse(&mut self, other: &Sparse) {
+        for (bucket, count) in other.iter() {
+            self.record_n(highest_in(bucket), u64::try_from(count).unwrap_or(0));
+        }
+    }
+
     /// Buckets that hold samples, with their counts, ascending.
     fn buckets(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
         let pages = self.pages.iter().enumerate().filter_map(|(at, page)| Some((at, page.as_ref()?)));
@@ -181,6 +188,11 @@ mod tests {
                 sparse.add(*s, 1);
             }
             prop_assert_eq!(dense.to_sparse(), sparse.clone());
+            let mut twice = dense.clone();
+            twice.merge_sparse(&sparse);
+            dense.merge(&dense.clone());
+            prop_assert_eq!(&twice, &dense);
+            sparse.merge(&sparse.clone());
             prop_assert_eq!(dense.quantile(q), sparse.quantile(q));
         }
 

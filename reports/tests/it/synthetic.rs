@@ -365,6 +365,7 @@ fn ranked(
         share: estimate(share[0], share[1], share[2]),
         capacity_per_s: estimate(capacity[0], capacity[1], capacity[2]),
         headroom: Some(capacity[0] / 450.0),
+        gain: None,
         evidence: why.iter().map(|text| (*text).to_owned()).collect(),
     }
 }

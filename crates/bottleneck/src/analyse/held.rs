@@ -86,17 +86,25 @@ fn held_by(facts: &Facts<'_>, calls: &Calls, full: &BTreeSet<usize>, finding: &F
     let Some(mine) = &finding.saturation else { return Vec::new() };
     let behind: Vec<usize> =
         calls.only_behind(&nodes[finding.at].key.name).into_iter().filter(|at| full.contains(at)).collect();
-    let there: Vec<f64> =
-        mine.seconds.iter().map(|s| behind.iter().map(|at| nodes[*at].at_node[*s]).sum()).collect();
-    if behind.is_empty() || there.len() < FEW_SECONDS {
+    if behind.is_empty() || mine.seconds.len() < FEW_SECONDS {
         return Vec::new();
     }
+    let there = mine.seconds.iter().map(|s| behind.iter().map(|at| nodes[*at].at_node[*s]).sum()).collect();
+    // Where others come to those nodes as well, what is there by this caller alone is at a ceiling.
+    let by_it = mine.seconds.iter().map(|s| nodes[finding.at].waits_in_calls(*s)).collect();
+    let part = facts.series.part;
+    if at_ceiling(there, part) || at_ceiling(by_it, part) { behind } else { Vec::new() }
+}
+
+/// Whether the number of operations in progress, second by second, stands at a ceiling. `part`: of the operations, those
+/// that were traced.
+fn at_ceiling(there: Vec<f64>, part: f64) -> bool {
     let every: Vec<usize> = (0..there.len()).collect();
     let level = mean(&there, &every);
     let square = there.iter().map(|n| (n - level).powi(2)).sum::<f64>() / there.len() as f64;
     // Of a fixed number of operations those that are traced vary by chance.
-    let by_chance = (1.0 - facts.series.part) * level;
-    if (square - by_chance).max(0.0).sqrt() < CEILING * level { behind } else { Vec::new() }
+    let by_chance = (1.0 - part) * level;
+    (square - by_chance).max(0.0).sqrt() < CEILING * level
 }
 
 /// Who waits for whom, by names.

@@ -24,7 +24,7 @@ pub(crate) fn because(facts: &Facts<'_>, matter: &Matter) -> Vec<String> {
         && (explains(peak - light) || !out.is_empty())
     {
         out.push(format!(
-            "the generator itself was late: 1 in 100 requests started {} or more after their time ({} at light load)",
+            "the generator itself was late: 1 in 100 requests started about {} or more after their time (at most {} at light load)",
             ms(peak),
             ms(light)
         ));

@@ -30,6 +30,7 @@ fn node(name: &str, kind: NodeKind, verdict: NodeVerdict, share: f64) -> Bottlen
             Estimate::default()
         },
         headroom: Some(0.7),
+        gain: None,
         evidence: vec![format!("waiting in {name} grew from 3 ms to 1.9 s")],
     }
 }

@@ -360,7 +360,7 @@ impl Running {
         let covers =
             Covered { from_ns: self.covered.since(self.start_at), to_ns: covered.since(self.start_at) };
         self.covered = covered.max(self.covered);
-        self.window.push(tick.clone());
+        self.window.push(&tick);
         let (in_flight, ages) = self.in_flight();
         self.window.set_in_flight(in_flight, ages);
         self.window.set_isolation(self.isolation());

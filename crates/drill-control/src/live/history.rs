@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use peakdrill_drill_model::frame::Tally;
 use peakdrill_drill_model::snapshot::{HISTORY_POINTS, HistoryPoint};
 use peakdrill_drill_model::timeline::Timeline;
-use peakdrill_latency::Histogram;
+use peakdrill_latency::Sparse;
 
 #[derive(Debug, Default)]
 struct Second {
     sent: u64,
     completed: u64,
     errors: u64,
-    latency: Histogram,
+    latency: Sparse,
 }
 
 /// Points of the past, by second of the intended time. The newest seconds stay open for late answers.
@@ -46,7 +46,7 @@ impl History {
         } else {
             entry.completed += tally.completed;
             entry.errors += tally.error_count();
-            entry.latency.merge(&tally.latency);
+            entry.latency.merge(&tally.latency.to_sparse());
         }
     }
 

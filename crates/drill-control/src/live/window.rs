@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use peakdrill_drill_model::condition::{Measured, Selectors, Stat, Stats};
-use peakdrill_drill_model::frame::Tally;
+use peakdrill_drill_model::frame::{Packed, Tally};
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_latency::{Histogram, Sparse};
 
@@ -25,6 +25,24 @@ pub struct Tick {
     pub span_ns: u64,
 }
 
+/// A tick as it is kept.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    tallies: BTreeMap<Option<StepId>, Packed>,
+    target_rate: Option<f64>,
+    span_ns: u64,
+}
+
+impl Kept {
+    fn of(tick: &Tick) -> Self {
+        Self {
+            tallies: tick.tallies.iter().map(|(step, tally)| (*step, tally.pack())).collect(),
+            target_rate: tick.target_rate,
+            span_ns: tick.span_ns,
+        }
+    }
+}
+
 /// What is known besides the load: the ledger's sums for this run. `None`: nobody reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct IsolationNow {
@@ -40,7 +58,7 @@ pub struct Window {
     steps: Vec<(String, String)>,
     /// Steps whose requests carry no tag.
     untagged: BTreeSet<StepId>,
-    ticks: VecDeque<Tick>,
+    ticks: VecDeque<Kept>,
     ages: BTreeMap<StepId, Sparse>,
     in_flight: u64,
     isolation: IsolationNow,
@@ -65,18 +83,18 @@ impl Window {
     }
 
     /// Adds a tick; the oldest leaves.
-    pub fn push(&mut self, tick: Tick) {
+    pub fn push(&mut self, tick: &Tick) {
         if self.ticks.len() == LONG_WINDOW_TICKS {
             self.ticks.pop_front();
         }
-        self.ticks.push_back(tick);
+        self.ticks.push_back(Kept::of(tick));
     }
 
     /// Adds a tick to the newest, so that the two are looked at as one.
     pub fn gather(&mut self, tick: &Tick) {
-        let Some(newest) = self.ticks.back_mut() else { return self.push(tick.clone()) };
+        let Some(newest) = self.ticks.back_mut() else { return self.push(tick) };
         for (step, tally) in &tick.tallies {
-            newest.tallies.entry(*step).or_default().merge(tally);
+            newest.tallies.entry(*step).or_default().merge(&tally.pack());
         }
         newest.span_ns += tick.span_ns;
     }
@@ -97,7 +115,7 @@ impl Window {
         self.span = ticks.clamp(1, LONG_WINDOW_TICKS);
     }
 
-    fn recent(&self) -> impl Iterator<Item = &Tick> {
+    fn recent(&self) -> impl Iterator<Item = &Kept> {
         self.ticks.iter().rev().take(self.span)
     }
 
@@ -135,7 +153,10 @@ impl Window {
     fn sum(&self, wanted: impl Fn(Option<StepId>) -> bool) -> Tally {
         let mut all = Tally::default();
         for tick in self.recent() {
-            tick.tallies.iter().filter(|(step, _)| wanted(**step)).for_each(|(_, tally)| all.merge(tally));
+            tick.tallies
+                .iter()
+                .filter(|(step, _)| wanted(**step))
+                .for_each(|(_, tally)| all.merge_packed(tally));
         }
         all
     }
@@ -144,7 +165,7 @@ impl Window {
     #[must_use]
     pub fn journeys(&self) -> Tally {
         let mut all = Tally::default();
-        self.recent().filter_map(|tick| tick.tallies.get(&None)).for_each(|tally| all.merge(tally));
+        self.recent().filter_map(|tick| tick.tallies.get(&None)).for_each(|tally| all.merge_packed(tally));
         all
     }
 
@@ -156,10 +177,7 @@ impl Window {
         let mut with_waiting = answered.clone();
         for (step, ages) in &self.ages {
             if self.selected(Some(*step), select) {
-                ages.iter().for_each(|(bucket, count)| {
-                    with_waiting
-                        .record_n(peakdrill_latency::highest_in(bucket), u64::try_from(count).unwrap_or(0));
-                });
+                with_waiting.merge_sparse(ages);
             }
         }
         measured(&answered, q)

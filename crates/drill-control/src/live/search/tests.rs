@@ -132,7 +132,7 @@ fn search(plan: &Plan, target: &mut Target) -> (CapacityFound, u64) {
         target.open.iter().for_each(|Reverse((_, began))| waiting.record(to_ns.saturating_sub(*began)));
         let ages = BTreeMap::from([(0, waiting.to_sparse())]);
         let in_flight = target.open.len() as u64;
-        trailing.push(tick.clone());
+        trailing.push(&tick);
         trailing.set_in_flight(in_flight, ages.clone());
         let (trailing, ages) = (&trailing, &ages);
         // Counts are told a tick late.

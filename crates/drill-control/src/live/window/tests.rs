@@ -18,9 +18,9 @@ fn window() -> Window {
 #[test]
 fn only_the_trailing_second_counts() {
     let mut window = window();
-    window.push(tick(5_000_000_000, 100));
+    window.push(&tick(5_000_000_000, 100));
     for _ in 0..WINDOW_TICKS {
-        window.push(tick(1_000_000, 100));
+        window.push(&tick(1_000_000, 100));
     }
     let p99 = window.measure(Stat::Latency(0.99), &Selectors::default()).unwrap();
     assert!(p99.value < 1_100_000.0);
@@ -30,7 +30,7 @@ fn only_the_trailing_second_counts() {
 #[test]
 fn what_waits_raises_latency_and_never_lowers_it() {
     let mut window = window();
-    window.push(tick(100_000_000, 100));
+    window.push(&tick(100_000_000, 100));
     let before = window.measure(Stat::Latency(0.99), &Selectors::default()).unwrap().value;
     let mut young = Sparse::default();
     young.add(1_000_000, 10_000);
@@ -48,7 +48,7 @@ fn a_freeze_is_seen_although_nothing_completes() {
     let mut old = Sparse::default();
     old.add(700_000_000, 700);
     for _ in 0..WINDOW_TICKS {
-        window.push(Tick::default());
+        window.push(&Tick::default());
     }
     window.set_in_flight(700, BTreeMap::from([(0, old)]));
     assert!(window.measure(Stat::Latency(0.99), &Selectors::default()).unwrap().value > 600_000_000.0);
@@ -61,18 +61,18 @@ fn users_have_no_target_and_what_leads_to_them_neither() {
     let mut window = window();
     assert_eq!(window.target_rate(), None);
     for _ in 0..WINDOW_TICKS {
-        window.push(tick(1_000_000, 100));
+        window.push(&tick(1_000_000, 100));
     }
     assert_eq!(window.target_rate(), Some(400.0));
     // A second of both is of neither: the rate counts what the users sent.
     for _ in 0..WINDOW_TICKS {
-        window.push(closed());
+        window.push(&closed());
         assert_eq!(window.target_rate(), None);
     }
     for _ in 1..WINDOW_TICKS {
-        window.push(tick(1_000_000, 100));
+        window.push(&tick(1_000_000, 100));
         assert_eq!(window.target_rate(), None);
     }
-    window.push(tick(1_000_000, 100));
+    window.push(&tick(1_000_000, 100));
     assert_eq!(window.target_rate(), Some(400.0));
 }
