@@ -68,6 +68,7 @@ fn span(id: u64, parent: u64, start_ns: i64, end_ns: i64) -> Span {
         peer: None,
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic: false,
         mocked: false,
