@@ -29,7 +29,7 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 fn any_name() -> impl Strategy<Value = String> {
-    const KNOWN: [&str; 22] = [
+    const KNOWN: [&str; 24] = [
         "service.name",
         "service.instance.id",
         "host.name",
