@@ -29,7 +29,8 @@ mod windows;
 mod words;
 
 use peakdrill_drill_model::verdict::{
-    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NextLimit, NodeVerdict,
+    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NextLimit, NodeKind,
+    NodeVerdict,
 };
 
 use crate::analysis::{Analysis, AnalysisInput};
@@ -39,7 +40,7 @@ use common::Common;
 use growth::Growths;
 use judge::Finding;
 pub(crate) use names::Names;
-use series::Series;
+use series::{NodeSeries, Series};
 use telemetry::Telemetry;
 use utilisation::Used;
 use windows::Windows;
@@ -50,6 +51,7 @@ struct Facts<'a> {
     cells: &'a Cells,
     input: &'a AnalysisInput,
     names: &'a Names,
+    telemetry: &'a Telemetry,
     series: &'a Series,
     windows: &'a Windows,
     common: &'a Common,
@@ -60,6 +62,12 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// Whether a node's callers are silent.
+    fn is_fatherless(&self, node: &NodeSeries) -> bool {
+        node.key.kind == NodeKind::Service
+            && self.telemetry.fatherless.iter().any(|(name, _)| *name == node.key.name)
+    }
+
     /// Journeys a second that a node carries, by itself or by a resource of it: estimate, and 95 % interval.
     fn capacity(&self, finding: &Finding) -> Option<(f64, f64, f64)> {
         let by_resource = || self.used.capacity(finding.at).filter(|_| self.capacities);
@@ -102,14 +110,16 @@ struct Judged {
 
 fn judged<'a>(known: &'a Known, cells: &'a Cells, input: &'a AnalysisInput) -> (Facts<'a>, Judged) {
     let Known { names, telemetry, series, windows, common, growths, used } = known;
-    let facts = Facts { cells, input, names, series, windows, common, growths, used, capacities: true };
+    let facts =
+        Facts { cells, input, names, telemetry, series, windows, common, growths, used, capacities: true };
     let matter = summary::matter(&facts);
     let starved = starved::because(&facts, &matter);
     let facts = Facts { capacities: starved.is_empty(), ..facts };
     let mut findings = judge::findings(&facts, &matter);
     judge::rank(&mut findings, &facts);
-    let withheld = summary::withheld_because(&facts, telemetry);
+    let mut withheld = summary::withheld_because(&facts, telemetry);
     let few = !withheld.is_empty();
+    withheld.extend(summary::silent(&facts, &findings, &matter));
     let summary = summary::summary(&facts, &findings, &matter, withheld, starved);
     let next = gain::next(&facts, &findings);
     let bottlenecks = findings.iter().map(|f| bottleneck(&facts, f, &summary, next.as_ref())).collect();

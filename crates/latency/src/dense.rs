@@ -1,10 +1,10 @@
 //! The recording histogram.
 
 use base64::Engine as _;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::Deserializer;
 
 use crate::buckets::{bucket_of, highest_in};
-use crate::{HIGHEST_NS, Quantiles, Sparse};
+use crate::{HIGHEST_NS, Quantiles, Sparse, v2};
 
 /// Buckets of a page: a quarter of a doubling.
 const PAGE_BUCKETS: usize = 256;
@@ -128,15 +128,8 @@ impl Histogram {
         if self.count() == 0 {
             return String::new();
         }
-        let mut bytes = Vec::new();
-        let full = hdrhistogram::Histogram::<u64>::new_with_bounds(1, HIGHEST_NS, 3).map(|mut full| {
-            self.buckets().for_each(|(bucket, n)| full.saturating_record_n(highest_in(bucket), n));
-            V2DeflateSerializer::new().serialize(&full, &mut bytes)
-        });
-        if !matches!(full, Ok(Ok(_))) {
-            return String::new();
-        }
-        base64::engine::general_purpose::STANDARD.encode(bytes)
+        let bytes = v2::compressed(&v2::plain(self.buckets()));
+        bytes.map(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes)).unwrap_or_default()
     }
 
     /// Reads what [`Self::encode`] wrote.

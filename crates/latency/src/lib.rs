@@ -3,6 +3,7 @@
 mod buckets;
 mod dense;
 mod sparse;
+mod v2;
 
 pub use buckets::{HIGHEST_NS, bucket_of, highest_in, middle_of};
 pub use dense::{DecodeError, Histogram};

@@ -18,6 +18,9 @@ use crate::analyse::series::mean;
 /// Operations in progress behind a node stand at a ceiling when they vary by less than this part of their mean from
 /// second to second.
 const CEILING: f64 = 0.15;
+/// And when their variance is below this part of their mean: it is all of it where they come and go by chance (Poisson),
+/// which of many in progress is little beside the mean.
+const DISPERSION: f64 = 0.5;
 /// Fewer seconds than this show no ceiling.
 const FEW_SECONDS: usize = 4;
 
@@ -104,7 +107,8 @@ fn at_ceiling(there: Vec<f64>, part: f64) -> bool {
     let square = there.iter().map(|n| (n - level).powi(2)).sum::<f64>() / there.len() as f64;
     // Of a fixed number of operations those that are traced vary by chance.
     let by_chance = (1.0 - part) * level;
-    (square - by_chance).max(0.0).sqrt() < CEILING * level
+    let square = (square - by_chance).max(0.0);
+    square.sqrt() < CEILING * level && square < DISPERSION * level
 }
 
 /// Who waits for whom, by names.
@@ -123,6 +127,12 @@ impl Calls {
             if let Some(to) = at.get(&facts.names.of(&edge.to)) {
                 of.entry(Arc::clone(&edge.from)).or_default().insert(*to);
             }
+        }
+        // Whose callers are silent was called by somebody of whom nothing but others' calls to it is known.
+        let lost: Vec<usize> =
+            nodes.iter().enumerate().filter(|(_, n)| facts.is_fatherless(n)).map(|(at, _)| at).collect();
+        for silent in nodes.iter().filter(|n| !lost.is_empty() && n.key.kind == NodeKind::External) {
+            of.entry(Arc::clone(&silent.key.name)).or_default().extend(&lost);
         }
         Self { of, names: nodes.iter().map(|node| Arc::clone(&node.key.name)).collect() }
     }

@@ -1,6 +1,6 @@
 //! What the ranking may be taken for.
 
-use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, NodeVerdict};
+use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, NodeKind, NodeVerdict};
 use peakdrill_latency::Sparse;
 
 use crate::analyse::Facts;
@@ -237,6 +237,25 @@ pub(crate) fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<
         out.extend(too_few(facts));
     }
     out
+}
+
+/// That services between the first and others send nothing: what requests wait for is not known where the node that would
+/// be named is one that sends no spans, and may only wait, or where none would be named.
+pub(crate) fn silent(facts: &Facts<'_>, findings: &[Finding], matter: &Matter) -> Option<String> {
+    let lost = &facts.telemetry.fatherless;
+    let key = |f: &Finding| &facts.series.nodes[f.at].key;
+    let first = findings.iter().find(|f| f.verdict == NodeVerdict::Bottleneck).map(key);
+    let not_known = first.map_or(matter.any(), |node| node.kind == NodeKind::External);
+    (!lost.is_empty() && not_known).then(|| {
+        let parts: Vec<String> =
+            lost.iter().map(|(name, part)| format!("{} of those of {name}", percent(*part))).collect();
+        let at = first.map(|node| format!("requests wait at {}, which sends no spans: ", node.name));
+        format!(
+            "{}of the operations {} name a caller whose spans are not there, so that what requests wait for is not known: let every service export",
+            at.unwrap_or_default(),
+            parts.join(", ")
+        )
+    })
 }
 
 /// Whether there are requests, and none of them was to be traced.

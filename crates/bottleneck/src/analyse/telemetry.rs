@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use peakdrill_drill_model::verdict::Completeness;
+use peakdrill_drill_model::verdict::{Completeness, NodeKind};
 
 use crate::analyse::names::Names;
 use crate::analyse::summary::COMPLETE;
@@ -20,6 +20,9 @@ pub(crate) struct Telemetry {
     pub(crate) services: Vec<Completeness>,
     /// Services below the limit, and their share.
     pub(crate) thin: Vec<(String, f64)>,
+    /// Services of whose operations so many name a caller whose span is not there that the caller must be silent, and their
+    /// part.
+    pub(crate) fatherless: Vec<(Arc<str>, f64)>,
     /// Part of the requests without error whose first service's span is there.
     pub(crate) traced: Option<f64>,
     /// The service that most requests come to first.
@@ -61,6 +64,7 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
         .map(|(name, c)| (name.to_string(), c.expected, c.received as f64 / c.expected.max(1) as f64))
         .collect();
     Telemetry {
+        fatherless: fatherless(cells, &sums),
         thin: shares
             .iter()
             .filter(|(_, expected, share)| *expected >= FEW_EXPECTED && *share < COMPLETE)
@@ -73,6 +77,21 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
         traced: (ok > 0).then(|| traced as f64 / ok as f64),
         entry: first.into_iter().max_by_key(|(_, n)| *n).map(|(name, _)| name.to_string()),
     }
+}
+
+/// A tracer names a span as parent only where it made one: where that is missing as often as no loss explains, somebody
+/// between the first service and this one sends nothing.
+fn fatherless(cells: &Cells, sums: &BTreeMap<Arc<str>, TelemetryCell>) -> Vec<(Arc<str>, f64)> {
+    let mut operations: BTreeMap<&Arc<str>, i64> = BTreeMap::new();
+    for ((node, _), seconds) in cells.nodes.iter().filter(|((n, _), _)| n.kind == NodeKind::Service) {
+        *operations.entry(&node.name).or_insert(0) += seconds.values().map(|cell| cell.ops).sum::<i64>();
+    }
+    let part = |(name, cell): (&Arc<str>, &TelemetryCell)| {
+        let of = operations.get(name).copied().unwrap_or(0).max(cell.orphans);
+        let part = cell.orphans as f64 / of.max(1) as f64;
+        (cell.orphans >= FEW_EXPECTED && part >= 1.0 - COMPLETE).then(|| (Arc::clone(name), part))
+    };
+    sums.iter().filter_map(part).collect()
 }
 
 impl Telemetry {

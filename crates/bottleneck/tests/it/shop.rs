@@ -208,6 +208,18 @@ fn lost_spans_withhold_the_verdict_and_name_the_service() {
 }
 
 #[test]
+fn a_service_that_is_silent_is_not_named_for_what_it_waits_for() {
+    let mut traces = simulate(&Setup::new(Some("stock"), 4));
+    traces.iter_mut().for_each(|trace| trace.spans.retain(|s| &*s.service != "order"));
+    let input = AnalysisInput { load_seconds: 40, ..AnalysisInput::default() };
+    let analysis = analyse(&cells_of(&traces), &input);
+    assert_eq!(analysis.summary.state, AnalysisState::Withheld, "{:?}", analysis.summary.because);
+    let because = &analysis.summary.because;
+    assert!(because.iter().any(|b| b.contains("at order, which sends no spans")), "{because:?}");
+    assert!(because.iter().any(|b| b.contains("those of stock")), "{because:?}");
+}
+
+#[test]
 fn requests_without_spans_withhold_the_verdict() {
     let mut traces = simulate(&Setup::new(Some("stock"), 4));
     traces.iter_mut().step_by(5).for_each(|t| t.spans.clear());
