@@ -29,8 +29,7 @@ mod windows;
 mod words;
 
 use peakdrill_drill_model::verdict::{
-    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NextLimit, NodeKind,
-    NodeVerdict,
+    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NodeKind, NodeVerdict,
 };
 
 use crate::analysis::{Analysis, AnalysisInput};
@@ -121,8 +120,8 @@ fn judged<'a>(known: &'a Known, cells: &'a Cells, input: &'a AnalysisInput) -> (
     let few = !withheld.is_empty();
     withheld.extend(summary::silent(&facts, &findings, &matter));
     let summary = summary::summary(&facts, &findings, &matter, withheld, starved);
-    let next = gain::next(&facts, &findings);
-    let bottlenecks = findings.iter().map(|f| bottleneck(&facts, f, &summary, next.as_ref())).collect();
+    let limits = gain::limits(&facts, &findings);
+    let bottlenecks = findings.iter().map(|f| bottleneck(&facts, f, &summary, limits.as_ref())).collect();
     (facts, Judged { findings, summary, bottlenecks, withheld: few })
 }
 
@@ -200,13 +199,13 @@ fn bottleneck(
     facts: &Facts<'_>,
     finding: &Finding,
     summary: &AnalysisSummary,
-    next: Option<&NextLimit>,
+    limits: Option<&gain::Limits>,
 ) -> Bottleneck {
     let node = &facts.series.nodes[finding.at];
     let withheld = summary.state == AnalysisState::Withheld && finding.verdict == NodeVerdict::Bottleneck;
     let tested = facts.windows.tested.filter(|t| *t > 0.0);
     let capacity = facts.capacity(finding);
-    let gain = gain::gain(facts, finding, next).filter(|_| !withheld);
+    let gain = gain::gain(facts, finding, limits).filter(|_| !withheld);
     let mut evidence = words::evidence(facts, finding);
     evidence.extend(gain.iter().flat_map(|gain| gain::words(facts, finding, gain)));
     Bottleneck {

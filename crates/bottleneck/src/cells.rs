@@ -213,7 +213,7 @@ cell! {
         expected,
         /// Of these, the callee's own span is there.
         received,
-        /// Spans of the service whose parent is named and is not there.
+        /// Of requests that the generator knows, spans of the service whose parent is named and is not there.
         orphans,
     }
 }

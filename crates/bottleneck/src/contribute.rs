@@ -201,7 +201,11 @@ fn gather_flows(gather: &mut Gather, tree: &Tree<'_>, root: &Root) {
     }
 }
 
+/// Of requests that the generator knows: of others the first span may be anywhere, in a browser for one.
 fn gather_orphans(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>) {
+    if root.is_none_or(|root| root.span.is_some()) {
+        return;
+    }
     for &top in &tree.tops {
         let place = &tree.nodes[top];
         let is_entry = root.is_some_and(|r| r.is_entry(tree, top));
@@ -263,4 +267,4 @@ fn filed_under(gather: &Gather, root: Option<&Root>, own_start: i64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

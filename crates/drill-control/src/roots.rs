@@ -12,6 +12,9 @@ use peakdrill_drill_model::frame::RootRow;
 /// Rows that are held, at most, but for the newest batch: some 8 MiB. The collector takes so many at once without
 /// refusing what services send.
 const HELD_MAX: usize = 96 * 1024;
+/// Of more than [`KEPT_MAX`], so long after the request ended, nanoseconds: services send what they have every few seconds, so
+/// that the first of their spans are here much sooner, if any ever are. A long run without spans holds no more than a short one.
+const HELD_NS: i64 = 40_000_000_000;
 /// Rows that the record of a run keeps of which no service has spoken, at most: each opens a trace of about a KiB.
 const KEPT_MAX: usize = 16 * 1024;
 
@@ -32,10 +35,14 @@ impl Roots {
             push(&rows);
             return;
         }
+        let ended = |rows: &[RootRow]| rows.iter().map(|row| row.done_ns).max();
+        let Some(now) = ended(&rows) else { return };
         self.len += rows.len();
         self.held.push_back(rows);
-        while self.len > HELD_MAX
-            && self.held.len() > 1
+        let long_ago =
+            |rows: &Vec<RootRow>| ended(rows).is_some_and(|then| now.saturating_sub(then) > HELD_NS);
+        while self.held.len() > 1
+            && (self.len > HELD_MAX || self.len > KEPT_MAX && self.held.front().is_some_and(long_ago))
             && let Some(oldest) = self.held.pop_front()
         {
             self.len -= oldest.len();
@@ -106,6 +113,23 @@ mod tests {
         assert_eq!(pushed(&[(rows(0, 3), true), (rows(3, 2), true)]), (all(5), 0));
         assert_eq!(pushed(&[(rows(0, 3), false), (rows(3, 2), true), (rows(5, 1), true)]), (all(6), 0));
         assert_eq!(pushed(&[(rows(0, 3), false), (rows(3, 2), false)]), (all(5), 0));
+    }
+
+    #[test]
+    fn of_many_what_ended_long_before_the_first_span_is_let_go() {
+        let at = |first: u64, count: u64, ns: i64| {
+            let mut rows = rows(first, count);
+            rows.iter_mut().for_each(|row| row.done_ns = ns);
+            (rows, false)
+        };
+        let many = KEPT_MAX as u64;
+        let last = |first: u64| (rows(first, 1), true);
+        let in_time = [at(0, 2, 1), at(2, many, HELD_NS + 1), last(many + 2)];
+        assert_eq!(pushed(&in_time), ((0..many + 3).collect(), 0));
+        let late = [at(0, 2, 1), (vec![], false), at(2, many, HELD_NS + 2), last(many + 2)];
+        assert_eq!(pushed(&late), ((2..many + 3).collect(), 2));
+        let few = [at(0, 2, 1), at(2, many - 2, HELD_NS + 2), last(many)];
+        assert_eq!(pushed(&few), ((0..=many).collect(), 0));
     }
 
     #[test]

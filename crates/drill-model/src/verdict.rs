@@ -282,10 +282,11 @@ pub struct Bottleneck {
 /// What would be won if a node were no limit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gain {
-    /// Milliseconds that a request at peak would be shorter by if the node took what it took at light load, as far as nothing
-    /// that runs beside it takes as long.
-    pub saved_ms: f64,
-    /// The limit that comes next. Left out where no other one was seen.
+    /// Milliseconds that a request at peak would be shorter by if the node, and what only waits for it, took what they took at
+    /// light load. Left out where calls beside them take part of that as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_ms: Option<f64>,
+    /// The limit that comes next; of the one that carries the least. Left out where no other one was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextLimit>,
 }

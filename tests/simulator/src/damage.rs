@@ -84,6 +84,12 @@ impl Damage {
         }
     }
 
+    /// The batch processor of the services: that of the damage, else the one that SDKs have.
+    #[must_use]
+    pub fn exporter(self) -> Exporter {
+        if let Self::Queue(exporter) = self { exporter } else { Exporter::sdk() }
+    }
+
     /// Damages the traces of a run. `spared`: services that do not fall silent.
     pub fn apply(self, traces: &mut [Trace], spared: &[&str], seed: u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -179,14 +179,16 @@ impl Engine<'_> {
     }
 
     fn journey(&mut self, mix: &[(usize, f64)]) -> usize {
+        self.one_of(mix.iter().map(|(_, part)| *part)).unwrap_or(0)
+    }
+
+    /// Position of one of these parts, each as likely as it is large; none for what they leave.
+    fn one_of(&mut self, mut parts: impl Iterator<Item = f64>) -> Option<usize> {
         let mut left = self.chance();
-        for (at, (_, part)) in mix.iter().enumerate() {
+        parts.position(|part| {
             left -= part;
-            if left <= 0.0 {
-                return at;
-            }
-        }
-        0
+            left <= 0.0
+        })
     }
 
     fn step(&mut self, event: Event) {
@@ -206,8 +208,9 @@ impl Engine<'_> {
     fn request(&mut self, journey: usize, live: bool) {
         let (high, low) = (self.rng.random::<u64>(), self.rng.random::<u64>());
         let start = ORIGIN_NS + self.now;
+        let id = (u128::from(high) << 64) | u128::from(low);
         let row = (!live).then(|| RootRow {
-            trace: (u128::from(high) << 64) | u128::from(low),
+            trace: id,
             span: self.rng.random::<u64>() | 1,
             step: u16::try_from(journey).unwrap_or(u16::MAX),
             phase: 0,
@@ -219,7 +222,7 @@ impl Engine<'_> {
             sampled: true,
         });
         let class = if live { TraceClass::Live } else { TraceClass::Mine };
-        self.run.traces.push(Trace { spans: Vec::new(), row, class, path: None });
+        self.run.traces.push(Trace { id, spans: Vec::new(), row, class, path: None });
         let trace = self.run.traces.len() - 1;
         let mix = match self.load.live_mix.as_slice() {
             [_, ..] if live => self.load.live_mix.as_slice(),

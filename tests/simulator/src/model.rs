@@ -98,10 +98,23 @@ pub enum Step {
     Work(f64),
     /// Calls that go off at once; the step ends with the last of them.
     Calls(Vec<Call>),
+    /// One of these calls, each with its chance, as a balancer picks a replica; none for what the chances leave.
+    OneOf(Vec<Call>),
     /// A message for an operation of a queue.
     Publish(usize),
     /// A connection of this one of [`Network::held`]: kept until the operation ends, calls included.
     Hold(usize),
+}
+
+impl Step {
+    /// The calls that it may make.
+    #[must_use]
+    pub fn calls(&self) -> &[Call] {
+        match self {
+            Self::Calls(calls) | Self::OneOf(calls) => calls,
+            Self::Work(_) | Self::Publish(_) | Self::Hold(_) => &[],
+        }
+    }
 }
 
 /// A call of another operation.

@@ -120,14 +120,18 @@ impl Scenario {
             let node = self.network.ops[op].node;
             self.planted.contains(&node) && !self.network.nodes[node].sends_spans()
         };
-        let calls_hidden = |step: &Step| match step {
-            Step::Calls(calls) => calls.iter().any(|call| hidden(call.to)),
-            Step::Work(_) | Step::Publish(_) | Step::Hold(_) => false,
-        };
+        let calls_hidden = |step: &Step| step.calls().iter().any(|call| hidden(call.to));
         let callers = self.network.ops.iter().filter(|op| op.steps.iter().any(calls_hidden));
         let mut names = self.names();
         names.extend(callers.map(|op| self.network.nodes[op.node].name.as_str()));
         names
+    }
+
+    /// Whether calls that fail are made again.
+    #[must_use]
+    pub fn repeats(&self) -> bool {
+        let calls = self.network.ops.iter().flat_map(|op| &op.steps).flat_map(Step::calls);
+        calls.into_iter().any(|call| call.attempts > 1)
     }
 
     /// Simulates it.

@@ -16,6 +16,8 @@ pub const ORIGIN_NS: i64 = 1_700_000_000_000_000_000;
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Trace {
+    /// Its id.
+    pub id: u128,
     /// Its spans, in the order in which they began.
     pub spans: Vec<Span>,
     /// The generator's row; live users have none.
@@ -82,18 +84,23 @@ pub(crate) struct Names {
     kind: Vec<PeerKind>,
 }
 
+/// What a node is to its callers.
+pub(crate) fn peer_kind(kind: NodeKind) -> PeerKind {
+    match kind {
+        NodeKind::Service | NodeKind::External => PeerKind::Service,
+        NodeKind::Database => PeerKind::Database,
+        NodeKind::Cache => PeerKind::Cache,
+        NodeKind::Queue => PeerKind::Queue,
+    }
+}
+
 impl Names {
     pub(crate) fn new(network: &Network) -> Self {
         let service = |node: &crate::model::Node| match node.kind {
             NodeKind::Queue => format!("{}-worker", node.name).into(),
             _ => node.name.as_str().into(),
         };
-        let kind = |node: &crate::model::Node| match node.kind {
-            NodeKind::Service | NodeKind::External => PeerKind::Service,
-            NodeKind::Database => PeerKind::Database,
-            NodeKind::Cache => PeerKind::Cache,
-            NodeKind::Queue => PeerKind::Queue,
-        };
+        let kind = |node: &crate::model::Node| peer_kind(node.kind);
         Self {
             node: network.nodes.iter().map(|n| n.name.as_str().into()).collect(),
             service: network.nodes.iter().map(service).collect(),

@@ -1,6 +1,6 @@
 //! What is true of a network in closed form: operational laws, no simulation.
 
-use crate::model::{Network, Node, Step};
+use crate::model::{Call, Network, Node, Step};
 
 /// Attempts that calls lead to which fail with chance `fails` each, at most `attempts`.
 fn attempts(fails: f64, attempts: u32) -> f64 {
@@ -21,16 +21,15 @@ fn failures(network: &Network) -> Vec<f64> {
 }
 
 fn step_goes_well(network: &Network, at: usize, step: &Step, fails: &[f64]) -> f64 {
+    let fails_for_good = |call: &Call| {
+        let once = 1.0 - fails[call.to].powi(call.attempts.cast_signed());
+        call.chance * (1.0 - once.powi(call.times.cast_signed()))
+    };
     match step {
         Step::Work(_) => 1.0 - network.ops[at].fails,
         Step::Publish(_) | Step::Hold(_) => 1.0,
-        Step::Calls(calls) => calls
-            .iter()
-            .map(|call| {
-                let once = 1.0 - fails[call.to].powi(call.attempts.cast_signed());
-                1.0 - call.chance + call.chance * once.powi(call.times.cast_signed())
-            })
-            .product(),
+        Step::Calls(calls) => calls.iter().map(|call| 1.0 - fails_for_good(call)).product(),
+        Step::OneOf(calls) => 1.0 - calls.iter().map(fails_for_good).sum::<f64>(),
     }
 }
 
@@ -47,7 +46,7 @@ pub fn visits(network: &Network) -> Vec<f64> {
             match step {
                 Step::Work(_) | Step::Hold(_) => {}
                 Step::Publish(to) => visits[*to] += here,
-                Step::Calls(calls) => {
+                Step::Calls(calls) | Step::OneOf(calls) => {
                     for call in calls {
                         let tries = attempts(fails[call.to], call.attempts);
                         let once = 1.0 - fails[call.to].powi(call.attempts.cast_signed());
@@ -106,7 +105,7 @@ pub fn capacities(network: &Network) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Call, Op};
+    use crate::model::Op;
 
     #[test]
     fn visits_multiply_along_calls() {
@@ -127,6 +126,30 @@ mod tests {
         let capacities = capacities(&network);
         assert!((capacities[0] - 100.0).abs() < 1e-9);
         assert!((capacities[1] - 2000.0 / (5.0 * 0.5 * loops * 1.11)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn of_calls_of_which_one_is_made_the_visits_are_their_chances() {
+        let op = |node, steps, fails| Op { fails, ..Op::new(node, "op", steps) };
+        let one = vec![
+            Call { chance: 0.7, times: 2, ..Call::plain(1) },
+            Call { chance: 0.2, attempts: 2, ..Call::plain(2) },
+        ];
+        let network = Network {
+            nodes: ["a", "b", "c", "d"].map(Node::service).into(),
+            ops: vec![
+                op(0, vec![Step::Work(1.0), Step::OneOf(one), Step::Calls(vec![Call::plain(3)])], 0.0),
+                op(1, vec![Step::Work(1.0)], 0.0),
+                op(2, vec![Step::Work(1.0)], 0.5),
+                op(3, vec![Step::Work(1.0)], 0.0),
+            ],
+            journeys: vec![(0, 1.0)],
+            ..Network::default()
+        };
+        // One in four of the second kind fails for good, and calls nobody any more.
+        for (found, expected) in visits(&network).into_iter().zip([1.0, 1.4, 0.3, 0.95]) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
     }
 
     #[test]

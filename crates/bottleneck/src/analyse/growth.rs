@@ -14,6 +14,8 @@ use crate::key::{Entry, NodeKey};
 const FEW_ROOTS: f64 = 5.0;
 /// Chunks of seconds that a window is cut into for resampling, at most: keeps long runs cheap.
 const CHUNKS: usize = 120;
+/// Nothing runs beside a node from this part of its time on.
+const ALONE: f64 = 0.98;
 /// Separates the draws of this estimate from others.
 const DRAWS: u64 = 1;
 
@@ -31,6 +33,12 @@ pub(crate) struct Added {
 impl Added {
     pub(crate) fn total(&self) -> f64 {
         self.own + self.gap + self.wait + self.flow
+    }
+
+    /// Whether the drag is all of the time. Where it is less nobody can tell by sums how much would be saved: pieces of a branch
+    /// share its drag, and calls of one node beside each other bound each other's.
+    fn is_alone(&self) -> bool {
+        self.drag >= ALONE * (self.own + self.gap)
     }
 
     fn plus(&mut self, other: &Self, factor: f64) {
@@ -54,9 +62,8 @@ pub(crate) struct Growths {
     pub(crate) excess_ns: Vec<f64>,
     /// Time on critical paths at peak, nanoseconds a request.
     pub(crate) at_peak: Vec<f64>,
-    /// What a request at peak would be shorter by if the node took what it took at light load, nanoseconds: what it grew by, as
-    /// far as nothing that runs beside it takes as long.
-    pub(crate) saved_ns: Vec<f64>,
+    /// Whether nothing ran beside the node's time on critical paths at peak: a request is shorter by all that it saves.
+    pub(crate) alone: Vec<bool>,
     /// Mean duration of the critical path at light load, nanoseconds a request.
     pub(crate) light_ns: f64,
     /// Growth of the synchronous part, nanoseconds a request.
@@ -107,7 +114,7 @@ impl Growths {
             excess_share,
             excess_ns: added.iter().zip(&common).map(|(a, c)| excess(a, *c)).collect(),
             at_peak: whole.nodes.iter().map(|(_, after)| after.total()).collect(),
-            saved_ns: whole.nodes.iter().map(|(before, after)| saved(before, after)).collect(),
+            alone: whole.nodes.iter().map(|(_, after)| after.is_alone()).collect(),
             light_ns: whole.nodes.iter().map(|(before, _)| before.own + before.gap).sum(),
             sync_ns: added.iter().map(|a| a.own + a.gap).sum(),
             flow_ns: added.iter().map(|a| a.wait + a.flow).sum(),
@@ -122,11 +129,6 @@ fn common_ns(series: &Series, windows: &Windows, slower_ns: f64) -> Vec<f64> {
     let requests = requests.max(f64::MIN_POSITIVE);
     let calls = series.nodes.iter().map(|node| mean(&node.ops, &windows.peak));
     calls.map(|calls| slower_ns * calls / requests).collect()
-}
-
-/// The counterfactual: each piece of the path can shrink by its drag at most, and the node by what it grew by.
-fn saved(before: &Added, after: &Added) -> f64 {
-    (after.own + after.gap - before.own - before.gap).min(after.drag).max(0.0)
 }
 
 fn excess(added: &Added, common: f64) -> f64 {

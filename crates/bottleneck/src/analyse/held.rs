@@ -93,10 +93,7 @@ fn held_by(facts: &Facts<'_>, calls: &Calls, full: &BTreeSet<usize>, finding: &F
         return Vec::new();
     }
     let there = mine.seconds.iter().map(|s| behind.iter().map(|at| nodes[*at].at_node[*s]).sum()).collect();
-    // Where others come to those nodes as well, what is there by this caller alone is at a ceiling.
-    let by_it = mine.seconds.iter().map(|s| nodes[finding.at].waits_in_calls(*s)).collect();
-    let part = facts.series.part;
-    if at_ceiling(there, part) || at_ceiling(by_it, part) { behind } else { Vec::new() }
+    if at_ceiling(there, facts.series.part) { behind } else { Vec::new() }
 }
 
 /// Whether the number of operations in progress, second by second, stands at a ceiling. `part`: of the operations, those
@@ -128,13 +125,21 @@ impl Calls {
                 of.entry(Arc::clone(&edge.from)).or_default().insert(*to);
             }
         }
-        // Whose callers are silent was called by somebody of whom nothing but others' calls to it is known.
-        let lost: Vec<usize> =
-            nodes.iter().enumerate().filter(|(_, n)| facts.is_fatherless(n)).map(|(at, _)| at).collect();
-        for silent in nodes.iter().filter(|n| !lost.is_empty() && n.key.kind == NodeKind::External) {
-            of.entry(Arc::clone(&silent.key.name)).or_default().extend(&lost);
-        }
-        Self { of, names: nodes.iter().map(|node| Arc::clone(&node.key.name)).collect() }
+        let names = nodes.iter().map(|node| Arc::clone(&node.key.name)).collect();
+        let mut calls = Self { of, names };
+        calls.add_silent(facts);
+        calls
+    }
+
+    /// Operations whose callers are not there were called by somebody who sends nothing: by the one external node, where there
+    /// is one alone. Which of several it is nobody knows, and what calls it is not behind it.
+    fn add_silent(&mut self, facts: &Facts<'_>) {
+        let nodes = &facts.series.nodes;
+        let mut external = (0..nodes.len()).filter(|at| nodes[*at].key.kind == NodeKind::External);
+        let (Some(silent), None) = (external.next(), external.next()) else { return };
+        let lost = (0..nodes.len()).filter(|at| facts.is_fatherless(&nodes[*at]));
+        let behind: Vec<usize> = lost.filter(|at| !self.behind(&self.names[*at]).contains(&silent)).collect();
+        self.of.entry(Arc::clone(&self.names[silent])).or_default().extend(behind);
     }
 
     /// All nodes that a node waits for, and that do not wait for it.

@@ -364,11 +364,6 @@ impl NodeSeries {
         (count > 0.0).then(|| ns / count)
     }
 
-    /// Mean number of its operations that waited for a call, in a second of the clock.
-    pub(crate) fn waits_in_calls(&self, second: usize) -> f64 {
-        self.in_calls.get(second).map_or(0.0, |(_, by_clock)| by_clock.max(0.0))
-    }
-
     /// Whether most operations were answered by a stub.
     pub(crate) fn stubbed(&self) -> bool {
         self.total.mocked * 2 > self.total.ops

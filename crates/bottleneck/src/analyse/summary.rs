@@ -244,12 +244,14 @@ pub(crate) fn withheld_because(facts: &Facts<'_>, telemetry: &Telemetry) -> Vec<
 pub(crate) fn silent(facts: &Facts<'_>, findings: &[Finding], matter: &Matter) -> Option<String> {
     let lost = &facts.telemetry.fatherless;
     let key = |f: &Finding| &facts.series.nodes[f.at].key;
-    let first = findings.iter().find(|f| f.verdict == NodeVerdict::Bottleneck).map(key);
-    let not_known = first.map_or(matter.any(), |node| node.kind == NodeKind::External);
+    let mut named = findings.iter().filter(|f| f.verdict == NodeVerdict::Bottleneck).map(key).peekable();
+    let none = named.peek().is_none();
+    let external = named.find(|node| node.kind == NodeKind::External);
+    let not_known = external.is_some() || none && matter.any();
     (!lost.is_empty() && not_known).then(|| {
         let parts: Vec<String> =
             lost.iter().map(|(name, part)| format!("{} of those of {name}", percent(*part))).collect();
-        let at = first.map(|node| format!("requests wait at {}, which sends no spans: ", node.name));
+        let at = external.map(|node| format!("requests wait at {}, which sends no spans: ", node.name));
         format!(
             "{}of the operations {} name a caller whose spans are not there, so that what requests wait for is not known: let every service export",
             at.unwrap_or_default(),

@@ -9,7 +9,7 @@ use crate::analyse::names::Names;
 use crate::analyse::summary::COMPLETE;
 use crate::analysis::AnalysisInput;
 use crate::cells::{Cell as _, Cells, TelemetryCell};
-use crate::key::TraceClass;
+use crate::key::{NodeKey, TraceClass};
 
 /// Fewer expected spans than this say nothing about a service.
 const FEW_EXPECTED: i64 = 20;
@@ -83,7 +83,9 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
 /// between the first service and this one sends nothing.
 fn fatherless(cells: &Cells, sums: &BTreeMap<Arc<str>, TelemetryCell>) -> Vec<(Arc<str>, f64)> {
     let mut operations: BTreeMap<&Arc<str>, i64> = BTreeMap::new();
-    for ((node, _), seconds) in cells.nodes.iter().filter(|((n, _), _)| n.kind == NodeKind::Service) {
+    let mine =
+        |(node, class): &(NodeKey, TraceClass)| node.kind == NodeKind::Service && *class == TraceClass::Mine;
+    for ((node, _), seconds) in cells.nodes.iter().filter(|(key, _)| mine(key)) {
         *operations.entry(&node.name).or_insert(0) += seconds.values().map(|cell| cell.ops).sum::<i64>();
     }
     let part = |(name, cell): (&Arc<str>, &TelemetryCell)| {

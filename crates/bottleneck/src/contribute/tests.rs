@@ -10,7 +10,7 @@ use crate::key::{LOAD, NodeKey};
 pub(super) const MS: i64 = 1_000_000;
 pub(super) const S: i64 = 1_000_000_000;
 
-pub(super) fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms: i64) -> Span {
+pub(crate) fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms: i64) -> Span {
     Span {
         trace: 7,
         id,
@@ -297,6 +297,14 @@ fn a_missing_entry_counts_as_untraced() {
     assert_eq!((root.ok, root.ok_traced, root.pathed), (1, 0, 0));
     assert_eq!(cells.telemetry[&Arc::<str>::from("back")].orphans, 1);
     assert!(cells.paths.is_empty());
+}
+
+#[test]
+fn what_begins_elsewhere_misses_no_caller() {
+    // A browser's two calls, whose own spans go elsewhere.
+    let spans = [span(3, 1, SpanKind::Server, "back", 30, 70), span(4, 2, SpanKind::Server, "back", 80, 90)];
+    assert!(fold(&spans, None).telemetry.values().all(|t| t.orphans == 0));
+    assert_eq!(fold(&spans, Some(&row(0, 100))).telemetry[&Arc::<str>::from("back")].orphans, 2);
 }
 
 #[test]

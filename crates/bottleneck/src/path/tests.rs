@@ -2,6 +2,7 @@ use peakdrill_trace_model::SpanKind;
 use proptest::prelude::*;
 
 use super::*;
+use crate::contribute;
 
 const MS: i64 = 1_000_000;
 /// All lengths are multiples of it: larger than what counts as following each other.
@@ -53,27 +54,7 @@ impl Program {
 }
 
 fn span(id: u64, parent: u64, start_ns: i64, end_ns: i64) -> Span {
-    Span {
-        trace: 7,
-        id,
-        parent,
-        kind: SpanKind::Internal,
-        service: "shop".into(),
-        instance: "".into(),
-        op: "work".into(),
-        start_ns,
-        end_ns,
-        error: false,
-        status: 0,
-        peer: None,
-        messaging: None,
-        resend: 0,
-        message: 0,
-        partition: None,
-        synthetic: false,
-        mocked: false,
-        links: Default::default(),
-    }
+    Span { start_ns, end_ns, ..contribute::tests::span(id, parent, SpanKind::Internal, "shop", 0, 0) }
 }
 
 /// At most eight pieces of work of at most five steps: two seconds, of which a hundredth is less than a step.

@@ -208,6 +208,22 @@ fn lost_spans_withhold_the_verdict_and_name_the_service() {
 }
 
 #[test]
+fn what_would_be_won_is_what_the_node_and_what_waits_for_it_grew_by() {
+    let (_, analysis) = run(&Setup::new(Some("stock"), 4));
+    let first = &analysis.bottlenecks[0];
+    let gain = first.gain.as_ref().unwrap();
+    let grew = &analysis.growth[0];
+    let all_ms = grew.self_ms + grew.wait_ms + grew.gap_ms;
+    assert!((gain.saved_ms.unwrap() / all_ms - 1.0).abs() < 1e-9, "{gain:?}, {grew:?}");
+    assert!(
+        first.evidence.iter().any(|e| e.contains("a request at peak would take")),
+        "{:?}",
+        first.evidence
+    );
+    assert!(analysis.bottlenecks[1..].iter().all(|b| b.gain.is_none()), "nothing is won elsewhere");
+}
+
+#[test]
 fn a_service_that_is_silent_is_not_named_for_what_it_waits_for() {
     let mut traces = simulate(&Setup::new(Some("stock"), 4));
     traces.iter_mut().for_each(|trace| trace.spans.retain(|s| &*s.service != "order"));

@@ -97,6 +97,8 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
     drill.writer.environment(&environment)?;
     let folder = drill.writer.folder().to_path_buf();
     drill.board.done(drill.stage.clock_unix_ns(), &drill.totals);
+    // What the run held is not needed for the report, which takes as much.
+    drop(drill);
     let Rendered { verdict, exit, .. } = record::rerender(&folder)?;
     Ok(Finished { verdict, exit, folder, refused: Vec::new() })
 }

@@ -126,6 +126,13 @@ async fn hypers(method: &str, parts: &[Vec<u8>]) -> Result<Found, String> {
     }
 }
 
+/// Whether hyper refused a trailer only because it counts trailers by their carriage returns, where one ends in a line
+/// feed alone (which RFC 9112, section 2.2, lets a recipient accept, and both accept in heads).
+fn miscounts_trailers(bytes: &[u8], error: &str) -> bool {
+    let bare = |pair: &[u8]| pair[1] == b'\n' && pair[0] != b'\r';
+    error.contains("TooManyHeaders") && bytes.windows(2).any(bare)
+}
+
 fn field() -> impl Strategy<Value = String> {
     let any = prop_oneof![
         Just("content-length: 5"),
@@ -229,6 +236,7 @@ proptest! {
         match (&mine, &theirs) {
             (Ok(mine), Ok(theirs)) => prop_assert_eq!(mine, theirs),
             (Err(_), Err(_)) => {}
+            (Ok(_), Err(error)) if miscounts_trailers(&bytes, error) => {}
             _ => prop_assert!(false, "{:?}\nours: {:?}\nhyper: {:?}", String::from_utf8_lossy(&bytes), mine, theirs),
         }
     }

@@ -32,31 +32,76 @@ impl Exporter {
         remove(traces, &lost);
     }
 
+    /// That of the SDKs where nothing is set, with a receiver that answers soon.
+    #[must_use]
+    pub fn sdk() -> Self {
+        Self { queue: 2_048, batch: 512, delay_ms: 5_000, export_ms: 10 }
+    }
+
     /// Which of the spans of one service are dropped; by the time of their ends.
     fn dropped(self, ends: &[End]) -> Vec<(usize, u64)> {
-        let (delay_ns, export_ns) = (self.delay_ms * 1_000_000, self.export_ms * 1_000_000);
-        let mut lost = Vec::new();
-        let mut waiting: VecDeque<i64> = VecDeque::new();
-        // When the export under way is over, and when the next one is due at the latest.
-        let (mut free_ns, mut due_ns) = (i64::MIN, ends.first().map_or(0, |end| end.at_ns) + delay_ns);
-        for end in ends {
-            loop {
-                // A full batch goes as soon as the exporter is free, and what there is when the delay is over.
-                let full_ns = waiting.get(self.batch - 1).copied();
-                let next_ns = full_ns.unwrap_or(due_ns).min(due_ns).max(free_ns);
-                if next_ns > end.at_ns {
-                    break;
-                }
-                waiting.drain(..self.batch.min(waiting.len()));
-                (free_ns, due_ns) = (next_ns + export_ns, next_ns + export_ns + delay_ns);
-            }
-            if waiting.len() < self.queue {
-                waiting.push_back(end.at_ns);
+        let at_ns: Vec<i64> = ends.iter().map(|end| end.at_ns).collect();
+        self.sends(&at_ns).dropped.into_iter().map(|at| (ends[at].trace, ends[at].span)).collect()
+    }
+
+    /// What becomes of spans that end at these times, in their order.
+    pub(crate) fn sends(self, ends_ns: &[i64]) -> Sends {
+        let mut processor = Processor {
+            exporter: self,
+            waiting: VecDeque::new(),
+            free_ns: i64::MIN,
+            due_ns: ends_ns.first().map_or(0, |end_ns| end_ns + self.delay_ms * 1_000_000),
+            sends: Sends::default(),
+        };
+        for (at, end_ns) in ends_ns.iter().enumerate() {
+            while processor.send(ends_ns, *end_ns) {}
+            if processor.waiting.len() < self.queue {
+                processor.waiting.push_back(at);
             } else {
-                lost.push((end.trace, end.span));
+                processor.sends.dropped.push(at);
             }
         }
-        lost
+        while !processor.waiting.is_empty() && processor.send(ends_ns, i64::MAX) {}
+        processor.sends
+    }
+}
+
+/// What becomes of the spans of a batch processor, each by its position.
+#[derive(Debug, Default)]
+pub(crate) struct Sends {
+    /// Exports: when each begins, and its spans.
+    pub(crate) sent: Vec<(i64, Vec<usize>)>,
+    dropped: Vec<usize>,
+}
+
+/// A batch processor at work.
+struct Processor {
+    exporter: Exporter,
+    waiting: VecDeque<usize>,
+    /// When the export under way is over.
+    free_ns: i64,
+    /// When the next one is due at the latest.
+    due_ns: i64,
+    sends: Sends,
+}
+
+impl Processor {
+    /// Makes the next export, if it begins by this time.
+    fn send(&mut self, ends_ns: &[i64], until_ns: i64) -> bool {
+        let Exporter { batch, delay_ms, export_ms, .. } = self.exporter;
+        // A full batch goes as soon as the exporter is free, and what there is when the delay is over.
+        let full_ns = self.waiting.get(batch - 1).and_then(|at| ends_ns.get(*at)).copied();
+        let next_ns = full_ns.unwrap_or(self.due_ns).min(self.due_ns).max(self.free_ns);
+        if next_ns > until_ns {
+            return false;
+        }
+        let spans: Vec<usize> = self.waiting.drain(..batch.min(self.waiting.len())).collect();
+        if !spans.is_empty() {
+            self.sends.sent.push((next_ns, spans));
+        }
+        self.free_ns = next_ns + export_ms * 1_000_000;
+        self.due_ns = self.free_ns + delay_ms * 1_000_000;
+        true
     }
 }
 

@@ -3,7 +3,7 @@
 use peakdrill_trace_model::SpanKind;
 
 use super::{Engine, Event, FAILED, OK, Parent, Path, ns};
-use crate::model::{Attempts, Call, Step};
+use crate::model::{Attempts, Call};
 
 /// A call in progress.
 pub(super) struct LiveCall {
@@ -32,12 +32,8 @@ impl<'a> Engine<'a> {
         let live = &self.calls[call];
         let task = &self.tasks[live.task];
         let net: &'a crate::model::Network = self.net;
-        match &net.ops[task.op].steps[task.step] {
-            Step::Calls(calls) => &calls[live.at],
-            Step::Work(_) | Step::Publish(_) | Step::Hold(_) => {
-                unreachable!("a call is made by a step of calls")
-            }
-        }
+        // A call is made by a step of calls.
+        &net.ops[task.op].steps[task.step].calls()[live.at]
     }
 
     fn ends(&self, call: usize) -> (usize, usize) {

@@ -133,7 +133,7 @@ impl Engine<'_> {
     pub(super) fn push(&mut self, trace: usize, mut span: peakdrill_trace_model::Span, parent: u64) -> usize {
         span.id = self.rng.random::<u64>() | 1;
         span.parent = parent;
-        span.trace = self.run.traces[trace].row.map_or(0, |row| row.trace);
+        span.trace = self.run.traces[trace].id;
         let spans = &mut self.run.traces[trace].spans;
         spans.push(span);
         spans.len() - 1
@@ -174,6 +174,13 @@ impl Engine<'_> {
                     }
                     if self.tasks[task].pending > 0 {
                         return;
+                    }
+                }
+                Some(Step::OneOf(calls)) => {
+                    self.tasks[task].since = self.now;
+                    if let Some(at) = self.one_of(calls.iter().map(|call| call.chance)) {
+                        self.tasks[task].pending = 1;
+                        return self.call(task, at);
                     }
                 }
             }

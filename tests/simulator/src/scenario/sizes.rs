@@ -3,7 +3,7 @@
 use crate::model::{Network, Node, Step};
 use crate::scenario::Limit;
 use crate::topology::Draft;
-use crate::truth::{demands, node_visits, strength};
+use crate::truth::{demands, node_visits, strength, visits};
 
 /// Service times of most nodes, of roomy ones that are slow, of light ones, and of what others offer over the
 /// internet: milliseconds.
@@ -31,7 +31,11 @@ pub(super) fn size(
             planted.contains(&at) && !matches!(limit, Limit::Pool | Limit::Threads | Limit::Held);
         // A roomy one may be slow: what takes long is not what limits.
         let slow = !servers_limit && draft.is(0.12);
-        let (low, high) = if slow { SLOW_MS } else { USUAL_MS };
+        let (low, high) = match draft.outside.contains(&at) {
+            _ if slow => SLOW_MS,
+            true => REMOTE_MS,
+            false => USUAL_MS,
+        };
         let work_ms = draft.around(low, high);
         let carries = if servers_limit { capacity } else { peak * draft.between(ROOM.0, ROOM.1) };
         let operations = (carries * visits).max(1e-3);
@@ -105,6 +109,7 @@ fn steps_ms(net: &Network, steps: &[Step]) -> f64 {
         Step::Work(ms) => *ms,
         Step::Publish(_) | Step::Hold(_) => 0.0,
         Step::Calls(calls) => calls.iter().map(call_ms).fold(0.0, f64::max),
+        Step::OneOf(calls) => calls.iter().map(call_ms).sum(),
     };
     steps.iter().map(step_ms).sum()
 }
@@ -114,16 +119,27 @@ fn residence_ms(net: &Network, op: usize) -> f64 {
     steps_ms(net, &net.ops[op].steps)
 }
 
+/// What a journey keeps of the threads of a node when nobody waits, milliseconds.
+fn threads_ms(net: &Network, node: usize) -> f64 {
+    let of_node = net.ops.iter().zip(visits(net)).filter(|(op, _)| op.node == node);
+    of_node.map(|(op, visits)| visits * steps_ms(net, &op.steps)).sum()
+}
+
+/// Journeys a second that the threads of a node carry at most: when nobody waits behind them.
+#[cfg(test)]
+pub(super) fn threads_carry(net: &Network, node: usize) -> Option<f64> {
+    Some(f64::from(net.nodes[node].workers?) * 1e3 / threads_ms(net, node))
+}
+
 /// Threads and connections: where they are planted they are the limit, else there are enough for calm callees,
 /// and too few once what is behind is full.
 fn threads_and_pools(draft: &mut Draft, planted: &[usize], limit: Limit, peak: f64, capacity: f64) {
     let visits = node_visits(&draft.net);
-    for (at, visits) in visits.iter().enumerate() {
+    for at in 0..visits.len() {
         if draft.net.nodes[at].workers.is_none() {
             continue;
         }
-        let op = draft.net.ops.iter().position(|op| op.node == at).unwrap_or(0);
-        let calm = peak * visits * residence_ms(&draft.net, op) / 1e3;
+        let calm = peak * threads_ms(&draft.net, at) / 1e3;
         let limited = limit == Limit::Threads && planted.contains(&at);
         let wanted = if limited { calm * capacity / peak } else { calm * draft.between(2.0, 4.0) + 8.0 };
         draft.net.nodes[at].workers = Some((wanted.round() as u32).max(1));
@@ -157,8 +173,7 @@ fn held_ms(net: &Network, pool: usize) -> f64 {
         let from = op.steps.iter().position(|step| matches!(step, Step::Hold(at) if *at == pool))?;
         Some(steps_ms(net, &op.steps[from + 1..]))
     };
-    let visits = crate::truth::visits(net);
-    net.ops.iter().zip(visits).filter_map(|(op, visits)| Some(visits * kept(op)?)).sum()
+    net.ops.iter().zip(visits(net)).filter_map(|(op, visits)| Some(visits * kept(op)?)).sum()
 }
 
 /// Journeys a second that the connections of a pool carry at most: when nobody waits behind them.
@@ -190,10 +205,8 @@ fn held(draft: &mut Draft, planted: &[usize], limit: Limit, peak: f64, capacity:
 /// The first remote call within a pool's connections takes longer by so much a journey, with the servers for it.
 fn lengthen(draft: &mut Draft, pool: usize, missing_ms: f64) {
     let holds = |op: &&crate::model::Op| op.steps.iter().any(|s| matches!(s, Step::Hold(at) if *at == pool));
-    let calls = draft.net.ops.iter().filter(holds).flat_map(|op| &op.steps);
-    let called = calls.filter_map(|step| if let Step::Calls(calls) = step { Some(calls) } else { None });
-    let remote =
-        called.flatten().map(|call| draft.net.ops[call.to].node).find(|at| draft.remote.contains(at));
+    let called = draft.net.ops.iter().filter(holds).flat_map(|op| &op.steps).flat_map(Step::calls);
+    let remote = called.map(|call| draft.net.ops[call.to].node).find(|at| draft.remote.contains(at));
     let Some(at) = remote else { return };
     let before_ms = demands(&draft.net)[at];
     let times = (before_ms + missing_ms) / before_ms;

@@ -72,7 +72,8 @@ fn largest<'a>(values: impl Iterator<Item = (&'a str, f64)> + Clone) -> Vec<&'a 
 }
 
 /// Seconds of light load and of the peak, by the load that was sent.
-fn windows(scenario: &Scenario) -> (std::ops::Range<f64>, std::ops::Range<f64>) {
+#[must_use]
+pub fn windows(scenario: &Scenario) -> (std::ops::Range<f64>, std::ops::Range<f64>) {
     let mut start = 0.0;
     let mut out = (2.0..scenario.load.profile[0].0, 0.0..0.0);
     let highest = scenario.load.profile.iter().map(|p| p.1.min(p.2)).fold(0.0, f64::max);

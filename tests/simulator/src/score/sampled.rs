@@ -48,20 +48,24 @@ fn named(analysis: &Analysis) -> Vec<&str> {
 #[must_use]
 pub fn judge_sampled(scenario: Scenario, part: f64) -> Sampled {
     let mut run = scenario.run();
-    let all = analysis(&scenario, &run.traces);
+    let all = analysis(&scenario, &cells(&run.traces));
     Damage::Sampled(part).apply(&mut run.traces, &[], scenario.seed);
-    let few = analysis(&scenario, &run.traces);
+    let few = analysis(&scenario, &cells(&run.traces));
     let rows = || run.traces.iter().filter_map(|trace| trace.row.as_ref());
     let (requests, traced) = (rows().count(), rows().filter(|row| row.sampled).count());
     Sampled { all, few, requests, traced, scenario }
 }
 
-fn analysis(scenario: &Scenario, traces: &[Trace]) -> Analysis {
-    analyse(&cells(traces), &input(scenario))
+/// What is said of a run by its cells.
+#[must_use]
+pub fn analysis(scenario: &Scenario, cells: &Cells) -> Analysis {
+    let load_seconds = scenario.load.seconds().ceil() as i64;
+    analyse(cells, &AnalysisInput { load_seconds, ..AnalysisInput::default() })
 }
 
 /// What traces come to.
-pub(super) fn cells(traces: &[Trace]) -> Cells {
+#[must_use]
+pub fn cells(traces: &[Trace]) -> Cells {
     let (mut cells, mut sums) = (Cells::default(), Sums::default());
     for some in traces.chunks(TRACES_AT_ONCE) {
         some.iter().for_each(|trace| sums.add(&trace.filed()));
@@ -72,8 +76,3 @@ pub(super) fn cells(traces: &[Trace]) -> Cells {
 
 /// Traces after which sums are moved into the cells.
 const TRACES_AT_ONCE: usize = 20_000;
-
-/// What the analysis is told of a run.
-pub(super) fn input(scenario: &Scenario) -> AnalysisInput {
-    AnalysisInput { load_seconds: scenario.load.seconds().ceil() as i64, ..AnalysisInput::default() }
-}

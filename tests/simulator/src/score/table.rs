@@ -1,7 +1,7 @@
 //! The table of how well the analysis tells the truth, as a page.
 
 mod few;
-mod later;
+mod held_out;
 mod text;
 
 use std::ops::RangeInclusive;
@@ -32,13 +32,22 @@ struct Scope {
 /// Of all.
 const EVERY: Scope = Scope { heading: "", limit: "" };
 
+/// Seeds of one family.
+#[derive(Debug, Clone)]
+pub struct Seeds {
+    /// With a single bottleneck.
+    pub single: RangeInclusive<u64>,
+    /// Without one, and with two.
+    pub others: RangeInclusive<u64>,
+}
+
 /// Which seeds are run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Seeds per topology with a single bottleneck.
-    pub single: RangeInclusive<u64>,
-    /// Seeds per topology without one, and with two.
-    pub others: RangeInclusive<u64>,
+    /// Seeds of each family that the analysis was developed with.
+    pub developed: Seeds,
+    /// Of each that is held out. `None`: they are not run, so that who looks at the page does not look at them.
+    pub held_out: Option<Seeds>,
     /// Seeds per topology and row of the damage matrix.
     pub damaged: RangeInclusive<u64>,
     /// Seeds per topology, and as many without a bottleneck, of runs of which a part of the requests is traced.
@@ -48,19 +57,21 @@ pub struct Options {
 /// The page, and what falls short of what is asked for; empty when nothing does.
 #[must_use]
 pub fn table(options: &Options) -> (String, Vec<String>) {
-    let clean = runs(Kind::Single, Damage::Clean, &options.single);
-    let worn = runs(Kind::Single, Damage::LossAndSkew(500.0), &options.single);
-    let controls = runs(Kind::Control, Damage::Clean, &options.others);
-    let two = runs(Kind::Two, Damage::Clean, &options.others);
-    let damaged: Vec<(Damage, Vec<Outcome>)> =
-        matrix().into_iter().map(|damage| (damage, runs(Kind::Single, damage, &options.damaged))).collect();
+    let single = |seeds: &Seeds| seeds.single.clone();
+    let other = |seeds: &Seeds| seeds.others.clone();
+    let clean = runs(Kind::Single, Damage::Clean, options, single);
+    let worn = runs(Kind::Single, Damage::LossAndSkew(500.0), options, single);
+    let controls = runs(Kind::Control, Damage::Clean, options, other);
+    let two = runs(Kind::Two, Damage::Clean, options, other);
+    let each = |damage| (damage, runs(Kind::Single, damage, options, |_| options.damaged.clone()));
+    let damaged: Vec<(Damage, Vec<Outcome>)> = matrix().into_iter().map(each).collect();
     let mut short = Vec::new();
     let parts = [
         ranking(&EVERY, &clean, &worn, &mut short),
         by_topology(&clean, &worn, &two),
         others(&EVERY, &controls, &two, &mut short),
         capacity(&EVERY, &clean, &worn, &mut short),
-        later::section(&clean, &worn, &controls, &two, &mut short),
+        held_out::section(&clean, &worn, &controls, &two, &mut short),
         conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
         few::section(&options.sampled, &mut short),
         damage(&damaged),
@@ -68,9 +79,25 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
     (page(options, &short, &parts), short)
 }
 
-fn runs(kind: Kind, damage: Damage, seeds: &RangeInclusive<u64>) -> Vec<Outcome> {
-    let every = Topology::all().flat_map(|t| seeds.clone().map(move |seed| (t, seed)));
+fn runs(
+    kind: Kind,
+    damage: Damage,
+    options: &Options,
+    which: impl Fn(&Seeds) -> RangeInclusive<u64>,
+) -> Vec<Outcome> {
+    let every = each_family(options, which);
     every.map(|(topology, seed)| judge(Scenario::new(topology, kind, seed), damage)).collect()
+}
+
+/// The seeds of all families that are run, those that are held out last.
+fn each_family(
+    options: &Options,
+    which: impl Fn(&Seeds) -> RangeInclusive<u64>,
+) -> impl Iterator<Item = (Topology, u64)> {
+    Topology::all().flat_map(move |topology| {
+        let seeds = if topology.held_out() { options.held_out.as_ref() } else { Some(&options.developed) };
+        seeds.into_iter().flat_map(&which).map(|seed| (topology, seed)).collect::<Vec<_>>()
+    })
 }
 
 /// Three strengths of each damage.
@@ -173,7 +200,7 @@ fn by_topology(clean: &[Outcome], worn: &[Outcome], two: &[Outcome]) -> String {
             of(count(outcomes, |o| o.scenario.topology == topology && o.right()), n)
         };
         let seen = match topology {
-            _ if topology.later() => "no, written later",
+            _ if topology.held_out() => "no, held out",
             _ if topology.beside_tests() => "no",
             _ => "yes, other seeds",
         };
@@ -282,7 +309,7 @@ fn conservation(
     let present = undamaged().map(|o| o.little.0).fold(0.0, f64::max);
     let law = undamaged().map(|o| o.little.1).fold(0.0, f64::max);
     let overlap = undamaged().min_by(|a, b| path_overlap(a).total_cmp(&path_overlap(b)));
-    let repeated = || undamaged().filter(|o| o.scenario.topology == Topology::Retries);
+    let repeated = || undamaged().filter(|o| o.scenario.repeats());
     let error = repeated().map(|o| o.amplification.0).fold(0.0, f64::max);
     let invented: usize = undamaged().map(|o| o.amplification.1).sum();
     want_none(short, "critical paths that are not as long as the request", broken);
@@ -362,6 +389,21 @@ fn damage(damaged: &[(Damage, Vec<Outcome>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn families_that_are_held_out_have_seeds_of_their_own_and_come_last() {
+        let developed = Seeds { single: 1..=2, others: 3..=3 };
+        let held_out = Some(Seeds { single: 7..=9, others: 5..=5 });
+        let mut options = Options { developed, held_out, damaged: 1..=1, sampled: 1..=1 };
+        let single =
+            |options: &Options| each_family(options, |seeds| seeds.single.clone()).collect::<Vec<_>>();
+        let every = single(&options);
+        assert_eq!(every.len(), 16 * 2 + 4 * 3);
+        assert!(every[..32].iter().all(|(t, seed)| !t.held_out() && *seed <= 2), "{every:?}");
+        assert!(every[32..].iter().all(|(t, seed)| t.held_out() && *seed >= 7), "{every:?}");
+        options.held_out = None;
+        assert_eq!(single(&options), every[..32]);
+    }
 
     #[test]
     fn what_falls_short_is_said_with_what_was_asked_for() {

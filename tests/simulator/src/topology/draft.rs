@@ -8,6 +8,8 @@ use crate::model::{Call, Network, Node, Op, Step};
 
 /// Work of an operation until the nodes are sized: by that of the others of its node.
 const UNSIZED: f64 = 1.0;
+/// By which factor the parts of a mix vary.
+const MIX_VARIES: f64 = 1.4;
 
 /// A network in the making, and the chance that it is made by.
 pub(crate) struct Draft {
@@ -18,6 +20,9 @@ pub(crate) struct Draft {
     pub(crate) light: Vec<usize>,
     /// Nodes that others offer over the internet: far away.
     pub(crate) remote: Vec<usize>,
+    /// Nodes that others offer over the internet, and that are far away also where they are what limits: a quota of calls at a
+    /// time.
+    pub(crate) outside: Vec<usize>,
     /// Groups of nodes that run the same program: only the number of their servers differs.
     pub(crate) twins: Vec<Vec<usize>>,
     rng: ChaCha8Rng,
@@ -30,6 +35,7 @@ impl Draft {
             suspects: Vec::new(),
             light: Vec::new(),
             remote: Vec::new(),
+            outside: Vec::new(),
             twins: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
         }
@@ -104,6 +110,35 @@ impl Draft {
     pub(crate) fn node_of(&mut self, op: usize) -> &mut Node {
         let node = self.net.ops[op].node;
         &mut self.net.nodes[node]
+    }
+
+    /// The node of an operation adds little and carries it easily.
+    pub(crate) fn light(&mut self, op: usize) {
+        let node = self.net.ops[op].node;
+        self.light.push(node);
+    }
+
+    /// A cache: what it does is light.
+    pub(crate) fn cache(&mut self, name: &str) -> usize {
+        let op = self.add(NodeKind::Cache, name);
+        self.light(op);
+        op
+    }
+
+    /// Something of another company's.
+    pub(crate) fn outside(&mut self, name: &str) -> usize {
+        let op = self.add(NodeKind::External, name);
+        let node = self.net.ops[op].node;
+        self.outside.push(node);
+        op
+    }
+
+    /// Journeys with about these parts: no two days have the same mix.
+    pub(crate) fn mix(&mut self, parts: &[(usize, f64)]) {
+        let drawn: Vec<f64> =
+            parts.iter().map(|(_, part)| part * self.around(1.0 / MIX_VARIES, MIX_VARIES)).collect();
+        let sum: f64 = drawn.iter().sum();
+        self.net.journeys = parts.iter().zip(drawn).map(|((op, _), part)| (*op, part / sum)).collect();
     }
 
     /// A database, a cache, or something external.

@@ -83,6 +83,30 @@ fn attempts_pools_and_hedges_do_what_they_say() {
 }
 
 #[test]
+fn of_calls_of_which_one_is_made_never_two_are() {
+    let one = [0.6, 0.3].into_iter().zip(1..).map(|(chance, to)| Call { chance, ..Call::plain(to) });
+    let net = Network {
+        nodes: ["a", "b", "c"].map(|name| Node { servers: 50, ..Node::service(name) }).into(),
+        ops: vec![
+            op(0, vec![Step::Work(1.0), Step::OneOf(one.collect())], 0.0),
+            op(1, vec![Step::Work(5.0)], 0.0),
+            op(2, vec![Step::Work(5.0)], 0.0),
+        ],
+        journeys: vec![(0, 1.0)],
+        ..Network::default()
+    };
+    let run = run(&net, &steady(50.0, 100.0), 3);
+    let called = |trace: &peakdrill_simulator::Trace| (trace.spans.len() - 1) / 2;
+    assert!(
+        run.traces.iter().all(|trace| called(trace) <= 1 && trace.row.is_some_and(|r| r.error.is_none()))
+    );
+    let part = |n: u64| n as f64 / run.traces.len() as f64;
+    let none = part(run.traces.iter().filter(|trace| called(trace) == 0).count() as u64);
+    let (b, c) = (part(run.calls[&(0, 1)].0), part(run.calls[&(0, 2)].0));
+    assert!((b - 0.6).abs() < 0.03 && (c - 0.3).abs() < 0.03 && (none - 0.1).abs() < 0.02, "{b} {c} {none}");
+}
+
+#[test]
 fn a_kept_connection_is_held_over_the_calls_of_its_operation() {
     let of = |connections: u32| Network {
         nodes: ["a", "db", "far"]

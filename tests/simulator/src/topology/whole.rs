@@ -1,4 +1,4 @@
-//! Families that no version of the analysis was looked at with: shapes of whole systems, not of single traps.
+//! Shapes of whole systems, not of single traps.
 
 use peakdrill_drill_model::verdict::NodeKind;
 
@@ -10,7 +10,7 @@ use crate::topology::Draft;
 pub(super) fn mesh(draft: &mut Draft) {
     let ingress = draft.service("ingress");
     draft.net.journeys.push((ingress, 1.0));
-    light(draft, ingress);
+    draft.light(ingress);
     let front_proxy = proxy(draft, "front");
     draft.then(ingress, Call::plain(front_proxy));
     let front = behind(draft, front_proxy, "front");
@@ -40,14 +40,9 @@ pub(super) fn mesh(draft: &mut Draft) {
     }
 }
 
-fn light(draft: &mut Draft, op: usize) {
-    let node = draft.net.ops[op].node;
-    draft.light.push(node);
-}
-
 fn proxy(draft: &mut Draft, service: &str) -> usize {
     let proxy = draft.service(format!("{service}-proxy"));
-    light(draft, proxy);
+    draft.light(proxy);
     proxy
 }
 
