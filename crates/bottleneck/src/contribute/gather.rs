@@ -59,14 +59,19 @@ impl<'a> Gather<'a> {
 
     /// The operation's bounded name.
     pub(super) fn op(&mut self, raw: &Arc<str>) -> Arc<str> {
+        self.named_op(raw).unwrap_or_else(|| OTHER_OP.into())
+    }
+
+    /// The same; `None` where the trace has so many that this one is not kept by name.
+    pub(super) fn named_op(&mut self, raw: &Arc<str>) -> Option<Arc<str>> {
         let op = self.sums.names.op(raw);
         if !self.ops.contains(&op) {
             if self.ops.len() >= OPS_PER_TRACE {
-                return OTHER_OP.into();
+                return None;
             }
             self.ops.push(op);
         }
-        self.sums.names.text(op)
+        Some(self.sums.names.text(op))
     }
 
     pub(super) fn edge(&mut self, key: &EdgeKey, second: i64, cell: &EdgeCell) {

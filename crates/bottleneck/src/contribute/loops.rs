@@ -23,14 +23,16 @@ pub(super) const LOOP_CALLS: usize = 5;
 /// From the first call to the end of the last, the part that must be in calls: 1 / 2.
 const IN_CALLS: i64 = 2;
 
-/// Names of calls over HTTP that do not say what of.
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
-
 /// Calls, by position in the tree.
 type Calls = SmallVec<[usize; 16]>;
 
 /// Files the loops of a request.
 pub(super) fn gather_loops(gather: &mut Gather, tree: &Tree<'_>, root: &Root, attempts: &Attempts) {
+    let request: u64 = root.pieces.iter().map(|piece| piece.ns).sum();
+    // Of a request without a path it is not known what the calls took of it.
+    if request == 0 {
+        return;
+    }
     let mut found: BTreeMap<EdgeKey, Vec<Calls>> = BTreeMap::new();
     for place in tree.nodes.iter().filter(|p| p.role != Role::Call && p.kids.len() >= LOOP_CALLS) {
         for (key, calls) in same_calls(gather, tree, &place.kids, attempts) {
@@ -42,7 +44,6 @@ pub(super) fn gather_loops(gather: &mut Gather, tree: &Tree<'_>, root: &Root, at
         return;
     }
     let below = below(tree, &root.pieces);
-    let request: u64 = root.pieces.iter().map(|piece| piece.ns).sum();
     for (key, loops) in &found {
         // Of a loop within a loop the time is in both.
         let in_calls = loops.iter().flatten().map(|at| below[*at]).fold(0, u64::saturating_add).min(request);
@@ -69,7 +70,7 @@ fn same_calls(
         let place = &tree.nodes[*at];
         // Fetching messages is asked again and again by its nature.
         let is_call = place.role == Role::Call && place.span.messaging.is_none();
-        is_call && attempts.of(*at).leads && !place.span.error
+        is_call && attempts.of(*at).leads && !place.span.error && !refused_behind(tree, *at)
     };
     let calls: Calls = kids.iter().copied().filter(answered).collect();
     if calls.len() < LOOP_CALLS {
@@ -84,29 +85,45 @@ fn same_calls(
     out
 }
 
-/// What a call is of. The called side names it best; a caller's name counts where it says more than the verb.
+/// Whether all that the called side tells of a call is that it failed, whatever the caller made of it: attempts of
+/// callers that do not tell errors are no loop.
+fn refused_behind(tree: &Tree<'_>, call: usize) -> bool {
+    let mut servers = tree.served_by(call).peekable();
+    servers.peek().is_some() && servers.all(|at| tree.nodes[at].span.error)
+}
+
+/// What a call is of. The called side names it best, else the caller; `None` where neither says what.
 fn called(gather: &mut Gather, tree: &Tree<'_>, call: usize) -> Option<EdgeKey> {
     let mut at = call;
     while let Some(attempt) = tree.attempt_in(at) {
         at = attempt;
     }
-    let from = Arc::clone(&tree.nodes[call].span.service);
-    if let Some(server) = tree.served_by(at).next() {
-        let server = &tree.nodes[server];
-        return Some(EdgeKey { from, to: server.owner.clone(), op: gather.op(&server.span.op) });
-    }
     let span = tree.nodes[at].span;
-    says_what(span).then(|| EdgeKey { from, to: virtual_node(span), op: gather.op(&span.op) })
+    let server = tree.served_by(at).next().map(|server| &tree.nodes[server]);
+    let to = match server {
+        Some(server) => server.owner.clone(),
+        None if span.peer.is_some() => virtual_node(span),
+        None => return None,
+    };
+    let named = server.map(|server| server.span).filter(|span| is_route(&span.op));
+    let named = named.or_else(|| says_what(span).then_some(span))?;
+    let from = Arc::clone(&tree.nodes[call].span.service);
+    Some(EdgeKey { from, to, op: gather.named_op(&named.op)? })
 }
 
-/// Whether calls of this name are of the same thing: the method alone, or a query without its table, may be of many.
+/// Whether calls of this name are of the same thing. The bare command of a query or a cache may be of many.
 fn says_what(span: &Span) -> bool {
     match span.peer.as_ref().map(|peer| peer.kind) {
-        Some(PeerKind::Service) => !METHODS.contains(&span.op.strip_prefix("HTTP ").unwrap_or(&span.op)),
-        Some(PeerKind::Database) => span.op.contains(' '),
-        Some(PeerKind::Cache) => true,
-        Some(PeerKind::Queue) | None => false,
+        Some(PeerKind::Service) | None => is_route(&span.op),
+        Some(PeerKind::Database | PeerKind::Cache) => span.op.contains(' '),
+        Some(PeerKind::Queue) => false,
     }
+}
+
+/// Whether a name is a route, or a method with its service: both have a slash, and a word behind it. A method of HTTP alone
+/// (`GET`), a name that a server gives to all of its spans, and what any path fits (`GET /*`) are none.
+fn is_route(op: &str) -> bool {
+    op.split_once('/').is_some_and(|(_, rest)| rest.contains(char::is_alphanumeric))
 }
 
 /// Calls that follow one another, of those that are of the same.

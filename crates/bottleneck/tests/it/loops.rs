@@ -52,13 +52,58 @@ fn a_loop_is_told_with_its_size_and_what_to_do() {
         let [found] = &of(&findings, FindingKind::LoopOfCalls)[..] else { panic!("{findings:#?}") };
         println!("{}\n  {}", found.text, found.action);
         assert_eq!(found.node, "order", "its owner is to change it");
-        assert!(found.text.contains("`GET /price` 12.0 times a request"), "{found:?}");
+        let requests = told_of(&found.text);
+        assert!(requests.0 == requests.1 && requests.0 > 200, "{found:?}");
+        assert!(
+            found
+                .text
+                .contains("order calls price one by one in a loop, `GET /price` 12.0 times each, every call")
+        );
         assert!(found.action.contains(advice), "{found:?}");
         // Twelve times 2 ms and two ways of 0.2 ms, of these and the rest: 1 ms, 5 ms, and two more pairs of ways.
         let part: f64 = found.text.rsplit('(').next().unwrap().split(' ').next().unwrap().parse().unwrap();
         let truth = 100.0 * 12.0 * 2.4 / (12.0 * 2.4 + 6.0 + 0.8);
         assert!((part / truth - 1.0).abs() < 0.05, "{part} {truth}");
     }
+}
+
+/// Requests with a loop, and all.
+fn told_of(text: &str) -> (usize, usize) {
+    let numbers: Vec<usize> = text.split(' ').filter_map(|word| word.parse().ok()).collect();
+    (numbers[0], numbers[1])
+}
+
+#[test]
+fn a_loop_of_few_requests_among_many_is_told_as_such_or_not_at_all() {
+    let of = |calls, per_s| {
+        let load = Load { profile: vec![(20.0, per_s, per_s)], ..Load::default() };
+        run(&priced(NodeKind::Service, calls, 5.0), &load, 7).traces
+    };
+    let (loops, plain) = (of(times(12), 15.0), of(times(1), 170.0));
+    let told = |all: usize| {
+        let traces: Vec<_> = loops[..30].iter().chain(&plain[..all - 30]).cloned().collect();
+        let input = AnalysisInput { load_seconds: 20, ..AnalysisInput::default() };
+        analyse(&cells_of(&traces), &input).findings
+    };
+    let findings = told(3_000);
+    let [found] = &of_loops(&findings)[..] else { panic!("{findings:#?}") };
+    assert!(found.text.starts_with("N+1: in 30 of 3000 traced requests order calls price"), "{found:?}");
+    assert!(found.text.contains("12.0 times each"), "{found:?}");
+    // Large baskets now and then are no way of calling.
+    assert_eq!(of_loops(&told(3_001)).len(), 0);
+}
+
+#[test]
+fn several_loops_of_a_request_are_told_as_such() {
+    let mut net = priced(NodeKind::Service, times(6), 5.0);
+    net.ops[0].steps[1] = Step::Calls(vec![Call { times: 2, ..Call::plain(1) }]);
+    let findings = told(&net);
+    let [found] = &of_loops(&findings)[..] else { panic!("{findings:#?}") };
+    assert!(found.text.contains("12.0 times each in 2.0 loops, every call"), "{found:?}");
+}
+
+fn of_loops(findings: &[Finding]) -> Vec<&Finding> {
+    of(findings, FindingKind::LoopOfCalls)
 }
 
 #[test]

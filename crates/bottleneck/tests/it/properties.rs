@@ -90,7 +90,7 @@ fn any_loop() -> impl Strategy<Value = Vec<Span>> {
             let start_ns = start + i as i64 * (long + pause);
             let peer = Some(Peer { node: "p0".into(), kind: PeerKind::Cache });
             let made = Span { kind: SpanKind::Client, messaging: None, resend: 0, peer, ..first.clone() };
-            Span { id: 8 + i as u64, start_ns, end_ns: start_ns + long, ..made }
+            Span { id: 8 + i as u64, op: "GET price".into(), start_ns, end_ns: start_ns + long, ..made }
         };
         (0..calls).map(call).collect()
     })

@@ -13,8 +13,12 @@ use crate::key::EdgeKey;
 
 /// Fewer requests with such a loop than this say nothing.
 const FEW_REQUESTS: i64 = 30;
+/// And if they are less than one of so many that were traced.
+const OF_MANY: i64 = 100;
 /// Of the time of these requests, the part that the calls take.
 const MUCH: f64 = 0.1;
+/// Loops a request from which on it is said that there are several.
+const SEVERAL: f64 = 1.05;
 /// Loops that are told of, those that take most time in all first.
 const LOOPS_MAX: usize = 5;
 
@@ -26,27 +30,34 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
             loops.entry(edge).or_default().add(cell);
         }
     }
-    let mut told: Vec<(&EdgeKey, &LoopCell)> = loops.iter().filter(|(_, cell)| matters(cell)).collect();
+    let roots = facts.cells.roots.iter().filter(|((_, class), _)| *class == facts.series.class);
+    let traced: i64 = roots.flat_map(|(_, seconds)| seconds.values()).map(|root| root.pathed).sum();
+    let mut told: Vec<(&EdgeKey, &LoopCell)> =
+        loops.iter().filter(|(_, cell)| matters(cell, traced)).collect();
     told.sort_by(|a, b| b.1.cp_ns.cmp(&a.1.cp_ns).then_with(|| a.0.cmp(b.0)));
-    told.into_iter().take(LOOPS_MAX).map(|(edge, cell)| finding(edge, cell)).collect()
+    told.into_iter().take(LOOPS_MAX).map(|(edge, cell)| finding(edge, cell, traced)).collect()
 }
 
 fn share(cell: &LoopCell) -> f64 {
     cell.cp_ns as f64 / cell.request_ns.max(1) as f64
 }
 
-fn matters(cell: &LoopCell) -> bool {
-    cell.requests >= FEW_REQUESTS && share(cell) >= MUCH
+fn matters(cell: &LoopCell, traced: i64) -> bool {
+    let many = cell.requests >= FEW_REQUESTS && cell.requests.saturating_mul(OF_MANY) >= traced;
+    many && share(cell) >= MUCH
 }
 
-fn finding(edge: &EdgeKey, cell: &LoopCell) -> Finding {
+/// `traced`: requests of which it would be known.
+fn finding(edge: &EdgeKey, cell: &LoopCell, traced: i64) -> Finding {
     let (from, to, op) = (&edge.from, &edge.to.name, &edge.op);
     let requests = cell.requests as f64;
+    let loops = cell.loops as f64 / requests;
+    let loops = if loops >= SEVERAL { format!(" in {loops:.1} loops") } else { String::new() };
     let text = format!(
-        "N+1: {from} calls {to} one by one in a loop, `{op}` {:.1} times a request on average, each after the one before \
-         was answered; in the {} requests that were seen to do so that takes {} of {} ({})",
-        cell.calls as f64 / requests,
+        "N+1: in {} of {traced} traced requests {from} calls {to} one by one in a loop, `{op}` {:.1} times each{loops}, \
+         every call after the one before was answered; in these requests that takes {} of {} ({})",
         cell.requests,
+        cell.calls as f64 / requests,
         ms(cell.cp_ns as f64 / requests),
         ms(cell.request_ns as f64 / requests),
         percent(share(cell)),

@@ -94,11 +94,11 @@ fn calls_of_different_things_are_none() {
 
 #[test]
 fn the_called_side_names_the_operation() {
-    let served = |ops: [&str; 2]| {
+    let named = |client: &str, ops: [&str; 2]| {
         let mut spans = calls(&one_by_one(8, 10, 1));
         for i in 0..8 {
             let call = &mut spans[1 + i];
-            call.op = "GET".into();
+            call.op = client.into();
             *call = to(call.clone(), "shop:80", PeerKind::Service);
             let from = i as i64 * 11;
             let mut server = span(20 + i as u64, 2 + i as u64, SpanKind::Server, "shop", from + 1, from + 9);
@@ -107,10 +107,75 @@ fn the_called_side_names_the_operation() {
         }
         found(&spans)
     };
+    let served = |ops| named("GET", ops);
     let one = served(["GET /price", "GET /price"]);
     assert_eq!((&*one[0].0.to.name, &*one[0].0.op, one[0].1.calls), ("shop", "GET /price", 8));
     assert_eq!(one[0].1.cp_ns, 80 * MS, "with what is behind the calls");
     assert_eq!(served(["GET /price", "GET /stock"]), []);
+    assert_eq!(served(["shop.Price/Get"; 2])[0].1.calls, 8);
+    // Servers that do not know the route: the calls may be of as many as there are.
+    for op in ["GET", "HTTP GET", "GET /*", "GET /", "server"] {
+        assert_eq!(served([op; 2]), [], "{op}");
+        let by_caller = named("GET /price", [op; 2]);
+        let [(edge, cell)] = &by_caller[..] else { panic!("the caller knows what it calls: {op}") };
+        assert_eq!((&*edge.to.name, edge.to.kind, &*edge.op), ("shop", NodeKind::Service, "GET /price"));
+        assert_eq!(cell.calls, 8);
+    }
+}
+
+#[test]
+fn attempts_that_only_the_called_side_tells_are_none() {
+    let answered = |failed: &dyn Fn(u64) -> bool| {
+        let mut spans = calls(&one_by_one(8, 10, 1));
+        for i in 0..8 {
+            let from = i as i64 * 11;
+            let server = span(20 + i, 2 + i, SpanKind::Server, "shop", from + 1, from + 9);
+            spans.push(Span { op: "GET /price".into(), error: failed(i), ..server });
+        }
+        found(&spans).iter().map(|(_, cell)| cell.calls).collect::<Vec<_>>()
+    };
+    assert_eq!((answered(&|_| false), answered(&|i| i < 7)), (vec![8], vec![]));
+}
+
+#[test]
+fn commands_of_a_cache_are_none_where_it_is_not_known_what_they_are_of() {
+    let spans = calls(&one_by_one(8, 10, 1));
+    let cache = |op: &'static str| {
+        with(&spans, move |_, call| {
+            call.op = op.into();
+            *call = to(call.clone(), "redis", PeerKind::Cache);
+        })
+    };
+    // Session, user, flags, quota, cart: each depends on the one before. And waiting for work is none by its nature.
+    assert_eq!((cache("GET"), cache("get"), cache("BRPOP")), (vec![], vec![], vec![]));
+    assert_eq!(cache("GET user")[0].1.calls, 8);
+}
+
+#[test]
+fn operations_beyond_those_kept_by_name_are_none() {
+    let spans = |others: u64| {
+        let mut spans = calls(&one_by_one(8, 10, 1));
+        // Calls of other operations, at once and before by their ids.
+        for i in 0..others {
+            let mut call = span(1_000 + i, 1, SpanKind::Client, "front", 0, 1);
+            call.op = format!("SELECT {}{}", ["a", "b", "c"][i as usize % 3], "x".repeat(i as usize)).into();
+            spans.push(to(call, "db", PeerKind::Database));
+        }
+        // The loop's own are the last.
+        spans[1..9].iter_mut().enumerate().for_each(|(i, call)| call.id = 2_000 + i as u64);
+        spans
+    };
+    let told = |others| found(&spans(others)).iter().map(|(_, cell)| cell.calls).collect::<Vec<_>>();
+    assert_eq!(told(50), [8]);
+    assert_eq!(told(80), [] as [i64; 0], "these may be of many");
+}
+
+#[test]
+fn of_a_request_without_a_path_nothing_is_known() {
+    let mut spans = calls(&one_by_one(8, 10, 1));
+    // The first service's span belongs to no call of the generator's.
+    spans[0].parent = 101;
+    assert_eq!(found(&spans), []);
 }
 
 #[test]
@@ -121,7 +186,8 @@ fn a_loop_within_a_loop_counts_for_both() {
         let from = i as i64 * 15;
         let call = span(1_000 + i, 1, SpanKind::Client, "front", from, from + 15);
         spans.push(to(call, "list", PeerKind::Service));
-        spans.push(span(2_000 + i, 1_000 + i, SpanKind::Server, "list", from, from + 15));
+        let server = span(2_000 + i, 1_000 + i, SpanKind::Server, "list", from, from + 15);
+        spans.push(Span { op: "GET /list".into(), ..server });
         for j in 0..5 {
             let from = from + j as i64 * 3;
             let mut query = span(3_000 + 10 * i + j, 2_000 + i, SpanKind::Client, "list", from, from + 2);
