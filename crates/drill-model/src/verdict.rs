@@ -372,10 +372,10 @@ pub struct Dependency {
     pub latency_ms: Millis,
     /// Share of the time on critical paths that was spent in this edge, 0..=1.
     pub critical_path_share: Option<f64>,
-    /// Attempts by logical calls, those in `hedges` left out.
+    /// Attempts by logical calls.
     pub retry_amplification: Option<f64>,
-    /// Attempts by logical calls that began while one before of the same call was still under way: hedges, or attempts that
-    /// whoever made them had given up while the called side went on. Not there without any.
+    /// Of these, by logical calls, those that began while one before of the same call was still under way: hedges, or the
+    /// next attempts of who had given one up while the called side went on with it. Not there without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hedges: Option<f64>,
 }

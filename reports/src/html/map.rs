@@ -111,10 +111,10 @@ fn best_effort(page: &mut Page, calls: &[Call<'_>]) {
     );
 }
 
-/// Attempts a call: one after the other, and those that went off beside another.
+/// Attempts a call, and how many of these went off beside one before.
 fn attempts(call: &Dependency) -> String {
     let tried = call.retry_amplification.map_or_else(|| NOT_MEASURED.to_owned(), figure);
-    let hedges = call.hedges.map(|hedges| format!(" and {} beside", figure(hedges)));
+    let hedges = call.hedges.map(|hedges| format!(" ({} beside one before)", figure(hedges)));
     tried + &hedges.unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use crate::contribute::Root;
-use crate::path::pair;
+use crate::path::{overlap_tolerance, pair};
 use crate::tree::{Place, Role, Tree};
 
 /// A callee's span among the attempts of its call.
@@ -72,7 +72,9 @@ impl Attempts {
             let place = &tree.nodes[at];
             if let Some(before) = before.map(|before| &tree.nodes[before]) {
                 let clocks_agree = before.span.instance == place.span.instance;
-                self.0[at].beside = place.start < before.end && (clocks_agree || !fits);
+                // That it failed is known a moment before its span is closed.
+                let moment = if before.span.error { overlap_tolerance(before.end - before.start) } else { 0 };
+                self.0[at].beside = place.start < before.end - moment && (clocks_agree || !fits);
             }
             before = before.filter(|before| tree.nodes[*before].end > place.end).or(Some(at));
         }

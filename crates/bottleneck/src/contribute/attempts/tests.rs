@@ -50,6 +50,27 @@ fn attempts_of_several_spans_are_told_apart_by_when_they_ran() {
 }
 
 #[test]
+fn who_tries_again_a_moment_before_the_failed_attempt_is_closed_does_so_after_it() {
+    // The second begins this much before the end of the first, which took 30 ms.
+    let under = |overlap_ns: i64, error: bool| {
+        let frame = span(2, 1, SpanKind::Client, "front", 10, 90);
+        let mut second = client(4, 2, 40, 90);
+        second.start_ns -= overlap_ns;
+        counted(&[frame, Span { error, ..client(3, 2, 10, 40) }, second])
+    };
+    let behind = |overlap_ns: i64, error: bool| {
+        let mut second = span(4, 2, SpanKind::Server, "back", 40, 90);
+        second.start_ns -= overlap_ns;
+        let first = Span { error, ..span(3, 2, SpanKind::Server, "back", 10, 40) };
+        counted(&[client(2, 1, 10, 90), first, second])
+    };
+    for attempts in [&under as &dyn Fn(i64, bool) -> (i64, i64, i64), &behind] {
+        assert_eq!((attempts(30_000, true), attempts(30_000, false)), ((1, 2, 0), (1, 2, 1)));
+        assert_eq!(attempts(2_000_000, true), (1, 2, 1), "it had not failed yet");
+    }
+}
+
+#[test]
 fn a_second_attempt_counts_once_however_often_it_is_answered() {
     let spans = [
         span(2, 1, SpanKind::Client, "front", 10, 90),
