@@ -73,6 +73,8 @@ pub enum FindingKind {
     PoolTooSmall,
     /// Callers wait for connections because these are held longer.
     PoolHeldLonger,
+    /// Callers wait for connections, and whether there are too few or these are held longer is not known.
+    PoolFull,
     /// Messages come faster than they are processed.
     QueueGrows,
     /// Messages are processed again.
