@@ -1,6 +1,8 @@
 //! Messages that were processed more than once, as far as one trace shows: a message carries the trace that it was sent in,
 //! and whoever gets it again goes on with that trace.
 
+use std::collections::BTreeSet;
+
 use peakdrill_drill_model::verdict::NodeKind;
 use smallvec::SmallVec;
 
@@ -11,28 +13,46 @@ use crate::tree::{Place, Role, Tree};
 
 /// Files the messages of a trace.
 pub(super) fn gather_messages(gather: &mut Gather, tree: &Tree<'_>) {
-    let is_known = |place: &&Place<'_>| {
+    let is_known = |(_, place): &(usize, &Place<'_>)| {
         place.role == Role::Process && place.span.message != 0 && place.owner.kind == NodeKind::Queue
     };
-    let mut known: SmallVec<[&Place<'_>; 8]> = tree.nodes.iter().filter(is_known).collect();
-    // Stable: equal ones stay in the order of the spans' content.
-    known.sort_by(|a, b| same(a).cmp(&same(b)).then(a.start.cmp(&b.start)));
-    for processings in known.chunk_by(|a, b| same(a) == same(b)) {
-        let Some((first, later)) = processings.split_first() else { continue };
+    let mut known: SmallVec<[(usize, &Place<'_>); 8]> =
+        tree.nodes.iter().enumerate().filter(is_known).collect();
+    // By position last: that is the order of the spans' content.
+    known.sort_unstable_by_key(|(at, place)| (same(place), place.start, *at));
+    for processings in known.chunk_by(|(_, a), (_, b)| same(a) == same(b)) {
+        let Some(((at, first), later)) = processings.split_first() else { continue };
         let key = edge_of_consumer(gather, first);
         let mut cell = MessageCell { messages: 1, ..MessageCell::default() };
-        let mut before = first;
-        for place in later {
+        let mut deliveries: BTreeSet<usize> = delivery(tree, first).into_iter().chain([*at]).collect();
+        let (mut before, mut failed) = (*first, first.span.error);
+        for (at, place) in later {
             // Two spans of one instance at the same time are two looks at one processing, by two libraries.
-            if place.span.instance == before.span.instance && place.start < before.end {
-                continue;
+            let looks_again = place.span.instance == before.span.instance && place.start < before.end;
+            let delivered_again = delivery(tree, place).is_none_or(|at| deliveries.insert(at));
+            deliveries.insert(*at);
+            if looks_again || !delivered_again {
+                failed |= place.span.error;
+            } else {
+                cell.again += 1;
+                cell.after_error += i64::from(failed);
+                failed = place.span.error;
             }
-            cell.again += 1;
-            cell.after_error += i64::from(before.span.error);
-            before = place;
+            if !looks_again {
+                before = place;
+            }
         }
         gather.messages(&key, &cell);
     }
+}
+
+/// The consumer's own span of the delivery, where a processing is within one: all that is, by several handlers, is of one
+/// delivery. What hands a message on in the sender's name is none: each delivery goes on from there.
+fn delivery(tree: &Tree<'_>, place: &Place<'_>) -> Option<usize> {
+    place.parent.filter(|parent| {
+        let parent = &tree.nodes[*parent];
+        parent.role != Role::Publish && parent.span.service == place.span.service
+    })
 }
 
 /// The same for all processings of a message by one consumer.

@@ -55,7 +55,7 @@ fn messages_that_are_processed_again_are_told_with_the_reason() {
         again(&mut traces, 20, failed);
         let [found] = &told(&traces)[..] else { panic!("told once") };
         println!("{}\n  {}", found.text, found.action);
-        assert_eq!(found.node, "orders");
+        assert_eq!(found.node, "orders-worker", "its owner is to change it");
         let times = messages.div_ceil(20);
         let counted =
             format!("orders-worker processed messages of orders again: {times} times beside {messages}");

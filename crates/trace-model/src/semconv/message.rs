@@ -17,10 +17,16 @@ pub(super) fn message(attributes: &Attributes<'_>, messaging: Option<Messaging>)
         return 0;
     }
     let id = attributes.get(&[Key::MessagingMessageId, Key::MessagingMessageIdOld]);
-    let offset = || attributes.get(&[Key::MessagingKafkaOffset, Key::MessagingKafkaOffsetOld]);
-    let Some(name) = id.filter(|id| *id != Value::Text("")).or_else(offset) else { return 0 };
     let partition =
         [Key::MessagingPartition, Key::MessagingKafkaPartitionOld, Key::MessagingKafkaPartitionOlder];
+    let partition = attributes.get(&partition);
+    let offset = || {
+        // Every partition has the same offsets.
+        attributes
+            .get(&[Key::MessagingKafkaOffset, Key::MessagingKafkaOffsetOld])
+            .filter(|_| partition.is_some())
+    };
+    let Some(name) = id.filter(|id| *id != Value::Text("")).or_else(offset) else { return 0 };
     let group = [
         Key::MessagingGroup,
         Key::MessagingKafkaGroupOld,
@@ -28,7 +34,7 @@ pub(super) fn message(attributes: &Attributes<'_>, messaging: Option<Messaging>)
         Key::MessagingEventhubsGroupOld,
         Key::MessagingSubscription,
     ];
-    let parts = [Some(name), attributes.get(&partition), attributes.get(&group)];
+    let parts = [Some(name), partition, attributes.get(&group)];
     parts.into_iter().fold(START, fed).max(1)
 }
 

@@ -194,6 +194,7 @@ fn a_message_is_known_by_its_id_or_its_place_in_the_log_and_by_its_group() {
     assert_ne!(new, processed(&kafka(text("4"), Value::Int(41))));
     assert_ne!(new, processed(&kafka(text("3"), Value::Int(42))));
     assert_eq!(processed(&[("messaging.destination.partition.id", text("3"))]), 0, "not which message");
+    assert_eq!(processed(&[("messaging.kafka.offset", Value::Int(41))]), 0, "every partition has one");
     assert_eq!(processed(&id("")), 0);
     // Every group gets each message once.
     let group = |key, group| processed(&[id("a")[0], (key, text(group))]);

@@ -58,5 +58,6 @@ fn finding(queue: &str, by: &str, cell: &MessageCell) -> Finding {
              messages at a time, no rebalancing under load), {bound}"
         )
     };
-    Finding { kind: FindingKind::Redelivered, node: queue.to_owned(), text, action }
+    // What is to be changed is the consumer's.
+    Finding { kind: FindingKind::Redelivered, node: by.to_owned(), text, action }
 }

@@ -52,6 +52,34 @@ fn other_messages_consumers_and_libraries_are_no_second_time() {
     assert_eq!(with(&spans, |i, span| span.service = ["mail", "bill", "log"][i].into()), [(1, 0, 0); 3]);
     // Two libraries in one instance tell of the same processing, one within the other.
     assert_eq!(counted(&sent(&[(5, 18, "a"), (6, 17, "a")])), [(1, 0, 0)]);
+    // Two handlers of one delivery are one processing, told by its own span; a second delivery has another.
+    let delivered = |handlers: &[(i64, i64, &str)], deliveries: &[u64], failed: &[usize]| {
+        let mut spans = sent(handlers);
+        for (i, handler) in spans.iter_mut().skip(2).enumerate() {
+            (handler.parent, handler.error) = (deliveries[i], failed.contains(&i));
+        }
+        for delivery in deliveries {
+            let of = span(*delivery, 2, SpanKind::Consumer, "mail", 4, 60);
+            spans.push(Span {
+                messaging: Some(Messaging::Receive),
+                ..to(of, "kafka/orders", PeerKind::Queue)
+            });
+        }
+        counted(&spans)
+    };
+    let handlers = [(5, 8, "a"), (9, 12, "a"), (20, 25, "a"), (26, 30, "a")];
+    assert_eq!(delivered(&handlers[..2], &[30, 30], &[]), [(1, 0, 0)]);
+    assert_eq!(delivered(&handlers, &[30, 30, 31, 31], &[]), [(1, 1, 0)]);
+    assert_eq!(delivered(&handlers, &[30, 30, 31, 31], &[1]), [(1, 1, 1)], "any of its handlers failed");
+    // In turns.
+    let turns = [(5, 8, "a"), (9, 12, "b"), (20, 25, "a"), (26, 30, "b")];
+    assert_eq!(delivered(&turns, &[30, 31, 30, 31], &[]), [(1, 1, 0)]);
+    // Handlers within a span of processing that stands for all of them, in two instances at once.
+    let within = [(5, 40, "a"), (6, 41, "b"), (7, 12, "a"), (13, 20, "a")];
+    let nested = with(&sent(&within), |i, span| span.parent = if i > 1 { 10 } else { 2 });
+    assert_eq!(nested, [(1, 1, 0)]);
+    // A sender without a span of the sending hands its own on, to each delivery.
+    assert_eq!(with(&sent(&THREE), |_, span| span.parent = 1), [(1, 2, 0)]);
     // In two instances it is processed twice at once: the first took too long.
     assert_eq!(counted(&sent(&[(5, 18, "a"), (6, 17, "b")])), [(1, 1, 0)]);
 }
