@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clocks::{ClockPairKey, Clocks};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::keys::KeyCell;
 use crate::pairs;
 use crate::resources::Resources;
 
@@ -320,6 +321,10 @@ pub struct Cells {
     /// Messages by queue (`from`), consumer and operation, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub messages: BTreeMap<(EdgeKey, TraceClass), MessageCell>,
+    /// The drill's own work by the keys that it was about, the whole run together: by the place's slot of
+    /// [`KEY_SLOTS`](crate::KEY_SLOTS), and where others have a second by the key's bucket.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<u16, Seconds<KeyCell>>,
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
@@ -343,6 +348,7 @@ pub struct Contribution {
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
     pub(crate) loops: Vec<((EdgeKey, TraceClass), LoopCell)>,
     pub(crate) messages: Vec<((EdgeKey, TraceClass), MessageCell)>,
+    pub(crate) keys: Vec<(u16, i64, KeyCell)>,
 }
 
 impl Contribution {
@@ -407,6 +413,7 @@ impl Cells {
         c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
         c.loops.iter().for_each(|(key, cell)| add_to(&mut self.loops, key, cell));
         c.messages.iter().for_each(|(key, cell)| add_to(&mut self.messages, key, cell));
+        c.keys.iter().for_each(|(slot, bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
     }
 
     /// Adds the cells of other traces.
@@ -423,6 +430,7 @@ impl Cells {
         other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
         other.loops.iter().for_each(|(key, cell)| add_to(&mut self.loops, key, cell));
         other.messages.iter().for_each(|(key, cell)| add_to(&mut self.messages, key, cell));
+        merge_seconds(&mut self.keys, &other.keys);
         self.resources.merge(&other.resources);
     }
 

@@ -4,6 +4,7 @@ mod attempts;
 mod calls;
 mod clocks;
 mod gather;
+mod keys;
 mod loops;
 mod messages;
 mod spent;
@@ -58,11 +59,12 @@ fn refusal(status: u16) -> bool {
 ///
 /// `spans`: all spans of one trace that are known, in any order, damage included. `root`: the generator's
 /// row; without it the trace's own root span stands in. `origin_ns`: start of the load, Unix nanoseconds;
-/// seconds count from there. The result depends on the set of spans alone, not on their order.
+/// seconds count from there. A trace of this drill counts as tagged. The result depends on the set of spans alone, not on their order.
 #[must_use]
 pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, origin_ns: i64) -> Contribution {
     let mut sums = Sums::default();
-    sums.add(&Filed { spans, root, class, origin_ns });
+    let tagged = class == TraceClass::Mine;
+    sums.add(&Filed { spans, root, class, tagged, origin_ns });
     sums.drain().sorted()
 }
 
@@ -73,7 +75,7 @@ pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
         Some(row) => Some(root_of_row(&tree, row)),
         None => root_of_span(&tree),
     };
-    let mut gather = Gather::new(sums, filed.class, filed.origin_ns, sign);
+    let mut gather = Gather::new(sums, filed, sign);
     let attempts = Attempts::new(&tree, root.as_ref());
     calls::gather_calls(&mut gather, &tree, root.as_ref(), &attempts);
     spent::gather_operations(&mut gather, &tree, root.as_ref(), &attempts);
@@ -93,7 +95,7 @@ pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
 /// whose they are, is not known any more.
 pub(crate) fn file_late(sums: &mut Sums, filed: &Filed<'_>) {
     let tree = Tree::new(filed.spans);
-    let mut gather = Gather::new(sums, filed.class, filed.origin_ns, 1);
+    let mut gather = Gather::new(sums, filed, 1);
     let attempts = Attempts::new(&tree, None);
     calls::gather_calls(&mut gather, &tree, None, &attempts);
     spent::gather_operations(&mut gather, &tree, None, &attempts);

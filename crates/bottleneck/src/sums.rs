@@ -22,6 +22,7 @@ use crate::cells::{
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
+use crate::keys::{KeyCell, PlaceId};
 
 /// Samples that are written down for one cell before equal ones are put together.
 const LOG_MAX: usize = 8_192;
@@ -75,6 +76,8 @@ pub(crate) struct Names {
     /// Operations as they came, and their bounded names.
     raw: Numbers,
     bounded: Vec<Name>,
+    /// Where keys are counted, by node, operation and calling operation.
+    places: HashMap<(NodeId, Name, Option<Name>), PlaceId>,
 }
 
 impl Names {
@@ -97,7 +100,7 @@ impl Names {
     }
 
     fn forget(&mut self) {
-        if self.all.texts.len().max(self.bounded.len()) > NAMES_MAX {
+        if self.all.texts.len().max(self.bounded.len()).max(self.places.len()) > NAMES_MAX {
             *self = Self::default();
         }
     }
@@ -149,6 +152,16 @@ impl Names {
             Entry::Step(step) => EntryId::Step(*step),
             Entry::Op(op) => EntryId::Op(self.id(op)),
         }
+    }
+
+    pub(crate) fn place_id(&mut self, node: NodeId, op: Name, caller: Option<Name>) -> PlaceId {
+        if let Some(known) = self.places.get(&(node, op, caller)) {
+            return *known;
+        }
+        let calling = caller.map(|caller| self.text(caller)).unwrap_or_default();
+        let place = PlaceId::of(&self.node(node), &self.text(op), &calling);
+        self.places.insert((node, op, caller), place);
+        place
     }
 
     fn node(&self, id: NodeId) -> NodeKey {
@@ -284,6 +297,8 @@ pub struct Sums {
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
     pub(crate) loops: Table<(EdgeId, TraceClass), LoopCell>,
     pub(crate) messages: Table<(EdgeId, TraceClass), MessageCell>,
+    /// By the place's slot and the key's bucket.
+    pub(crate) keys: Table<u16, KeyCell>,
     pub(crate) aliases: HashMap<(Name, Name), i64>,
     pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
@@ -297,6 +312,9 @@ pub struct Filed<'a> {
     pub root: Option<&'a RootRow>,
     /// Whose it is.
     pub class: TraceClass,
+    /// That it is the drill's is told by the drill's own tag or row, and not by a link alone, and none of its spans, kept or
+    /// not, links to another trace: keys are counted of no other.
+    pub tagged: bool,
     /// Start of the load, Unix nanoseconds: seconds count from there.
     pub origin_ns: i64,
 }
@@ -353,6 +371,7 @@ impl Sums {
             partitions: partitions.collect(),
             loops: loops.collect(),
             messages: messages.collect(),
+            keys: self.keys.drain().collect(),
         }
     }
 }
@@ -372,6 +391,7 @@ impl Contribution {
         self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.loops.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.messages.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.keys.sort_unstable_by_key(|(slot, bucket, _)| (*slot, *bucket));
         self
     }
 }

@@ -11,7 +11,7 @@ use peakdrill_collector::journal::SegmentReader;
 use peakdrill_collector::otlp::{Decoded, Format, Texts, decode_metrics, decode_traces};
 use peakdrill_collector::record::Event;
 use peakdrill_drill_model::frame::RootRow;
-use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKind};
+use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKey, SpanKind};
 
 const RECV_NS: i64 = 1_700_000_000_000_000_000;
 
@@ -113,6 +113,7 @@ fn spans_and_rows(bytes: &[u8]) -> (Vec<Span>, Vec<RootRow>) {
             message: u64::from(more >> 5),
             partition: (flags & 16 != 0).then(|| u16::from(more >> 6)),
             synthetic: false,
+            key: (flags & 3 == 0).then(|| SpanKey::of(&format!("key {}", more & 7)).map(Box::new)).flatten(),
             mocked: flags & 32 != 0,
             links: (flags & 64 != 0)
                 .then(|| Link { trace, span: 1 + u64::from(more & 0x3f) })
@@ -143,8 +144,10 @@ fn fold_of(limits: Limits, batches: &[Vec<Span>], rows: &[RootRow], settle_each:
     let rows = rows.iter().map(|row| Event::Roots(vec![*row]));
     let spans = |batch: &Vec<Span>| Event::Spans(Decoded { items: batch.clone(), ..Decoded::default() });
     let events: Vec<_> = std::iter::once(origin).chain(rows).chain(batches.iter().map(spans)).collect();
+    // One trace is listed, in every record.
+    let classes = [(2, TraceClass::Mine)];
     for event in &events {
-        fold.event(event.clone(), RECV_NS, &[]);
+        fold.event(event.clone(), RECV_NS, &classes);
         if settle_each {
             fold.settle();
         }

@@ -21,7 +21,7 @@ use crate::record::{Event, Record};
 use crate::replay::amend;
 use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
-use crate::view::{CellsError, CellsFile, FinalView, View};
+use crate::view::{CellsError, CellsFile, FinalView, View, keys_not_looked_for};
 
 /// How often the view is made anew.
 pub const VIEW_INTERVAL: Duration = Duration::from_millis(250);
@@ -253,7 +253,8 @@ impl Collector {
         let view = self.shared.publish();
         missing.extend(view.counters.missing());
         let cells_json = CellsFile::new(view.origin_ns, Arc::clone(&view.cells)).to_bytes()?;
-        Ok(FinalView { view, cells_json, missing })
+        let not_looked_for = keys_not_looked_for(&view.cells);
+        Ok(FinalView { view, cells_json, missing, not_looked_for })
     }
 }
 

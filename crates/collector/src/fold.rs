@@ -12,7 +12,6 @@ mod trace;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use foldhash::HashSet;
 use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::ledger::LedgerRow;
@@ -23,7 +22,7 @@ use crate::limits::Limits;
 use crate::otlp::MetricPoint;
 use crate::record::Event;
 pub use amend::Amendment;
-use class::Links;
+use class::{Links, listed};
 use ledger::LedgerTable;
 use parts::{Folding, Parts};
 use sealed::SealedTraces;
@@ -263,7 +262,7 @@ impl Fold {
     /// complete if there are any, else of all.
     #[must_use]
     pub fn recent_live(&self, service: &str, op: &str) -> Option<Vec<Span>> {
-        let live = self.traces.iter().filter(|(_, trace)| trace.class() == TraceClass::Live);
+        let live = self.traces.iter().filter(|(_, trace)| trace.whose().class() == TraceClass::Live);
         let entries = live.filter_map(|(id, trace)| Some((trace.entry_end_ns(service, op)?, id)));
         let settled_ns = self.newest_end_ns.saturating_sub(SETTLED_NS);
         let newest = entries.max_by_key(|(end_ns, id)| (*end_ns <= settled_ns, *end_ns, *id));
@@ -303,9 +302,12 @@ impl Fold {
 
     /// Takes spans of one trace; what is kept of them is taken out of the list.
     fn spans_of(&mut self, id: u128, spans: &mut Vec<Span>, recv_ns: i64, classes: &[(u128, TraceClass)]) {
-        self.follow(id, spans, classes);
-        if self.sealed.class(id).is_some() {
-            self.raise(id, listed(classes, id));
+        let is_linked = self.follow(id, spans, classes);
+        if self.sealed.whose(id).is_some() {
+            self.tag(id, listed(classes, id));
+            if is_linked {
+                self.link(id);
+            }
             self.late(id, spans);
             return;
         }
@@ -319,7 +321,10 @@ impl Fold {
             trace.tidy(spans_max, sums, &mut counters);
             self.counters.merge(&counters);
         }
-        self.raise(id, listed(classes, id));
+        self.tag(id, listed(classes, id));
+        if is_linked {
+            self.link(id);
+        }
     }
 
     fn root(&mut self, row: RootRow, recv_ns: i64) {
@@ -329,8 +334,8 @@ impl Fold {
             return self.unsampled(row);
         }
         let id = row.trace;
-        if self.sealed.class(id).is_some() {
-            self.raise(id, TraceClass::Mine);
+        if self.sealed.whose(id).is_some() {
+            self.tag(id, TraceClass::Mine);
             self.late_root(&row);
             return;
         }
@@ -338,7 +343,7 @@ impl Fold {
         if !trace.take_root(row, sums) {
             self.counters.add(counter::ROOTS_DUPLICATED, 1);
         }
-        self.raise(id, TraceClass::Mine);
+        self.tag(id, TraceClass::Mine);
     }
 
     /// Files a row that no spans are to be expected of. It is never joined with any, whichever comes first, and opens no
@@ -354,7 +359,7 @@ impl Fold {
     fn file_row(&mut self, row: &RootRow, origin_ns: i64) {
         self.filed += 1;
         let class = TraceClass::Mine;
-        self.traces.sums().add(&Filed { spans: &[], root: Some(row), class, origin_ns });
+        self.traces.sums().add(&Filed { spans: &[], root: Some(row), class, tagged: true, origin_ns });
     }
 
     /// The trace, opened if need be, and marked as changed. What came just now is as new as anything: a host whose
@@ -367,52 +372,6 @@ impl Fold {
         });
         trace.reach(last_ns, record);
         (trace, sums)
-    }
-
-    /// Notes the links of new spans: the trace takes the class of what it links to, now or when that is known.
-    fn follow(&mut self, id: u128, spans: &[Span], classes: &[(u128, TraceClass)]) {
-        for link in spans.iter().flat_map(|span| &span.links).filter(|link| link.trace != id) {
-            let class = self.class_of(link.trace).min(listed(classes, link.trace));
-            if class > TraceClass::Mine && !self.links.add(link.trace, id) {
-                self.counters.add(counter::LINKS_OVER_LIMIT, 1);
-            }
-            if class < TraceClass::Live {
-                let now = spans.iter().map(|span| span.end_ns).max().unwrap_or(self.watermark_ns);
-                if self.sealed.class(id).is_none() {
-                    self.open(id, now.min(self.watermark_ns));
-                }
-                self.raise(id, class);
-            }
-        }
-    }
-
-    fn class_of(&self, id: u128) -> TraceClass {
-        let open = self.traces.get(id).map(Trace::class);
-        open.or_else(|| self.sealed.class(id)).unwrap_or(TraceClass::Live)
-    }
-
-    /// Raises the class of a trace, and of all that follow it: mine before another run's before live.
-    fn raise(&mut self, id: u128, class: TraceClass) {
-        if class == TraceClass::Live || self.class_of(id) <= class {
-            return;
-        }
-        let mut work = vec![id];
-        // Of traces that are forgotten nobody knows whether their class was raised: each is gone over once.
-        let mut forgotten: HashSet<u128> = HashSet::default();
-        while let Some(id) = work.pop() {
-            if self.class_of(id) <= class {
-                continue;
-            }
-            if let Some((trace, sums)) = self.traces.change(id) {
-                trace.set_class(class, sums);
-            } else if self.sealed.class(id).is_some() {
-                let is_in_time = self.sealed.raise(id, class);
-                self.counters.add(counter::CLASSES_LATE_OVER_LIMIT, u64::from(!is_in_time));
-            } else if !forgotten.insert(id) {
-                continue;
-            }
-            work.extend(self.links.followers(id));
-        }
     }
 
     /// Seals what nothing came for within the horizon, and the oldest while too much is open.
@@ -464,7 +423,7 @@ impl Fold {
         let class = self.class_of(id);
         if let Some(origin_ns) = self.origin_ns {
             self.filed += spans.len();
-            self.traces.sums().add_late(&Filed { spans, root: None, class, origin_ns });
+            self.traces.sums().add_late(&Filed { spans, root: None, class, tagged: false, origin_ns });
         }
     }
 
@@ -479,11 +438,6 @@ impl Fold {
             self.file_row(row, origin_ns);
         }
     }
-}
-
-fn listed(classes: &[(u128, TraceClass)], id: u128) -> TraceClass {
-    let found = classes.binary_search_by_key(&id, |(listed, _)| *listed);
-    found.ok().and_then(|at| classes.get(at)).map_or(TraceClass::Live, |(_, class)| *class)
 }
 
 #[cfg(test)]

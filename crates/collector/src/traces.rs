@@ -140,7 +140,9 @@ impl TraceFold {
         }
     }
 
-    fn take(&mut self, decoded: Decoded<Span>) {
+    fn take(&mut self, mut decoded: Decoded<Span>) {
+        // Whose they are nobody knows: keys of live users have no place in a result.
+        decoded.items.iter_mut().for_each(|span| span.key = None);
         let mut classes: Vec<_> = decoded.items.iter().map(|span| (span.trace, TraceClass::Mine)).collect();
         classes.sort_unstable();
         classes.dedup();

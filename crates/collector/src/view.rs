@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::Cells;
+use peakdrill_bottleneck::{Cells, keys_left_out};
 use peakdrill_drill_model::ledger::LedgerRow;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,23 @@ pub struct FinalView {
     pub cells_json: Vec<u8>,
     /// What is not in it, in words.
     pub missing: Vec<String>,
+    /// What is in it and is not looked for, in words.
+    pub not_looked_for: Option<String>,
+}
+
+/// A few places always share their room with another, and hot keys are not looked for there: from this part of the operations
+/// with keys on it is told.
+const KEYS_LEFT_OUT_TOLD: f64 = 0.2;
+
+/// Says where hot keys were not looked for at a good part of what has keys.
+pub(crate) fn keys_not_looked_for(cells: &Cells) -> Option<String> {
+    let (left_out, all) = keys_left_out(cells);
+    (left_out as f64 > KEYS_LEFT_OUT_TOLD * all as f64).then(|| {
+        format!(
+            "hot keys were not looked for at {left_out} of {all} operations with keys: their places share their room with \
+             another"
+        )
+    })
 }
 
 /// `cells.json` of the record: the same traces give the same bytes.

@@ -3,13 +3,14 @@
 //! After the attribute registry of the OpenTelemetry semantic conventions 1.39 and the older names that its
 //! change log maps to them. A new name always wins over an old one.
 
+mod about;
 mod key;
 mod message;
 mod op;
 mod outcome;
 mod peer;
 
-use crate::{Messaging, PeerKind, SpanKind};
+use crate::{Messaging, PeerKind, SpanKey, SpanKind};
 use key::KEYS;
 pub use key::Key;
 
@@ -96,6 +97,8 @@ pub struct Described {
     pub synthetic: bool,
     /// `peakdrill.mocked` is true.
     pub mocked: bool,
+    /// The key that the work is about.
+    pub key: Option<SpanKey>,
 }
 
 /// The other side, as text that is not shared yet.
@@ -146,6 +149,7 @@ impl<'a> Attributes<'a> {
             partition: self.partition().filter(|_| messaging.is_some()),
             synthetic: self.text(&[Key::SyntheticType]) == Some("test"),
             mocked: self.get(&[Key::Mocked]).is_some_and(Value::is_true),
+            key: about::key(self, kind),
         }
     }
 

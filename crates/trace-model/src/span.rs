@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::SpanKey;
+
 /// Role of a span in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +113,10 @@ pub struct Span {
     pub mocked: bool,
     /// Links to other spans.
     pub links: SmallVec<[Link; 1]>,
+    /// The key that the work is about: an item, an account, a tenant. Most spans name none. Never written: it may be a live
+    /// user's.
+    #[serde(skip)]
+    pub key: Option<Box<SpanKey>>,
 }
 
 impl Span {

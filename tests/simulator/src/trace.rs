@@ -33,7 +33,13 @@ impl Trace {
     /// For the sums of the analysis.
     #[must_use]
     pub fn filed(&self) -> Filed<'_> {
-        Filed { spans: &self.spans, root: self.row.as_ref(), class: self.class, origin_ns: ORIGIN_NS }
+        Filed {
+            spans: &self.spans,
+            root: self.row.as_ref(),
+            class: self.class,
+            tagged: self.class == TraceClass::Mine,
+            origin_ns: ORIGIN_NS,
+        }
     }
 }
 
@@ -133,6 +139,7 @@ impl Names {
             message: 0,
             partition: None,
             synthetic: false,
+            key: None,
             mocked: false,
             links: Default::default(),
         }

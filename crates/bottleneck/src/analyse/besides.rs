@@ -7,6 +7,7 @@
 mod calls;
 mod change;
 mod exercised;
+mod keys;
 mod limit;
 mod live;
 mod loops;
@@ -35,6 +36,8 @@ pub(super) fn all(facts: &Facts<'_>, judged: &[judge::Finding], withheld: bool) 
         out.extend(exercised::never(facts));
     }
     out.extend(partitions::findings(facts));
+    let hot_keys = keys::findings(facts, &out);
+    out.extend(hot_keys);
     out.extend(loops::findings(facts));
     out.extend(redelivered::findings(facts));
     out.extend(exercised::stubs(facts));

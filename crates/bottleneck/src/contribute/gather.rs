@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use peakdrill_trace_model::SpanKey;
 use smallvec::SmallVec;
 
 use crate::cells::{
     EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell,
 };
 use crate::clocks::CLOCK_WINDOW_S;
+use crate::contribute::keys;
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
-use crate::sums::{Clock, Name, NodeId, Sums};
+use crate::sums::{Clock, Filed, Name, NodeId, Sums};
 
 /// Different operations of one trace that are kept by name; more are filed as [`OTHER_OP`].
-const OPS_PER_TRACE: usize = 64;
+pub(super) const OPS_PER_TRACE: usize = 64;
 /// The operation of calls beyond [`OPS_PER_TRACE`].
 const OTHER_OP: &str = "other";
 /// Longest stretch of one interval that is filed as busy time, in seconds: a damaged span may claim years.
@@ -32,6 +34,7 @@ pub(super) struct Gather<'a> {
     origin: i64,
     /// 1: it is added; -1: it is taken back.
     sign: i64,
+    counts_keys: bool,
     ops: SmallVec<[Name; 16]>,
     /// A node for each operation of it.
     visited: SmallVec<[NodeId; 32]>,
@@ -40,9 +43,17 @@ pub(super) struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    pub(super) fn new(sums: &'a mut Sums, class: TraceClass, origin: i64, sign: i64) -> Self {
-        let (ops, visited, published) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        Self { sums, class, origin, sign, ops, visited, published }
+    pub(super) fn new(sums: &'a mut Sums, filed: &Filed<'_>, sign: i64) -> Self {
+        Self {
+            sums,
+            class: filed.class,
+            origin: filed.origin_ns,
+            sign,
+            counts_keys: keys::are_counted(filed),
+            ops: SmallVec::new(),
+            visited: SmallVec::new(),
+            published: SmallVec::new(),
+        }
     }
 
     pub(super) fn origin(&self) -> i64 {
@@ -127,6 +138,37 @@ impl<'a> Gather<'a> {
     pub(super) fn messages(&mut self, key: &EdgeKey, cell: &MessageCell) {
         let edge = self.sums.names.edge_id(key);
         self.sums.messages.add((edge, self.class), 0, cell, self.sign);
+    }
+
+    pub(super) fn counts_keys(&self) -> bool {
+        self.counts_keys
+    }
+
+    /// The number of an operation that a call was filed under. `None`: it has no name of its own, see [`OPS_PER_TRACE`].
+    fn filed_op(&mut self, raw: &Arc<str>) -> Option<Name> {
+        let op = self.sums.names.op(raw);
+        self.ops.contains(&op).then_some(op)
+    }
+
+    /// An operation on a key: of which node, which one, and part of which; how long it took by itself; and whether the
+    /// key's bits are counted. The calls of the trace are filed before.
+    pub(super) fn key(
+        &mut self,
+        (node, op, caller): (&NodeKey, &Arc<str>, Option<&Arc<str>>),
+        key: &SpanKey,
+        ns: u64,
+        is_named: bool,
+    ) {
+        let (op, calling) = (self.filed_op(op), caller.map(|caller| self.filed_op(caller)));
+        let Some(op) = op.filter(|_| calling != Some(None)) else { return };
+        let names = &mut self.sums.names;
+        let node = names.node_id(node);
+        let place = names.place_id(node, op, calling.flatten());
+        let cell = &mut self.sums.keys.at(place.slot, i64::from(key.bucket())).cell;
+        cell.count(place, ns, self.sign);
+        if is_named {
+            cell.name(key, self.sign);
+        }
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {

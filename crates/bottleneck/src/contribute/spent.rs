@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use crate::cells::{NodeCell, PartitionCell};
 use crate::contribute::attempts::Attempts;
 use crate::contribute::gather::Gather;
+use crate::contribute::keys::gather_key;
 use crate::contribute::{Caller, Root, filed_under};
 use crate::key::NodeKey;
 use crate::tree::{Place, Role, Tree, virtual_node};
@@ -133,7 +134,10 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
         cell.queued_ns = to - from;
         cell.queued.add((to - from).unsigned_abs(), 1);
     }
-    cell.own.add(own.iter().map(|(from, to)| (to - from).unsigned_abs()).sum(), 1);
+    let own_ns = own.iter().map(|(from, to)| (to - from).unsigned_abs()).sum();
+    cell.own.add(own_ns, 1);
+    let is_entry = root.is_some_and(|root| root.is_entry(tree, at));
+    gather_key(gather, tree, (at, is_entry), node, own_ns);
     cell.span.add(place.duration(), 1);
     gather.node(node, filed_under(gather, root, place.start), &cell);
     ended(gather, node, place, root);
@@ -175,6 +179,7 @@ fn remote(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) 
     };
     cell.own.add(place.duration(), 1);
     cell.span.add(place.duration(), 1);
+    gather_key(gather, tree, (at, false), &node, place.duration());
     gather.node(&node, filed_under(gather, root, place.start), &cell);
     ended(gather, &node, place, root);
     gather.node(&node, gather.second(place.start), &NodeCell { arrived: 1, ..NodeCell::default() });

@@ -29,6 +29,7 @@ pub(crate) fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms:
         message: 0,
         partition: None,
         synthetic: false,
+        key: None,
         mocked: false,
         links: Default::default(),
     }
@@ -236,7 +237,7 @@ fn what_comes_late_is_calls_and_operations_alone() {
     ];
     let mut cells = Cells::default();
     let mut sums = Sums::default();
-    sums.add_late(&Filed { spans: &spans, root: None, class: TraceClass::Mine, origin_ns: 0 });
+    sums.add_late(&Filed { spans: &spans, root: None, class: TraceClass::Mine, tagged: false, origin_ns: 0 });
     cells.take_in(&mut sums);
     assert!(cells.roots.is_empty() && cells.paths.is_empty() && cells.visits.is_empty());
     assert!(cells.entries.is_empty() && cells.telemetry.values().all(|t| t.orphans == 0));
@@ -341,7 +342,8 @@ fn a_call_bounds_how_far_clocks_are_apart_and_takes_it_back() {
         // Half a second behind.
         span(3, 2, SpanKind::Server, "back", -470, -430),
     ];
-    let filed = Filed { spans: &spans, root: Some(&row(0, 100)), class: TraceClass::Mine, origin_ns: 0 };
+    let class = TraceClass::Mine;
+    let filed = Filed { spans: &spans, root: Some(&row(0, 100)), class, tagged: true, origin_ns: 0 };
     let (mut cells, mut sums) = (Cells::default(), Sums::default());
     sums.add(&filed);
     cells.take_in(&mut sums);

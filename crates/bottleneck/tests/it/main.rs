@@ -2,6 +2,7 @@
 
 mod besides;
 mod drawn;
+mod keys;
 mod loops;
 mod machine;
 mod messages;

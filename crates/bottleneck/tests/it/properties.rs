@@ -2,8 +2,12 @@
 
 use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass, contribute, critical_path};
 use peakdrill_drill_model::frame::RootRow;
-use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKind};
+use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKey, SpanKind};
 use proptest::prelude::*;
+
+/// Whose a trace is, and whether its own tag says so.
+const WHOSE: [(TraceClass, bool); 4] =
+    [(TraceClass::Mine, true), (TraceClass::Mine, true), (TraceClass::Mine, false), (TraceClass::Live, true)];
 
 fn any_kind() -> impl Strategy<Value = SpanKind> {
     prop_oneof![
@@ -61,6 +65,7 @@ fn any_span() -> impl Strategy<Value = Span> {
             message: u64::from(resend),
             partition: (resend == 1).then_some(u16::from(service)),
             synthetic: false,
+            key: (resend == 2).then(|| SpanKey::of(&format!("key {id}")).map(Box::new)).flatten(),
             mocked: false,
             links: link.map(|span| Link { trace: 1, span }).into_iter().collect(),
         },
@@ -166,10 +171,12 @@ proptest! {
     #[test]
     fn sums_become_the_same_cells_whenever_they_are_taken_in(
         traces in prop::collection::vec((any_trace(), any::<bool>(), any::<bool>()), 1..6),
+        (class, tagged) in prop::sample::select(&WHOSE[..]),
     ) {
-        let (mut expected, mut cells, mut sums) = (Cells::default(), Cells::default(), Sums::default());
+        let (mut expected, mut cells) = (Cells::default(), Cells::default());
+        let (mut sums, mut one) = (Sums::default(), Sums::default());
         for ((spans, row), taken_back, take_in) in &traces {
-            let trace = Filed { spans, root: row.as_ref(), class: TraceClass::Live, origin_ns: 7 };
+            let trace = Filed { spans, root: row.as_ref(), class, tagged, origin_ns: 7 };
             sums.add(&trace);
             if *take_in {
                 cells.take_in(&mut sums);
@@ -177,14 +184,17 @@ proptest! {
             if *taken_back {
                 sums.take_back(&trace);
             } else {
-                expected.apply(&contribute(spans, row.as_ref(), TraceClass::Live, 7));
+                one.add(&trace);
+                expected.take_in(&mut one);
             }
         }
         cells.take_in(&mut sums);
         prop_assert_eq!(&cells, &expected);
+        let mine = class == TraceClass::Mine && tagged;
+        prop_assert!(mine || cells.keys.is_empty(), "of live users no key is kept");
         prop_assert!(!cells.take_in(&mut sums), "none are left");
         for ((spans, row), ..) in traces.iter().filter(|(_, taken_back, _)| !taken_back) {
-            sums.take_back(&Filed { spans, root: row.as_ref(), class: TraceClass::Live, origin_ns: 7 });
+            sums.take_back(&Filed { spans, root: row.as_ref(), class, tagged, origin_ns: 7 });
         }
         cells.take_in(&mut sums);
         prop_assert!(cells.is_empty(), "all that was added can be taken back");

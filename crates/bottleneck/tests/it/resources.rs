@@ -40,6 +40,7 @@ fn span(trace: u128, id: u64, kind: SpanKind, service: &str, at_ns: (i64, i64)) 
         message: 0,
         partition: None,
         synthetic: false,
+        key: None,
         mocked: false,
         links: smallvec::SmallVec::new(),
     }

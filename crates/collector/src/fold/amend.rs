@@ -48,7 +48,7 @@ struct Gathered {
 
 impl Gathered {
     fn new(late: Late) -> Self {
-        Self { late, trace: Trace::of_class(late.sealed.filed), is_late: false }
+        Self { late, trace: Trace::of(late.sealed.filed), is_late: false }
     }
 
     /// Whether what this record holds belongs to it: else it is of another trace of the same id, which was forgotten, or
@@ -94,7 +94,7 @@ impl Gathered {
     /// It is whole: it takes the place of what was filed.
     fn end(mut self, filing: &mut Filing) {
         self.end_sealed(filing);
-        self.trace.set_class(self.late.sealed.class, &mut filing.sums);
+        self.trace.set_whose(self.late.sealed.whose, &mut filing.sums);
         self.tidy(filing);
         self.trace.file(filing.origin_ns, &mut filing.sums);
         filing.cycles += self.trace.on_cycle() as i64;

@@ -2,19 +2,18 @@
 
 use std::collections::VecDeque;
 
-use foldhash::HashMap;
-use peakdrill_bottleneck::TraceClass;
-
+use super::class::Whose;
 use super::ranges::Ranges;
 use crate::limits::Limits;
+use foldhash::HashMap;
 
 /// A trace that was sealed. Records have numbers, from 1, in the order in which they were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sealed {
-    /// The class under which it was filed.
-    pub(super) filed: TraceClass,
-    /// Its class now.
-    pub(super) class: TraceClass,
+    /// Whose it was when it was filed.
+    pub(super) filed: Whose,
+    /// Whose it is now.
+    pub(super) whose: Whose,
     /// The record in which something came for it first.
     pub(super) first: u32,
     /// The last one before it was sealed.
@@ -25,6 +24,9 @@ pub(super) struct Sealed {
     /// later record would count it again.
     pub(super) refused: bool,
 }
+
+// Millions are remembered: see the decision record 004.
+const _: () = assert!(size_of::<(u128, Sealed)>() == 32);
 
 /// A sealed trace that waits to be put together anew.
 #[derive(Debug, Clone, Copy)]
@@ -68,10 +70,10 @@ impl SealedTraces {
         }
     }
 
-    /// The class of a trace that is remembered.
-    pub(super) fn class(&self, id: u128) -> Option<TraceClass> {
-        let known = || self.known.get(&id).map(|sealed| sealed.class);
-        self.late.get(&id).map(|late| late.sealed.class).or_else(known)
+    /// Whose a trace is that is remembered.
+    pub(super) fn whose(&self, id: u128) -> Option<Whose> {
+        let known = || self.known.get(&id).map(|sealed| sealed.whose);
+        self.late.get(&id).map(|late| late.sealed.whose).or_else(known)
     }
 
     /// Remembers a trace; true when another one was forgotten for it.
@@ -108,18 +110,23 @@ impl SealedTraces {
         true
     }
 
-    /// Raises the class of a trace that is remembered; false when it stays filed under the old one.
-    pub(super) fn raise(&mut self, id: u128, class: TraceClass) -> bool {
+    /// Says whose a trace is that is remembered; false when it stays filed as it was.
+    pub(super) fn set_whose(&mut self, id: u128, whose: Whose) -> bool {
         if self.has_room(id, None, 0)
             && let Some(late) = self.remember(id)
         {
-            late.sealed.class = class;
+            late.sealed.whose = whose;
             return true;
         }
         if let Some(sealed) = self.known.get_mut(&id) {
-            sealed.class = class;
+            sealed.whose = whose;
         }
         false
+    }
+
+    /// Says whose a trace is that is remembered, where that makes no difference to what was filed. False when it is not.
+    pub(super) fn note(&mut self, id: u128, whose: Whose) -> bool {
+        self.sealed(id).map(|sealed| sealed.whose = whose).is_some()
     }
 
     /// What is remembered of a trace, whether it waits or not.

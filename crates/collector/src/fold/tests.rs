@@ -4,7 +4,7 @@ mod properties;
 
 use std::sync::Arc;
 
-use peakdrill_trace_model::{Link, Peer, PeerKind, SpanKind};
+use peakdrill_trace_model::{Link, Peer, PeerKind, SpanKey, SpanKind};
 
 use super::*;
 use crate::otlp::Decoded;
@@ -31,6 +31,7 @@ fn span(trace: u128, id: u64, parent: u64, kind: SpanKind, service: &str, at_ms:
         message: 0,
         partition: None,
         synthetic: false,
+        key: (trace % 3 == 1).then(|| SpanKey::of(&format!("item {}", trace % 4)).map(Box::new)).flatten(),
         mocked: false,
         links: smallvec::SmallVec::new(),
     }

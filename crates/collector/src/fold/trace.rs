@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use foldhash::HashSet;
-use peakdrill_bottleneck::{Filed, Sums, TraceClass};
+use peakdrill_bottleneck::{Filed, Sums};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::{Span, SpanKind};
 
+use super::class::Whose;
 use super::sealed::Sealed;
 use crate::counters::{Counters, counter};
 
@@ -23,8 +24,8 @@ pub(super) struct Trace {
     /// when [`Self::tidy`] ran.
     pushed: usize,
     root: Option<RootRow>,
-    class: TraceClass,
-    /// The start of the load under which the first `tidy` spans, the row and the class were added to the sums; none: they
+    whose: Whose,
+    /// The start of the load under which the first `tidy` spans, the row and whose it is were added to the sums; none: they
     /// were not, or were taken back.
     filed: Option<i64>,
     marked: bool,
@@ -41,7 +42,7 @@ impl Trace {
             tidy: 0,
             pushed: 0,
             root: None,
-            class: TraceClass::Live,
+            whose: Whose::default(),
             filed: None,
             marked: false,
             on_cycle: 0,
@@ -51,17 +52,19 @@ impl Trace {
     }
 
     /// One that is put together apart from the open ones.
-    pub(super) fn of_class(class: TraceClass) -> Self {
-        Self { class, ..Self::new(0, 0) }
+    pub(super) fn of(whose: Whose) -> Self {
+        Self { whose, ..Self::new(0, 0) }
     }
 
-    pub(super) fn class(&self) -> TraceClass {
-        self.class
+    pub(super) fn whose(&self) -> Whose {
+        self.whose
     }
 
-    pub(super) fn set_class(&mut self, class: TraceClass, sums: &mut Sums) {
-        self.take_back(sums);
-        self.class = class;
+    pub(super) fn set_whose(&mut self, whose: Whose, sums: &mut Sums) {
+        if self.whose != whose {
+            self.take_back(sums);
+            self.whose = whose;
+        }
     }
 
     /// Marks it as changed; true when it was not marked before.
@@ -78,7 +81,7 @@ impl Trace {
     pub(super) fn sealed(&self) -> Sealed {
         let spans = u32::try_from(self.pushed).unwrap_or(u32::MAX);
         let (first, last) = self.records;
-        Sealed { filed: self.class, class: self.class, first, last, spans, refused: false }
+        Sealed { filed: self.whose, whose: self.whose, first, last, spans, refused: false }
     }
 
     pub(super) fn last_ns(&self) -> i64 {
@@ -159,7 +162,8 @@ impl Trace {
 
     fn as_filed(&self, origin_ns: i64) -> Filed<'_> {
         let spans = self.spans.get(..self.tidy).unwrap_or_default();
-        Filed { spans, root: self.root.as_ref(), class: self.class, origin_ns }
+        let (class, tagged) = (self.whose.class(), self.whose.is_of_drill_alone());
+        Filed { spans, root: self.root.as_ref(), class, tagged, origin_ns }
     }
 
     pub(super) fn spans(&self) -> Vec<Span> {

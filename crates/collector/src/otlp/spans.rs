@@ -130,6 +130,7 @@ impl<'t> Rows<'t> {
             message: read.message,
             partition: read.partition,
             synthetic: read.synthetic,
+            key: read.key.map(Box::new),
             mocked: read.mocked,
             links: span.links.clone(),
         })

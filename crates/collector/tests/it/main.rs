@@ -5,6 +5,7 @@ mod corpus;
 mod damage;
 mod grpc;
 mod http;
+mod keys;
 mod killed;
 mod life;
 mod scrape;

@@ -78,6 +78,9 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
         for text in &last.missing {
             drill.event(EventKind::Finding, text.clone(), serde_json::json!({ "lost": true }))?;
         }
+        if let Some(text) = last.not_looked_for {
+            drill.event(EventKind::Finding, text, serde_json::json!({ "warning": true }))?;
+        }
         drill.writer.cells(&last.cells_json)?;
         let run = drill.stage.run.to_string();
         let mut ledger = ledger(&last.view.ledger, &run, sent, &drill.findings);

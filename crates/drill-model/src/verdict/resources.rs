@@ -63,6 +63,8 @@ pub enum FindingKind {
     LimitBinds,
     /// One partition of a queue has far more to do than the others.
     HotPartition,
+    /// One key (an item, a tenant, an account) has far more to do than the others, and takes longer.
+    HotKey,
     /// Several callers wait for the same node at once.
     SharedDependency,
     /// Work waits for processors.

@@ -53,6 +53,8 @@ keys! {
     DbMongodbCollectionOld = "db.mongodb.collection",
     DbQueryText = "db.query.text",
     DbStatementOld = "db.statement",
+    // Of any name: see [`DB_PARAMETER`].
+    DbQueryParameter = "db.query.parameter",
     // RPC.
     RpcSystemName = "rpc.system.name",
     RpcSystem = "rpc.system",
@@ -84,11 +86,15 @@ keys! {
     MessagingKafkaGroupOlder = "messaging.kafka.consumer_group",
     MessagingEventhubsGroupOld = "messaging.eventhubs.consumer.group",
     MessagingSubscription = "messaging.destination.subscription.name",
+    MessagingKafkaKey = "messaging.kafka.message.key",
+    MessagingKafkaKeyOld = "messaging.kafka.message_key",
     // HTTP.
     HttpMethod = "http.request.method",
     HttpMethodOld = "http.method",
     HttpRoute = "http.route",
     UrlTemplate = "url.template",
+    UrlPath = "url.path",
+    HttpTargetOld = "http.target",
     UrlFull = "url.full",
     HttpUrlOld = "http.url",
     HttpHostOld = "http.host",
@@ -101,7 +107,11 @@ keys! {
     ErrorType = "error.type",
     SyntheticType = "user_agent.synthetic.type",
     Mocked = "peakdrill.mocked",
+    WorkKey = "peakdrill.key",
 }
+
+/// What the names of a query's parameters begin with; the first of them is [`Key::DbQueryParameter`].
+const DB_PARAMETER: &[u8] = b"db.query.parameter.";
 
 /// How many there are.
 pub(super) const KEYS: usize = NAMES.len();
@@ -148,7 +158,8 @@ impl Key {
             }
             slot = (slot + 1) % SLOTS;
         }
-        None
+        // Names of nothing else are as long and begin with `db.`, so that most are told by a byte or two.
+        name.starts_with(DB_PARAMETER).then_some(Self::DbQueryParameter)
     }
 }
 
@@ -161,7 +172,8 @@ mod tests {
         for (key, name) in NAMES {
             assert_eq!(Key::from_name(name.as_bytes()), Some(*key), "{name}");
             assert_eq!(Key::from_name(&name.as_bytes()[1..]), None);
-            assert_eq!(Key::from_name(format!("{name}.x").as_bytes()), None);
+            let longer = Some(Key::DbQueryParameter).filter(|parameter| parameter == key);
+            assert_eq!(Key::from_name(format!("{name}.x").as_bytes()), longer);
         }
         assert_eq!(Key::from_name(b""), None);
     }

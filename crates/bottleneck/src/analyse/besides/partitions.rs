@@ -16,13 +16,13 @@ const FEW_MESSAGES: i64 = 200;
 /// Of fewer partitions than this none stands out.
 const FEW_PARTITIONS: usize = 3;
 /// The first has more than so many times an even share ...
-const TIMES_EVEN: f64 = 5.0;
+pub(super) const TIMES_EVEN: f64 = 5.0;
 /// ... or more than this part of all, where so many times an even share is more than that.
-const MOST: f64 = 0.5;
+pub(super) const MOST: f64 = 0.5;
 /// Its messages take so many times as long as those of the others ...
-const SLOWER: f64 = 1.5;
+pub(super) const SLOWER: f64 = 1.5;
 /// ... and so many nanoseconds longer.
-const SLOWER_NS: f64 = 5_000_000.0;
+pub(super) const SLOWER_NS: f64 = 5_000_000.0;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let mut queues: BTreeMap<NodeKey, BTreeMap<u16, PartitionCell>> = BTreeMap::new();

@@ -122,6 +122,36 @@ fn a_class_that_is_known_after_the_seal_counts() {
 }
 
 #[test]
+fn a_row_that_says_so_first_is_no_class_that_came_late() {
+    let mut events = of_spans([journey(1, 0), journey(2, 5_000)]);
+    events.insert(0, row(1));
+    events.push((spans_event(journey(1, 0)), vec![(1, TraceClass::Mine)]));
+    let fold = amended(Limits { late_traces_max: 0, ..short() }, &events);
+    let counters = fold.counters();
+    let count = |name| counters.get(name);
+    assert_eq!((count(counter::LATE), count(counter::CLASSES_LATE_OVER_LIMIT)), (4, 0));
+}
+
+#[test]
+fn a_link_that_comes_late_takes_the_keys_back() {
+    let tagged = |spans: Vec<Span>| (spans_event(spans), vec![(1, TraceClass::Mine)]);
+    let mut early = journey(1, 0);
+    early[0].key = SpanKey::of("user 7").map(Box::new);
+    let mut late = early.pop().unwrap();
+    late.links.push(Link { trace: 7, span: 1 });
+    let events = vec![tagged(early.clone()), of_spans([journey(2, 5_000)]).remove(0), tagged(vec![late])];
+    // The span with the link is over the limit: it is not kept.
+    let limits = Limits { spans_per_trace_max: 3, ..short() };
+    let mut fold = taken(limits.clone(), &events);
+    fold.settle();
+    assert!(!fold.cells().keys.is_empty());
+    amend(&mut fold, &events);
+    assert!(fold.cells().keys.is_empty());
+    let mut in_time = taken(Limits { horizon_ns: i64::MAX, ..limits }, &events);
+    assert_eq!(bytes(&mut fold), bytes(&mut in_time));
+}
+
+#[test]
 fn what_cannot_wait_is_a_call_and_nothing_is_counted_twice() {
     let parts = |trace| {
         let mut early = journey(trace, 0);
@@ -147,7 +177,7 @@ fn whole_and_late<'a>(
     late: impl IntoIterator<Item = &'a Vec<Span>>,
 ) -> Cells {
     let (mut cells, mut sums) = (Cells::default(), Sums::default());
-    let filed = |spans| Filed { spans, root: None, class: TraceClass::Live, origin_ns: T };
+    let filed = |spans| Filed { spans, root: None, class: TraceClass::Live, tagged: false, origin_ns: T };
     whole.into_iter().for_each(|spans| sums.add(&filed(spans)));
     late.into_iter().for_each(|spans| sums.add_late(&filed(spans)));
     cells.take_in(&mut sums);

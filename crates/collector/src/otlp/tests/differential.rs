@@ -29,7 +29,7 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 fn any_name() -> impl Strategy<Value = String> {
-    const KNOWN: [&str; 24] = [
+    const KNOWN: [&str; 28] = [
         "service.name",
         "service.instance.id",
         "host.name",
@@ -54,6 +54,10 @@ fn any_name() -> impl Strategy<Value = String> {
         "http.response.status_code",
         "error.type",
         "peakdrill.mocked",
+        "peakdrill.key",
+        "db.query.parameter.item",
+        "messaging.kafka.message.key",
+        "url.path",
     ];
     prop_oneof![4 => prop::sample::select(&KNOWN[..]).prop_map(str::to_owned), 1 => any_text()]
 }

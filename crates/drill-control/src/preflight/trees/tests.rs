@@ -22,6 +22,7 @@ fn span(id: u64, parent: u64, kind: SpanKind, service: &str, synthetic: bool) ->
         message: 0,
         partition: None,
         synthetic,
+        key: None,
         mocked: false,
         links: smallvec::SmallVec::new(),
     }

@@ -39,6 +39,7 @@ fn all_that_is_said() -> Export {
         partition: None,
         synthetic: false,
         mocked: false,
+        key: None,
         links: Default::default(),
     };
     let mut spans = vec![
