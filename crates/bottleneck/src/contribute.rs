@@ -211,7 +211,7 @@ fn gather_orphans(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>) {
     for &top in &tree.tops {
         let place = &tree.nodes[top];
         let is_entry = root.is_some_and(|r| r.is_entry(tree, top));
-        if place.role == Role::Serve && place.span.parent != 0 && !is_entry {
+        if matches!(place.role, Role::Serve | Role::Process) && place.span.parent != 0 && !is_entry {
             gather.telemetry(&place.span.service, &TelemetryCell { orphans: 1, ..TelemetryCell::default() });
         }
     }

@@ -200,6 +200,13 @@ fn nothing_because(facts: &Facts<'_>, findings: &[Finding], matter: &Matter, up_
         let first = first.unwrap_or_default();
         out.push(format!("requests suffered, but no node shows two signs of being the cause{first}"));
     }
+    let untaken = &facts.telemetry.untaken;
+    if !untaken.is_empty() {
+        out.push(format!(
+            "nobody is seen to take from {}: whether messages wait there is not known until what consumes them exports its spans",
+            untaken.join(", ")
+        ));
+    }
     out.extend(sampled(facts));
     out
 }

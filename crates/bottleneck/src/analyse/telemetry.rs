@@ -1,6 +1,6 @@
 //! How much of the telemetry is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use peakdrill_drill_model::verdict::{Completeness, NodeKind};
@@ -9,7 +9,7 @@ use crate::analyse::names::Names;
 use crate::analyse::summary::COMPLETE;
 use crate::analysis::AnalysisInput;
 use crate::cells::{Cell as _, Cells, TelemetryCell};
-use crate::key::{NodeKey, TraceClass};
+use crate::key::{EdgeKey, NodeKey, TraceClass};
 
 /// Fewer expected spans than this say nothing about a service.
 const FEW_EXPECTED: i64 = 20;
@@ -23,6 +23,8 @@ pub(crate) struct Telemetry {
     /// Services of whose operations so many name a caller whose span is not there that the caller must be silent, and their
     /// part.
     pub(crate) fatherless: Vec<(Arc<str>, f64)>,
+    /// Queues that the drill's messages are sent to and that nobody is seen to take from.
+    pub(crate) untaken: Vec<Arc<str>>,
     /// Part of the requests without error whose first service's span is there.
     pub(crate) traced: Option<f64>,
     /// The service that most requests come to first.
@@ -65,6 +67,7 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
         .collect();
     Telemetry {
         fatherless: fatherless(cells, &sums),
+        untaken: untaken(cells),
         thin: shares
             .iter()
             .filter(|(_, expected, share)| *expected >= FEW_EXPECTED && *share < COMPLETE)
@@ -88,12 +91,41 @@ fn fatherless(cells: &Cells, sums: &BTreeMap<Arc<str>, TelemetryCell>) -> Vec<(A
     for ((node, _), seconds) in cells.nodes.iter().filter(|(key, _)| mine(key)) {
         *operations.entry(&node.name).or_insert(0) += seconds.values().map(|cell| cell.ops).sum::<i64>();
     }
+    // What a service takes from a queue is the queue's operation.
+    let queues: BTreeSet<&Arc<str>> = cells
+        .nodes
+        .keys()
+        .filter(|(node, _)| node.kind == NodeKind::Queue)
+        .map(|(node, _)| &node.name)
+        .collect();
+    let handed = |(edge, class): &(EdgeKey, TraceClass)| {
+        *class == TraceClass::Mine && edge.to.kind == NodeKind::Service && queues.contains(&edge.from)
+    };
+    for ((edge, _), seconds) in cells.edges.iter().filter(|(key, _)| handed(key)) {
+        *operations.entry(&edge.to.name).or_insert(0) += seconds.values().map(|cell| cell.calls).sum::<i64>();
+    }
     let part = |(name, cell): (&Arc<str>, &TelemetryCell)| {
         let of = operations.get(name).copied().unwrap_or(0).max(cell.orphans);
         let part = cell.orphans as f64 / of.max(1) as f64;
         (cell.orphans >= FEW_EXPECTED && part >= 1.0 - COMPLETE).then(|| (Arc::clone(name), part))
     };
     sums.iter().filter_map(part).collect()
+}
+
+/// Consumers that export nothing leave queues that are filled alone: whether messages are waiting there is not known.
+fn untaken(cells: &Cells) -> Vec<Arc<str>> {
+    let mut sent: BTreeMap<&NodeKey, i64> = BTreeMap::new();
+    let mine = cells.edges.iter().filter(|((_, class), _)| *class == TraceClass::Mine);
+    for ((edge, _), seconds) in mine.filter(|((edge, _), _)| edge.to.kind == NodeKind::Queue) {
+        *sent.entry(&edge.to).or_insert(0) += seconds.values().map(|cell| cell.calls).sum::<i64>();
+    }
+    // Whoever takes a message may lose its class, and is there all the same.
+    for ((node, _), seconds) in &cells.nodes {
+        if seconds.values().any(|cell| cell.ops > 0) {
+            sent.remove(node);
+        }
+    }
+    sent.into_iter().filter(|(_, n)| *n >= FEW_EXPECTED).map(|(node, _)| Arc::clone(&node.name)).collect()
 }
 
 impl Telemetry {

@@ -309,6 +309,21 @@ fn what_begins_elsewhere_misses_no_caller() {
 }
 
 #[test]
+fn a_message_whose_producer_sends_nothing_misses_its_caller() {
+    let consumer = |parent| {
+        let span = to(span(3, parent, SpanKind::Consumer, "worker", 250, 280), "queue", PeerKind::Queue);
+        Span { messaging: Some(Messaging::Process), ..span }
+    };
+    let orphans = |parent| {
+        let cells =
+            fold(&[span(1, 100, SpanKind::Server, "front", 0, 60), consumer(parent)], Some(&row(0, 60)));
+        assert_eq!(edge(&cells, "queue", "worker").calls, 1, "whatever it misses");
+        cells.telemetry.get(&Arc::<str>::from("worker")).map_or(0, |t| t.orphans)
+    };
+    assert_eq!((orphans(2), orphans(0), orphans(1)), (1, 0, 0), "unknown, none, known");
+}
+
+#[test]
 fn busy_time_is_cut_at_the_bounds_of_seconds() {
     let spans = [span(1, 100, SpanKind::Server, "front", -300, 1_200)];
     let cells = fold(&spans, Some(&row(-300, 1_200)));

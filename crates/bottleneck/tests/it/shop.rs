@@ -6,6 +6,7 @@ use peakdrill_bottleneck::{
 };
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, KneeBy, NodeVerdict};
+use peakdrill_trace_model::SpanKind;
 
 use crate::sim::{BROWSE_STEP, CHECKOUT, CHECKOUT_STEP, ORIGIN_NS, Setup, Trace, simulate};
 
@@ -233,6 +234,37 @@ fn a_service_that_is_silent_is_not_named_for_what_it_waits_for() {
     let because = &analysis.summary.because;
     assert!(because.iter().any(|b| b.contains("at order, which sends no spans")), "{because:?}");
     assert!(because.iter().any(|b| b.contains("those of stock")), "{because:?}");
+}
+
+#[test]
+fn a_queue_that_nobody_is_seen_to_take_from_is_told() {
+    let told = |traces: &[Trace]| {
+        let input = AnalysisInput { load_seconds: 40, ..AnalysisInput::default() };
+        let because = analyse(&cells_of(traces), &input).summary.because;
+        because.iter().any(|b| b.contains("nobody is seen to take from queue"))
+    };
+    let mut traces = simulate(&Setup::new(None, 1));
+    assert!(!told(&traces));
+    traces.iter_mut().for_each(|trace| trace.spans.retain(|s| s.kind != SpanKind::Consumer));
+    assert!(told(&traces));
+}
+
+#[test]
+fn a_few_producers_that_are_lost_do_not_make_their_service_silent() {
+    let setup = Setup::new(Some("bank"), 4);
+    let mut traces = simulate(&setup);
+    let mut seen = 0;
+    traces.iter_mut().for_each(|trace| {
+        trace.spans.retain(|s| {
+            seen += usize::from(s.kind == SpanKind::Producer);
+            s.kind != SpanKind::Producer || seen % 25 != 0
+        });
+    });
+    let input = AnalysisInput { load_seconds: 40, ..AnalysisInput::default() };
+    let analysis = analyse(&cells_of(&traces), &input);
+    assert_eq!(analysis.bottlenecks[0].node, "bank");
+    assert_eq!(analysis.summary.state, AnalysisState::Found, "{:?}", analysis.summary.because);
+    assert!(seen > 25 * 20, "enough are lost to count: {seen}");
 }
 
 #[test]
