@@ -23,6 +23,15 @@ pub(super) const LOOP_CALLS: usize = 5;
 /// From the first call to the end of the last, the part that must be in calls: 1 / 2.
 const IN_CALLS: i64 = 2;
 
+/// Commands that stand for many.
+const MANY_AT_ONCE: [&str; 3] = ["PIPELINE", "MULTI", "BATCH"];
+/// In a route, what any path fits from there on.
+const CATCH_ALL: [&str; 6] = ["*", "+}", "<path:", ":path}", "...", ".+"];
+/// Parameters of a route begin so: of frameworks, and what stands for ids.
+const PARAMETER: [char; 6] = ['{', '<', ':', '[', '(', '#'];
+/// Last parts of routes to which all calls of a protocol go.
+const OF_ALL_CALLS: [&str; 2] = ["graphql", "rpc"];
+
 /// Calls, by position in the tree.
 type Calls = SmallVec<[usize; 16]>;
 
@@ -85,10 +94,14 @@ fn same_calls(
     out
 }
 
-/// Whether all that the called side tells of a call is that it failed, whatever the caller made of it: attempts of
-/// callers that do not tell errors are no loop.
+/// Whether all that the called side tells of a call, or of the last attempt within its frame, is that it failed, whatever the
+/// caller made of it: attempts of callers that do not tell errors are no loop.
 fn refused_behind(tree: &Tree<'_>, call: usize) -> bool {
-    let mut servers = tree.served_by(call).peekable();
+    let mut last = call;
+    while let Some(attempt) = tree.attempts_in(last).max_by_key(|at| (tree.nodes[*at].start, *at)) {
+        last = attempt;
+    }
+    let mut servers = tree.served_by(last).peekable();
     servers.peek().is_some() && servers.all(|at| tree.nodes[at].span.error)
 }
 
@@ -111,19 +124,37 @@ fn called(gather: &mut Gather, tree: &Tree<'_>, call: usize) -> Option<EdgeKey> 
     Some(EdgeKey { from, to, op: gather.named_op(&named.op)? })
 }
 
-/// Whether calls of this name are of the same thing. The bare command of a query or a cache may be of many.
+/// Whether calls of this name are of the same thing. Commands of a cache may be of many: they do not say which keys.
 fn says_what(span: &Span) -> bool {
     match span.peer.as_ref().map(|peer| peer.kind) {
         Some(PeerKind::Service) | None => is_route(&span.op),
-        Some(PeerKind::Database | PeerKind::Cache) => span.op.contains(' '),
-        Some(PeerKind::Queue) => false,
+        Some(PeerKind::Database) => is_statement(&span.op),
+        Some(PeerKind::Cache | PeerKind::Queue) => false,
     }
 }
 
-/// Whether a name is a route, or a method with its service: both have a slash, and a word behind it. A method of HTTP alone
-/// (`GET`), a name that a server gives to all of its spans, and what any path fits (`GET /*`) are none.
+/// Whether a name is a statement with what it is of (`SELECT price`). Many statements at once, and names that a library gives
+/// to its own calls, are none.
+fn is_statement(op: &str) -> bool {
+    let mut words = op.split_whitespace();
+    let (Some(verb), Some(_)) = (words.next(), words.next()) else { return false };
+    let many = MANY_AT_ONCE.iter().any(|many| verb.eq_ignore_ascii_case(many));
+    !many && !verb.contains(['.', ':']) && !op.trim().eq_ignore_ascii_case("DB Query")
+}
+
+/// Whether a name is a route, or a method with its service: both have a slash, and behind it a word that is no parameter. A
+/// method of HTTP alone (`GET`), a name that a server gives to all of its spans, what any path fits (`GET /api/*`), and the one
+/// place that all calls of a protocol go to are none.
 fn is_route(op: &str) -> bool {
-    op.split_once('/').is_some_and(|(_, rest)| rest.contains(char::is_alphanumeric))
+    if CATCH_ALL.iter().any(|mark| op.contains(mark)) {
+        return false;
+    }
+    let op = op.split('?').next().unwrap_or_default();
+    let op = op.split_once("://").map_or(op, |(_, host)| host);
+    let Some((_, path)) = op.split_once('/') else { return false };
+    let is_word = |part: &str| !part.starts_with(PARAMETER) && part.contains(char::is_alphabetic);
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    path.split('/').any(is_word) && !OF_ALL_CALLS.iter().any(|all| last.eq_ignore_ascii_case(all))
 }
 
 /// Calls that follow one another, of those that are of the same.

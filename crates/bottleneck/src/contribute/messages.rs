@@ -4,12 +4,16 @@
 use std::collections::BTreeSet;
 
 use peakdrill_drill_model::verdict::NodeKind;
+use peakdrill_trace_model::{Messaging, Span};
 use smallvec::SmallVec;
 
 use crate::cells::MessageCell;
 use crate::contribute::calls::edge_of_consumer;
 use crate::contribute::gather::Gather;
 use crate::tree::{Place, Role, Tree};
+
+/// The delivery that a processing is within is looked for among so many spans above it.
+const ABOVE_MAX: usize = 8;
 
 /// Files the messages of a trace.
 pub(super) fn gather_messages(gather: &mut Gather, tree: &Tree<'_>) {
@@ -46,13 +50,22 @@ pub(super) fn gather_messages(gather: &mut Gather, tree: &Tree<'_>) {
     }
 }
 
-/// The consumer's own span of the delivery, where a processing is within one: all that is, by several handlers, is of one
-/// delivery. What hands a message on in the sender's name is none: each delivery goes on from there.
+/// The consumer's own span of the delivery, where a processing is within one, itself or by spans of work: one that receives or
+/// processes. Several handlers within it are of one delivery, and so are attempts within it. Any other span above may be the
+/// sender's, of the same name: each delivery goes on from there.
 fn delivery(tree: &Tree<'_>, place: &Place<'_>) -> Option<usize> {
-    place.parent.filter(|parent| {
-        let parent = &tree.nodes[*parent];
-        parent.role != Role::Publish && parent.span.service == place.span.service
-    })
+    let above = std::iter::successors(place.parent, |at| tree.nodes[*at].parent).take(ABOVE_MAX);
+    let receives = |at: &usize| tree.nodes[*at].span.messaging == Some(Messaging::Receive);
+    let is_work = |at: &usize| tree.nodes[*at].role == Role::Work && !receives(at);
+    let own = |at: &usize| tree.nodes[*at].span.service == place.span.service;
+    let first = above.take_while(own).find(|at| !is_work(at))?;
+    let delivers = receives(&first) || tree.nodes[first].role == Role::Process;
+    (delivers && !of_another(tree.nodes[first].span, place.span)).then_some(first)
+}
+
+/// Whether a span is for sure about another message than a processing within it is: sent by the work on the first.
+fn of_another(span: &Span, within: &Span) -> bool {
+    span.message != 0 && span.message != within.message && span.peer != within.peer
 }
 
 /// The same for all processings of a message by one consumer.

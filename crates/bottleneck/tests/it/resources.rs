@@ -293,6 +293,19 @@ fn how_many_wait_gives_a_number_and_no_reason() {
 }
 
 #[test]
+fn how_many_wait_gives_no_number_where_few_do_or_some_gave_up() {
+    for (pending, timeouts) in [(0.0, 4.0), (0.4, 4.0), (4.0, 4.0)] {
+        let mut cells = full_pool();
+        POOL.of(Measure::PoolPending).gauge(&mut cells, |_| pending);
+        POOL.of(Measure::PoolTimeouts).total(&mut cells, |s| if rate(s) > 80 { timeouts } else { 0.0 });
+        let findings = analysed(&cells).findings;
+        let [found] = &findings[..] else { panic!("{findings:?}") };
+        assert_eq!(found.kind, FindingKind::PoolFull);
+        assert!(found.action.ends_with("if not, raise it, if what it leads to allows more"), "{found:?}");
+    }
+}
+
+#[test]
 fn who_gives_up_is_counted_as_far_as_it_is_known() {
     // A program tells of them for the first time when the first gives up: so many more every 1.2 s from then on.
     let findings = |more: [f64; 3]| {

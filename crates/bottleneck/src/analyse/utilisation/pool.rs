@@ -112,7 +112,7 @@ fn raise(ground: &Ground<'_>, of: &Of, row: &Row) -> String {
 
 /// Connections in use on average at an instance if none had to be waited for: uses a journey at light load, at the
 /// highest rate, by how long each takes; where uses are not counted, those in use and those that wait. Those in use alone say
-/// nothing: of a full pool they are as many as it has.
+/// nothing, since of a full pool they are as many as it has; and who gave up is in neither count.
 fn work(ground: &Ground<'_>, of: &Of, row: &Row) -> Option<f64> {
     let (light, peak) = (&ground.windows.light, &ground.windows.peak);
     let instances = f64::from(row.row.instances.max(1));
@@ -125,7 +125,8 @@ fn work(ground: &Ground<'_>, of: &Of, row: &Row) -> Option<f64> {
     let by_count = || {
         let used = mean_over(&ground.readings.sum(Measure::PoolUsed, of)?, peak)?;
         let pending = mean_over(&ground.readings.sum(Measure::PoolPending, of)?, peak)?;
-        Some((used + pending) / instances)
+        let known = pending >= PENDING && gave_up(ground, of).is_none();
+        known.then_some((used + pending) / instances)
     };
     by_uses().or_else(by_count)
 }

@@ -114,12 +114,45 @@ fn the_called_side_names_the_operation() {
     assert_eq!(served(["GET /price", "GET /stock"]), []);
     assert_eq!(served(["shop.Price/Get"; 2])[0].1.calls, 8);
     // Servers that do not know the route: the calls may be of as many as there are.
-    for op in ["GET", "HTTP GET", "GET /*", "GET /", "server"] {
+    for op in [
+        "GET",
+        "HTTP GET",
+        "GET /*",
+        "GET /",
+        "server",
+        "ANY /{proxy+}",
+        "ANY /api/{proxy+}",
+        "GET /{**catch-all}",
+        "GET /{*path}",
+        "GET /{path:path}",
+        "GET /files/{path:path}",
+        "GET /<path:path>",
+        "GET /files/<path:path>",
+        "GET /files/{path...}",
+        "GET /files/[...path]",
+        "GET /files/(?P<path>.*)",
+        "GET /api/*",
+        "GET /api/**",
+        "GET /{id}",
+        "GET /{}",
+        "GET /:id/<id>/17",
+        "POST /graphql",
+        "POST /v1/GraphQL/",
+        "POST /rpc",
+        "GET http://shop:80",
+        "GET http://shop:80/",
+        "GET http://shop:80/{}",
+        "GET http://shop:80?of=/price",
+    ] {
         assert_eq!(served([op; 2]), [], "{op}");
         let by_caller = named("GET /price", [op; 2]);
         let [(edge, cell)] = &by_caller[..] else { panic!("the caller knows what it calls: {op}") };
         assert_eq!((&*edge.to.name, edge.to.kind, &*edge.op), ("shop", NodeKind::Service, "GET /price"));
         assert_eq!(cell.calls, 8);
+        assert_eq!(named(op, ["GET"; 2]), [], "nor of callers: {op}");
+    }
+    for op in ["GET /price/{id}", "GET /{id}/price", "GET http://shop/price", "GET /shops/:path"] {
+        assert_eq!(served([op; 2])[0].1.calls, 8, "{op}");
     }
 }
 
@@ -135,20 +168,52 @@ fn attempts_that_only_the_called_side_tells_are_none() {
         found(&spans).iter().map(|(_, cell)| cell.calls).collect::<Vec<_>>()
     };
     assert_eq!((answered(&|_| false), answered(&|i| i < 7)), (vec![8], vec![]));
+    // Each within the frame of its call, which has two attempts.
+    let framed = |failed: &dyn Fn(u64, u64) -> bool| {
+        let mut spans = calls(&one_by_one(8, 10, 1));
+        for (i, attempt) in (0..8).flat_map(|i| [(i, 0), (i, 1)]) {
+            let (from, id) = (i as i64 * 11 + 5 * attempt as i64, 100 * attempt + i);
+            spans.push(span(1_000 + id, 2 + i, SpanKind::Client, "front", from, from + 5));
+            let server = span(2_000 + id, 1_000 + id, SpanKind::Server, "shop", from + 1, from + 4);
+            spans.push(Span { op: "GET /price".into(), error: failed(i, attempt), ..server });
+        }
+        found(&spans).iter().map(|(_, cell)| cell.calls).collect::<Vec<_>>()
+    };
+    assert_eq!((framed(&|_, _| false), framed(&|_, attempt| attempt == 0)), (vec![8], vec![8]));
+    assert_eq!((framed(&|i, _| i < 7), framed(&|i, attempt| i < 7 && attempt == 1)), (vec![], vec![]));
 }
 
 #[test]
-fn commands_of_a_cache_are_none_where_it_is_not_known_what_they_are_of() {
+fn commands_of_caches_and_of_many_at_once_are_none() {
     let spans = calls(&one_by_one(8, 10, 1));
-    let cache = |op: &'static str| {
+    let of = |op: &'static str, node: &'static str, kind: PeerKind| {
         with(&spans, move |_, call| {
             call.op = op.into();
-            *call = to(call.clone(), "redis", PeerKind::Cache);
+            *call = to(call.clone(), node, kind);
         })
     };
     // Session, user, flags, quota, cart: each depends on the one before. And waiting for work is none by its nature.
-    assert_eq!((cache("GET"), cache("get"), cache("BRPOP")), (vec![], vec![], vec![]));
-    assert_eq!(cache("GET user")[0].1.calls, 8);
+    for op in ["GET", "get", "BRPOP", "GET user", "PIPELINE GET", "redis.pipeline get"] {
+        assert_eq!(of(op, "redis", PeerKind::Cache), [], "{op}");
+    }
+    let no_statements = [
+        "PIPELINE GET",
+        "redis.pipeline get",
+        "DB Query",
+        "BATCH INSERT",
+        "batch insert",
+        "MULTI",
+        "MULTI price",
+        "pg.query:SELECT shopdb",
+        "SELECT",
+        "SELECT ",
+    ];
+    for op in no_statements {
+        assert_eq!(of(op, "db", PeerKind::Database), [], "{op}");
+    }
+    for op in ["SELECT price", "find price", "SELECT public.price"] {
+        assert_eq!(of(op, "db", PeerKind::Database)[0].1.calls, 8, "{op}");
+    }
 }
 
 #[test]

@@ -78,8 +78,55 @@ fn other_messages_consumers_and_libraries_are_no_second_time() {
     let within = [(5, 40, "a"), (6, 41, "b"), (7, 12, "a"), (13, 20, "a")];
     let nested = with(&sent(&within), |i, span| span.parent = if i > 1 { 10 } else { 2 });
     assert_eq!(nested, [(1, 1, 0)]);
-    // A sender without a span of the sending hands its own on, to each delivery.
-    assert_eq!(with(&sent(&THREE), |_, span| span.parent = 1), [(1, 2, 0)]);
     // In two instances it is processed twice at once: the first took too long.
     assert_eq!(counted(&sent(&[(5, 18, "a"), (6, 17, "b")])), [(1, 1, 0)]);
+}
+
+#[test]
+fn what_the_sender_hands_on_is_no_delivery() {
+    // Without a span of the sending it is one of its own, and the same for each delivery.
+    for service in ["front", "mail"] {
+        for kind in [SpanKind::Server, SpanKind::Internal, SpanKind::Client, SpanKind::Producer] {
+            let mut spans = sent(&THREE);
+            (spans[0].service, spans[1].service) = (service.into(), service.into());
+            let own = span(3, 1, kind, service, 1, 2);
+            spans.iter_mut().skip(2).for_each(|span| span.parent = 3);
+            spans.push(own);
+            assert_eq!(counted(&spans), [(1, 2, 0)], "{service} {kind:?}");
+            // Nor is it one when the sender works on another message the while.
+            let other = span(4, 100, SpanKind::Consumer, service, 0, 3);
+            let other = to(Span { message: 9, ..other }, "kafka/wishes", PeerKind::Queue);
+            spans.push(Span { messaging: Some(Messaging::Process), ..other });
+            spans.iter_mut().filter(|span| span.id == 3).for_each(|span| span.parent = 4);
+            assert_eq!(counted(&spans).iter().map(|of| of.1).sum::<i64>(), 2, "{service} {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn handlers_within_spans_of_their_own_are_of_the_delivery_around_these() {
+    let handlers = [(5, 8, "a"), (9, 12, "a"), (20, 25, "a"), (26, 30, "a")];
+    let around = |deliveries: [u64; 4], kind: SpanKind, deep: u64| {
+        let mut spans = sent(&handlers);
+        for i in 0..4_u64 {
+            let (from, until) = (handlers[i as usize].0, handlers[i as usize].1);
+            let id = |step| 1_000 * (i + 1) + step;
+            for step in 0..deep {
+                let parent = if step == 0 { deliveries[i as usize] } else { id(step - 1) };
+                spans.push(span(id(step), parent, kind, "mail", from, until));
+            }
+            spans[2 + i as usize].parent = id(deep - 1);
+        }
+        for delivery in [30, 31] {
+            let of = span(delivery, 2, SpanKind::Consumer, "mail", 4, 60);
+            spans.push(Span { messaging: Some(Messaging::Receive), ..of });
+        }
+        counted(&spans)
+    };
+    assert_eq!(around([30; 4], SpanKind::Internal, 1), [(1, 0, 0)]);
+    assert_eq!(around([30, 30, 31, 31], SpanKind::Internal, 2), [(1, 1, 0)]);
+    assert_eq!(around([30; 4], SpanKind::Server, 1), [(1, 3, 0)], "an operation of its own");
+    // So far and no farther.
+    assert_eq!(around([30; 4], SpanKind::Internal, 7), [(1, 0, 0)]);
+    assert_eq!(around([30; 4], SpanKind::Internal, 8), [(1, 3, 0)]);
 }
