@@ -82,6 +82,7 @@ mod tests {
             latency_ms: Millis::default(),
             critical_path_share: Some(share),
             retry_amplification: None,
+            hedges: None,
         }
     }
 

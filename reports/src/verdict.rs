@@ -10,8 +10,8 @@ use peakdrill_drill_model::owners::Owner;
 use peakdrill_drill_model::plan::{Plan, StepId, StepInfo};
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{
-    AnalysisState, AnalysisSummary, GateResult, Generator, Isolation, Judgement, Load, Step, VERDICT_VERSION,
-    Verdict,
+    AnalysisState, AnalysisSummary, Finding, GateResult, Generator, Isolation, Judgement, Load, Step, Told,
+    VERDICT_VERSION, Verdict,
 };
 
 use crate::Record;
@@ -71,9 +71,16 @@ fn judge(record: &Record, load: &Folded) -> Verdict {
         isolation: isolation(record),
         completeness: part.map(|part| part.completeness.clone()).unwrap_or_default(),
         resources: part.map(|part| part.resources.clone()).unwrap_or_default(),
-        findings: part.map(|part| part.findings.clone()).unwrap_or_default(),
+        findings: findings(record),
         owners: owners(record),
     }
+}
+
+/// The findings, each with the owner of its node.
+fn findings(record: &Record) -> Vec<Told> {
+    let all = record.analysis.iter().flat_map(|part| &part.findings);
+    let owner = |found: &Finding| record.owners.nodes.get(&found.node).cloned();
+    all.map(|found| Told { finding: found.clone(), owner: owner(found) }).collect()
 }
 
 /// Owners of the nodes of the ranking, and of those that findings are about.

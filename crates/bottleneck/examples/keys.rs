@@ -56,6 +56,7 @@ fn template() -> Vec<Span> {
             peer: (!peer.is_empty()).then(|| Peer { node: peer.into(), kind: store }),
             messaging: None,
             resend: 0,
+            message: 0,
             partition: None,
             synthetic: false,
             mocked: false,

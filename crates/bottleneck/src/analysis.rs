@@ -132,6 +132,18 @@ pub struct Scaling {
     /// Where it does the most. Only where the levels reach that far, and hardly any resample is without such a place.
     #[serde(flatten)]
     pub peak: Option<Peak>,
+    /// How sure the universal scalability law's coefficients are. Only where the levels speak for that law.
+    #[serde(flatten)]
+    pub coefficients: Option<Coefficients>,
+}
+
+/// The coefficients of the universal scalability law, with their 95 % intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Coefficients {
+    /// σ: the part that all wait for in turn.
+    pub contention: Estimate,
+    /// κ: what each has to agree on with each other.
+    pub coherence: Estimate,
 }
 
 /// Where a node, or the whole system, does the most.

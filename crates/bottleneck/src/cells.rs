@@ -101,7 +101,9 @@ cell! {
         errors,
         /// Attempts: logical calls and their retries.
         attempts,
-        /// Of these, ended with the word that there are too many requests, or that the service is unavailable.
+        /// Of these, began while one before of the same call was under way.
+        beside,
+        /// Of the attempts, ended with the word that there are too many requests, or that the service is unavailable.
         refused,
         /// Time on critical paths that was spent behind this edge, nanoseconds.
         cp_ns,
@@ -255,6 +257,34 @@ cell! {
     }
 }
 
+cell! {
+    /// Requests that made the same call many times, one after the other, each answered well.
+    LoopCell {
+        /// Requests with such a loop.
+        requests,
+        /// Loops: a request may have several.
+        loops,
+        /// Calls in them.
+        calls,
+        /// Time of these on the critical paths of the requests, with all that is behind them, nanoseconds.
+        cp_ns,
+        /// Duration of the requests, nanoseconds.
+        request_ns,
+    }
+}
+
+cell! {
+    /// Messages of one queue that one consumer processed, of those that can be told apart.
+    MessageCell {
+        /// Messages.
+        messages,
+        /// Processings of them beyond the first.
+        again,
+        /// Of these, after one that ended in an error.
+        after_error,
+    }
+}
+
 /// All that the analysis knows: sums over traces, in integers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -295,6 +325,12 @@ pub struct Cells {
     /// Messages by the queue's partition, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub partitions: BTreeMap<(NodeKey, TraceClass, u16), PartitionCell>,
+    /// Loops of calls, the whole run together.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub loops: BTreeMap<(EdgeKey, TraceClass), LoopCell>,
+    /// Messages by queue (`from`), consumer and operation, the whole run together.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<(EdgeKey, TraceClass), MessageCell>,
     /// The drill's own work by the keys that it was about, the whole run together: by the place's slot of
     /// [`KEY_SLOTS`](crate::KEY_SLOTS), and where others have a second by the key's bucket.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -325,6 +361,8 @@ pub struct Contribution {
     pub(crate) telemetry: Vec<((Arc<str>, bool), TelemetryCell)>,
     pub(crate) clocks: Vec<(ClockPairKey, i64, ClockCell)>,
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
+    pub(crate) loops: Vec<((EdgeKey, TraceClass), LoopCell)>,
+    pub(crate) messages: Vec<((EdgeKey, TraceClass), MessageCell)>,
     pub(crate) keys: Vec<(u16, i64, KeyCell)>,
 }
 
@@ -401,6 +439,8 @@ impl Cells {
         }
         c.clocks.iter().for_each(|(key, second, cell)| self.clocks.add(key, *second, cell));
         c.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
+        c.loops.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.loops, k, cell)));
+        c.messages.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.messages, k, cell)));
         c.keys.iter().for_each(|(slot, bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
     }
 
@@ -425,6 +465,8 @@ impl Cells {
         add_all(&mut self.telemetry_of_others, &other.telemetry_of_others, others);
         self.clocks.merge(&other.clocks);
         other.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
+        other.loops.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.loops, k, cell)));
+        other.messages.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.messages, k, cell)));
         for (slot, buckets) in &other.keys {
             buckets.iter().for_each(|(bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
         }

@@ -5,6 +5,8 @@ mod calls;
 mod clocks;
 mod gather;
 mod keys;
+mod loops;
+mod messages;
 mod names;
 mod spent;
 
@@ -81,11 +83,13 @@ pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
     let attempts = Attempts::new(&tree, root.as_ref());
     calls::gather_calls(&mut gather, &tree, root.as_ref(), &attempts);
     spent::gather_operations(&mut gather, &tree, root.as_ref(), &attempts);
+    messages::gather_messages(&mut gather, &tree);
     gather_orphans(&mut gather, &tree, root.as_ref());
     if let Some(root) = &root {
         gather_root(&mut gather, root, !filed.spans.is_empty());
         gather_path(&mut gather, &tree, root);
         gather_flows(&mut gather, &tree, root);
+        loops::gather_loops(&mut gather, &tree, root, &attempts);
         gather.finish_visits(&root.entry, !root.error);
     }
 }
@@ -100,6 +104,7 @@ pub(crate) fn file_late(sums: &mut Sums, filed: &Filed<'_>) {
     let attempts = Attempts::new(&tree, None);
     calls::gather_calls(&mut gather, &tree, None, &attempts);
     spent::gather_operations(&mut gather, &tree, None, &attempts);
+    messages::gather_messages(&mut gather, &tree);
 }
 
 fn root_of_row(tree: &Tree<'_>, row: &RootRow) -> Root {

@@ -22,13 +22,13 @@ mod usl;
 
 pub use analyse::{Ranking, analyse, calls_under_load, completeness, rank};
 pub use analysis::{
-    Analysis, AnalysisInput, CurvePoint, Growth, NodeCurve, Objective, Peak, Question, QueueWait, Ranked,
-    Scaling, Settings, WARM_UP_S,
+    Analysis, AnalysisInput, Coefficients, CurvePoint, Growth, NodeCurve, Objective, Peak, Question,
+    QueueWait, Ranked, Scaling, Settings, WARM_UP_S,
 };
 pub use bounds::NameLimits;
 pub use cells::{
-    Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds,
-    TelemetryCell, VisitCell,
+    Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
+    RootCell, Seconds, TelemetryCell, VisitCell,
 };
 pub use clocks::{CLOCK_PAIRS_MAX, CLOCK_WINDOW_S, ClockPair, ClockWindow, Clocks, Offset, clock_pairs};
 pub use compare::compare;

@@ -24,6 +24,11 @@ const OVERLAP_TOLERANCE_NS: i64 = 50_000;
 /// The same as a part of the parent's duration: 1/100, the tolerance of CRISP.
 const OVERLAP_TOLERANCE_PART: i64 = 100;
 
+/// By how much siblings may overlap and still follow each other, nanoseconds; `whole_ns`: what they are part of.
+pub(crate) fn overlap_tolerance(whole_ns: i64) -> i64 {
+    OVERLAP_TOLERANCE_NS.max(whole_ns / OVERLAP_TOLERANCE_PART)
+}
+
 /// What the time of a segment was spent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -229,7 +234,7 @@ impl Walk<'_, '_> {
         let mut blocking: SmallVec<[usize; 8]> = kids.iter().copied().filter(lasts).collect();
         // Ties: the later start, then the larger position, which follows from the spans' content.
         blocking.sort_unstable_by_key(|i| Reverse((clip(*i).1, clip(*i).0, *i)));
-        let tolerance = OVERLAP_TOLERANCE_NS.max((end - start) / OVERLAP_TOLERANCE_PART);
+        let tolerance = overlap_tolerance(end - start);
         let (mut t, mut last_to) = (end, end);
         let mut beside = Beside::default();
         for (nth, &kid) in blocking.iter().enumerate() {

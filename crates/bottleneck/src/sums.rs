@@ -18,8 +18,8 @@ use peakdrill_trace_model::Span;
 
 use crate::bounds::Note;
 use crate::cells::{
-    Cell, Cells, ClockCell, Contribution, EdgeCell, NodeCell, PartitionCell, PathCell, RootCell,
-    TelemetryCell, VisitCell,
+    Cell, Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
+    RootCell, TelemetryCell, VisitCell,
 };
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
@@ -328,6 +328,8 @@ pub struct Sums {
     pub(crate) telemetry: Table<(Name, bool), TelemetryCell>,
     pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
+    pub(crate) loops: Table<(EdgeId, TraceClass), LoopCell>,
+    pub(crate) messages: Table<(EdgeId, TraceClass), MessageCell>,
     /// By the place's slot and the key's bucket.
     pub(crate) keys: Table<u16, KeyCell>,
     pub(crate) aliases: HashMap<(Name, Name, bool), i64>,
@@ -383,6 +385,9 @@ impl Sums {
         let clocks = clocks.map(|((a, b), s, cell)| ((names.clock(a), names.clock(b)), s, cell));
         let partitions = self.partitions.drain();
         let partitions = partitions.map(|((node, class, at), _, cell)| ((names.node(node), class, at), cell));
+        let loops = self.loops.drain().map(|((edge, class), _, cell)| ((names.edge(edge), class), cell));
+        let messages = self.messages.drain();
+        let messages = messages.map(|((edge, class), _, cell)| ((names.edge(edge), class), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases =
             aliases.map(|((peer, service, mine), n)| ((names.text(peer), names.text(service), mine), n));
@@ -400,6 +405,8 @@ impl Sums {
             telemetry: telemetry.collect(),
             clocks: clocks.collect(),
             partitions: partitions.collect(),
+            loops: loops.collect(),
+            messages: messages.collect(),
             keys: self.keys.drain().collect(),
         }
     }
@@ -420,6 +427,8 @@ impl Contribution {
         self.telemetry.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.clocks.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.loops.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.messages.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.keys.sort_unstable_by_key(|(slot, bucket, _)| (*slot, *bucket));
         self
     }

@@ -143,11 +143,21 @@ impl<'a> Tree<'a> {
 
     /// Whether a call is only the frame of calls within it (attempts of a library).
     pub(crate) fn wraps_calls(&self, call: usize) -> bool {
+        self.attempt_in(call).is_some()
+    }
+
+    /// The first call within a call that is only the frame of it.
+    pub(crate) fn attempt_in(&self, call: usize) -> Option<usize> {
+        self.attempts_in(call).next()
+    }
+
+    /// The calls within a call that is only the frame of them.
+    pub(crate) fn attempts_in(&self, call: usize) -> impl Iterator<Item = usize> + '_ {
         let place = &self.nodes[call];
-        place
-            .kids
-            .iter()
-            .any(|k| self.nodes[*k].role == Role::Call && self.nodes[*k].span.service == place.span.service)
+        let is_attempt = |k: &usize| {
+            self.nodes[*k].role == Role::Call && self.nodes[*k].span.service == place.span.service
+        };
+        place.kids.iter().copied().filter(is_attempt)
     }
 
     /// The span that stands for the whole trace where no generator's row exists.

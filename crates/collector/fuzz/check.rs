@@ -110,6 +110,7 @@ fn spans_and_rows(bytes: &[u8]) -> (Vec<Span>, Vec<RootRow>) {
                 .then(|| Peer { node: node(more & 3), kind: peer[usize::from(more >> 2 & 3)] }),
             messaging: (flags & 8 != 0).then(|| messaging[usize::from(more >> 4 & 3)]),
             resend: u16::from(flags >> 4 & 1),
+            message: u64::from(more >> 5),
             partition: (flags & 16 != 0).then(|| u16::from(more >> 6)),
             synthetic: false,
             key: (flags & 3 == 0).then(|| SpanKey::of(&format!("key {}", more & 7)).map(Box::new)).flatten(),

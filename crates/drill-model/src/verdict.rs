@@ -11,7 +11,7 @@ use crate::search::CapacityFound;
 
 mod resources;
 
-pub use resources::{Finding, FindingKind, ResourceKind, ResourceUse};
+pub use resources::{Finding, FindingKind, ResourceKind, ResourceUse, Told};
 
 /// Version of `verdict.json`.
 pub const VERDICT_VERSION: u32 = 1;
@@ -94,7 +94,7 @@ pub struct Verdict {
     pub resources: Vec<ResourceUse>,
     /// What to know besides the ranking.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Told>,
     /// Owners of the nodes of the ranking, as far as they were given. Left out without any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub owners: BTreeMap<String, Owner>,
@@ -374,6 +374,10 @@ pub struct Dependency {
     pub critical_path_share: Option<f64>,
     /// Attempts by logical calls.
     pub retry_amplification: Option<f64>,
+    /// Of these, by logical calls, those that began while one before of the same call was still under way: hedges, or the
+    /// next attempts of who had given one up while the called side went on with it. Not there without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedges: Option<f64>,
 }
 
 /// What isolation did, in sums over the run. `null` where no hop reported.

@@ -5,6 +5,7 @@
 
 mod about;
 mod key;
+mod message;
 mod op;
 mod outcome;
 mod peer;
@@ -88,6 +89,8 @@ pub struct Described {
     pub messaging: Option<Messaging>,
     /// Which attempt this is, counted from 0.
     pub resend: u16,
+    /// Which message is processed, and by which group of consumers: see [`Span::message`](crate::Span::message).
+    pub message: u64,
     /// The partition of a queue, below [`PARTITIONS_MAX`].
     pub partition: Option<u16>,
     /// `user_agent.synthetic.type` is `test`.
@@ -142,6 +145,7 @@ impl<'a> Attributes<'a> {
             status,
             messaging,
             resend: self.resend(),
+            message: message::message(self, messaging),
             partition: self.partition().filter(|_| messaging.is_some()),
             synthetic: self.text(&[Key::SyntheticType]) == Some("test"),
             mocked: self.get(&[Key::Mocked]).is_some_and(Value::is_true),

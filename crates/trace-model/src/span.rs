@@ -101,6 +101,10 @@ pub struct Span {
     pub messaging: Option<Messaging>,
     /// `http.request.resend_count`.
     pub resend: u16,
+    /// Of a span that processes a message: what tells the message from others, and one group of consumers from another,
+    /// as a number by a fixed hash; 0: not known.
+    #[serde(default)]
+    pub message: u64,
     /// The partition of the queue that a messaging span is of, where it is a small number.
     pub partition: Option<u16>,
     /// The service handled the tag: `user_agent.synthetic.type` is `test`.

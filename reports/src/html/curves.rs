@@ -1,11 +1,11 @@
 //! Latency over offered load, a small chart a dependency.
 
 use peakdrill_bottleneck::{CallCurve, CallPoint, NodeCurve};
-use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, NodeKind};
+use peakdrill_drill_model::verdict::{AnalysisState, Bottleneck, Estimate, NodeKind};
 
 use crate::flow::{self, Call};
 use crate::markup::Page;
-use crate::numbers::{figure, millis, percent, rate};
+use crate::numbers::{NOT_MEASURED, figure, millis, percent, rate};
 use crate::sentences::{capacity_in_words, standing, whole, within};
 
 use super::chart::{path, pct};
@@ -251,13 +251,28 @@ impl Small<'_> {
     }
 }
 
+/// What the scalability law says of why.
+fn why_less(node: &NodeCurve) -> String {
+    let Some(found) = node.scaling.and_then(|scaling| scaling.coefficients) else { return String::new() };
+    let parts = |of: Estimate, unit: &str| {
+        let figures = [of.estimate, of.low, of.high].map(|part| part.map(|part| figure(part * 100.0)));
+        let [Some(part), Some(low), Some(high)] = figures else { return NOT_MEASURED.to_owned() };
+        format!("{part} % ({low} to {high}) {unit}")
+    };
+    format!(
+        " Each adds {} to what all wait for in turn (contention), and {} to what they have to agree on (coherence).",
+        parts(found.contention, "of its work"),
+        parts(found.coherence, "for every other"),
+    )
+}
+
 /// The nodes that get less done the more they have at once.
 fn beyond_peak(page: &mut Page, nodes: &[NodeCurve]) {
     for (node, peak) in nodes.iter().filter_map(|node| Some((node, node.scaling?.peak?))) {
         page.put(
             "<p class=\"finding\">{} does less with more than {} operations at a time: at most {}. Give its callers fewer \
-            connections, or a limit, and it carries more.</p>\n",
-            &[&node.node, &whole(&peak.peak_at), &within(&peak.peak_per_s)],
+            connections, or a limit, and it carries more.{}</p>\n",
+            &[&node.node, &whole(&peak.peak_at), &within(&peak.peak_per_s), &why_less(node)],
         );
     }
 }

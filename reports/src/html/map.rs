@@ -111,6 +111,13 @@ fn best_effort(page: &mut Page, calls: &[Call<'_>]) {
     );
 }
 
+/// Attempts a call, and how many of these went off beside one before.
+fn attempts(call: &Dependency) -> String {
+    let tried = call.retry_amplification.map_or_else(|| NOT_MEASURED.to_owned(), figure);
+    let hedges = call.hedges.map(|hedges| format!(" ({} beside one before)", figure(hedges)));
+    tried + &hedges.unwrap_or_default()
+}
+
 fn table(page: &mut Page, all: &[Call<'_>]) {
     page.put("<details><summary>All {} calls</summary><div class=\"scroll\"><table>\n", &[&all.len()]);
     page.raw("<thead><tr><th scope=\"col\">from</th><th scope=\"col\">to</th><th scope=\"col\" class=\"n\">calls</th>");
@@ -142,12 +149,7 @@ fn table(page: &mut Page, all: &[Call<'_>]) {
         };
         page.put(
             "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
-            &[
-                &percent(call.critical_path_share),
-                &percent(one.through()),
-                &call.retry_amplification.map_or_else(|| NOT_MEASURED.to_owned(), figure),
-                &waited,
-            ],
+            &[&percent(call.critical_path_share), &percent(one.through()), &attempts(call), &waited],
         );
     }
     page.raw("</tbody></table></div></details>\n");

@@ -1,6 +1,6 @@
 //! How full resources were, and what follows from it.
 
-use peakdrill_drill_model::verdict::{ResourceKind, ResourceUse};
+use peakdrill_drill_model::verdict::{ResourceKind, ResourceUse, Told};
 
 use crate::markup::Page;
 use crate::numbers::{NOT_MEASURED, count, figure};
@@ -35,9 +35,9 @@ fn findings(page: &mut Page, report: &Report<'_>) {
     );
     page.raw("<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">where</th><th scope=\"col\" class=\"long\">");
     page.raw("what was seen</th><th scope=\"col\" class=\"long\">what to do</th></tr></thead>\n<tbody>\n");
-    for found in findings.iter().take(FINDINGS_MAX) {
+    for Told { finding: found, owner } in findings.iter().take(FINDINGS_MAX) {
         page.put("<tr><th scope=\"row\">{}", &[&found.node]);
-        if let Some(owner) = report.verdict.owners.get(&found.node) {
+        if let Some(owner) = owner {
             page.put("<small>{}</small>", &[&whose(owner)]);
         }
         page.put("</th><td>{}</td><td>{}</td></tr>\n", &[&found.text, &found.action]);

@@ -1,6 +1,6 @@
 //! The verdict card of the terminal.
 
-use peakdrill_drill_model::verdict::{FindingKind, Judgement, Millis, Verdict};
+use peakdrill_drill_model::verdict::{FindingKind, Judgement, Millis, Told, Verdict};
 
 use crate::numbers::{count, length, millis};
 use crate::sentences::{
@@ -156,9 +156,9 @@ impl Card {
     fn findings(&mut self, verdict: &Verdict) {
         let said = verdict.findings.iter().take(FINDINGS_MAX);
         let mut rows = Vec::new();
-        for found in said {
+        for Told { finding: found, owner } in said {
             let tone = if found.kind == FindingKind::LiveUsersHurt { Tone::Bad } else { Tone::Warn };
-            let owner = verdict.owners.get(&found.node).map(|owner| format!(" ({})", whose(owner)));
+            let owner = owner.as_ref().map(|owner| format!(" ({})", whose(owner)));
             rows.push((tone, format!("{}: {}{}", found.text, found.action, owner.unwrap_or_default())));
         }
         if verdict.findings.len() > FINDINGS_MAX {

@@ -1,7 +1,7 @@
 //! Markdown for job summaries and comments.
 
 use peakdrill_drill_model::condition::Stat;
-use peakdrill_drill_model::verdict::{GateResult, Millis, Verdict};
+use peakdrill_drill_model::verdict::{GateResult, Millis, Told, Verdict};
 
 use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
@@ -163,8 +163,8 @@ fn ranking(out: &mut Lines, verdict: &Verdict) {
 }
 
 fn findings(out: &mut Lines, verdict: &Verdict) {
-    for found in &verdict.findings {
-        let owner = verdict.owners.get(&found.node).map(|owner| format!(" ({})", md(&whose(owner))));
+    for Told { finding: found, owner } in &verdict.findings {
+        let owner = owner.as_ref().map(|owner| format!(" ({})", md(&whose(owner))));
         let (node, owner) = (md(&found.node), owner.unwrap_or_default());
         out.line(&format!("- **{node}**{owner}: {}. _{}_", md(&found.text), md(&found.action)));
     }

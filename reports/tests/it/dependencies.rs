@@ -43,6 +43,15 @@ fn the_map_tells_the_path_and_what_nobody_waits_for() {
 }
 
 #[test]
+fn attempts_beside_one_before_are_told_within_all() {
+    let mut record = synthetic::record();
+    let calls = record.analysis.as_mut().map(|part| &mut part.dependencies).unwrap();
+    let call = calls.iter_mut().find(|call| call.to == "payment").unwrap();
+    (call.retry_amplification, call.hedges) = (Some(1.5), Some(0.25));
+    holds(&section(&page(&record), "map"), &["attempts a call", "1.5 (0.25 beside one before)"]);
+}
+
+#[test]
 fn each_dependency_says_where_its_knee_is() {
     let mut record = synthetic::record();
     let nodes = record.analysis.as_mut().map(|part| &mut part.bottlenecks).unwrap();

@@ -1,7 +1,7 @@
 //! Resources and findings in every rendering.
 
 use peakdrill_drill_model::owners::Owner;
-use peakdrill_drill_model::verdict::{Estimate, Finding, FindingKind, ResourceKind, ResourceUse};
+use peakdrill_drill_model::verdict::{Estimate, Finding, FindingKind, ResourceKind, ResourceUse, Verdict};
 use peakdrill_reports::{Record, card, html, markdown, verdict, verdict_json};
 
 use crate::synthetic;
@@ -37,6 +37,7 @@ fn findings_and_resources_are_in_every_rendering() {
     let verdict = verdict(&record);
     let json: serde_json::Value = serde_json::from_str(&verdict_json(&verdict)).unwrap();
     assert_eq!(json["findings"][0]["kind"], "pool_too_small");
+    assert_eq!(json["findings"][0].get("owner"), None, "nobody said whose it is");
     assert_eq!(
         (&json["resources"][0]["peak"], &json["resources"][0]["kind"]),
         (&0.97.into(), &"pool".into())
@@ -73,6 +74,9 @@ fn a_finding_names_its_owner_in_every_rendering() {
     record.owners.nodes.insert("order-db".to_owned(), owner);
     let verdict = verdict(&record);
     assert_eq!(verdict.owners["order-db"].team, "team-<b>orders");
+    let json: serde_json::Value = serde_json::from_str(&verdict_json(&verdict)).unwrap();
+    assert_eq!(json["findings"][0]["owner"]["team"], "team-<b>orders");
+    assert_eq!(serde_json::from_str::<Verdict>(&verdict_json(&verdict)).unwrap(), verdict);
     assert!(card(&verdict, 80, false, true, None).contains("owner team-<b>orders"));
     assert!(html(&record, &verdict).contains("order-db<small>owner team-&lt;b&gt;orders</small>"));
     assert!(markdown(&verdict, &record).contains("**order-db** (owner team-&lt;b&gt;orders): callers"));

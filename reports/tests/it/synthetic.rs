@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use peakdrill_bottleneck::{
-    Analysis, CallCurve, CallPoint, CurvePoint, Drop, Growth, Law, NodeCurve, Peak, Scaling, Waterfall,
+    Analysis, CallCurve, CallPoint, Coefficients, CurvePoint, Drop, Growth, Law, NodeCurve, Peak, Scaling,
+    Waterfall,
 };
 use peakdrill_drill_model::condition::{Condition, Limit, Op, Selectors, Stat};
 use peakdrill_drill_model::event::{Chain, Event, EventKind};
@@ -446,6 +447,10 @@ fn analysis() -> Analysis {
                 peak_at: estimate(49.0, 44.0, 55.0),
                 peak_per_s: estimate(530.0, 500.0, 560.0),
             }),
+            coefficients: Some(Coefficients {
+                contention: estimate(0.02, 0.016, 0.025),
+                coherence: estimate(0.0004, 0.0003, 0.00051),
+            }),
         });
         NodeCurve { node: node.node.clone(), kind: node.kind, points, scaling }
     };
@@ -589,6 +594,7 @@ fn dependencies() -> Vec<Dependency> {
         },
         critical_path_share: Some(share),
         retry_amplification: Some(retry),
+        hedges: None,
     };
     vec![
         call("load", "gateway", 88_740, 412, 26.0, 2310.0, 0.03, 1.0),

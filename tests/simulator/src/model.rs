@@ -191,6 +191,22 @@ pub struct Network {
     pub noise: (f64, f64),
 }
 
+impl Network {
+    /// Whether an operation of this node may make one call at least five times, one after the other.
+    #[must_use]
+    pub fn loops(&self, node: &str) -> bool {
+        let here = |op: &&Op| self.nodes.get(op.node).is_some_and(|of| of.name == node);
+        let made = |op: &Op, to: usize| -> u32 {
+            let at_once = |step: &Step| match step {
+                Step::Calls(calls) => calls.iter().filter(|c| c.to == to).map(|c| c.times).max().unwrap_or(0),
+                _ => 0,
+            };
+            op.steps.iter().map(at_once).sum()
+        };
+        self.ops.iter().filter(here).any(|op| (0..self.ops.len()).any(|to| made(op, to) >= 5))
+    }
+}
+
 /// The load on it.
 #[derive(Debug, Clone, Default)]
 pub struct Load {

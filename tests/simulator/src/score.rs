@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use peakdrill_bottleneck::{Analysis, Cells, critical_path};
 use peakdrill_drill_model::frame::RootRow;
-use peakdrill_drill_model::verdict::{AnalysisState, Dependency, NodeVerdict};
+use peakdrill_drill_model::verdict::{AnalysisState, Dependency, Finding, FindingKind, NodeVerdict};
 
 use crate::damage::Damage;
 use crate::scenario::{Kind, Scenario};
@@ -72,6 +72,16 @@ impl Outcome {
             }
             Kind::Two => self.scenario.names().iter().all(|name| named.contains(name)),
         }
+    }
+
+    /// Of a system without a bottleneck: whether there is a finding of what is not there. Some operations do make the same
+    /// call again and again.
+    #[must_use]
+    pub fn told_of_what_is_not_there(&self) -> bool {
+        let loops = |found: &Finding| {
+            found.kind == FindingKind::LoopOfCalls && self.scenario.network.loops(&found.node)
+        };
+        !self.analysis.findings.iter().all(loops)
     }
 
     /// Of the planted node: estimate, low and high by the truth.
@@ -194,6 +204,7 @@ mod tests {
                 latency_ms: Millis::default(),
                 critical_path_share: None,
                 retry_amplification: amplification,
+                hedges: None,
             }]
         };
         let calls = |attempts| Calls::from([((0, 1), (100, attempts))]);

@@ -136,6 +136,7 @@ impl Names {
                 _ => None,
             },
             resend: 0,
+            message: 0,
             partition: None,
             synthetic: false,
             key: None,

@@ -10,7 +10,9 @@ mod exercised;
 mod keys;
 mod limit;
 mod live;
+mod loops;
 mod partitions;
+mod redelivered;
 mod retries;
 mod shared;
 mod step_down;
@@ -36,6 +38,8 @@ pub(super) fn all(facts: &Facts<'_>, judged: &[judge::Finding], withheld: bool) 
     out.extend(partitions::findings(facts));
     let hot_keys = keys::findings(facts, &out);
     out.extend(hot_keys);
+    out.extend(loops::findings(facts));
+    out.extend(redelivered::findings(facts));
     out.extend(exercised::stubs(facts));
     out
 }

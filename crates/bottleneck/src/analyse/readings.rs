@@ -80,6 +80,17 @@ impl<'a> Readings<'a> {
         })
     }
 
+    /// By how much a count grew in these seconds, as far as it is known to: what the rate of a part of a second would make
+    /// of the whole is not in it. 0 of gauges.
+    pub(crate) fn grew(&self, measure: Measure, of: &Of, seconds: &[usize]) -> f64 {
+        let all = self.series.get(&(measure, of.clone())).into_iter().flatten();
+        let grows = all.filter(|(key, _)| key.kind != SampleKind::Gauge);
+        let over = |growth: Growth| {
+            seconds.iter().filter_map(|s| growth.sums.get(*s)).map(|(sum, _)| sum).sum::<f64>()
+        };
+        grows.map(|(key, samples)| over(self.growth(key.kind, samples, measure.steps()))).sum()
+    }
+
     /// The usual distance between samples of a measure, in seconds.
     pub(crate) fn every_s(&self, measure: Measure, of: &Of) -> Option<f64> {
         let group = self.series.get(&(measure, of.clone()))?;
@@ -96,6 +107,12 @@ impl<'a> Readings<'a> {
         if kind == SampleKind::Gauge {
             return self.held(samples, steps);
         }
+        let growth = self.growth(kind, samples, steps);
+        growth.sums.iter().map(|(sum, covered)| (*covered >= COVERED).then(|| sum / covered)).collect()
+    }
+
+    /// Of what grows: how much.
+    fn growth(&self, kind: SampleKind, samples: &Samples, steps: f64) -> Growth {
         let mut growth = Growth { sums: vec![(0.0, 0.0); self.seconds] };
         let mut last: Option<&Sample> = None;
         for sample in samples.iter() {
@@ -118,7 +135,7 @@ impl<'a> Readings<'a> {
                 (_, None) => {}
             }
         }
-        growth.sums.iter().map(|(sum, covered)| (*covered >= COVERED).then(|| sum / covered)).collect()
+        growth
     }
 
     /// The newest value at the end of each second.

@@ -4,11 +4,12 @@ use peakdrill_drill_model::verdict::Estimate;
 
 use crate::analyse::resample::{Resample, interval};
 use crate::analyse::windows::Level;
-use crate::analysis::{Peak, Scaling};
+use crate::analysis::{Coefficients, Peak, Scaling};
 use crate::laws::Law;
+use crate::usl::Usl;
 
-/// Most resamples: each fits four laws.
-const RESAMPLES_MAX: u32 = 60;
+/// Most resamples that are looked at for a peak: each fits four laws.
+const RESAMPLES_MAX: usize = 60;
 /// Of the resamples, the part that must have a peak.
 const SURE: f64 = 0.975;
 
@@ -22,19 +23,92 @@ pub(crate) fn scaling(
 ) -> Option<Scaling> {
     let points: Vec<(f64, f64)> = levels.iter().map(|level| of(&level.seconds)).collect();
     let law = Law::of(&points)?;
-    let Some((at, per_s)) = law.peak() else { return Some(Scaling { law, peak: None }) };
-    let resamples = resamples.min(RESAMPLES_MAX);
-    let drawn = (0..resamples).filter_map(|_| {
-        let points: Vec<(f64, f64)> = levels.iter().map(|level| of(&draws.pick(&level.seconds))).collect();
-        Law::of(&points)?.peak()
-    });
-    let (ats, rates): (Vec<f64>, Vec<f64>) = drawn.unzip();
-    let sure = ats.len() as f64 >= SURE * f64::from(resamples);
-    let around = |estimate: f64, drawn: Vec<f64>| {
-        let (low, high) = interval(drawn)?;
-        let (low, high) = (low.min(estimate), high.max(estimate));
-        Some(Estimate { estimate: Some(estimate), low: Some(low), high: Some(high) })
+    let Law::Usl { sigma, kappa, .. } = law else {
+        return Some(Scaling { law, peak: None, coefficients: None });
     };
-    let peak = around(at, ats).zip(around(per_s, rates)).filter(|_| sure);
-    Some(Scaling { law, peak: peak.map(|(peak_at, peak_per_s)| Peak { peak_at, peak_per_s }) })
+    let drawn: Vec<Vec<(f64, f64)>> = (0..resamples)
+        .map(|_| levels.iter().map(|level| of(&draws.pick(&level.seconds))).collect())
+        .collect();
+    Some(Scaling { law, peak: peak(&law, &drawn), coefficients: coefficients(sigma, kappa, &drawn) })
+}
+
+/// An estimate and the interval of what was drawn.
+fn around(estimate: f64, drawn: Vec<f64>) -> Option<Estimate> {
+    let (low, high) = interval(drawn)?;
+    let (low, high) = (low.min(estimate), high.max(estimate));
+    Some(Estimate { estimate: Some(estimate), low: Some(low), high: Some(high) })
+}
+
+/// Where the law has its peak, where hardly any of the drawn points speak for a law without one.
+fn peak(law: &Law, drawn: &[Vec<(f64, f64)>]) -> Option<Peak> {
+    let (at, per_s) = law.peak()?;
+    let looked_at = drawn.len().min(RESAMPLES_MAX);
+    let peaks = drawn.iter().take(looked_at).filter_map(|points| Law::of(points)?.peak());
+    let (ats, rates): (Vec<f64>, Vec<f64>) = peaks.unzip();
+    let sure = ats.len() as f64 >= SURE * looked_at as f64;
+    let (peak_at, peak_per_s) = around(at, ats).zip(around(per_s, rates)).filter(|_| sure)?;
+    Some(Peak { peak_at, peak_per_s })
+}
+
+/// The coefficients, whatever law the drawn points speak for: how sure they are if the law is this one.
+fn coefficients(sigma: f64, kappa: f64, drawn: &[Vec<(f64, f64)>]) -> Option<Coefficients> {
+    let fits = drawn.iter().filter_map(|points| Usl::fit(points, None));
+    let (sigmas, kappas): (Vec<f64>, Vec<f64>) = fits.map(|fit| (fit.sigma, fit.kappa)).unzip();
+    Some(Coefficients { contention: around(sigma, sigmas)?, coherence: around(kappa, kappas)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// Ten levels of twelve seconds under a law, each second off by chance: what is in progress and what gets done.
+    fn measured(truth: Usl, seed: u64) -> Option<Scaling> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // About normal, of mean 0 and standard deviation 1.
+        let mut chance = || (0..12).map(|_| rng.random_range(0.0..1.0)).sum::<f64>() - 6.0;
+        let seconds: Vec<(f64, f64)> = (0..120)
+            .map(|s| {
+                let n = 8.0 * f64::from(1 + s / 12) * (1.0 + 0.02 * chance());
+                (n, truth.throughput(n) * (1.0 + 0.03 * chance()))
+            })
+            .collect();
+        let levels: Vec<Level> =
+            (0..10).map(|i| Level { rate: i as f64, seconds: (12 * i..12 * i + 12).collect() }).collect();
+        let of = |at: &[usize]| {
+            let (n, x) = at.iter().fold((0.0, 0.0), |(n, x), s| (n + seconds[*s].0, x + seconds[*s].1));
+            (n / at.len() as f64, x / at.len() as f64)
+        };
+        scaling(of, &levels, 400, Resample::new(seed, 1))
+    }
+
+    #[test]
+    fn the_intervals_of_contention_and_coherence_cover_the_truth() {
+        let truth = Usl { gamma: 20.0, sigma: 0.04, kappa: 6e-4 };
+        let covers = |of: Estimate, truth: f64| {
+            let (low, high) = (of.low.unwrap(), of.high.unwrap());
+            assert!(low < high && of.estimate.is_some_and(|e| (low..=high).contains(&e)), "{of:?}");
+            (low..=high).contains(&truth)
+        };
+        let (mut runs, mut sigmas, mut kappas) = (0, 0, 0);
+        for found in (0..100).filter_map(|seed| measured(truth, seed)?.coefficients) {
+            runs += 1;
+            sigmas += usize::from(covers(found.contention, truth.sigma));
+            kappas += usize::from(covers(found.coherence, truth.kappa));
+        }
+        println!("{runs} {sigmas} {kappas}");
+        assert!(runs >= 95 && sigmas >= 84 && kappas >= 84, "{runs} {sigmas} {kappas}");
+    }
+
+    #[test]
+    fn only_the_scalability_law_has_coefficients() {
+        let line = measured(Usl { gamma: 20.0, sigma: 0.0, kappa: 0.0 }, 1).unwrap();
+        assert_eq!((line.peak, line.coefficients), (None, None), "{line:?}");
+        let text = serde_json::to_string(&line).unwrap();
+        assert!(!text.contains("contention"), "{text}");
+        let usl = measured(Usl { gamma: 20.0, sigma: 0.04, kappa: 6e-4 }, 1).unwrap();
+        assert_eq!(serde_json::from_str::<Scaling>(&serde_json::to_string(&usl).unwrap()).unwrap(), usl);
+    }
 }

@@ -46,6 +46,7 @@ pub(crate) fn dependencies(facts: &Facts<'_>) -> Vec<Dependency> {
                 latency_ms: Millis::from(c.latency.quantiles()),
                 critical_path_share: (path > 0.0).then(|| c.cp_ns as f64 / path),
                 retry_amplification: (c.calls > 0).then(|| c.attempts as f64 / c.calls as f64),
+                hedges: (c.calls > 0 && c.beside > 0).then(|| c.beside as f64 / c.calls as f64),
             };
             (c.cp_ns, row)
         })

@@ -34,6 +34,8 @@ impl Cells {
         move_to(&mut self.visits, &*bounds, add_to);
         move_to(&mut self.entries, &*bounds, |map, key, count| count_to(map, key, *count));
         move_to(&mut self.partitions, &*bounds, add_to);
+        move_to(&mut self.loops, &*bounds, add_to);
+        move_to(&mut self.messages, &*bounds, add_to);
         if let Some(names) = bounds.of(TraceClass::Mine) {
             move_to(&mut self.aliases, names, |map, key, count| count_to(map, key, *count));
             move_to(&mut self.telemetry, names, add_to);

@@ -1,8 +1,10 @@
 //! Callee's spans of the trace, call by call: which of several attempts came first, and which one carries the time
 //! between the caller and the callee.
 
+use smallvec::SmallVec;
+
 use crate::contribute::Root;
-use crate::path::pair;
+use crate::path::{overlap_tolerance, pair};
 use crate::tree::{Place, Role, Tree};
 
 /// A callee's span among the attempts of its call.
@@ -17,6 +19,8 @@ pub(super) struct Attempt {
     /// Of a call: whether it is the first attempt of its logical call, as far as its own span, its frame, and those
     /// beside it say.
     pub(super) leads: bool,
+    /// Whether an attempt before it of the same call was still under way when it began.
+    pub(super) beside: bool,
 }
 
 /// Per span, how it stands among the attempts of its call. Once per trace: a call may have any number of them.
@@ -24,7 +28,7 @@ pub(super) struct Attempts(Vec<Attempt>);
 
 impl Attempts {
     pub(super) fn new(tree: &Tree<'_>, root: Option<&Root>) -> Self {
-        let every = Attempt { first: true, gap_ns: None, alone: true, leads: true };
+        let every = Attempt { first: true, gap_ns: None, alone: true, leads: true, beside: false };
         let mut out = Self(vec![every; tree.nodes.len()]);
         for (call, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
             let servers: Vec<usize> = tree.served_by(call).collect();
@@ -52,6 +56,27 @@ impl Attempts {
                 self.0[*at].first = *at == pair.earliest;
                 self.0[*at].alone = servers.len() == 1;
             }
+            self.mark_beside(tree, servers, Some(call_ns));
+        }
+    }
+
+    /// Attempts of one call, those marked that began while one before was under way. `call_ns`: of the called side's spans,
+    /// how long the call took. Two instances may have two clocks: there what fits into the call one after the other is.
+    fn mark_beside(&mut self, tree: &Tree<'_>, attempts: &[usize], call_ns: Option<i64>) {
+        let mut sorted: SmallVec<[usize; 4]> = attempts.iter().copied().collect();
+        sorted.sort_unstable_by_key(|at| (tree.nodes[*at].start, *at));
+        let long = sorted.iter().map(|at| tree.nodes[*at].end - tree.nodes[*at].start);
+        let fits = call_ns.is_some_and(|call_ns| long.fold(0, i64::saturating_add) <= call_ns);
+        let mut before: Option<usize> = None;
+        for at in sorted {
+            let place = &tree.nodes[at];
+            if let Some(before) = before.map(|before| &tree.nodes[before]) {
+                let clocks_agree = before.span.instance == place.span.instance;
+                // That it failed is known a moment before its span is closed.
+                let moment = if before.span.error { overlap_tolerance(before.end - before.start) } else { 0 };
+                self.0[at].beside = place.start < before.end - moment && (clocks_agree || !fits);
+            }
+            before = before.filter(|before| tree.nodes[*before].end > place.end).or(Some(at));
         }
     }
 
@@ -62,6 +87,10 @@ impl Attempts {
             let within = || place.kids.iter().copied().filter(|k| tree.nodes[*k].role == Role::Call);
             let first = within().min_by_key(|k| (tree.nodes[*k].start, *k));
             within().filter(|k| Some(*k) != first).for_each(|k| self.0[k].leads = false);
+            let attempts: SmallVec<[usize; 4]> = within().collect();
+            if attempts.len() > 1 {
+                self.mark_beside(tree, &attempts, None);
+            }
         }
     }
 
@@ -80,6 +109,10 @@ impl Attempts {
                 let follows = |(a, b): (&Place<'_>, &Place<'_>)| a.span.error && a.end <= b.start;
                 let chain = same.windows(2).all(|w| follows((&tree.nodes[w[0]], &tree.nodes[w[1]])));
                 same.iter().skip(1).filter(|_| chain).for_each(|at| self.0[*at].leads = false);
+                // All but one say that they are made again: they are of that one.
+                if same.len() > 1 && same.iter().filter(|at| tree.nodes[**at].span.resend == 0).count() == 1 {
+                    self.mark_beside(tree, same, None);
+                }
             }
         }
     }
@@ -88,3 +121,6 @@ impl Attempts {
         self.0.get(at).copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::contribute::attempts::{Attempt, Attempts};
 use crate::contribute::gather::Gather;
 use crate::contribute::{Caller, Root, clocks, filed_under, refusal};
 use crate::key::{EdgeKey, NodeKey, TraceClass, text};
-use crate::tree::{Role, Tree, virtual_node};
+use crate::tree::{Place, Role, Tree, virtual_node};
 
 /// Files every call of the trace.
 pub(super) fn gather_calls(gather: &mut Gather, tree: &Tree<'_>, root: Option<&Root>, attempts: &Attempts) {
@@ -53,7 +53,9 @@ fn served(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>, 
     let caller = Caller::of(tree, at, root);
     let duration = caller.as_ref().map_or(place.duration(), Caller::duration);
     let end = caller.as_ref().map_or(place.end, |c| c.end);
-    let mut cell = EdgeCell { attempts: 1, calls: i64::from(first), ..EdgeCell::default() };
+    let call_beside = attempt.first && call.is_some_and(|c| attempts.of(c).beside);
+    let beside = i64::from(attempt.beside || call_beside);
+    let mut cell = EdgeCell { attempts: 1, beside, calls: i64::from(first), ..EdgeCell::default() };
     if first {
         cell.errors = i64::from(caller.as_ref().map_or(place.span.error, |c| c.error));
         cell.latency.add(duration, 1);
@@ -90,6 +92,7 @@ fn unanswered(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Roo
     let first = attempt.leads;
     let mut cell = EdgeCell {
         attempts: 1,
+        beside: i64::from(attempt.beside),
         calls: i64::from(first),
         mocked: i64::from(place.span.mocked),
         ..EdgeCell::default()
@@ -134,9 +137,14 @@ fn processed(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     if place.span.error {
         failed(&mut cell, place.duration(), false);
     }
-    let to = NodeKey { name: Arc::clone(&place.span.service), kind: NodeKind::Service };
-    let key = EdgeKey { from: Arc::clone(&place.owner.name), to, op: gather.op(&place.span.op) };
+    let key = edge_of_consumer(gather, place);
     file(gather, key, root, place.start, place.end, &cell);
+}
+
+/// The edge from a queue to who processes its messages.
+pub(super) fn edge_of_consumer(gather: &mut Gather, place: &Place<'_>) -> EdgeKey {
+    let to = NodeKey { name: Arc::clone(&place.span.service), kind: NodeKind::Service };
+    EdgeKey { from: Arc::clone(&place.owner.name), to, op: gather.op(&place.span.op) }
 }
 
 /// An attempt that ended in an error.

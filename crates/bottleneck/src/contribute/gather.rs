@@ -5,7 +5,9 @@ use std::sync::Arc;
 use peakdrill_trace_model::SpanKey;
 use smallvec::SmallVec;
 
-use crate::cells::{EdgeCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell};
+use crate::cells::{
+    EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell,
+};
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::contribute::keys;
 use crate::key::{EdgeKey, Entry, NodeKey, OTHER, TraceClass};
@@ -66,14 +68,19 @@ impl<'a> Gather<'a> {
 
     /// The operation's bounded name.
     pub(super) fn op(&mut self, raw: &Arc<str>) -> Arc<str> {
+        self.named_op(raw).unwrap_or_else(|| OTHER.into())
+    }
+
+    /// The same; `None` where the trace has so many that this one is not kept by name.
+    pub(super) fn named_op(&mut self, raw: &Arc<str>) -> Option<Arc<str>> {
         let op = self.sums.names.op(raw);
         if !self.ops.contains(&op) {
             if self.ops.len() >= OPS_PER_TRACE {
-                return OTHER.into();
+                return None;
             }
             self.ops.push(op);
         }
-        self.sums.names.text(op)
+        Some(self.sums.names.text(op))
     }
 
     pub(super) fn edge(&mut self, key: &EdgeKey, second: i64, cell: &EdgeCell) {
@@ -117,6 +124,18 @@ impl<'a> Gather<'a> {
     pub(super) fn partition(&mut self, key: &NodeKey, at: u16, cell: &PartitionCell) {
         let node = self.sums.names.node_id(key);
         self.sums.partitions.add((node, self.class, at), 0, cell, self.sign);
+    }
+
+    /// Loops of one request.
+    pub(super) fn loops(&mut self, key: &EdgeKey, cell: &LoopCell) {
+        let edge = self.sums.names.edge_id(key);
+        self.sums.loops.add((edge, self.class), 0, cell, self.sign);
+    }
+
+    /// Messages that a consumer processed, by the edge from the queue to it.
+    pub(super) fn messages(&mut self, key: &EdgeKey, cell: &MessageCell) {
+        let edge = self.sums.names.edge_id(key);
+        self.sums.messages.add((edge, self.class), 0, cell, self.sign);
     }
 
     pub(super) fn counts_keys(&self) -> bool {

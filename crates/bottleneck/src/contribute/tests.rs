@@ -7,8 +7,8 @@ use super::*;
 use crate::cells::{Cells, EdgeCell, NodeCell};
 use crate::key::{LOAD, NodeKey};
 
-const MS: i64 = 1_000_000;
-const S: i64 = 1_000_000_000;
+pub(super) const MS: i64 = 1_000_000;
+pub(super) const S: i64 = 1_000_000_000;
 
 pub(crate) fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms: i64, to_ms: i64) -> Span {
     Span {
@@ -26,6 +26,7 @@ pub(crate) fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms:
         peer: None,
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic: false,
         key: None,
@@ -39,7 +40,7 @@ pub(super) fn to(mut span: Span, node: &str, kind: PeerKind) -> Span {
     span
 }
 
-fn row(from_ms: i64, to_ms: i64) -> RootRow {
+pub(super) fn row(from_ms: i64, to_ms: i64) -> RootRow {
     RootRow {
         trace: 7,
         span: 100,
@@ -54,13 +55,13 @@ fn row(from_ms: i64, to_ms: i64) -> RootRow {
     }
 }
 
-fn fold(spans: &[Span], row: Option<&RootRow>) -> Cells {
+pub(super) fn fold(spans: &[Span], row: Option<&RootRow>) -> Cells {
     let mut cells = Cells::default();
     cells.apply(&contribute(spans, row, TraceClass::Mine, 0));
     cells
 }
 
-fn edge(cells: &Cells, from: &str, to: &str) -> EdgeCell {
+pub(super) fn edge(cells: &Cells, from: &str, to: &str) -> EdgeCell {
     let mut sum = EdgeCell::default();
     let of = cells.edges.iter().filter(|((e, _), _)| &*e.from == from && &*e.to.name == to);
     of.flat_map(|(_, seconds)| seconds.values()).for_each(|cell| crate::cells::Cell::add(&mut sum, cell));

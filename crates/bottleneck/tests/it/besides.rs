@@ -182,6 +182,50 @@ fn retries_that_do_not_grow_with_the_load_are_no_storm() {
 }
 
 #[test]
+fn attempts_beside_one_before_are_told_apart_from_those_after_it() {
+    let of = |call: Call, fails: f64| {
+        let stock = Node { servers: 40, spread: 0.5, ..Node::service("stock") };
+        let net = chain(call, stock, 40.0, fails);
+        let load = Load { profile: UP.to_vec(), ..Load::default() };
+        let (logical, attempts) = run(&net, &load, 7).calls[&(1, 2)];
+        let found = analysed(&net, &load).dependencies;
+        let call = found.iter().find(|d| d.from == "order" && d.to == "stock").unwrap();
+        (attempts as f64 / logical as f64, call.retry_amplification.unwrap(), call.hedges)
+    };
+    let (truth, attempts, hedges) = of(Call { hedge_ms: Some(50.0), ..Call::plain(2) }, 0.0);
+    assert!(truth > 1.1 && (attempts - truth).abs() < 1e-9, "{truth} {attempts}");
+    // Where the second goes off while the answer of the first is on its way, nobody can tell.
+    assert!((0.0..0.01).contains(&(truth - 1.0 - hedges.unwrap())), "{truth} {hedges:?}");
+    for style in STYLES {
+        let (truth, attempts, hedges) = of(Call { attempts: 3, style, ..Call::plain(2) }, 0.3);
+        assert!(truth > 1.3 && (attempts / truth - 1.0).abs() < 0.03, "{style:?} {truth} {attempts}");
+        assert_eq!(hedges, None, "{style:?}");
+    }
+}
+
+#[test]
+fn attempts_that_were_given_up_are_counted_whatever_runs_beside_them() {
+    for style in STYLES {
+        let net = chain(impatient(4, style), slow(), 40.0, 0.0);
+        let load = Load { profile: UP.to_vec(), ..Load::default() };
+        let (logical, attempts) = run(&net, &load, 7).calls[&(1, 2)];
+        let truth = attempts as f64 / logical as f64;
+        let found = analysed(&net, &load).dependencies;
+        let call = found.iter().find(|d| d.from == "order" && d.to == "stock").unwrap();
+        let told = call.retry_amplification.unwrap();
+        println!("{style:?} {truth} {told} {:?}", call.hedges);
+        assert!(truth > 2.0 && (told / truth - 1.0).abs() < 0.03, "{style:?} {truth} {told}");
+        // Under one client's span it is seen that the called side goes on.
+        let beside = call.hedges.unwrap_or(0.0);
+        assert!(
+            if style == Attempts::OneClient { beside > 0.5 } else { beside == 0.0 },
+            "{style:?} {beside}"
+        );
+        assert!(beside < told - 0.99, "the first of a call is beside none: {style:?} {beside}");
+    }
+}
+
+#[test]
 fn a_limit_that_refuses_is_told_from_a_slow_resource() {
     for (kind, retried) in
         [(NodeKind::Service, false), (NodeKind::External, false), (NodeKind::Service, true)]

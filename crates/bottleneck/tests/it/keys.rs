@@ -101,6 +101,7 @@ fn span(id: u64, kind: SpanKind, service: &str, op: &str, at_ns: (f64, f64)) -> 
         peer: None,
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic: false,
         mocked: false,

@@ -3,7 +3,9 @@
 mod besides;
 mod drawn;
 mod keys;
+mod loops;
 mod machine;
+mod messages;
 mod names;
 mod properties;
 mod resources;

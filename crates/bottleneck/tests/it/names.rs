@@ -64,6 +64,7 @@ fn span(trace: u128, start_ns: i64, (id, parent): (u64, u64), kind: SpanKind, se
         partition: None,
         key: None,
         synthetic: false,
+        message: 0,
         mocked: false,
         links: smallvec::SmallVec::new(),
     }

@@ -62,6 +62,7 @@ fn any_span() -> impl Strategy<Value = Span> {
             peer,
             messaging,
             resend,
+            message: u64::from(resend),
             partition: (resend == 1).then_some(u16::from(service)),
             synthetic: false,
             key: (resend == 2).then(|| SpanKey::of(&format!("key {id}")).map(Box::new)).flatten(),
@@ -86,8 +87,26 @@ fn any_row() -> impl Strategy<Value = RootRow> {
     })
 }
 
+/// The same call some times, one after the other or nearly so, within any span.
+fn any_loop() -> impl Strategy<Value = Vec<Span>> {
+    (any_span(), 0..9_usize, 1..400_000_000_i64, -1..3_i64).prop_map(|(first, calls, long, pause)| {
+        let start = first.start_ns.rem_euclid(1_000_000_000);
+        let call = |i: usize| {
+            let start_ns = start + i as i64 * (long + pause);
+            let peer = Some(Peer { node: "p0".into(), kind: PeerKind::Cache });
+            let made = Span { kind: SpanKind::Client, messaging: None, resend: 0, peer, ..first.clone() };
+            Span { id: 8 + i as u64, op: "GET price".into(), start_ns, end_ns: start_ns + long, ..made }
+        };
+        (0..calls).map(call).collect()
+    })
+}
+
 fn any_trace() -> impl Strategy<Value = (Vec<Span>, Option<RootRow>)> {
-    (prop::collection::vec(any_span(), 0..24), prop::option::of(any_row()))
+    let spans = (prop::collection::vec(any_span(), 0..24), any_loop()).prop_map(|(mut spans, more)| {
+        spans.extend(more);
+        spans
+    });
+    (spans, prop::option::of(any_row()))
 }
 
 proptest! {
@@ -115,6 +134,16 @@ proptest! {
         let of = |spans: &[Span]| contribute(spans, row.as_ref(), TraceClass::Mine, 0);
         prop_assert_eq!(of(&spans), of(&shuffled));
         prop_assert_eq!(critical_path(&spans, row.as_ref()), critical_path(&shuffled, row.as_ref()));
+    }
+
+    #[test]
+    fn a_loop_takes_no_more_than_its_request((spans, row) in any_trace()) {
+        let mut cells = Cells::default();
+        cells.apply(&contribute(&spans, row.as_ref(), TraceClass::Mine, 0));
+        for cell in cells.loops.values() {
+            prop_assert!(cell.requests == 1 && cell.loops >= 1 && cell.calls >= 5 * cell.loops, "{cell:?}");
+            prop_assert!((0..=cell.request_ns).contains(&cell.cp_ns), "{cell:?}");
+        }
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn span(trace: u128, id: u64, kind: SpanKind, service: &str, at_ns: (i64, i64)) 
         peer: None,
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic: false,
         key: None,
@@ -114,6 +115,11 @@ struct Series<'a> {
 const ORDER: Series<'static> = Series { service: "order", instance: "a", measure: Measure::CpuTime, of: "" };
 
 impl Series<'_> {
+    /// Another measure of the same.
+    fn of(&self, measure: Measure) -> Self {
+        Self { measure, ..*self }
+    }
+
     fn put(&self, cells: &mut Cells, kind: SampleKind, at_ns: i64, value: f64) {
         let text = |text: &str| Arc::<str>::from(text);
         let key = SeriesKey {
@@ -222,18 +228,32 @@ fn the_fullest_instance_counts_beside_the_mean() {
     assert!((found.peak.unwrap() - 0.6).abs() < 1e-9 && (found.peak_fullest.unwrap() - 0.9).abs() < 1e-9);
 }
 
-/// A pool of ten connections that is full at peak: callers wait, and hold a connection so long.
-fn pool(held_s: impl Fn(i64) -> f64) -> Analysis {
-    pool_of("order", cells(|_| 10), held_s)
+const POOL: Series<'static> = Series { measure: Measure::PoolMax, of: "orders", ..ORDER };
+
+/// A pool of ten connections of a service that is full at peak, of which nothing more is known.
+fn full_pool_of(service: &'static str, mut cells: Cells) -> Cells {
+    let pool = Series { service, ..POOL };
+    pool.gauge(&mut cells, |_| 10.0);
+    pool.of(Measure::PoolUsed).gauge(&mut cells, |s| (rate(s) as f64 * 0.12).min(10.0));
+    cells
 }
 
-fn pool_of(service: &str, mut cells: Cells, held_s: impl Fn(i64) -> f64) -> Analysis {
-    let of = |measure| Series { service, measure, of: "orders", ..ORDER };
-    of(Measure::PoolMax).gauge(&mut cells, |_| 10.0);
-    of(Measure::PoolUsed).gauge(&mut cells, |s| (rate(s) as f64 * 0.12).min(10.0));
+fn full_pool() -> Cells {
+    full_pool_of(ORDER.service, cells(|_| 10))
+}
+
+/// The same with how callers wait, and hold a connection so long.
+fn pool(held_s: impl Fn(i64) -> f64) -> Analysis {
+    pool_of(ORDER.service, cells(|_| 10), held_s)
+}
+
+fn pool_of(service: &'static str, cells: Cells, held_s: impl Fn(i64) -> f64) -> Analysis {
+    let mut cells = full_pool_of(service, cells);
+    let of = |measure| Series { service, ..POOL.of(measure) };
     of(Measure::PoolUses).total(&mut cells, |s| rate(s) as f64);
     of(Measure::PoolUseTime).total(&mut cells, |s| rate(s) as f64 * held_s(s));
     of(Measure::PoolWaits).total(&mut cells, |s| rate(s) as f64);
+    of(Measure::PoolTimeouts).total(&mut cells, |s| if rate(s) > 80 { 4.0 } else { 0.0 });
     let wait_s = |s: i64| if rate(s) > 80 { 0.050 } else { 0.000_1 };
     of(Measure::PoolWaitTime).total(&mut cells, |s| rate(s) as f64 * wait_s(s));
     analysed(&cells)
@@ -249,7 +269,7 @@ fn a_pool_that_is_too_small_is_told_from_one_whose_connections_are_held_longer()
         found.action.contains("raise it to 14 connections") || found.action.contains("raise it to 15"),
         "{found:?}"
     );
-    assert!(found.text.contains("callers waited 50 ms on average"), "{found:?}");
+    assert!(found.text.contains("callers waited 50 ms on average (and 4.0/s gave up waiting)"), "{found:?}");
     assert!(one(&analysis, ResourceKind::Pool).at_limit);
     let analysis = pool(|s| if rate(s) > 80 { 0.3 } else { 0.1 });
     assert_eq!(kinds(&analysis), [FindingKind::PoolHeldLonger], "{:?}", analysis.findings);
@@ -267,6 +287,81 @@ fn a_flood_of_live_names_leaves_a_pool_at_its_node() {
     let analysis = pool_of("stock", cells, |_| 0.12);
     let found = analysis.findings.iter().find(|found| found.kind == FindingKind::PoolTooSmall);
     assert_eq!(found.map(|found| found.node.as_str()), Some("crm"), "{:?}", analysis.findings);
+}
+
+#[test]
+fn who_gives_up_waiting_is_told_and_is_a_sign_by_itself() {
+    // Nothing tells how long callers wait, or how many.
+    let pool = |timeouts: &dyn Fn(i64) -> f64| {
+        let mut cells = full_pool();
+        POOL.of(Measure::PoolTimeouts).total(&mut cells, timeouts);
+        analysed(&cells).findings
+    };
+    let findings = pool(&|s| if rate(s) > 80 { 4.0 } else { 0.0 });
+    let [found] = &findings[..] else { panic!("{findings:?}") };
+    assert_eq!((found.kind, found.node.as_str()), (FindingKind::PoolFull, "order-db"));
+    // Of a full pool as many are in use as it has: no number follows from that.
+    assert_eq!(
+        found.text,
+        "of the callers 4.0/s gave up waiting for the connections of pool `orders` of order (10 an instance); whether each is held longer than at light \
+         load is not known"
+    );
+    assert_eq!(
+        found.action,
+        "look first at whether order-db, or what is done with a connection, became slower: then a larger pool lets more \
+         work stand there; if not, raise it, if what it leads to allows more"
+    );
+    // As many at light load are no sign of the load, and one or two are none of anything.
+    assert_eq!(pool(&|_| 4.0), []);
+    assert_eq!(pool(&|s| if s == SECONDS - 2 { 2.0 } else { 0.0 }), []);
+}
+
+#[test]
+fn how_many_wait_gives_a_number_and_no_reason() {
+    let mut cells = full_pool();
+    POOL.of(Measure::PoolPending).gauge(&mut cells, |s| (rate(s) as f64 * 0.12 - 10.0).max(0.0));
+    let findings = analysed(&cells).findings;
+    let [found] = &findings[..] else { panic!("{findings:?}") };
+    assert_eq!(found.kind, FindingKind::PoolFull);
+    assert!(
+        found.text.ends_with("; whether each is held longer than at light load is not known"),
+        "{found:?}"
+    );
+    assert!(found.action.starts_with("look first at whether order-db"), "{found:?}");
+    assert!(
+        found.action.contains("if not, raise it to 14 connections")
+            || found.action.contains("if not, raise it to 15"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn how_many_wait_gives_no_number_where_few_do_or_some_gave_up() {
+    for (pending, timeouts) in [(0.0, 4.0), (0.4, 4.0), (4.0, 4.0)] {
+        let mut cells = full_pool();
+        POOL.of(Measure::PoolPending).gauge(&mut cells, |_| pending);
+        POOL.of(Measure::PoolTimeouts).total(&mut cells, |s| if rate(s) > 80 { timeouts } else { 0.0 });
+        let findings = analysed(&cells).findings;
+        let [found] = &findings[..] else { panic!("{findings:?}") };
+        assert_eq!(found.kind, FindingKind::PoolFull);
+        assert!(found.action.ends_with("if not, raise it, if what it leads to allows more"), "{found:?}");
+    }
+}
+
+#[test]
+fn who_gives_up_is_counted_as_far_as_it_is_known() {
+    // A program tells of them for the first time when the first gives up: so many more every 1.2 s from then on.
+    let findings = |more: [f64; 3]| {
+        let mut cells = full_pool();
+        let mut sum = 1.0;
+        for (i, more) in [0.0].into_iter().chain(more).enumerate() {
+            sum += more;
+            let at_ns = ORIGIN_NS + (SECONDS - 6) * 1_000 * MS + i as i64 * 1_200 * MS;
+            POOL.of(Measure::PoolTimeouts).put(&mut cells, SampleKind::Total, at_ns, sum);
+        }
+        analysed(&cells).findings.len()
+    };
+    assert_eq!((findings([0.0, 1.0, 0.0]), findings([1.0, 0.0, 1.0]), findings([1.0, 1.0, 1.0])), (0, 0, 1));
 }
 
 #[test]

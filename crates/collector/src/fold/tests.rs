@@ -29,6 +29,7 @@ fn span(trace: u128, id: u64, parent: u64, kind: SpanKind, service: &str, at_ms:
         peer: None,
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic: false,
         key: (trace % 3 == 1).then(|| SpanKey::of(&format!("item {}", trace % 4)).map(Box::new)).flatten(),

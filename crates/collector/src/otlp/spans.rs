@@ -127,6 +127,7 @@ impl<'t> Rows<'t> {
             peer: read.peer.map(|peer| Peer { node: self.texts.share(&peer.node), kind: peer.kind }),
             messaging: read.messaging,
             resend: read.resend,
+            message: read.message,
             partition: read.partition,
             synthetic: read.synthetic,
             key: read.key.map(Box::new),

@@ -106,6 +106,7 @@ fn snapshot() -> Snapshot {
             latency_ms: millis(40.0, 1_300.0),
             critical_path_share: Some(0.91),
             retry_amplification: Some(1.0),
+            hedges: None,
         }],
         analysis_note: String::new(),
         span_age_ns: Some(300_000_000),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Estimate;
+use crate::owners::Owner;
 
 /// Kind of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,10 +75,16 @@ pub enum FindingKind {
     PoolTooSmall,
     /// Callers wait for connections because these are held longer.
     PoolHeldLonger,
+    /// Callers wait for connections, and whether there are too few or these are held longer is not known.
+    PoolFull,
     /// Messages come faster than they are processed.
     QueueGrows,
+    /// Messages are processed again.
+    Redelivered,
     /// Look-ups miss the cache more often under load.
     CacheMisses,
+    /// A request makes the same call again and again, each after the one before was answered: N+1.
+    LoopOfCalls,
     /// Memory is nearly all in use.
     MemoryFull,
     /// A service dropped spans because its queue for them was full.
@@ -105,4 +112,15 @@ pub struct Finding {
     pub text: String,
     /// What to do.
     pub action: String,
+}
+
+/// A finding, and who is to be told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// The owner of its node, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
 }

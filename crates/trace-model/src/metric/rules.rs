@@ -3,7 +3,7 @@
 
 use super::Measure::{
     CacheHits, CacheMisses, CpuCount, CpuPeriods, CpuTime, CpuUsage, CpuUtilisation, HostBusy, HostIdle,
-    InFlight, MemoryLimit, MemoryUsed, PoolIdle, PoolMax, PoolPending, PoolTimeouts, PoolUseTime, PoolUsed,
+    InFlight, MemoryLimit, MemoryUsed, PoolMax, PoolPending, PoolTimeouts, PoolUseTime, PoolUsed,
     PoolWaitTime, QueueDepth, SpansDropped, SpansProcessed, SpansStarted, ThrottledPeriods,
 };
 use super::{Measure, When};
@@ -42,7 +42,6 @@ const POOL: &[&str] =
     &["db.client.connection.pool.name", "db.client.connections.pool.name", "pool.name", "pool", "name"];
 const STATE: &[&str] = &["db.client.connection.state", "db.client.connections.state", "state"];
 const USED: When = When::One(STATE, &["used", "active"]);
-const IDLE: When = When::One(STATE, &["idle"]);
 const HTTP_STATE: &[&str] = &["http.connection.state", "state"];
 const HTTP_SERVER: &[&str] = &["server.address", "http.server"];
 const MODE: &[&str] = &["cpu.mode", "state", "mode"];
@@ -134,9 +133,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("go.memory.limit", MemoryLimit),
     // Pools of connections.
     rule("db.client.connection.count", PoolUsed).of(POOL).when(USED),
-    rule("db.client.connection.count", PoolIdle).of(POOL).when(IDLE),
     rule("db.client.connections.usage", PoolUsed).of(POOL).when(USED),
-    rule("db.client.connections.usage", PoolIdle).of(POOL).when(IDLE),
     rule("db.client.connection.max", PoolMax).of(POOL),
     rule("db.client.connections.max", PoolMax).of(POOL),
     rule("db.client.connection.pending_requests", PoolPending).of(POOL),
@@ -148,14 +145,12 @@ pub(super) const RULES: &[Rule] = &[
     rule("db.client.connection.timeouts", PoolTimeouts).of(POOL),
     rule("db.client.connections.timeouts", PoolTimeouts).of(POOL),
     rule("hikaricp_connections_active", PoolUsed).of(POOL),
-    rule("hikaricp_connections_idle", PoolIdle).of(POOL),
     rule("hikaricp_connections_max", PoolMax).of(POOL),
     rule("hikaricp_connections_pending", PoolPending).of(POOL),
     rule("hikaricp_connections_acquire_seconds", PoolWaitTime).of(POOL),
     rule("hikaricp_connections_usage_seconds", PoolUseTime).of(POOL),
     rule("hikaricp_connections_timeout_total", PoolTimeouts).of(POOL),
     rule("http.client.open_connections", PoolUsed).of(HTTP_SERVER).when(When::One(HTTP_STATE, &["active"])),
-    rule("http.client.open_connections", PoolIdle).of(HTTP_SERVER).when(When::One(HTTP_STATE, &["idle"])),
     // Connections that a server lets in.
     rule("postgresql.backends", PoolUsed),
     rule("postgresql.connection.max", PoolMax),

@@ -171,6 +171,39 @@ fn partitions_are_small_numbers_of_queues() {
 }
 
 #[test]
+fn a_message_is_known_by_its_id_or_its_place_in_the_log_and_by_its_group() {
+    let of = |kind, pairs: &[(&'static str, Value<'static>)]| describe(kind, "x", pairs).message;
+    let processed = |pairs: &[(&'static str, Value<'static>)]| of(SpanKind::Consumer, pairs);
+    let id = |id| [("messaging.message.id", text(id))];
+    assert_ne!(processed(&id("a")), 0);
+    assert_eq!(processed(&id("a")), processed(&[("messaging.message_id", text("a"))]));
+    assert_ne!(processed(&id("a")), processed(&id("b")));
+    // Only what is processed: sending and fetching are no processing.
+    assert_eq!((of(SpanKind::Producer, &id("a")), of(SpanKind::Server, &id("a"))), (0, 0));
+    assert_eq!(processed(&[id("a")[0], ("messaging.operation.type", text("receive"))]), 0);
+    // An offset counts within its partition, by old names and new, as number and as text.
+    let kafka = |partition, offset| {
+        [("messaging.destination.partition.id", partition), ("messaging.kafka.offset", offset)]
+    };
+    let new = processed(&kafka(text("3"), Value::Int(41)));
+    let old = processed(&[
+        ("messaging.kafka.partition", Value::Int(3)),
+        ("messaging.kafka.message.offset", text("41")),
+    ]);
+    assert_eq!(new, old);
+    assert_ne!(new, processed(&kafka(text("4"), Value::Int(41))));
+    assert_ne!(new, processed(&kafka(text("3"), Value::Int(42))));
+    assert_eq!(processed(&[("messaging.destination.partition.id", text("3"))]), 0, "not which message");
+    assert_eq!(processed(&[("messaging.kafka.offset", Value::Int(41))]), 0, "every partition has one");
+    assert_eq!(processed(&id("")), 0);
+    // Every group gets each message once.
+    let group = |key, group| processed(&[id("a")[0], (key, text(group))]);
+    let new = group("messaging.consumer.group.name", "mail");
+    assert_eq!(new, group("messaging.kafka.consumer.group", "mail"));
+    assert_ne!(new, group("messaging.consumer.group.name", "bill"));
+}
+
+#[test]
 fn the_rest() {
     let pairs = [
         ("http.resend_count", Value::Int(2)),

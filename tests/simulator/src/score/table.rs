@@ -214,7 +214,7 @@ fn others(scope: &Scope, controls: &[Outcome], two: &[Outcome], short: &mut Vec<
     let flagged = count(controls, |o| !o.right());
     let both = count(two, Outcome::right);
     let one = count(two, |o| o.named().iter().any(|node| o.scenario.names().contains(node)));
-    let told = count(controls, |o| !o.analysis.findings.is_empty());
+    let told = count(controls, Outcome::told_of_what_is_not_there);
     let named = |what: &str| format!("{what}{}", scope.limit);
     // What is told besides the ranking may well be true where no node limits: live users are slowed down long before.
     let part = |n: usize| n as f64 / controls.len() as f64;

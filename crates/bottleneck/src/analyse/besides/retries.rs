@@ -23,6 +23,8 @@ const GREW: f64 = 1.2;
 const GREW_FOR_SURE: f64 = 1.1;
 /// The part that fails must have grown by this.
 const FAILING: f64 = 0.05;
+/// Attempts a call beside another that are spoken of.
+const BESIDE: f64 = 0.1;
 /// What is left of the growth of attempts when they count as calm again.
 pub(super) const CALM_PART: f64 = 0.2;
 /// Storms that are told of, the largest first.
@@ -44,6 +46,8 @@ struct Storm<'a> {
     end: StepDown,
     /// Attempts at peak that were none of the first.
     wasted: f64,
+    /// Attempts a call at peak that began while one before was under way.
+    beside: f64,
 }
 
 pub(super) fn findings(facts: &Facts<'_>, levels: &[Level]) -> Vec<Finding> {
@@ -92,6 +96,7 @@ fn storm<'a>(
         from_rate: stormy.checked_sub(1).and_then(|last| levels.iter().rev().nth(last)).map(|l| l.rate),
         end: step_down(facts.windows, calm_rate, calm, &parts(&every)),
         wasted: (peak.attempts - peak.calls) as f64,
+        beside: peak.beside as f64 / peak.calls as f64,
     })
 }
 
@@ -112,9 +117,12 @@ impl Storm<'_> {
         let (name, from, of) = (&node.key.name, self.from, &self.attempts);
         let since = self.from_rate.map(|r| format!(", from {} on", journeys(r))).unwrap_or_default();
         let load = more_work(facts, node).unwrap_or_default();
+        let beside = Some(self.beside).filter(|beside| *beside >= BESIDE);
+        let beside = beside.map(|b| format!(", {b:.1} of these while one before was still under way"));
+        let beside = beside.unwrap_or_default();
         let text = format!(
             "{from} called {name} {:.1} times for each call that it had to make at peak and {:.1} times at light load \
-             ({:.1} to {:.1} times as often){since}: {} failed at peak ({} at light load){load}; {}",
+             ({:.1} to {:.1} times as often){beside}{since}: {} failed at peak ({} at light load){load}; {}",
             of.peak,
             of.light,
             of.low,

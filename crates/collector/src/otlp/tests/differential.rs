@@ -29,7 +29,7 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 fn any_name() -> impl Strategy<Value = String> {
-    const KNOWN: [&str; 26] = [
+    const KNOWN: [&str; 28] = [
         "service.name",
         "service.instance.id",
         "host.name",
@@ -47,6 +47,8 @@ fn any_name() -> impl Strategy<Value = String> {
         "messaging.system",
         "messaging.destination.name",
         "messaging.operation.type",
+        "messaging.message.id",
+        "messaging.kafka.offset",
         "http.request.method",
         "http.route",
         "http.response.status_code",

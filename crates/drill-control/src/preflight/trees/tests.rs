@@ -19,6 +19,7 @@ fn span(id: u64, parent: u64, kind: SpanKind, service: &str, synthetic: bool) ->
         peer: None,
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic,
         key: None,

@@ -35,6 +35,7 @@ fn all_that_is_said() -> Export {
         peer: peer.map(|(node, kind)| Peer { node: node.into(), kind }),
         messaging: None,
         resend: 0,
+        message: 0,
         partition: None,
         synthetic: false,
         mocked: false,
