@@ -1,16 +1,20 @@
 //! The integer cells, and what one trace adds to them.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use peakdrill_latency::Sparse;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{Bounds, Filing, Note, OfClass};
 use crate::clocks::{ClockPairKey, Clocks};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::keys::KeyCell;
 use crate::pairs;
 use crate::resources::Resources;
+use names::placed;
 
 /// Second since the start of the load → cell. Seconds before the start are negative. The cells are shared between
 /// copies until one of them changes: a view that is made four times a second copies what changed since the last.
@@ -300,15 +304,21 @@ pub struct Cells {
     /// Visits.
     #[serde(with = "pairs")]
     pub visits: BTreeMap<(Entry, TraceClass, NodeKey), VisitCell>,
-    /// How often a peer of this name was seen to be that service.
+    /// How often a peer of this name was seen to be that service, by traces of the drill.
     #[serde(with = "pairs")]
     pub aliases: BTreeMap<(Arc<str>, Arc<str>), i64>,
+    /// The same by other traces.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases_of_others: BTreeMap<(Arc<str>, Arc<str>), i64>,
     /// How often the roots of an entry came first to that service.
     #[serde(with = "pairs")]
     pub entries: BTreeMap<(Entry, Arc<str>), i64>,
-    /// Per service, or peer that may be one.
+    /// Per service, or peer that may be one, by traces of the drill.
     #[serde(with = "pairs")]
     pub telemetry: BTreeMap<Arc<str>, TelemetryCell>,
+    /// The same by other traces.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub telemetry_of_others: BTreeMap<Arc<str>, TelemetryCell>,
     /// What calls say of the clocks of both sides. By the first second of each stretch.
     #[serde(skip_serializing_if = "Clocks::is_empty")]
     pub clocks: Clocks,
@@ -328,14 +338,18 @@ pub struct Cells {
     /// What metrics said of resources.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
+    /// Which names are kept.
+    #[serde(skip_serializing_if = "Bounds::is_unused")]
+    pub(crate) bounds: Arc<Bounds>,
 }
 
-/// A peer's name, and the service that it was seen to be.
-type Alias = (Arc<str>, Arc<str>);
+/// A peer's name, the service that it was seen to be, and whether by a trace of the drill.
+type Alias = (Arc<str>, Arc<str>, bool);
 
 /// What one trace adds to the cells. Made by [`contribute`](crate::contribute).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Contribution {
+    pub(crate) notes: Vec<(TraceClass, Note)>,
     pub(crate) edges: Vec<((EdgeKey, TraceClass), i64, EdgeCell)>,
     pub(crate) nodes: Vec<((NodeKey, TraceClass), i64, NodeCell)>,
     pub(crate) paths: Vec<((Entry, TraceClass, NodeKey), i64, PathCell)>,
@@ -343,7 +357,8 @@ pub struct Contribution {
     pub(crate) visits: Vec<((Entry, TraceClass, NodeKey), VisitCell)>,
     pub(crate) aliases: Vec<(Alias, i64)>,
     pub(crate) entries: Vec<((Entry, Arc<str>), i64)>,
-    pub(crate) telemetry: Vec<(Arc<str>, TelemetryCell)>,
+    /// By service, and whether by a trace of the drill.
+    pub(crate) telemetry: Vec<((Arc<str>, bool), TelemetryCell)>,
     pub(crate) clocks: Vec<(ClockPairKey, i64, ClockCell)>,
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
     pub(crate) loops: Vec<((EdgeKey, TraceClass), LoopCell)>,
@@ -401,36 +416,60 @@ fn count_to<K: Ord + Clone>(map: &mut BTreeMap<K, i64>, key: &K, count: i64) {
 impl Cells {
     /// Adds what traces add, or take back.
     pub fn apply(&mut self, c: &Contribution) {
-        c.edges.iter().for_each(|(key, second, cell)| add_second(&mut self.edges, key, *second, cell));
-        c.nodes.iter().for_each(|(key, second, cell)| add_second(&mut self.nodes, key, *second, cell));
-        c.paths.iter().for_each(|(key, second, cell)| add_second(&mut self.paths, key, *second, cell));
-        c.roots.iter().for_each(|(key, second, cell)| add_second(&mut self.roots, key, *second, cell));
-        c.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell));
-        c.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
-        c.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
-        c.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
+        self.note(&c.notes);
+        let bounds = Arc::clone(&self.bounds);
+        let b = (!Bounds::is_unused(&bounds)).then_some(&*bounds);
+        c.edges.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.edges, k, *s, cell)));
+        c.nodes.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.nodes, k, *s, cell)));
+        c.paths.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.paths, k, *s, cell)));
+        c.roots.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.roots, k, *s, cell)));
+        c.visits.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.visits, k, cell)));
+        let (mine, others) = (bounds.of(TraceClass::Mine), bounds.of(TraceClass::Live));
+        for ((peer, service, is_mine), count) in &c.aliases {
+            let (names, map) =
+                if *is_mine { (mine, &mut self.aliases) } else { (others, &mut self.aliases_of_others) };
+            let key = (Arc::clone(peer), Arc::clone(service));
+            placed(names, &key, |k| count_to(map, k, *count));
+        }
+        c.entries.iter().for_each(|(k, count)| placed(b, k, |k| count_to(&mut self.entries, k, *count)));
+        for ((service, is_mine), cell) in &c.telemetry {
+            let (names, map) =
+                if *is_mine { (mine, &mut self.telemetry) } else { (others, &mut self.telemetry_of_others) };
+            placed(names, service, |k| add_to(map, k, cell));
+        }
         c.clocks.iter().for_each(|(key, second, cell)| self.clocks.add(key, *second, cell));
-        c.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
-        c.loops.iter().for_each(|(key, cell)| add_to(&mut self.loops, key, cell));
-        c.messages.iter().for_each(|(key, cell)| add_to(&mut self.messages, key, cell));
+        c.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
+        c.loops.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.loops, k, cell)));
+        c.messages.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.messages, k, cell)));
         c.keys.iter().for_each(|(slot, bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
     }
 
-    /// Adds the cells of other traces.
+    /// Adds the cells of other traces. Of cells that were read from a file nobody knows which names there were: beyond the
+    /// limits of names what they are added to is not what the traces of both would have made together.
     pub fn merge(&mut self, other: &Self) {
-        merge_seconds(&mut self.edges, &other.edges);
-        merge_seconds(&mut self.nodes, &other.nodes);
-        merge_seconds(&mut self.paths, &other.paths);
-        merge_seconds(&mut self.roots, &other.roots);
-        other.visits.iter().for_each(|(key, cell)| add_to(&mut self.visits, key, cell));
-        other.aliases.iter().for_each(|(key, count)| count_to(&mut self.aliases, key, *count));
-        other.entries.iter().for_each(|(key, count)| count_to(&mut self.entries, key, *count));
-        other.telemetry.iter().for_each(|(key, cell)| add_to(&mut self.telemetry, key, cell));
+        if Arc::make_mut(&mut self.bounds).merge(&other.bounds) {
+            self.move_names();
+        }
+        let bounds = Arc::clone(&self.bounds);
+        let b = (!Bounds::is_unused(&bounds)).then_some(&*bounds);
+        merge_seconds(&mut self.edges, &other.edges, b);
+        merge_seconds(&mut self.nodes, &other.nodes, b);
+        merge_seconds(&mut self.paths, &other.paths, b);
+        merge_seconds(&mut self.roots, &other.roots, b);
+        other.visits.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.visits, k, cell)));
+        let (mine, others) = (bounds.of(TraceClass::Mine), bounds.of(TraceClass::Live));
+        count_all(&mut self.aliases, &other.aliases, mine);
+        count_all(&mut self.aliases_of_others, &other.aliases_of_others, others);
+        other.entries.iter().for_each(|(k, count)| placed(b, k, |k| count_to(&mut self.entries, k, *count)));
+        add_all(&mut self.telemetry, &other.telemetry, mine);
+        add_all(&mut self.telemetry_of_others, &other.telemetry_of_others, others);
         self.clocks.merge(&other.clocks);
-        other.partitions.iter().for_each(|(key, cell)| add_to(&mut self.partitions, key, cell));
-        other.loops.iter().for_each(|(key, cell)| add_to(&mut self.loops, key, cell));
-        other.messages.iter().for_each(|(key, cell)| add_to(&mut self.messages, key, cell));
-        merge_seconds(&mut self.keys, &other.keys);
+        other.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
+        other.loops.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.loops, k, cell)));
+        other.messages.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.messages, k, cell)));
+        for (slot, buckets) in &other.keys {
+            buckets.iter().for_each(|(bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
+        }
         self.resources.merge(&other.resources);
     }
 
@@ -441,11 +480,30 @@ impl Cells {
     }
 }
 
+fn count_all<K: Ord + Clone>(into: &mut BTreeMap<K, i64>, from: &BTreeMap<K, i64>, names: Option<&OfClass>)
+where
+    OfClass: Filing<K>,
+{
+    from.iter().for_each(|(key, count)| placed(names, key, |key| count_to(into, key, *count)));
+}
+
+fn add_all<K: Ord + Clone, C: Cell>(into: &mut BTreeMap<K, C>, from: &BTreeMap<K, C>, names: Option<&OfClass>)
+where
+    OfClass: Filing<K>,
+{
+    from.iter().for_each(|(key, cell)| placed(names, key, |key| add_to(into, key, cell)));
+}
+
 fn merge_seconds<K: Ord + Clone, C: Cell>(
     into: &mut BTreeMap<K, Seconds<C>>,
     from: &BTreeMap<K, Seconds<C>>,
-) {
+    bounds: Option<&Bounds>,
+) where
+    Bounds: Filing<K>,
+{
     for (key, seconds) in from {
-        seconds.iter().for_each(|(second, cell)| add_second(into, key, *second, cell));
+        placed(bounds, key, |key| {
+            seconds.iter().for_each(|(second, cell)| add_second(into, key, *second, cell));
+        });
     }
 }

@@ -13,7 +13,7 @@ use peakdrill_drill_model::verdict::NodeKind;
 use crate::analyse::{Names, ms, percent};
 use crate::analysis::Ranked;
 use crate::cells::{Cell as _, Cells, EdgeCell, NodeCell, PathCell, RootCell};
-use crate::key::{Entry, LOAD, NodeKey, USERS};
+use crate::key::{EdgeKey, Entry, LOAD, NodeKey, USERS};
 
 /// Fewer roots or calls than this on either side are not compared.
 const FEW: i64 = 3;
@@ -70,9 +70,11 @@ pub fn compare(baseline: &Cells, loaded: &Cells) -> Vec<Ranked> {
     both.merge(loaded);
     // Names are learnt from both, so that a node is called the same on both sides.
     let names = Names::new(&both);
-    let (before, after) = (Side::new(baseline, &names), Side::new(loaded, &names));
+    let (baseline, loaded) = (baseline.named_as(&both), loaded.named_as(&both));
+    let (before, after) = (Side::new(&baseline, &names), Side::new(&loaded, &names));
     let mut charges: BTreeMap<NodeKey, Charge> = BTreeMap::new();
-    for node in before.nodes.keys().chain(after.nodes.keys()) {
+    let nodes = before.nodes.keys().chain(after.nodes.keys());
+    for node in nodes.filter(|node| !names.stands_for_many(&node.name)) {
         let visits = after.nodes.get(node).map_or(0.0, |cell| cell.ops as f64 / after.requests);
         charges.insert(node.clone(), Charge { visits, ..Charge::default() });
     }
@@ -107,15 +109,20 @@ impl Side {
             nodes: BTreeMap::new(),
             requests: 0.0,
         };
+        let is_mixed = |entry: &Entry| matches!(entry, Entry::Op(op) if names.stands_for_many(op));
         for ((entry, _), seconds) in &cells.roots {
             let sum = side.roots.entry(entry.clone()).or_default();
             seconds.values().for_each(|cell| sum.add(cell));
         }
-        for ((entry, _, node), seconds) in &cells.paths {
+        // Requests and calls that came in different ways are compared with their like alone.
+        for ((entry, _, node), seconds) in cells.paths.iter().filter(|((entry, ..), _)| !is_mixed(entry)) {
             let sum = side.paths.entry((entry.clone(), names.of(node))).or_default();
             seconds.values().for_each(|cell| sum.add(cell));
         }
-        for ((edge, _), seconds) in &cells.edges {
+        let is_of_many = |edge: &EdgeKey| {
+            [&edge.from, &edge.to.name, &edge.op].iter().any(|name| names.stands_for_many(name))
+        };
+        for ((edge, _), seconds) in cells.edges.iter().filter(|((edge, _), _)| !is_of_many(edge)) {
             let key = (Arc::clone(&edge.from), names.of(&edge.to), Arc::clone(&edge.op));
             let sum = side.edges.entry(key).or_default();
             seconds.values().for_each(|cell| sum.add(cell));

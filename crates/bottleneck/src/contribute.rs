@@ -7,6 +7,7 @@ mod gather;
 mod keys;
 mod loops;
 mod messages;
+mod names;
 mod spent;
 
 use peakdrill_drill_model::frame::RootRow;
@@ -71,6 +72,9 @@ pub fn contribute(spans: &[Span], root: Option<&RootRow>, class: TraceClass, ori
 /// Adds what a trace adds, `sign` times, to sums over traces.
 pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
     let tree = Tree::new(filed.spans);
+    if sign > 0 {
+        names::note_names(sums, &tree, filed.class);
+    }
     let root = match filed.root {
         Some(row) => Some(root_of_row(&tree, row)),
         None => root_of_span(&tree),
@@ -95,6 +99,7 @@ pub(crate) fn file(sums: &mut Sums, filed: &Filed<'_>, sign: i64) {
 /// whose they are, is not known any more.
 pub(crate) fn file_late(sums: &mut Sums, filed: &Filed<'_>) {
     let tree = Tree::new(filed.spans);
+    names::note_names(sums, &tree, filed.class);
     let mut gather = Gather::new(sums, filed, 1);
     let attempts = Attempts::new(&tree, None);
     calls::gather_calls(&mut gather, &tree, None, &attempts);

@@ -13,6 +13,9 @@ pub const USERS: &str = "users";
 /// Name of a caller whose span is missing.
 pub(crate) const UNKNOWN: &str = "unknown";
 
+/// The name that stands for all names for which there is no room.
+pub const OTHER: &str = "other";
+
 /// The names that are filed with nearly every trace, made once: a text is found fastest by its address.
 pub(crate) mod text {
     use std::sync::{Arc, LazyLock};

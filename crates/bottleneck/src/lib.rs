@@ -2,6 +2,7 @@
 
 mod analyse;
 mod analysis;
+mod bounds;
 mod cells;
 mod clocks;
 mod compare;
@@ -14,6 +15,7 @@ mod laws;
 mod pairs;
 mod path;
 pub mod resources;
+mod seen;
 mod sums;
 mod tree;
 mod usl;
@@ -23,6 +25,7 @@ pub use analysis::{
     Analysis, AnalysisInput, Coefficients, CurvePoint, Growth, NodeCurve, Objective, Peak, Question,
     QueueWait, Ranked, Scaling, Settings, WARM_UP_S,
 };
+pub use bounds::NameLimits;
 pub use cells::{
     Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
     RootCell, Seconds, TelemetryCell, VisitCell,
@@ -32,7 +35,7 @@ pub use compare::compare;
 pub use contribute::contribute;
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use flat::{Column, StepName, Table, Values, tables};
-pub use key::{ClockKey, EdgeKey, Entry, LOAD, NodeKey, TraceClass, USERS};
+pub use key::{ClockKey, EdgeKey, Entry, LOAD, NodeKey, OTHER, TraceClass, USERS};
 pub use keys::{KEY_SLOTS, KeyCell, keys_left_out};
 pub use laws::Law;
 pub use path::{Part, Segment, critical_path};

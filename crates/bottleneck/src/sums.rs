@@ -9,13 +9,14 @@ use std::collections::hash_map::Entry as Slot;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_drill_model::verdict::NodeKind;
 use peakdrill_latency::{Sparse, bucket_of};
 use peakdrill_trace_model::Span;
 
+use crate::bounds::Note;
 use crate::cells::{
     Cell, Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
     RootCell, TelemetryCell, VisitCell,
@@ -23,6 +24,8 @@ use crate::cells::{
 use crate::contribute::{file, file_late};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
 use crate::keys::{KeyCell, PlaceId};
+use crate::seen::Seen;
+use crate::tree::Role;
 
 /// Samples that are written down for one cell before equal ones are put together.
 const LOG_MAX: usize = 8_192;
@@ -99,10 +102,13 @@ impl Names {
         self.all.texts.get(id as usize).cloned().unwrap_or_default()
     }
 
-    fn forget(&mut self) {
-        if self.all.texts.len().max(self.bounded.len()).max(self.places.len()) > NAMES_MAX {
+    /// True when all names have other numbers from now on.
+    fn forget(&mut self) -> bool {
+        let is_full = self.all.texts.len().max(self.bounded.len()).max(self.places.len()) > NAMES_MAX;
+        if is_full {
             *self = Self::default();
         }
+        is_full
     }
 }
 
@@ -283,23 +289,50 @@ impl<K: Copy + Eq + Hash, C: Cell> Table<K, C> {
     }
 }
 
+/// No name.
+pub(crate) const NO_NAME: Name = Name::MAX;
+/// Kinds of spans whose names are known to be noted; more are noted anew, which changes nothing.
+const SHAPES_MAX: usize = 100_000;
+
+/// What the names that a span is filed under follow from, besides its trace's class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Shape {
+    pub(crate) class: TraceClass,
+    pub(crate) role: Role,
+    /// It names no parent.
+    pub(crate) is_top: bool,
+    pub(crate) service: Name,
+    pub(crate) op: Name,
+    pub(crate) peer: Name,
+    /// The service, role and peer of its parent.
+    pub(crate) parent: Name,
+    pub(crate) parent_role: Option<Role>,
+    pub(crate) parent_peer: Name,
+}
+
 /// Sums over traces that are not in the cells yet.
 #[derive(Debug, Default)]
 pub struct Sums {
     pub(crate) names: Names,
+    /// Kinds of spans whose names were noted, and of these the last by where their texts lie.
+    pub(crate) shapes: HashSet<Shape>,
+    pub(crate) seen: Seen,
+    /// Names that the cells were not told of yet.
+    pub(crate) notes: Vec<(TraceClass, Note)>,
     pub(crate) edges: Table<(EdgeId, TraceClass), EdgeCell>,
     pub(crate) nodes: Table<(NodeId, TraceClass), NodeCell>,
     pub(crate) paths: Table<(EntryId, TraceClass, NodeId), PathCell>,
     pub(crate) roots: Table<(EntryId, TraceClass), RootCell>,
     pub(crate) visits: Table<(EntryId, TraceClass, NodeId), VisitCell>,
-    pub(crate) telemetry: Table<Name, TelemetryCell>,
+    /// By service, and whether the trace is the drill's.
+    pub(crate) telemetry: Table<(Name, bool), TelemetryCell>,
     pub(crate) clocks: Table<(ClockId, ClockId), ClockCell>,
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
     pub(crate) loops: Table<(EdgeId, TraceClass), LoopCell>,
     pub(crate) messages: Table<(EdgeId, TraceClass), MessageCell>,
     /// By the place's slot and the key's bucket.
     pub(crate) keys: Table<u16, KeyCell>,
-    pub(crate) aliases: HashMap<(Name, Name), i64>,
+    pub(crate) aliases: HashMap<(Name, Name, bool), i64>,
     pub(crate) entries: HashMap<(EntryId, Name), i64>,
 }
 
@@ -346,7 +379,8 @@ impl Sums {
         let roots = self.roots.drain().map(|((e, class), s, cell)| ((names.entry(e), class), s, cell));
         let visits = self.visits.drain();
         let visits = visits.map(|((e, class, n), _, cell)| ((names.entry(e), class, names.node(n)), cell));
-        let telemetry = self.telemetry.drain().map(|(service, _, cell)| (names.text(service), cell));
+        let telemetry = self.telemetry.drain();
+        let telemetry = telemetry.map(|((service, mine), _, cell)| ((names.text(service), mine), cell));
         let clocks = self.clocks.drain();
         let clocks = clocks.map(|((a, b), s, cell)| ((names.clock(a), names.clock(b)), s, cell));
         let partitions = self.partitions.drain();
@@ -355,10 +389,12 @@ impl Sums {
         let messages = self.messages.drain();
         let messages = messages.map(|((edge, class), _, cell)| ((names.edge(edge), class), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
-        let aliases = aliases.map(|((peer, service), n)| ((names.text(peer), names.text(service)), n));
+        let aliases =
+            aliases.map(|((peer, service, mine), n)| ((names.text(peer), names.text(service), mine), n));
         let entries = self.entries.drain().filter(|(_, count)| *count != 0);
         let entries = entries.map(|((entry, service), n)| ((names.entry(entry), names.text(service)), n));
         Contribution {
+            notes: std::mem::take(&mut self.notes),
             edges: edges.collect(),
             nodes: nodes.collect(),
             paths: paths.collect(),
@@ -379,6 +415,8 @@ impl Sums {
 impl Contribution {
     /// The same in the order of its keys, so that equal contributions are equal.
     pub(crate) fn sorted(mut self) -> Self {
+        self.notes.sort_unstable();
+        self.notes.dedup();
         self.edges.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.nodes.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         self.paths.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
@@ -399,9 +437,13 @@ impl Contribution {
 impl Cells {
     /// Moves sums in; none are left. True when that changed anything.
     pub fn take_in(&mut self, sums: &mut Sums) -> bool {
-        let contribution = sums.drain();
-        sums.names.forget();
+        let mut contribution = sums.drain();
+        // A name alone changes nothing, but for those that it leaves no room.
+        let moved = self.note(&std::mem::take(&mut contribution.notes));
+        if sums.names.forget() || sums.shapes.len() > SHAPES_MAX {
+            sums.shapes = HashSet::default();
+        }
         self.apply(&contribution);
-        !contribution.is_empty()
+        moved || !contribution.is_empty()
     }
 }

@@ -17,7 +17,7 @@ const TIME_LIMIT_NS: i64 = i64::MAX / 2;
 const SHARED_ID_SPANS_MAX: usize = 64;
 
 /// What a span does in the call graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
     /// Work inside of an operation.
     Work,

@@ -18,10 +18,10 @@ use crate::journal::{BLOCK_BYTES, JournalError, JournalWriter};
 use crate::limits::Limits;
 use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, Refused, TextsPool};
 use crate::record::{Event, Record};
-use crate::replay::amend;
+use crate::replay::{amend, left_out_names};
 use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
-use crate::view::{CellsError, CellsFile, FinalView, View, keys_not_looked_for};
+use crate::view::{CellsError, CellsFile, FinalView, JournalRoom, View, keys_not_looked_for};
 
 /// How often the view is made anew.
 pub const VIEW_INTERVAL: Duration = Duration::from_millis(250);
@@ -111,8 +111,9 @@ impl Collector {
             classify: config.classify,
             shared: Arc::clone(&shared),
             texts: TextsPool::default(),
+            body_time_max: config.limits.body_time_max,
         };
-        let receivers = Receivers::start(listeners, ingest)?;
+        let receivers = Receivers::start(listeners, ingest, &config.limits)?;
         Ok(Self {
             grpc,
             http,
@@ -218,6 +219,13 @@ impl Collector {
         }
     }
 
+    /// The most bytes that requests held at any time, unfinished ones included: for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held_bytes_most(&self) -> usize {
+        self.budget.most()
+    }
+
     /// A number that changes whenever something was taken in and whenever the view was made anew: for tasks that
     /// wait.
     #[must_use]
@@ -252,6 +260,7 @@ impl Collector {
         }
         let view = self.shared.publish();
         missing.extend(view.counters.missing());
+        missing.extend(left_out_names(&view.cells));
         let cells_json = CellsFile::new(view.origin_ns, Arc::clone(&view.cells)).to_bytes()?;
         let not_looked_for = keys_not_looked_for(&view.cells);
         Ok(FinalView { view, cells_json, missing, not_looked_for })
@@ -283,16 +292,21 @@ fn journal_thread(
             Some(writer) => writer.append(group.iter().map(|job| &job.record)),
             None => Ok(()),
         };
+        if let Some(writer) = &writer {
+            shared.journal_has(room(&written, writer));
+        }
         let told = written.map_err(|error| {
-            tracing::error!(%error, "journal");
+            // Of these two was told once.
+            if !matches!(error, JournalError::Full { .. } | JournalError::DiskShort { .. }) {
+                tracing::error!(%error, "journal");
+            }
             refused(&error)
         });
         for Job { record, event, charge, ack } in group {
             match ack {
                 // The client may be gone: what is in the journal counts all the same.
                 Some(ack) => drop(ack.send(told.clone())),
-                None if told.is_err() => shared.count(counter::JOURNAL_FAILED, 1),
-                None => {}
+                None => shared.count(counter::JOURNAL_LOST, u64::from(told.is_err())),
             }
             let journalled = Journalled { event, recv_ns: record.recv_ns, classes: record.classes, charge };
             if told.is_ok() && out.send(journalled).is_err() {
@@ -305,10 +319,21 @@ fn journal_thread(
     }
 }
 
+/// How much room the journal has after a write.
+fn room(written: &Result<(), JournalError>, writer: &JournalWriter) -> JournalRoom {
+    match *written {
+        Err(JournalError::Full { limit_bytes }) => JournalRoom::Full { bytes_max: limit_bytes },
+        Err(JournalError::DiskShort { free_bytes, .. }) => JournalRoom::DiskShort { free_bytes },
+        _ => JournalRoom::of(writer.bytes()),
+    }
+}
+
 fn refused(error: &JournalError) -> Refused {
     match error {
         JournalError::Full { .. } => Refused::Full(error.to_string()),
-        JournalError::NotEmpty(_) | JournalError::Io { .. } => Refused::Journal(error.to_string()),
+        JournalError::NotEmpty(_) | JournalError::DiskShort { .. } | JournalError::Io { .. } => {
+            Refused::Journal(error.to_string())
+        }
     }
 }
 
@@ -334,7 +359,7 @@ fn fold_thread(shared: &Shared, events: &Receiver<Journalled>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if Instant::now() >= next_view {
-            if stale {
+            if stale || shared.has_journal_news() {
                 stale = shared.refresh();
                 shared.notify();
             }

@@ -81,10 +81,21 @@ pub mod counter {
     pub const ORIGIN_CHANGED: &str = "origin_changed";
     /// Requests answered with "try again" because too much was waiting.
     pub const OVERLOADED: &str = "requests_overloaded";
-    /// Requests refused because they cannot be decoded.
+    /// Requests answered with "try again" because their body took too long to come.
+    pub const SLOW: &str = "requests_slow";
+    /// Connections that were closed at once because too many were open.
+    pub const CONNECTIONS_REFUSED: &str = "connections_refused";
+    /// Connections that were closed because no request came over them.
+    pub const CONNECTIONS_IDLE: &str = "connections_idle";
+    /// Requests refused because they are too large or cannot be decoded.
     pub const MALFORMED: &str = "requests_malformed";
-    /// Requests not taken because the journal could not be written or was full.
+    /// Requests refused for good because the journal was full.
+    pub const JOURNAL_FULL: &str = "requests_journal_full";
+    /// Requests not taken because the journal could not be written, or its disk had hardly any room.
     pub const JOURNAL_FAILED: &str = "requests_journal_failed";
+    /// Rows of the generator and looks at endpoints that are not in the journal for one of these reasons: nobody sends them
+    /// again.
+    pub const JOURNAL_LOST: &str = "records_journal_lost";
     /// Looks at Prometheus endpoints.
     pub const SCRAPES: &str = "scrapes";
     /// Of these, failed.
@@ -100,8 +111,14 @@ pub mod counter {
 }
 
 /// Counts of what is not in the result, with words for it.
-const MISSING: [(&str, &str); 12] = [
-    (counter::JOURNAL_FAILED, "requests could not be written to the journal and were refused"),
+const MISSING: [(&str, &str); 15] = [
+    (counter::JOURNAL_FULL, "requests were refused for good: the journal was full; see `--journal-max`"),
+    (counter::CONNECTIONS_REFUSED, "connections were closed at once: too many were open"),
+    (counter::JOURNAL_FAILED, "requests could not be written to the journal and were told to try again"),
+    (
+        counter::JOURNAL_LOST,
+        "records of the drill's own (rows of the generator, looks at endpoints) could not be written to the journal: not counted",
+    ),
     (
         counter::LATE_WAITING,
         "spans and rows came after their trace was sealed, and could not be put into it: not counted",

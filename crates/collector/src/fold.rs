@@ -83,9 +83,9 @@ impl Fold {
         Self {
             links: Links::new(limits.links_max),
             sealed: SealedTraces::new(&limits),
+            cells: Cells::with_names(limits.names),
             limits,
             origin_ns: None,
-            cells: Cells::default(),
             cells_version: 0,
             traces: Parts::new(threads),
             deadlines: BinaryHeap::new(),

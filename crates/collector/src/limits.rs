@@ -1,5 +1,9 @@
 //! Every limit, by name.
 
+use std::time::Duration;
+
+use peakdrill_bottleneck::NameLimits;
+
 /// Largest request body as it comes over the wire.
 pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 /// Largest request body after decompression: a body that grows more than this is a bomb.
@@ -20,8 +24,14 @@ pub const LEDGER_KEYS_MAX: usize = 100_000;
 /// What may be held at once. `Default` is for a drill on one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes between the receivers and the fold; more is answered with "try again".
+    /// Bytes between the receivers and the fold, unfinished requests included; more is answered with "try again".
     pub queue_bytes_max: usize,
+    /// Connections at once; more are closed when they come.
+    pub connections_max: usize,
+    /// How long a connection may be open before its first request, and one of HTTP/1 between two.
+    pub idle_max: Duration,
+    /// How long the body of a request may take to come.
+    pub body_time_max: Duration,
     /// Spans of open traces.
     pub open_spans_max: usize,
     /// Open traces.
@@ -40,16 +50,24 @@ pub struct Limits {
     pub late_records_max: usize,
     /// Links to traces of which nothing is known yet.
     pub links_max: usize,
+    /// Names that are kept over all traces: more are filed as others.
+    pub names: NameLimits,
     /// Size at which a new segment of the journal begins.
     pub segment_bytes_max: u64,
     /// Size of the whole journal; when it is full, requests are refused for good.
     pub journal_bytes_max: u64,
+    /// Bytes that the journal leaves free on its disk; below that, requests are told to try again.
+    pub disk_free_min: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             queue_bytes_max: 64 << 20,
+            connections_max: 1_024,
+            // Metrics are sent once a minute.
+            idle_max: Duration::from_secs(75),
+            body_time_max: Duration::from_secs(10),
             open_spans_max: 2_000_000,
             open_traces_max: 500_000,
             spans_per_trace_max: 100_000,
@@ -59,8 +77,10 @@ impl Default for Limits {
             late_spans_max: 1_000_000,
             late_records_max: 100_000,
             links_max: 500_000,
+            names: NameLimits::default(),
             segment_bytes_max: 64 << 20,
             journal_bytes_max: 16 << 30,
+            disk_free_min: 1 << 30,
         }
     }
 }

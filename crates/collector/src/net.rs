@@ -1,6 +1,9 @@
 //! The receivers: OTLP over gRPC and HTTP.
 
 mod admission;
+mod body;
+mod budget;
+mod connections;
 mod grpc;
 mod http;
 
@@ -11,8 +14,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub(crate) use admission::{Budget, Charge, Ingest, Job, TextsPool};
 pub use admission::{Classify, Refused};
+pub(crate) use admission::{Ingest, Job, TextsPool};
+pub(crate) use budget::{Budget, Charge};
+use connections::{Doors, Receiver};
+
+use crate::limits::Limits;
 
 /// Threads that serve connections.
 const WORKERS: usize = 1;
@@ -51,7 +58,8 @@ pub(crate) struct Receivers {
 }
 
 impl Receivers {
-    pub(crate) fn start(listeners: Listeners, ingest: Ingest) -> std::io::Result<Self> {
+    pub(crate) fn start(listeners: Listeners, ingest: Ingest, limits: &Limits) -> std::io::Result<Self> {
+        let doors = Doors::new(limits, &ingest.shared);
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -61,7 +69,7 @@ impl Receivers {
             .build()?;
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::Builder::new().name("collector-net-main".to_owned()).spawn(move || {
-            runtime.block_on(serve(listeners, ingest, stopped));
+            runtime.block_on(serve(listeners, ingest, doors, stopped));
             runtime.shutdown_timeout(GRACE);
         })?;
         Ok(Self { stop, thread })
@@ -76,16 +84,19 @@ impl Receivers {
     }
 }
 
-async fn serve(listeners: Listeners, ingest: Ingest, stopped: watch::Receiver<bool>) {
-    let grpc = tokio::spawn(grpc::serve(listeners.grpc, ingest.clone(), told(stopped.clone())));
-    let http =
-        listeners.http.map(|listener| tokio::spawn(http::serve(listener, ingest, told(stopped.clone()))));
-    told(stopped).await;
+async fn serve(listeners: Listeners, ingest: Ingest, doors: Doors, stopped: watch::Receiver<bool>) {
+    let accept = |listener, receiver| {
+        tokio::spawn(connections::serve(listener, doors.clone(), receiver, stopped.clone()))
+    };
+    let grpc = accept(listeners.grpc, Receiver::Grpc(ingest.clone()));
+    let http = listeners.http.map(|listener| accept(listener, Receiver::Http(http::routes(ingest))));
+    told(stopped.clone()).await;
     let all = async {
         report("grpc", grpc.await);
         if let Some(http) = http {
             report("http", http.await);
         }
+        doors.empty().await;
     };
     if tokio::time::timeout(GRACE, all).await.is_err() {
         tracing::warn!("connections to the collector were cut off at its end");

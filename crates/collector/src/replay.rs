@@ -50,6 +50,11 @@ pub(crate) fn amend(dir: &Path, fold: &mut Fold) -> Result<(), String> {
     }
 }
 
+/// What of the names of senders is not in the cells, in words.
+pub(crate) fn left_out_names(cells: &Cells) -> impl Iterator<Item = String> {
+    cells.left_out_names("of the drill").into_iter().map(|said| format!("collector: {said}"))
+}
+
 /// Folds a journal as the run did. The limits must be those of the run where traces were sealed.
 ///
 /// # Errors
@@ -80,6 +85,7 @@ pub fn replay(dir: &Path, limits: Limits) -> Result<Replayed, JournalReadError> 
     }
     let counters = fold.counters();
     missing.extend(counters.missing());
+    missing.extend(left_out_names(fold.cells()));
     Ok(Replayed {
         cells: Arc::new(fold.cells().clone()),
         origin_ns: fold.origin_ns(),

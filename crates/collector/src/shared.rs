@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::counters::Counters;
 use crate::fold::Fold;
-use crate::view::View;
+use crate::view::{JournalRoom, View};
 
 /// Fold, view and counts, and how to wait for a change.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     view_version: AtomicU64,
     /// Of the receivers: what never reached the fold.
     counters: Mutex<Counters>,
+    /// How much room the journal has, and whether no view told of it yet.
+    journal: Mutex<(JournalRoom, bool)>,
 }
 
 impl Shared {
@@ -33,6 +35,7 @@ impl Shared {
             view: RwLock::default(),
             view_version: AtomicU64::new(0),
             counters: Mutex::default(),
+            journal: Mutex::default(),
         })
     }
 
@@ -55,6 +58,30 @@ impl Shared {
         // Who looked at the number before holds the lock until it waits: it is not passed over.
         drop(self.fold());
         self.changed.notify_all();
+    }
+
+    /// Keeps how much room the journal has, and says so when it is another kind of room than before.
+    pub(crate) fn journal_has(&self, room: JournalRoom) {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if journal.0.differs(&room) {
+            journal.1 = true;
+            match room.note() {
+                Some(note) => tracing::warn!("{note}"),
+                None => tracing::info!("there is room for the journal again"),
+            }
+        }
+        journal.0 = room;
+    }
+
+    /// Whether a view is to tell of the journal what the one before did not.
+    pub(crate) fn has_journal_news(&self) -> bool {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    fn journal_room(&self) -> JournalRoom {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.1 = false;
+        journal.0
     }
 
     /// Folds all that came and publishes it.
@@ -93,6 +120,7 @@ impl Shared {
             ledger: fold.ledger(),
             ledger_heard_ns: fold.ledger_heard_ns(),
             counters,
+            journal: self.journal_room(),
         });
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view);
         view

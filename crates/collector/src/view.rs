@@ -12,6 +12,69 @@ use crate::counters::{Counters, counter};
 /// Version of `cells.json`.
 pub const CELLS_VERSION: u32 = 1;
 
+/// Of the journal's limit, in hundredths, the part from which on it is nearly full.
+const NEARLY_FULL_PERCENT: u64 = 80;
+
+/// How much room the journal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JournalRoom {
+    /// Enough, or there is no journal.
+    #[default]
+    Enough,
+    /// Four fifths of what it may hold are written.
+    Nearly {
+        /// Bytes that are written.
+        bytes: u64,
+        /// Bytes that may be.
+        bytes_max: u64,
+    },
+    /// All of it is: telemetry is refused for good.
+    Full {
+        /// Bytes that may be written.
+        bytes_max: u64,
+    },
+    /// The disk has hardly any room: telemetry is told to try again.
+    DiskShort {
+        /// Bytes that are free.
+        free_bytes: u64,
+    },
+}
+
+impl JournalRoom {
+    pub(crate) fn of((bytes, bytes_max): (u64, u64)) -> Self {
+        let is_nearly_full =
+            u128::from(bytes) * 100 >= u128::from(bytes_max) * u128::from(NEARLY_FULL_PERCENT);
+        if is_nearly_full { Self::Nearly { bytes, bytes_max } } else { Self::Enough }
+    }
+
+    /// Whether the other is another kind of room, whatever the figures are.
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) != std::mem::discriminant(other)
+    }
+
+    /// What is to be said of it; nothing while there is enough.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        match *self {
+            Self::Enough => None,
+            Self::Nearly { bytes, bytes_max } => Some(format!(
+                "the journal is nearly full, {:.1} of {:.1} GiB: then telemetry is refused for good",
+                gib(bytes),
+                gib(bytes_max)
+            )),
+            Self::Full { bytes_max } => {
+                Some(format!("the journal is full, {:.1} GiB: telemetry is refused for good", gib(bytes_max)))
+            }
+            Self::DiskShort { free_bytes } => Some(format!(
+                "{:.1} GiB are left on the journal's disk: telemetry is told to try again",
+                gib(free_bytes)
+            )),
+        }
+    }
+}
+
 /// A snapshot: all parts of the same instant.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct View {
@@ -33,6 +96,8 @@ pub struct View {
     pub ledger_heard_ns: BTreeMap<String, i64>,
     /// What was counted, by name; see [`counter`].
     pub counters: Counters,
+    /// How much room the journal has.
+    pub journal: JournalRoom,
 }
 
 impl View {
@@ -126,5 +191,21 @@ impl CellsFile {
         }
         let Version { v } = serde_json::from_slice(bytes)?;
         if v == CELLS_VERSION { Ok(serde_json::from_slice(bytes)?) } else { Err(CellsError::Version(v)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_is_nearly_full_from_four_fifths_on() {
+        let of = |bytes| JournalRoom::of((bytes, 1_000));
+        assert_eq!((of(0), of(799)), (JournalRoom::Enough, JournalRoom::Enough));
+        assert_eq!(of(800), JournalRoom::Nearly { bytes: 800, bytes_max: 1_000 });
+        assert_eq!(JournalRoom::of((1 << 62, u64::MAX)), JournalRoom::Enough);
+        assert!(of(800).differs(&of(799)) && !of(800).differs(&of(900)));
+        let note = JournalRoom::of((13 << 30, 16 << 30)).note().unwrap();
+        assert!(note.contains("13.0 of 16.0 GiB"), "{note}");
     }
 }

@@ -49,6 +49,8 @@ pub struct StageSettings {
     pub collector: CollectorMode,
     /// Where the journal goes; `None`: no journal.
     pub journal: Option<PathBuf>,
+    /// Bytes that it may hold; `None`: what the collector holds to be enough.
+    pub journal_bytes_max: Option<u64>,
 }
 
 /// An open stage.
@@ -176,12 +178,14 @@ fn collector(
     if settings.collector == CollectorMode::Off {
         return Ok((None, Some("switched off".to_owned())));
     }
+    let mut limits = Limits::default();
+    limits.journal_bytes_max = settings.journal_bytes_max.unwrap_or(limits.journal_bytes_max);
     let config = CollectorConfig {
         grpc: settings.otlp_grpc,
         http: Some(settings.otlp_http),
         journal_dir: settings.journal.clone(),
         classify: classifier(authority.map(Authority::mark_key)),
-        limits: Limits::default(),
+        limits,
     };
     match Collector::start(config) {
         Ok(collector) => Ok((Some(collector), None)),

@@ -28,9 +28,10 @@ pub fn calls_under_load(cells: &Cells, input: &AnalysisInput) -> Vec<CallCurve> 
     let sums = sums(cells, &names, &series, &windows);
     let through = through(&sums);
     let whole: f64 = sums.values().map(|sum| sum.all.cp_ns as f64).sum();
+    let is_of_many = |(from, to): &Call| [from, &to.name].iter().any(|name| names.stands_for_many(name));
     let mut curves: Vec<(f64, CallCurve)> = sums
         .iter()
-        .filter(|(_, sum)| sum.all.attempts > 0)
+        .filter(|(call, sum)| sum.all.attempts > 0 && !is_of_many(call))
         .map(|(call, sum)| {
             let ns = through.get(call).copied().unwrap_or(0.0);
             let took_ns = sum.all.latency.sum_ns() as f64;

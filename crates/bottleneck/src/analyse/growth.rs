@@ -83,6 +83,7 @@ struct Table {
     light: Vec<Chunk>,
     peak: Vec<Chunk>,
     entries: usize,
+    /// Those of the series, and one for what is at none of them.
     nodes: usize,
 }
 
@@ -98,7 +99,9 @@ impl Growths {
         let table = Table::new(cells, names, series, windows);
         let every = |chunks: &[Chunk]| (0..chunks.len()).collect::<Vec<_>>();
         let (light, peak) = (every(&table.light), every(&table.peak));
-        let common: Vec<f64> = common_ns(series, windows, slower_ns);
+        let mut common: Vec<f64> = common_ns(series, windows, slower_ns);
+        // Of what grew at those that stand for many nothing is said, but that it is a part of the whole.
+        common.push(0.0);
         let entries = table.entries_with_enough();
         let whole = table.means(&entries, &light, &peak);
         let added = whole.added();
@@ -109,7 +112,7 @@ impl Growths {
             shares.draw(&means.added(), &common);
         }
         let (share, excess_share) = shares.intervals();
-        Self {
+        let mut all = Self {
             share,
             excess_share,
             excess_ns: added.iter().zip(&common).map(|(a, c)| excess(a, *c)).collect(),
@@ -119,7 +122,18 @@ impl Growths {
             sync_ns: added.iter().map(|a| a.own + a.gap).sum(),
             flow_ns: added.iter().map(|a| a.wait + a.flow).sum(),
             added,
-        }
+        };
+        all.leave_out_last();
+        all
+    }
+
+    fn leave_out_last(&mut self) {
+        self.added.pop();
+        self.share.pop();
+        self.excess_share.pop();
+        self.excess_ns.pop();
+        self.at_peak.pop();
+        self.alone.pop();
     }
 }
 
@@ -202,13 +216,22 @@ impl Means {
 impl Table {
     fn new(cells: &Cells, names: &Names, series: &Series, windows: &Windows) -> Self {
         let mut entry_at: BTreeMap<&Entry, usize> = BTreeMap::new();
-        for (entry, _) in cells.roots.keys().filter(|(_, class)| *class == series.class) {
+        // Requests that came in different ways and stand for many are no entry.
+        let is_mixed = |entry: &Entry| matches!(entry, Entry::Op(op) if names.stands_for_many(op));
+        for (entry, _) in
+            cells.roots.keys().filter(|(entry, class)| *class == series.class && !is_mixed(entry))
+        {
             let next = entry_at.len();
             entry_at.entry(entry).or_insert(next);
         }
         let node_at: BTreeMap<&NodeKey, usize> =
             series.nodes.iter().enumerate().map(|(i, n)| (&n.key, i)).collect();
-        let (entries, nodes) = (entry_at.len(), series.nodes.len());
+        // The last one is of those that stand for many.
+        let (entries, nodes) = (entry_at.len(), series.nodes.len() + 1);
+        let of_node = |node: &NodeKey| {
+            let many = names.stands_for_many(&node.name).then_some(series.nodes.len());
+            many.or_else(|| node_at.get(&names.of(node)).copied())
+        };
         let empty = Chunk { roots: vec![0.0; entries], spent: vec![vec![Added::default(); nodes]; entries] };
         let chunk_of = |seconds: &[usize]| {
             let per_chunk = seconds.len().div_ceil(CHUNKS).max(1);
@@ -229,7 +252,7 @@ impl Table {
         }
         for ((entry, class, node), seconds) in &cells.paths {
             let Some(e) = entry_at.get(entry).filter(|_| *class == series.class) else { continue };
-            let Some(n) = node_at.get(&names.of(node)) else { continue };
+            let Some(n) = of_node(node) else { continue };
             for (second, cell) in seconds {
                 let added = Added {
                     own: cell.self_ns as f64,
@@ -238,7 +261,7 @@ impl Table {
                     flow: cell.flow_ns as f64,
                     drag: cell.drag_ns as f64,
                 };
-                table.chunks_at(&light, &peak, *second).for_each(|c| c.spent[*e][*n].plus(&added, 1.0));
+                table.chunks_at(&light, &peak, *second).for_each(|c| c.spent[*e][n].plus(&added, 1.0));
             }
         }
         table

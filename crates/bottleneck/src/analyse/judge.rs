@@ -201,7 +201,7 @@ pub(crate) fn inner(top: &[usize]) -> &[usize] {
 /// Of all errors of the load, the part that began at a node.
 pub(crate) fn error_part(facts: &Facts<'_>, at: usize) -> f64 {
     let errors = |at: usize| facts.series.nodes[at].origin_errors.iter().sum::<f64>();
-    let all: f64 = (0..facts.series.nodes.len()).map(errors).sum();
+    let all: f64 = facts.series.errors_elsewhere + (0..facts.series.nodes.len()).map(errors).sum::<f64>();
     if all > 0.0 { errors(at) / all } else { 0.0 }
 }
 

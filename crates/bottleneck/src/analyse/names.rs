@@ -7,12 +7,26 @@ use std::sync::Arc;
 use peakdrill_drill_model::verdict::NodeKind;
 
 use crate::cells::Cells;
-use crate::key::NodeKey;
+use crate::key::{NodeKey, OTHER};
+
+/// Each peer's name with the service that it was seen to be most often.
+fn known_as(seen: &BTreeMap<(Arc<str>, Arc<str>), i64>) -> BTreeMap<Arc<str>, Arc<str>> {
+    let mut best: BTreeMap<Arc<str>, (i64, Arc<str>)> = BTreeMap::new();
+    for ((peer, service), count) in seen {
+        let known = best.entry(Arc::clone(peer)).or_insert_with(|| (0, Arc::clone(service)));
+        if *count > known.0 {
+            *known = (*count, Arc::clone(service));
+        }
+    }
+    best.into_iter().map(|(peer, (_, service))| (peer, service)).collect()
+}
 
 /// Node names as they are shown.
 pub(crate) struct Names {
     services: BTreeSet<Arc<str>>,
     alias: BTreeMap<Arc<str>, Arc<str>>,
+    /// Names were left out for want of room: [`OTHER`] is none.
+    some_left_out: bool,
 }
 
 impl Names {
@@ -20,17 +34,21 @@ impl Names {
         let services = cells
             .nodes
             .keys()
-            .filter(|(n, _)| n.kind == NodeKind::Service)
+            .filter(|(n, _)| n.kind == NodeKind::Service && !cells.stands_for_many(&n.name))
             .map(|(n, _)| Arc::clone(&n.name))
             .collect();
-        let mut best: BTreeMap<Arc<str>, (i64, Arc<str>)> = BTreeMap::new();
-        for ((peer, service), count) in &cells.aliases {
-            let seen = best.entry(Arc::clone(peer)).or_insert_with(|| (0, Arc::clone(service)));
-            if *count > seen.0 {
-                *seen = (*count, Arc::clone(service));
-            }
-        }
-        Self { services, alias: best.into_iter().map(|(peer, (_, service))| (peer, service)).collect() }
+        // What live users call a service is asked only where the drill says nothing: it may be left out, and must not
+        // rename what the drill came to.
+        let mut alias = known_as(&cells.aliases_of_others);
+        alias.extend(known_as(&cells.aliases));
+        let some_left_out = cells.stands_for_many(OTHER);
+        alias.retain(|peer, service| !some_left_out || [peer, service].iter().all(|name| &***name != OTHER));
+        Self { services, alias, some_left_out }
+    }
+
+    /// Whether a name stands for all for which there was no room: nothing is said of it.
+    pub(crate) fn stands_for_many(&self, name: &str) -> bool {
+        self.some_left_out && name == OTHER
     }
 
     /// The service that a peer's name stands for, if it is one.

@@ -68,8 +68,10 @@ pub(crate) struct Series {
     /// Their part of all. What nodes did is counted on it, of all classes of traffic: what few spans say is no more
     /// because they stand for many. Times its reciprocal it is what they did.
     pub(crate) part: f64,
-    /// Nodes, by key.
+    /// Nodes, by key, but for those that stand for many.
     pub(crate) nodes: Vec<NodeSeries>,
+    /// Errors that began at those.
+    pub(crate) errors_elsewhere: f64,
     /// The class that growth is measured on.
     pub(crate) class: TraceClass,
     /// Whether there are a generator's rows.
@@ -125,6 +127,7 @@ impl Series {
             sampled: vec![0.0; len],
             part: sampled_part(cells),
             nodes: Vec::new(),
+            errors_elsewhere: 0.0,
             class,
             with_steps,
         };
@@ -186,7 +189,7 @@ impl Series {
     ) {
         let len = self.offered.len();
         let mut at_key: BTreeMap<NodeKey, usize> = BTreeMap::new();
-        for (key, _) in cells.nodes.keys() {
+        for (key, _) in cells.nodes.keys().filter(|(key, _)| !names.stands_for_many(&key.name)) {
             let key = names.of(key);
             let next = at_key.len();
             at_key.entry(key).or_insert(next);
@@ -199,9 +202,13 @@ impl Series {
             if *class != TraceClass::Mine && stubbed.contains(&key) {
                 continue;
             }
-            let Some(node) = at_key.get(&key).and_then(|at| nodes.get_mut(*at)) else { continue };
             // Of traffic that the drill does not sample as much is taken as of its own.
             let part = if *class == TraceClass::Mine { 1.0 } else { self.part };
+            let Some(node) = at_key.get(&key).and_then(|at| nodes.get_mut(*at)) else {
+                let during = seconds.iter().filter(|(second, _)| self.at(**second).is_some());
+                self.errors_elsewhere += part * during.map(|(_, c)| c.origin_errors).sum::<i64>() as f64;
+                continue;
+            };
             for (second, cell) in seconds {
                 if let Some(at) = self.at(*second) {
                     node.add(at, cell, part);

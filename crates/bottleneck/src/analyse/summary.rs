@@ -100,7 +100,9 @@ fn grew((light, peak): (f64, f64)) -> bool {
 fn steps(facts: &Facts<'_>) -> impl Iterator<Item = (f64, f64)> {
     let (class, with_steps) = (facts.series.class, facts.series.with_steps);
     let roots = facts.cells.roots.iter();
-    let own = roots.filter(move |((entry, of), _)| *of == class && is_load(entry, class, with_steps));
+    let many = |entry: &Entry| matches!(entry, Entry::Op(op) if facts.names.stands_for_many(op));
+    let own = roots
+        .filter(move |((entry, of), _)| *of == class && is_load(entry, class, with_steps) && !many(entry));
     own.filter_map(|(_, seconds)| {
         let over = |window: &[usize]| {
             let mut out = Sparse::default();

@@ -33,7 +33,10 @@ pub(crate) fn dependencies(facts: &Facts<'_>) -> Vec<Dependency> {
     let path: f64 = sums.values().map(|c| c.cp_ns as f64).sum();
     let mut rows: Vec<(i64, Dependency)> = sums
         .into_iter()
-        .filter(|(_, c)| c.attempts > 0)
+        .filter(|((from, to), c)| {
+            let of_many = [from, &to.name].iter().any(|name| facts.names.stands_for_many(name));
+            c.attempts > 0 && !of_many
+        })
         .map(|((from, to), c)| {
             let row = Dependency {
                 from: from.to_string(),

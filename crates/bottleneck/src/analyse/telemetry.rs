@@ -8,8 +8,9 @@ use peakdrill_drill_model::verdict::{Completeness, NodeKind};
 use crate::analyse::names::Names;
 use crate::analyse::summary::COMPLETE;
 use crate::analysis::AnalysisInput;
+use crate::bounds::OfClass;
 use crate::cells::{Cell as _, Cells, TelemetryCell};
-use crate::key::{EdgeKey, NodeKey, TraceClass};
+use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 
 /// Fewer expected spans than this say nothing about a service.
 const FEW_EXPECTED: i64 = 20;
@@ -35,7 +36,11 @@ pub(crate) struct Telemetry {
 /// spans; requests that failed do not count, since the other side may not have seen them.
 pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) -> Telemetry {
     let mut sums: BTreeMap<Arc<str>, TelemetryCell> = BTreeMap::new();
-    for (name, cell) in &cells.telemetry {
+    // Of live users' names, where some were left out, the spans may be there and the calls not, or the other way round.
+    let others_are_whole = !cells.thinned(TraceClass::Live).is_some_and(OfClass::thins_services);
+    let others = (others_are_whole || cells.telemetry.is_empty()).then_some(&cells.telemetry_of_others);
+    let named = cells.telemetry.iter().chain(others.into_iter().flatten());
+    for (name, cell) in named.filter(|(name, _)| !names.stands_for_many(name)) {
         let name = names.service(name).unwrap_or_else(|| Arc::clone(name));
         sums.entry(name).or_default().add(cell);
     }
@@ -52,7 +57,8 @@ pub(crate) fn completeness(cells: &Cells, input: &AnalysisInput, names: &Names) 
         ok += known;
         traced += seen;
         // Requests without any span are missed where the others of their kind came first.
-        let at = cells.entries.iter().filter(|((e, _), _)| e == entry).max_by_key(|(_, n)| **n);
+        let of_entry = |(e, service): &(Entry, Arc<str>)| e == entry && !names.stands_for_many(service);
+        let at = cells.entries.iter().filter(|(key, _)| of_entry(key)).max_by_key(|(_, n)| **n);
         if let Some(((_, service), _)) = at {
             *first.entry(service).or_insert(0) += known;
             let cell = TelemetryCell { expected: known, received: seen, ..TelemetryCell::default() };
@@ -119,6 +125,8 @@ fn untaken(cells: &Cells) -> Vec<Arc<str>> {
     for ((edge, _), seconds) in mine.filter(|((edge, _), _)| edge.to.kind == NodeKind::Queue) {
         *sent.entry(&edge.to).or_insert(0) += seconds.values().map(|cell| cell.calls).sum::<i64>();
     }
+    // Who takes from it may be among those whose names were left out.
+    sent.retain(|node, _| cells.is_whole(&node.name));
     // Whoever takes a message may lose its class, and is there all the same.
     for ((node, _), seconds) in &cells.nodes {
         if seconds.values().any(|cell| cell.ops > 0) {

@@ -271,6 +271,7 @@ fn node_of(ground: &Ground<'_>, row: &ResourceUse) -> Option<usize> {
             let calls = ground.cells.edges.keys().filter(|(edge, _)| *edge.from == *row.service);
             let mut behind: Vec<_> = calls
                 .filter(|(edge, _)| matches!(edge.to.kind, NodeKind::Database | NodeKind::Cache))
+                .filter(|(edge, _)| !ground.names.stands_for_many(&edge.to.name))
                 .map(|(edge, _)| ground.names.of(&edge.to))
                 .collect();
             behind.sort();

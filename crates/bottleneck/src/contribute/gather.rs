@@ -10,13 +10,11 @@ use crate::cells::{
 };
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::contribute::keys;
-use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
+use crate::key::{EdgeKey, Entry, NodeKey, OTHER, TraceClass};
 use crate::sums::{Clock, Filed, Name, NodeId, Sums};
 
-/// Different operations of one trace that are kept by name; more are filed as [`OTHER_OP`].
+/// Different operations of one trace that are kept by name; more are filed as [`OTHER`].
 pub(super) const OPS_PER_TRACE: usize = 64;
-/// The operation of calls beyond [`OPS_PER_TRACE`].
-const OTHER_OP: &str = "other";
 /// Longest stretch of one interval that is filed as busy time, in seconds: a damaged span may claim years.
 const BUSY_LIMIT_S: i64 = 3_600;
 
@@ -70,7 +68,7 @@ impl<'a> Gather<'a> {
 
     /// The operation's bounded name.
     pub(super) fn op(&mut self, raw: &Arc<str>) -> Arc<str> {
-        self.named_op(raw).unwrap_or_else(|| OTHER_OP.into())
+        self.named_op(raw).unwrap_or_else(|| OTHER.into())
     }
 
     /// The same; `None` where the trace has so many that this one is not kept by name.
@@ -106,8 +104,8 @@ impl<'a> Gather<'a> {
     }
 
     pub(super) fn telemetry(&mut self, service: &Arc<str>, cell: &TelemetryCell) {
-        let service = self.sums.names.id(service);
-        self.sums.telemetry.add(service, 0, cell, self.sign);
+        let key = (self.sums.names.id(service), self.class == TraceClass::Mine);
+        self.sums.telemetry.add(key, 0, cell, self.sign);
     }
 
     /// What a call says of its two clocks: by how much the caller's is ahead at least, and at most, nanoseconds.
@@ -172,7 +170,7 @@ impl<'a> Gather<'a> {
     }
 
     pub(super) fn alias(&mut self, peer: &Arc<str>, service: &Arc<str>) {
-        let key = (self.sums.names.id(peer), self.sums.names.id(service));
+        let key = (self.sums.names.id(peer), self.sums.names.id(service), self.class == TraceClass::Mine);
         *self.sums.aliases.entry(key).or_insert(0) += self.sign;
     }
 

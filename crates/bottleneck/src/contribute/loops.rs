@@ -113,13 +113,12 @@ fn called(gather: &mut Gather, tree: &Tree<'_>, call: usize) -> Option<EdgeKey> 
     }
     let span = tree.nodes[at].span;
     let server = tree.served_by(at).next().map(|server| &tree.nodes[server]);
-    let to = match server {
-        Some(server) => server.owner.clone(),
-        None if span.peer.is_some() => virtual_node(span),
+    // A caller's name for what it calls goes with its name for whom it calls: both are names that bounds know of.
+    let (named, to) = match server.filter(|server| is_route(&server.span.op)) {
+        Some(server) => (server.span, server.owner.clone()),
+        None if span.peer.is_some() && says_what(span) => (span, virtual_node(span)),
         None => return None,
     };
-    let named = server.map(|server| server.span).filter(|span| is_route(&span.op));
-    let named = named.or_else(|| says_what(span).then_some(span))?;
     let from = Arc::clone(&tree.nodes[call].span.service);
     Some(EdgeKey { from, to, op: gather.named_op(&named.op)? })
 }

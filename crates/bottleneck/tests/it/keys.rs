@@ -326,5 +326,7 @@ fn cells_without_keys_are_read() {
     assert_eq!(read, cells);
     stored.as_object_mut().unwrap().remove("keys");
     let read: Cells = serde_json::from_value(stored).unwrap();
-    assert_eq!(read, Cells { keys: Default::default(), ..cells });
+    let mut without = cells;
+    without.keys = Default::default();
+    assert_eq!(read, without);
 }

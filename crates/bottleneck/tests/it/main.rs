@@ -6,6 +6,7 @@ mod keys;
 mod loops;
 mod machine;
 mod messages;
+mod names;
 mod properties;
 mod resources;
 mod sampled;

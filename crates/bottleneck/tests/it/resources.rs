@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use peakdrill_bottleneck::resources::{ResourcePoint, Sample, SampleKind, SeriesKey};
-use peakdrill_bottleneck::{Analysis, AnalysisInput, Cells, TraceClass, analyse, contribute};
+use peakdrill_bottleneck::{
+    Analysis, AnalysisInput, Cells, NameLimits, OTHER, TraceClass, analyse, contribute,
+};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{AnalysisState, FindingKind, NodeVerdict, ResourceKind, ResourceUse};
 use peakdrill_trace_model::metric::Measure;
@@ -49,19 +51,25 @@ fn span(trace: u128, id: u64, kind: SpanKind, service: &str, at_ns: (i64, i64)) 
 /// The traces of the load; a call of `order` takes `order_ms` of the second on its own.
 fn cells(order_ms: impl Fn(i64) -> i64) -> Cells {
     let mut cells = Cells::default();
-    let mut trace = 0;
+    load(&mut cells, TraceClass::Mine, ("order", "order-db"), order_ms);
+    cells
+}
+
+/// Adds the traces of a load on a service and its database.
+fn load(cells: &mut Cells, class: TraceClass, (order, db): (&str, &str), order_ms: impl Fn(i64) -> i64) {
+    let mut trace = class as u128 * 1_000_000;
     for second in 0..SECONDS {
         for i in 0..rate(second) {
             trace += 1;
             let start = ORIGIN_NS + second * 1_000 * MS + i * 1_000 * MS / rate(second);
             let at = |from_ms: i64, to_ms: i64| (start + from_ms * MS, start + to_ms * MS);
             let own = order_ms(second);
-            let mut query = span(trace, 4, SpanKind::Client, "order", at(3, 8));
-            query.peer = Some(Peer { node: "order-db".into(), kind: PeerKind::Database });
+            let mut query = span(trace, 4, SpanKind::Client, order, at(3, 8));
+            query.peer = Some(Peer { node: db.into(), kind: PeerKind::Database });
             let spans = [
                 span(trace, 1, SpanKind::Server, "gateway", at(0, own + 10)),
                 span(trace, 2, SpanKind::Client, "gateway", at(1, own + 9)),
-                span(trace, 3, SpanKind::Server, "order", at(1, own + 9)),
+                span(trace, 3, SpanKind::Server, order, at(1, own + 9)),
                 query,
             ];
             let row = RootRow {
@@ -76,12 +84,25 @@ fn cells(order_ms: impl Fn(i64) -> i64) -> Cells {
                 status: 200,
                 sampled: true,
             };
-            cells.apply(&contribute(&spans, Some(&row), TraceClass::Mine, ORIGIN_NS));
+            let row = (class == TraceClass::Mine).then_some(&row);
+            cells.apply(&contribute(&spans, row, class, ORIGIN_NS));
         }
     }
     cells.resources.origin_ns = Some(ORIGIN_NS);
-    cells
 }
+
+/// Adds more names of nodes to live users' traces than half of them are kept of: those whose hash begins with a zero.
+fn flood(cells: &mut Cells) {
+    for k in 0..200 {
+        let trace = 9_000_000 + k;
+        let mut call = span(trace, 2, SpanKind::Client, "hooks", (ORIGIN_NS, ORIGIN_NS + MS));
+        call.peer = Some(Peer { node: format!("tenant-{k}").into(), kind: PeerKind::Service });
+        let spans = [span(trace, 1, SpanKind::Server, "hooks", (ORIGIN_NS, ORIGIN_NS + MS)), call];
+        cells.apply(&contribute(&spans, None, TraceClass::Live, ORIGIN_NS));
+    }
+}
+
+const FEW_NODES: usize = 150;
 
 /// One series of metrics.
 struct Series<'a> {
@@ -209,18 +230,26 @@ fn the_fullest_instance_counts_beside_the_mean() {
 
 const POOL: Series<'static> = Series { measure: Measure::PoolMax, of: "orders", ..ORDER };
 
-/// A pool of ten connections that is full at peak, of which nothing more is known.
-fn full_pool() -> Cells {
-    let mut cells = cells(|_| 10);
-    POOL.gauge(&mut cells, |_| 10.0);
-    POOL.of(Measure::PoolUsed).gauge(&mut cells, |s| (rate(s) as f64 * 0.12).min(10.0));
+/// A pool of ten connections of a service that is full at peak, of which nothing more is known.
+fn full_pool_of(service: &'static str, mut cells: Cells) -> Cells {
+    let pool = Series { service, ..POOL };
+    pool.gauge(&mut cells, |_| 10.0);
+    pool.of(Measure::PoolUsed).gauge(&mut cells, |s| (rate(s) as f64 * 0.12).min(10.0));
     cells
+}
+
+fn full_pool() -> Cells {
+    full_pool_of(ORDER.service, cells(|_| 10))
 }
 
 /// The same with how callers wait, and hold a connection so long.
 fn pool(held_s: impl Fn(i64) -> f64) -> Analysis {
-    let mut cells = full_pool();
-    let of = |measure| POOL.of(measure);
+    pool_of(ORDER.service, cells(|_| 10), held_s)
+}
+
+fn pool_of(service: &'static str, cells: Cells, held_s: impl Fn(i64) -> f64) -> Analysis {
+    let mut cells = full_pool_of(service, cells);
+    let of = |measure| Series { service, ..POOL.of(measure) };
     of(Measure::PoolUses).total(&mut cells, |s| rate(s) as f64);
     of(Measure::PoolUseTime).total(&mut cells, |s| rate(s) as f64 * held_s(s));
     of(Measure::PoolWaits).total(&mut cells, |s| rate(s) as f64);
@@ -244,6 +273,20 @@ fn a_pool_that_is_too_small_is_told_from_one_whose_connections_are_held_longer()
     assert!(one(&analysis, ResourceKind::Pool).at_limit);
     let analysis = pool(|s| if rate(s) > 80 { 0.3 } else { 0.1 });
     assert_eq!(kinds(&analysis), [FindingKind::PoolHeldLonger], "{:?}", analysis.findings);
+}
+
+#[test]
+fn a_flood_of_live_names_leaves_a_pool_at_its_node() {
+    let mut cells = Cells::with_names(NameLimits { nodes: FEW_NODES, ..NameLimits::default() });
+    for class in [TraceClass::Mine, TraceClass::Live] {
+        // Of live users' calls the service's name is kept, and the database's is not.
+        load(&mut cells, class, ("stock", "crm"), |_| 10);
+    }
+    flood(&mut cells);
+    assert!(cells.edges.keys().any(|(edge, _)| &*edge.from == "stock" && &*edge.to.name == OTHER));
+    let analysis = pool_of("stock", cells, |_| 0.12);
+    let found = analysis.findings.iter().find(|found| found.kind == FindingKind::PoolTooSmall);
+    assert_eq!(found.map(|found| found.node.as_str()), Some("crm"), "{:?}", analysis.findings);
 }
 
 #[test]
@@ -396,6 +439,22 @@ fn a_gauge_that_agrees_with_the_spans_says_nothing_and_one_that_does_not_is_told
     };
     assert_eq!(kinds(&gauge(1.0)), []);
     assert_eq!(kinds(&gauge(2.0)), [FindingKind::CountsDiffer]);
+}
+
+#[test]
+fn where_a_part_of_a_services_spans_has_lost_its_name_its_gauge_is_not_doubted() {
+    let told = |nodes: usize, factor: f64| {
+        let mut cells = Cells::with_names(NameLimits { nodes, ..NameLimits::default() });
+        for class in [TraceClass::Mine, TraceClass::Live] {
+            load(&mut cells, class, ("order", "order-db"), |_| 100);
+        }
+        flood(&mut cells);
+        let gauge = Series { measure: Measure::InFlight, ..ORDER };
+        gauge.gauge(&mut cells, |s| rate(s) as f64 * 0.108 * factor * (1.0 + 0.05 * wobble(s)));
+        kinds(&analysed(&cells)).contains(&FindingKind::CountsDiffer)
+    };
+    assert!(!told(1_000, 2.0) && told(1_000, 4.0));
+    assert!(!told(FEW_NODES, 2.0));
 }
 
 #[test]

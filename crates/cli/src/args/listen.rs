@@ -18,6 +18,17 @@ pub(crate) struct Listen {
     /// Receives no telemetry: no bottleneck is named.
     #[arg(long, help_heading = "Telemetry")]
     pub(crate) no_collector: bool,
+    /// The most that is written of the telemetry: when it is full, more is refused for good. A gibibyte of the disk is left
+    /// free in any case.
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "16GiB",
+        value_parser = size,
+        conflicts_with = "no_collector",
+        help_heading = "Telemetry"
+    )]
+    pub(crate) journal_max: u64,
     /// Serves the drill's own metrics for Prometheus: `http://ADDRESS/metrics`.
     #[arg(long, value_name = "ADDRESS", help_heading = "Telemetry")]
     pub(crate) metrics: Option<SocketAddr>,
@@ -30,4 +41,56 @@ pub(crate) struct Listen {
     /// Keeps the runs of earlier drills, so that their late messages are recognised.
     #[arg(long, value_name = "FILE", default_value = "drills/runs.json", help_heading = "Safety")]
     pub(crate) runs_file: PathBuf,
+}
+
+/// Less cannot hold what a service sends in a second.
+const SIZE_MIN: u64 = 1 << 20;
+const UNITS: [(&str, u64); 8] = [
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+/// A size with its unit, in bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
+    let (digits, unit) = (text[..end].replace('_', ""), text[end..].trim());
+    let found = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
+    let (_, unit) = found.ok_or("a size has a unit: MB, GB, TB, MiB, GiB or TiB, as in `64GiB`")?;
+    let number: u64 = digits.parse().map_err(|_| "a size is a whole number with a unit: `64GiB`")?;
+    let bytes = number.checked_mul(*unit).ok_or("this is larger than any disk")?;
+    if bytes < SIZE_MIN { Err("it must be 1MiB at least".to_owned()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::size;
+    use crate::args::Cli;
+
+    #[test]
+    fn a_journal_without_a_collector_is_refused() {
+        let parsed = |more: &[&str]| {
+            let all = ["peakdrill", "run", "drill.yaml", "--no-collector"].iter().chain(more);
+            Cli::try_parse_from(all).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(parsed(&[]), Ok(()));
+        let said = parsed(&["--journal-max", "1GiB"]).unwrap_err();
+        assert!(said.contains("--journal-max") && said.contains("--no-collector"), "{said}");
+    }
+
+    #[test]
+    fn sizes_have_a_unit_and_are_not_nothing() {
+        assert_eq!(size("64GiB"), Ok(64 << 30));
+        assert_eq!(size("1_500 mb"), Ok(1_500_000_000));
+        for bad in ["", "0", "0GiB", "none", "GiB", "64", "1KiB", "1.5GiB", "-1GiB", "99999999999TiB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -18,6 +18,12 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     let (baseline, of_baseline) = fold(&args.baseline)?;
     let (loaded, of_traces) = fold(&args.traces)?;
     let ranking = compare(&baseline, &loaded);
+    // Of both together fewer names may be kept than of either.
+    let mut both = Cells::clone(&baseline);
+    both.merge(&loaded);
+    for left_out in both.left_out_names("of these traces") {
+        note(&format!("{left_out}; what stands there is not compared\n"));
+    }
     match args.format {
         Format::Json => {
             let entries: Vec<_> = ranking

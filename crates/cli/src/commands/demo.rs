@@ -44,6 +44,7 @@ pub(super) fn run(args: &Demo) -> Result<Exit, Failure> {
         otlp_http: free,
         collector: CollectorMode::Required,
         journal: Some(folder.join(peakdrill_drill_control::record::JOURNAL)),
+        journal_bytes_max: None,
     })?;
     let keys_file = folder.join("shop-keys.json");
     write_atomic(&keys_file, stage.verifying_keys_json()?.unwrap_or_default().as_bytes(), 0o644)?;

@@ -1,5 +1,6 @@
 mod late;
 mod ledger;
+mod names;
 mod properties;
 
 use std::sync::Arc;

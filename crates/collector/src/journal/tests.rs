@@ -91,7 +91,20 @@ fn a_full_journal_refuses_and_stays_readable() {
     let taken = records.iter().take_while(|record| writer.append([*record]).is_ok()).count();
     assert!((2..20).contains(&taken), "{taken}");
     assert!(matches!(writer.append(&records), Err(JournalError::Full { limit_bytes: 2_000 })));
+    // What would have room by itself is refused as well: nobody is told that it is full and then that it is not.
+    assert!(matches!(writer.append([&record(1, 1)]), Err(JournalError::Full { .. })));
+    assert!(writer.bytes().0 + 200 < writer.bytes().1, "{:?}", writer.bytes());
     assert_eq!(read(dir.path()), (records[..taken].to_vec(), vec![]));
+}
+
+#[test]
+fn a_disk_is_not_filled() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { disk_free_min: u64::MAX, ..Limits::default() };
+    let mut writer = JournalWriter::create(dir.path(), &limits).unwrap();
+    let refused = writer.append([&record(1, 10)]);
+    assert!(matches!(refused, Err(JournalError::DiskShort { left_bytes: u64::MAX, .. })), "{refused:?}");
+    assert_eq!(read(dir.path()), (vec![], vec![]));
 }
 
 #[test]

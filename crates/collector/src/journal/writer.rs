@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::format;
 use super::segment_name;
@@ -11,6 +12,9 @@ use crate::record::Record;
 
 /// Records should be gathered into blocks of about this size, if so many wait.
 pub const BLOCK_BYTES: usize = 1 << 20;
+
+/// How often the room on the disk is looked at. In between, less than what is to be left is written.
+const DISK_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why nothing was appended.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,16 @@ pub enum JournalError {
     Full {
         /// The limit.
         limit_bytes: u64,
+    },
+    /// There is room on the disk, but it is to be left.
+    #[error("{}: {free_bytes} bytes are left on the disk, and {left_bytes} are to stay free", .path.display())]
+    DiskShort {
+        /// The journal's folder.
+        path: PathBuf,
+        /// What is free.
+        free_bytes: u64,
+        /// What the journal leaves.
+        left_bytes: u64,
     },
     /// The file system refused.
     #[error("{}: {source}", .path.display())]
@@ -40,11 +54,16 @@ pub struct JournalWriter {
     dir: PathBuf,
     segment_bytes_max: u64,
     journal_bytes_max: u64,
+    disk_free_min: u64,
+    /// What was free on the disk, and when that was looked at.
+    disk: Option<(Instant, u64)>,
     file: File,
     segment: u32,
     segment_bytes: u64,
     total_bytes: u64,
     sequence: u64,
+    /// A block had no room: from then on none is taken, however small, so that what was refused for good stays refused.
+    is_full: bool,
     /// A failed write could not be undone: go on in a new segment.
     broken: bool,
     /// The records of a block, and what packs them: kept for their memory alone.
@@ -64,11 +83,14 @@ impl JournalWriter {
             dir: dir.to_owned(),
             segment_bytes_max: limits.segment_bytes_max,
             journal_bytes_max: limits.journal_bytes_max,
+            disk_free_min: limits.disk_free_min,
+            disk: None,
             file,
             segment: 0,
             segment_bytes: format::SEGMENT_HEADER_BYTES as u64,
             total_bytes: format::SEGMENT_HEADER_BYTES as u64,
             sequence: 0,
+            is_full: false,
             broken: false,
             records: Vec::new(),
             packer: format::Packer::new()
@@ -82,10 +104,36 @@ impl JournalWriter {
     /// # Errors
     /// [`JournalError`]; then none of the records are in the journal.
     pub fn append<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), JournalError> {
+        if self.is_full {
+            return Err(JournalError::Full { limit_bytes: self.journal_bytes_max });
+        }
         self.records.clear();
         self.records.shrink_to(2 * BLOCK_BYTES);
         records.into_iter().for_each(|record| format::put_record(record, &mut self.records));
         if self.records.is_empty() { Ok(()) } else { self.write_block() }
+    }
+
+    /// Bytes that were written, and that may be.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.total_bytes, self.journal_bytes_max)
+    }
+
+    /// Refuses what would fill the disk. A file system that does not tell what is free is written to until it refuses.
+    fn look_at_disk(&mut self) -> Result<(), JournalError> {
+        let free_bytes = match self.disk {
+            Some((at, free_bytes)) if at.elapsed() < DISK_LOOK_EVERY => free_bytes,
+            _ => {
+                let told = rustix::fs::statvfs(&self.dir);
+                let free_bytes = told.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+                self.disk = Some((Instant::now(), free_bytes));
+                free_bytes
+            }
+        };
+        if free_bytes >= self.disk_free_min {
+            return Ok(());
+        }
+        Err(JournalError::DiskShort { path: self.dir.clone(), free_bytes, left_bytes: self.disk_free_min })
     }
 
     /// Makes what was appended outlive a power cut.
@@ -103,8 +151,10 @@ impl JournalWriter {
         packed.map_err(|source| JournalError::Io { path: path.clone(), source })?;
         let block_bytes = self.packer.bytes().len() as u64;
         if self.total_bytes + block_bytes > self.journal_bytes_max {
+            self.is_full = true;
             return Err(JournalError::Full { limit_bytes: self.journal_bytes_max });
         }
+        self.look_at_disk()?;
         let full = self.segment_bytes > format::SEGMENT_HEADER_BYTES as u64
             && self.segment_bytes + block_bytes > self.segment_bytes_max;
         if full || self.broken {

@@ -1,16 +1,15 @@
 //! What the receivers let in: decoded, classified, within the budget, and answered when it is in the journal.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use bytes::Bytes;
 use peakdrill_bottleneck::TraceClass;
 use peakdrill_trace_model::Span;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
+use super::body::{self, Packing, Received, Unpacked};
+use super::budget::{Budget, Charge};
 use crate::counters::counter;
-use crate::limits::DECODED_BYTES_MAX;
 use crate::otlp::{Malformed, Texts};
 use crate::record::{Event, Record, RecordKind};
 use crate::shared::{Shared, now_ns};
@@ -27,6 +26,12 @@ pub enum Refused {
     /// Too much is waiting: try again.
     #[error("too much is waiting; try again")]
     Overloaded,
+    /// Its body took too long to come: try again.
+    #[error("the body did not come within {} s; try again", .0.as_secs_f64())]
+    Slow(Duration),
+    /// It is larger than so many bytes: do not try again.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
     /// It is not what it should be: do not try again.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -39,90 +44,6 @@ pub enum Refused {
     /// The collector has ended.
     #[error("the collector has ended")]
     Ended,
-}
-
-/// How long a request waits for room before it is refused: a burst passes, and a client that is told to try again
-/// stays away for a second.
-const ROOM_WAIT: Duration = Duration::from_millis(200);
-/// Of the budget, the part that requests may hold which wait for room.
-const WAITING_PART: usize = 4;
-
-/// Bytes that may wait between the receivers and the fold.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    used: AtomicUsize,
-    max: usize,
-    /// Bytes of requests that wait for room.
-    waiting: AtomicUsize,
-    given_back: Notify,
-}
-
-impl Budget {
-    pub(crate) fn new(max: usize) -> Arc<Self> {
-        let (used, waiting) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { used, max, waiting, given_back: Notify::new() })
-    }
-
-    /// A part of the budget; `None` when there is no room.
-    pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        // One request always fits, however small the budget is.
-        let fits = |used: usize| (used == 0 || used + bytes <= self.max).then_some(used + bytes);
-        let taken = self.used.try_update(Ordering::AcqRel, Ordering::Acquire, fits);
-        taken.ok().map(|_| Charge { budget: Arc::clone(self), bytes })
-    }
-
-    /// As [`Self::charge`], when there is room within [`ROOM_WAIT`] and not too much waits already.
-    async fn charge_soon(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        if let Some(charge) = self.charge(bytes) {
-            return Some(charge);
-        }
-        let may_wait =
-            |waiting: usize| (waiting + bytes <= self.max / WAITING_PART).then_some(waiting + bytes);
-        self.waiting.try_update(Ordering::AcqRel, Ordering::Acquire, may_wait).ok()?;
-        let _waits = Waits { budget: self, bytes };
-        let room = async {
-            loop {
-                let given_back = self.given_back.notified();
-                if let Some(charge) = self.charge(bytes) {
-                    return charge;
-                }
-                given_back.await;
-            }
-        };
-        tokio::time::timeout(ROOM_WAIT, room).await.ok()
-    }
-
-    /// For what must not be refused: it leaves less to the receivers.
-    pub(crate) fn charge_always(self: &Arc<Self>, bytes: usize) -> Charge {
-        self.used.fetch_add(bytes, Ordering::AcqRel);
-        Charge { budget: Arc::clone(self), bytes }
-    }
-}
-
-/// A request that waits for room, counted until it is dropped: its client may go away meanwhile.
-struct Waits<'a> {
-    budget: &'a Budget,
-    bytes: usize,
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.budget.waiting.fetch_sub(self.bytes, Ordering::AcqRel);
-    }
-}
-
-/// A part of the budget, given back when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Charge {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::AcqRel);
-        self.budget.given_back.notify_waiters();
-    }
 }
 
 /// Something on its way into the journal and the fold.
@@ -142,6 +63,8 @@ pub(crate) struct Ingest {
     pub(crate) classify: Classify,
     pub(crate) shared: Arc<Shared>,
     pub(crate) texts: TextsPool,
+    /// How long the body of a request may take to come.
+    pub(crate) body_time_max: Duration,
 }
 
 /// The texts of the decoders that are not at work: one lot for each that can be.
@@ -160,51 +83,88 @@ impl TextsPool {
 }
 
 impl Ingest {
-    /// Takes a request. Returns how many of its items were rejected, once the rest is in the journal.
-    pub(crate) async fn take(&self, kind: RecordKind, payload: Bytes) -> Result<u64, Refused> {
-        let result = self.admit(kind, payload).await;
+    /// Takes a request whose body has come. Returns how many of its items were rejected, once the rest is in the journal.
+    pub(crate) async fn take(
+        &self,
+        kind: RecordKind,
+        packing: Option<Packing>,
+        received: Result<Received, Refused>,
+    ) -> Result<u64, Refused> {
+        let result = match received {
+            Ok(received) => self.admit(kind, packing, received).await,
+            Err(refused) => Err(refused),
+        };
         let name = match &result {
             Ok(_) | Err(Refused::Ended) => return result,
             Err(Refused::Overloaded) => counter::OVERLOADED,
-            Err(Refused::Malformed(_)) => counter::MALFORMED,
-            Err(Refused::Journal(_) | Refused::Full(_)) => counter::JOURNAL_FAILED,
+            Err(Refused::Slow(_)) => counter::SLOW,
+            Err(Refused::Malformed(_) | Refused::TooLarge(_)) => counter::MALFORMED,
+            Err(Refused::Journal(_)) => counter::JOURNAL_FAILED,
+            Err(Refused::Full(_)) => counter::JOURNAL_FULL,
         };
         self.shared.count(name, 1);
         result
     }
 
-    async fn admit(&self, kind: RecordKind, payload: Bytes) -> Result<u64, Refused> {
-        let recv_ns = now_ns();
-        if payload.len() > DECODED_BYTES_MAX {
-            return Err(Malformed::new(format!("larger than {DECODED_BYTES_MAX} bytes")).into());
-        }
-        // Before decoding, since decoding takes memory too: a span in memory is about as large as on the wire.
-        let charge = self.budget.charge_soon(2 * payload.len()).await.ok_or(Refused::Overloaded)?;
-        let (classify, texts) = (Arc::clone(&self.classify), self.texts.clone());
-        // Decoding takes milliseconds: connections are served meanwhile. The charge goes with the payload: when the
-        // client goes away this future is dropped, and the decoder works on.
-        let decoded = tokio::task::spawn_blocking(move || {
-            let record = Record { kind, recv_ns, classes: Vec::new(), payload };
-            (texts.with(|texts| decode(record, &classify, texts)), charge)
-        });
-        let Ok((decoded, charge)) = decoded.await else {
-            return Err(Malformed::new("it broke the decoder".to_owned()).into());
-        };
-        let (record, event, rejected) = decoded?;
+    async fn admit(
+        &self,
+        kind: RecordKind,
+        packing: Option<Packing>,
+        received: Received,
+    ) -> Result<u64, Refused> {
+        let ((record, event, rejected), charge) = self.decoded(kind, packing, received).await?;
         let (ack, acked) = oneshot::channel();
         let job = Job { record, event, charge, ack: Some(ack) };
         self.queue.send(job).map_err(|_| Refused::Ended)?;
         acked.await.map_err(|_| Refused::Ended)??;
         Ok(rejected)
     }
+
+    /// A request's body, unpacked when there is room for it, and decoded.
+    async fn decoded(
+        &self,
+        kind: RecordKind,
+        packing: Option<Packing>,
+        mut received: Received,
+    ) -> Result<(Decoded, Charge), Refused> {
+        let recv_ns = now_ns();
+        let mut likely = body::likely_unpacked(&received);
+        loop {
+            if packing.is_some() && !body::charge_unpacked(&mut received, likely).await {
+                return Err(Refused::Overloaded);
+            }
+            let (classify, texts) = (Arc::clone(&self.classify), self.texts.clone());
+            // Unpacking and decoding take milliseconds: connections are served meanwhile. The charge goes with the payload:
+            // when the client goes away this future is dropped, and the decoder works on.
+            let decoded = tokio::task::spawn_blocking(move || {
+                let unpacked = match packing {
+                    Some(packing) => body::unpack(received, packing)?,
+                    None => Unpacked::Whole(received),
+                };
+                let unpacked = match unpacked {
+                    Unpacked::Whole(unpacked) => unpacked,
+                    Unpacked::NoRoom(packed, likely) => return Ok(Err((packed, likely))),
+                };
+                let Received { bytes: payload, charge } = unpacked;
+                let record = Record { kind, recv_ns, classes: Vec::new(), payload };
+                Ok::<_, Refused>(Ok((texts.with(|texts| decode(record, &classify, texts))?, charge)))
+            });
+            let Ok(decoded) = decoded.await else {
+                return Err(Malformed::new("it broke the decoder".to_owned()).into());
+            };
+            match decoded? {
+                Ok(decoded) => return Ok(decoded),
+                Err(packed) => (received, likely) = packed,
+            }
+        }
+    }
 }
 
+/// The record of a request, what it says, and how many of its items cannot be used.
+type Decoded = (Record, Event, u64);
+
 /// The record of a request with the classes of its traces, what it says, and how many of its items cannot be used.
-fn decode(
-    mut record: Record,
-    classify: &Classify,
-    texts: &mut Texts,
-) -> Result<(Record, Event, u64), Malformed> {
+fn decode(mut record: Record, classify: &Classify, texts: &mut Texts) -> Result<Decoded, Malformed> {
     let event = record.event(texts)?;
     let rejected = match &event {
         Event::Spans(decoded) => {
@@ -231,25 +191,58 @@ fn classes(spans: &[Span], classify: &Classify) -> Vec<(u128, TraceClass)> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_request_waits_for_room_but_not_for_ever() {
-        let budget = Budget::new(100);
-        let first = budget.charge(90).unwrap();
-        let waiting = tokio::spawn({
-            let budget = Arc::clone(&budget);
-            async move { budget.charge_soon(20).await.is_some() }
+    fn ingest(budget: &Arc<Budget>, classify: Classify) -> (Ingest, mpsc::Receiver<Job>) {
+        let (queue, jobs) = mpsc::channel();
+        let ingest = Ingest {
+            queue,
+            budget: Arc::clone(budget),
+            classify,
+            shared: Shared::new(crate::fold::Fold::new(crate::limits::Limits::default())),
+            texts: TextsPool::default(),
+            body_time_max: Duration::from_secs(60),
+        };
+        (ingest, jobs)
+    }
+
+    /// Bytes that cannot be packed, and ten times as many that can; no request.
+    fn packed_well() -> (Vec<u8>, usize) {
+        let mut state = 1_u64;
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 56) as u8
         });
-        while budget.waiting.load(Ordering::Acquire) == 0 {
-            tokio::task::yield_now().await;
-        }
-        // Not more than a quarter of the budget may wait.
-        assert!(budget.charge_soon(20).await.is_none());
-        drop(first);
-        assert!(waiting.await.unwrap());
-        let again = budget.charge(90).unwrap();
-        assert!(budget.charge_soon(20).await.is_none(), "the time is over");
-        drop(again);
-        assert_eq!((budget.used.load(Ordering::Acquire), budget.waiting.load(Ordering::Acquire)), (0, 0));
+        let body: Vec<u8> = noise.take(16 << 10).chain(std::iter::repeat_n(0xff, 160 << 10)).collect();
+        let packed = zstd::encode_all(&body[..], 3).unwrap();
+        assert!(body.len() > 10 * packed.len());
+        (packed, body.len())
+    }
+
+    #[tokio::test]
+    async fn a_body_that_grows_by_more_than_most_waits_for_room() {
+        let (packed, length) = packed_well();
+        let budget = Budget::new(1 << 20);
+        let (ingest, _jobs) = ingest(&budget, Arc::new(|_| TraceClass::Live));
+        let take = |charge| {
+            let received = Ok(Received { bytes: packed.clone().into(), charge });
+            ingest.take(RecordKind::Traces(crate::otlp::Format::Protobuf), Some(Packing::Zstd), received)
+        };
+        // There is room for what it may be, and not for what it is.
+        let charge = budget.charge((8 << 10) + 2 * packed.len()).unwrap();
+        let held = budget.charge((1 << 20) - charge.bytes() - 5 * 2 * packed.len()).unwrap();
+        let give_way = async {
+            budget.wanted().await;
+            drop(held);
+        };
+        let (taken, ()) = tokio::join!(take(charge), give_way);
+        // It was unpacked and looked at.
+        assert!(matches!(taken, Err(Refused::Malformed(_))), "{taken:?}");
+        assert!(budget.most() <= 1 << 20 && budget.most() > 2 * length);
+        // Where none comes it is told to try again, and nothing is left of it.
+        let charge = budget.charge((8 << 10) + 2 * packed.len()).unwrap();
+        let held = budget.charge((1 << 20) - charge.bytes() - 5 * 2 * packed.len()).unwrap();
+        assert_eq!(take(charge).await, Err(Refused::Overloaded));
+        drop(held);
+        assert!(budget.charge(1 << 20).is_some());
     }
 
     #[tokio::test]
@@ -264,30 +257,23 @@ mod tests {
             _ = may_go_on.recv();
             TraceClass::Live
         };
-        let (queue, jobs) = mpsc::channel();
         let budget = Budget::new(1 << 20);
-        let ingest = Ingest {
-            queue,
-            budget: Arc::clone(&budget),
-            classify: Arc::new(classify),
-            shared: Shared::new(crate::fold::Fold::new(crate::limits::Limits::default())),
-            texts: TextsPool::default(),
-        };
+        let (ingest, jobs) = ingest(&budget, Arc::new(classify));
         let span = r#"{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174",
             "startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000001000000"}"#;
         let payload = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
-        let charged = 2 * payload.len();
+        let charge = budget.charge(1_000).unwrap();
         let client = tokio::spawn(async move {
-            ingest.take(RecordKind::Traces(crate::otlp::Format::Json), payload.into()).await
+            let received = Ok(Received { bytes: payload.into(), charge });
+            ingest.take(RecordKind::Traces(crate::otlp::Format::Json), None, received).await
         });
         has_entered.await.unwrap();
         client.abort();
         assert!(client.await.unwrap_err().is_cancelled());
-        assert_eq!(budget.used.load(Ordering::Acquire), charged);
-        let given_back = budget.given_back.notified();
+        assert!(budget.charge(1 << 20).is_none(), "it is still held");
+        let mut again = budget.charge((1 << 20) - 1_000).unwrap();
         drop(go_on);
-        given_back.await;
-        assert_eq!(budget.used.load(Ordering::Acquire), 0);
+        assert!(again.grow_soon(1_000).await);
         assert!(jobs.recv().is_err(), "nothing was taken");
     }
 }

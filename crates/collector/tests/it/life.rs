@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use peakdrill_collector::counters::counter;
-use peakdrill_collector::{CellsFile, Collector, CollectorConfig, CollectorError, Limits, replay};
+use peakdrill_collector::{
+    CellsFile, Collector, CollectorConfig, CollectorError, JournalRoom, Limits, replay,
+};
 use prost::Message;
 
 use crate::http::post;
@@ -147,17 +149,62 @@ fn with_late_spans(journal: Option<&Path>, limits: Limits) -> Collector {
     collector
 }
 
-#[test]
-fn a_full_journal_is_said() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = support::config(Some(dir.path()));
-    config.limits.journal_bytes_max = 10;
-    let collector = Collector::start(config).unwrap();
+/// Sends the same once more; the status, and what the sender is told of trying again.
+fn send_same(collector: &Collector) -> (u16, Option<String>) {
     let body = request(journey(1, 0)).encode_to_vec();
     let headers = [("content-type", "application/x-protobuf")];
     let answer = post(collector.addresses().1.unwrap(), "/v1/traces", &headers, &body);
-    assert_eq!((answer.status, answer.header("retry-after")), (507, None));
+    (answer.status, answer.header("retry-after").map(str::to_owned))
+}
+
+fn shows(collector: &Collector, is_it: impl Fn(JournalRoom) -> bool) {
+    let seen = collector.wait_until(PATIENCE, |now| Some(()).filter(|()| is_it(now.view().journal)));
+    assert!(seen.is_some(), "{:?}", collector.view().journal);
+}
+
+#[test]
+fn a_full_journal_is_said_before_and_after() {
+    // Both times in two blocks.
+    let begun = |config| {
+        let collector = Collector::start(config).unwrap();
+        collector.set_origin(support::T);
+        let origin = collector.wait_until(PATIENCE, |now| now.view().origin_ns);
+        assert_eq!(origin, Some(support::T));
+        collector
+    };
+    let measured = tempfile::tempdir().unwrap();
+    let collector = begun(support::config(Some(measured.path())));
+    assert_eq!(send_same(&collector), (200, None));
     let end = collector.finish().unwrap();
-    assert_eq!(end.view.spans(), 0);
-    assert!(end.missing.iter().any(|line| line.contains("journal")), "{:?}", end.missing);
+    assert_eq!(end.view.journal, JournalRoom::Enough);
+    let bytes = std::fs::metadata(measured.path().join("segment-000000.journal")).unwrap().len();
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = support::config(Some(dir.path()));
+    config.limits.journal_bytes_max = bytes * 6 / 5;
+    let collector = begun(config);
+    assert_eq!(send_same(&collector), (200, None));
+    shows(&collector, |room| matches!(room, JournalRoom::Nearly { .. }));
+    assert_eq!(send_same(&collector), (507, None));
+    shows(&collector, |room| room == JournalRoom::Full { bytes_max: bytes * 6 / 5 });
+    // Rows of the generator would have room by themselves: they are lost all the same, and nobody was told to try again.
+    collector.push_roots(&[support::root(MINE, 0)]);
+    let end = collector.finish().unwrap();
+    assert_eq!((end.view.spans(), end.view.counters.get(counter::JOURNAL_FULL)), (4, 1));
+    for said in ["1 requests were refused for good", "1 records of the drill's own"] {
+        assert!(end.missing.iter().any(|line| line.contains(said)), "{:?}", end.missing);
+    }
+    assert_eq!(end.view.journal, JournalRoom::Full { bytes_max: bytes * 6 / 5 });
+}
+
+#[test]
+fn a_disk_with_hardly_any_room_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = support::config(Some(dir.path()));
+    config.limits.disk_free_min = u64::MAX;
+    let collector = Collector::start(config).unwrap();
+    assert_eq!(send_same(&collector), (503, Some("1".to_owned())));
+    shows(&collector, |room| matches!(room, JournalRoom::DiskShort { .. }));
+    let end = collector.finish().unwrap();
+    assert_eq!((end.view.spans(), end.view.counters.get(counter::JOURNAL_FAILED)), (0, 1));
 }

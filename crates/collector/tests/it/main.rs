@@ -4,6 +4,7 @@
 mod corpus;
 mod damage;
 mod grpc;
+mod hostile;
 mod http;
 mod keys;
 mod killed;

@@ -71,6 +71,8 @@ pub(super) struct Running {
     pub(super) roots: Roots,
     /// Per service: when its ledger says it was heard of, and since when that is so.
     ledgers: BTreeMap<String, (Option<i64>, MonoNs)>,
+    /// How much room the journal had when that was told last.
+    journal: peakdrill_collector::JournalRoom,
     next_tick: MonoNs,
     next_second: MonoNs,
     phase: Option<usize>,
@@ -138,6 +140,7 @@ impl Running {
             engine_failed: None,
             heard_at_end_ns: BTreeMap::new(),
             ledgers: BTreeMap::new(),
+            journal: peakdrill_collector::JournalRoom::default(),
             engine: Some(engine),
             batches,
             start_at,

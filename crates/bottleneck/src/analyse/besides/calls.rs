@@ -65,7 +65,7 @@ pub(super) fn by_caller<'a>(facts: &Facts<'a>, classes: impl Fn(TraceClass) -> b
     out
 }
 
-/// Whether a caller is a service that is known: not the generator, users, or one whose span is missing.
-pub(super) fn is_service(from: &str) -> bool {
-    ![LOAD, USERS, UNKNOWN].contains(&from)
+/// Whether a caller is a service that is known: not the generator, users, one whose span is missing, or many.
+pub(super) fn is_service(facts: &Facts<'_>, from: &str) -> bool {
+    ![LOAD, USERS, UNKNOWN].contains(&from) && !facts.names.stands_for_many(from)
 }

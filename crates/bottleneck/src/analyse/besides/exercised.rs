@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use peakdrill_drill_model::verdict::{Finding, FindingKind};
+use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind};
 
 use crate::analyse::Facts;
 use crate::analyse::words::rate;
+use crate::bounds::OfClass;
 use crate::key::{NodeKey, TraceClass};
 
 /// Fewer calls of live users than this say nothing.
@@ -28,6 +29,10 @@ struct Ops {
 /// Nodes that live users come to and the drill does not. Of the drill's requests those count that were traced; where
 /// these are a part of all, a node must be one that so many would have come to if they were live users'.
 pub(super) fn never(facts: &Facts<'_>) -> Vec<Finding> {
+    let lost = Lost::of(facts);
+    if lost.of_drill {
+        return Vec::new();
+    }
     let part = facts.series.part;
     let (traced, live_roots) = (traced(facts), live_roots(facts));
     // Calls of the node that so many requests would lead to.
@@ -35,8 +40,9 @@ pub(super) fn never(facts: &Facts<'_>) -> Vec<Finding> {
     let enough = |ops: &Ops| ops.live >= FEW_CALLS && (part >= 1.0 || would_be(ops) >= FEW_CALLS as f64);
     let drill =
         if part < 1.0 { "no request of the drill that was traced did" } else { "the drill never did" };
-    told(facts, |name, ops| {
-        (ops.drill == 0 && enough(ops)).then(|| Finding {
+    told(facts, |node, ops| {
+        let name = &*node.name;
+        (ops.drill == 0 && enough(ops) && lost.may_tell_of(facts, node)).then(|| Finding {
             kind: FindingKind::NotExercised,
             node: name.to_owned(),
             text: format!(
@@ -52,7 +58,8 @@ pub(super) fn never(facts: &Facts<'_>) -> Vec<Finding> {
 
 /// Nodes whose stub answered the drill.
 pub(super) fn stubs(facts: &Facts<'_>) -> Vec<Finding> {
-    told(facts, |name, ops| {
+    told(facts, |node, ops| {
+        let name = &*node.name;
         let mostly = ops.stubbed > 0 && ops.stubbed * 2 > ops.drill;
         let all = if ops.stubbed == ops.drill { "all" } else { "most" };
         let real = live(facts, ops);
@@ -71,14 +78,43 @@ pub(super) fn stubs(facts: &Facts<'_>) -> Vec<Finding> {
     })
 }
 
+/// What is not known of names, where some were left out.
+struct Lost {
+    /// What else services are called.
+    aliases: bool,
+    /// Of a node that the drill came to, which service it is.
+    of_drill: bool,
+}
+
+impl Lost {
+    fn of(facts: &Facts<'_>) -> Self {
+        let (cells, names) = (facts.cells, facts.names);
+        let is_thinned = |class| cells.thinned(class).is_some_and(OfClass::thins_services);
+        let aliases = [TraceClass::Mine, TraceClass::Live].into_iter().any(is_thinned);
+        let mut mine = cells.nodes.keys().filter(|(_, class)| *class == TraceClass::Mine);
+        let is_nobody = |(node, _): &(NodeKey, TraceClass)| {
+            let is_known = names.of(node).kind != NodeKind::External;
+            !is_known && (aliases || names.stands_for_many(&node.name))
+        };
+        Self { aliases, of_drill: mine.any(is_nobody) }
+    }
+
+    /// Whether the drill's calls of a node would be under its name.
+    fn may_tell_of(&self, facts: &Facts<'_>, node: &NodeKey) -> bool {
+        let mine = facts.cells.thinned(TraceClass::Mine);
+        mine.is_none_or(|names| names.keeps_node(&node.name))
+            && !(self.aliases && node.kind == NodeKind::External)
+    }
+}
+
 /// What is said of the nodes, those that live users call most first; nothing where the drill hardly began.
-fn told(facts: &Facts<'_>, of: impl Fn(&str, &Ops) -> Option<Finding>) -> Vec<Finding> {
+fn told(facts: &Facts<'_>, of: impl Fn(&NodeKey, &Ops) -> Option<Finding>) -> Vec<Finding> {
     if traced(facts) < FEW_ROOTS {
         return Vec::new();
     }
     let mut nodes: Vec<(NodeKey, Ops)> = ops(facts).into_iter().collect();
     nodes.sort_by(|a, b| b.1.live.cmp(&a.1.live).then_with(|| a.0.cmp(&b.0)));
-    nodes.iter().filter_map(|(key, ops)| of(&key.name, ops)).take(NODES_MAX).collect()
+    nodes.iter().filter_map(|(key, ops)| of(key, ops)).take(NODES_MAX).collect()
 }
 
 /// How often live users came.
@@ -100,7 +136,8 @@ fn live_roots(facts: &Facts<'_>) -> i64 {
 
 fn ops(facts: &Facts<'_>) -> BTreeMap<NodeKey, Ops> {
     let mut out: BTreeMap<NodeKey, Ops> = BTreeMap::new();
-    for ((key, class), seconds) in &facts.cells.nodes {
+    let named = facts.cells.nodes.iter().filter(|((key, _), _)| !facts.names.stands_for_many(&key.name));
+    for ((key, class), seconds) in named {
         let ops = out.entry(facts.names.of(key)).or_default();
         // Live users are looked at while the load was there; of the drill any call counts, its probes included.
         let load = 0..facts.series.load as i64;

@@ -53,7 +53,8 @@ pub(super) fn findings(facts: &Facts<'_>, told: &[Finding]) -> Vec<Finding> {
     let mut by_node: BTreeMap<NodeKey, Hot<'_>> = BTreeMap::new();
     for buckets in facts.cells.keys.values() {
         let all = keys::together(buckets);
-        let Some((node, op, caller)) = places.of(&all) else { continue };
+        let found = places.of(&all).filter(|(node, ..)| !facts.names.stands_for_many(&node.name));
+        let Some((node, op, caller)) = found else { continue };
         let node = facts.names.of(node);
         let partition =
             |found: &Finding| found.kind == FindingKind::HotPartition && *found.node == *node.name;

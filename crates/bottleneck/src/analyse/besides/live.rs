@@ -163,7 +163,10 @@ fn users(facts: &Facts<'_>) -> Live {
 /// What live requests had of each node itself: without what lies behind it, and errors that began there.
 fn nodes(facts: &Facts<'_>) -> BTreeMap<NodeKey, Live> {
     let mut out: BTreeMap<NodeKey, Live> = BTreeMap::new();
-    for ((key, _), seconds) in facts.cells.nodes.iter().filter(|((_, class), _)| *class == TraceClass::Live) {
+    let named = |(key, class): &(NodeKey, TraceClass)| {
+        *class == TraceClass::Live && !facts.names.stands_for_many(&key.name)
+    };
+    for ((key, _), seconds) in facts.cells.nodes.iter().filter(|(key, _)| named(key)) {
         out.entry(facts.names.of(key)).or_default().add(facts, seconds, |cell: &NodeCell| {
             let many = cell.ops as f64;
             ((cell.own.sum_ns() as f64, cell.own.count() as f64), (cell.origin_errors as f64, many))

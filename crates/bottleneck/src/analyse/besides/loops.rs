@@ -37,7 +37,10 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
 /// each, or of one alone, so that no sum is true; what is said is of the one that takes most time.
 fn by_node<'a>(cells: &'a Cells, names: &Names, class: TraceClass) -> BTreeMap<EdgeKey, &'a LoopCell> {
     let mut loops: BTreeMap<EdgeKey, &LoopCell> = BTreeMap::new();
-    for ((edge, _), cell) in cells.loops.iter().filter(|((_, of), _)| *of == class) {
+    let of_one = |edge: &EdgeKey| {
+        [&edge.from, &edge.to.name, &edge.op].into_iter().all(|name| !cells.stands_for_many(name))
+    };
+    for ((edge, _), cell) in cells.loops.iter().filter(|((edge, of), _)| *of == class && of_one(edge)) {
         let edge = EdgeKey { to: names.of(&edge.to), ..edge.clone() };
         let most = loops.entry(edge).or_insert(cell);
         if cell.cp_ns > most.cp_ns {

@@ -26,7 +26,8 @@ pub(super) const SLOWER_NS: f64 = 5_000_000.0;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let mut queues: BTreeMap<NodeKey, BTreeMap<u16, PartitionCell>> = BTreeMap::new();
-    for ((node, _, at), cell) in &facts.cells.partitions {
+    let all = facts.cells.partitions.iter();
+    for ((node, _, at), cell) in all.filter(|((node, _, _), _)| !facts.names.stands_for_many(&node.name)) {
         queues.entry(facts.names.of(node)).or_default().entry(*at).or_default().add(cell);
     }
     queues.iter().filter_map(|(node, partitions)| finding(&node.name, partitions)).collect()

@@ -7,6 +7,7 @@ use peakdrill_drill_model::verdict::{Finding, FindingKind};
 
 use crate::analyse::Facts;
 use crate::cells::{Cell as _, MessageCell};
+use crate::key::EdgeKey;
 
 /// Fewer messages than this that were processed again say nothing.
 const FEW_AGAIN: i64 = 10;
@@ -20,7 +21,10 @@ const CONSUMERS_MAX: usize = 5;
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     // Of all traffic: the drill's messages and those of live users stand in the same queues.
     let mut consumers: BTreeMap<(&str, &str), MessageCell> = BTreeMap::new();
-    for ((edge, _), cell) in &facts.cells.messages {
+    let of_one = |edge: &EdgeKey| {
+        [&edge.from, &edge.to.name].into_iter().all(|name| !facts.cells.stands_for_many(name))
+    };
+    for ((edge, _), cell) in facts.cells.messages.iter().filter(|((edge, _), _)| of_one(edge)) {
         consumers.entry((&edge.from, &edge.to.name)).or_default().add(cell);
     }
     let mut told: Vec<_> = consumers.into_iter().filter(|(_, cell)| matters(cell)).collect();

@@ -52,7 +52,7 @@ struct Storm<'a> {
 
 pub(super) fn findings(facts: &Facts<'_>, levels: &[Level]) -> Vec<Finding> {
     let all = by_caller(facts, |class| class == facts.series.class);
-    let from_inside = all.iter().filter(|((from, _), _)| is_service(from));
+    let from_inside = all.iter().filter(|((from, _), _)| is_service(facts, from));
     let mut storms: Vec<Storm<'_>> =
         from_inside.filter_map(|((from, at), calls)| storm(facts, from, *at, calls, levels)).collect();
     storms.sort_by(|a, b| b.wasted.total_cmp(&a.wasted));

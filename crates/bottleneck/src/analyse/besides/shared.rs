@@ -38,7 +38,7 @@ struct Waiting<'a> {
 
 pub(super) fn findings(facts: &Facts<'_>, calls: &ByCaller<'_>, judged: &[judge::Finding]) -> Vec<Finding> {
     let mut callers: BTreeMap<usize, Vec<(&str, &Calls<'_>)>> = BTreeMap::new();
-    for ((from, to), calls) in calls.iter().filter(|((from, _), _)| is_service(from)) {
+    for ((from, to), calls) in calls.iter().filter(|((from, _), _)| is_service(facts, from)) {
         callers.entry(*to).or_default().push((&**from, calls));
     }
     // What the drill met as a stub and live users did not are two things.

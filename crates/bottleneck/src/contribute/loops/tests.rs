@@ -147,7 +147,8 @@ fn the_called_side_names_the_operation() {
         assert_eq!(served([op; 2]), [], "{op}");
         let by_caller = named("GET /price", [op; 2]);
         let [(edge, cell)] = &by_caller[..] else { panic!("the caller knows what it calls: {op}") };
-        assert_eq!((&*edge.to.name, edge.to.kind, &*edge.op), ("shop", NodeKind::Service, "GET /price"));
+        // Under its own name for whom it calls, which is joined with the service later.
+        assert_eq!((&*edge.to.name, edge.to.kind, &*edge.op), ("shop:80", NodeKind::External, "GET /price"));
         assert_eq!(cell.calls, 8);
         assert_eq!(named(op, ["GET"; 2]), [], "nor of callers: {op}");
     }

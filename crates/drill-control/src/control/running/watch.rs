@@ -50,8 +50,23 @@ impl Running {
         None
     }
 
+    /// Tells when the journal has another kind of room than before: it is said while something can be done about it.
+    fn tell_of_journal(&mut self) -> Result<(), ControlError> {
+        let Some(room) = self.stage.collector.as_ref().map(|collector| collector.view().journal) else {
+            return Ok(());
+        };
+        if room.differs(&self.journal) {
+            self.journal = room;
+            if let Some(note) = room.note() {
+                self.event(EventKind::Finding, note, json!({ "warning": true }))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Looks at everything that may stop the drill. Called every tick, until a stop.
     pub(super) fn guard(&mut self, now: MonoNs) -> Result<(), ControlError> {
+        self.tell_of_journal()?;
         let stale = now.since(self.last_batch());
         if stale > STALE_NS && stale <= STALE_NS + TICK_NS {
             self.event(
