@@ -47,7 +47,7 @@ pub fn run(long: u64, address: &str, bin: &Path, scratch: &Path) -> Result<Strin
         });
     }
     let mut text = String::from(
-        "\n## Memory\n\nLargest resident memory of the whole program, up to the writing of its report.\n\n\
+        "\n## Memory\n\nLargest resident memory of the whole program, up to the writing of its report, which takes less than the run did: the kernel tells the same maximum when the program has ended.\n\n\
          | run | seconds | requests | MiB |\n|---|--:|--:|--:|\n",
     );
     for (at, case) in cases.iter().enumerate() {
