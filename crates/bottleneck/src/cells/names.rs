@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Cell, Cells, Seconds, add_second, add_to, count_to};
+use super::add::{add_second, add_to, count_to};
+use super::{Cell, Cells, Seconds};
 use crate::bounds::{Bounds, Filing, NameLimits, Note, OfClass};
 use crate::key::{Entry, OTHER, TraceClass};
 
