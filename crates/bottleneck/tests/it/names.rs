@@ -50,23 +50,11 @@ fn span(trace: u128, start_ns: i64, (id, parent): (u64, u64), kind: SpanKind, se
         trace,
         id,
         parent,
-        kind,
-        service: service.into(),
-        instance: "".into(),
         op: "GET /".into(),
         start_ns,
         end_ns: start_ns + 10_000_000,
-        error: false,
         status: 200,
-        peer: None,
-        messaging: None,
-        resend: 0,
-        partition: None,
-        key: None,
-        synthetic: false,
-        message: 0,
-        mocked: false,
-        links: smallvec::SmallVec::new(),
+        ..Span::bare(kind, service)
     }
 }
 
