@@ -8,6 +8,7 @@ mod rules;
 
 use serde::{Deserialize, Serialize};
 
+use crate::stable_hash;
 pub use owner::{GIVEN_SERVICE, Owner, owner};
 use rules::{RULES, Rule};
 
@@ -197,10 +198,8 @@ pub fn factor(measure: Measure, name: &str, unit: &str) -> f64 {
 pub fn fingerprint(labels: &Labels<'_>) -> u64 {
     let mut sorted: Vec<_> = labels.to_vec();
     sorted.sort_unstable();
-    let bytes =
-        sorted.iter().flat_map(|(name, value)| name.bytes().chain([0]).chain(value.bytes()).chain([1]));
-    // FNV-1a: the same on every machine and in every version, as what is stored must be.
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    let label = |(name, value): &(&str, &str)| name.bytes().chain([0]).chain(value.bytes()).chain([1]);
+    stable_hash(sorted.iter().flat_map(label))
 }
 
 /// The value of a label, by its name or by how exporters rewrite it.
