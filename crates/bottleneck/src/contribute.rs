@@ -20,6 +20,7 @@ use crate::path::{self, Part, Piece, taker};
 use crate::sums::{Filed, Sums};
 use crate::tree::{Place, Role, Tree};
 use attempts::Attempts;
+pub use loops::LOOP_CALLS;
 use gather::{Gather, second_of};
 
 /// A span that ends so shortly before its client gives up is cut off with it: clocks differ a little.

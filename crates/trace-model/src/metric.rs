@@ -38,9 +38,6 @@ pub enum Measure {
     MemoryLimit,
     /// Connections of a pool in use.
     PoolUsed,
-    /// Connections of a pool that wait to be used. Only in records of before: it is not taken any more, since a pool that
-    /// grows as it is needed has fewer connections than it may, and what is not idle is not in use.
-    PoolIdle,
     /// Connections that a pool may hold.
     PoolMax,
     /// Who waits for a connection.

@@ -1,6 +1,6 @@
 //! What holds for every trace, damaged ones included.
 
-use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass, contribute, critical_path};
+use peakdrill_bottleneck::{Cells, Filed, LOOP_CALLS, Sums, TraceClass, contribute, critical_path};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKey, SpanKind};
 use proptest::prelude::*;
@@ -181,7 +181,7 @@ proptest! {
         let mut cells = Cells::default();
         cells.apply(&contribute(&spans, row.as_ref(), TraceClass::Mine, 0));
         for cell in cells.loops.values() {
-            prop_assert!(cell.requests == 1 && cell.loops >= 1 && cell.calls >= 5 * cell.loops, "{cell:?}");
+            prop_assert!(cell.requests == 1 && cell.loops >= 1 && cell.calls >= LOOP_CALLS as i64 * cell.loops, "{cell:?}");
             prop_assert!((0..=cell.request_ns).contains(&cell.cp_ns), "{cell:?}");
         }
     }
