@@ -126,7 +126,7 @@ fn nothing_is_said_of_what_stands_for_many_and_what_goes_through_it_is_there() {
                 let known = whole.iter().find(|of| (&of.from, &of.to) == (&call.from, &call.to)).unwrap();
                 assert_eq!(call.points, known.points, "of each operation, whatever is left of their names");
             }
-            assert!(compare(&cells, &cells).iter().all(|ranked| ranked.node != OTHER));
+            assert!(compare(&cells, &cells).ranking.iter().all(|ranked| ranked.node != OTHER));
             if let Some(load) = under_load.iter().find(|call| call.from == "load") {
                 assert!(load.through.unwrap() > 0.99, "{load:?}");
             }
@@ -224,7 +224,9 @@ fn requests_that_stand_for_many_are_not_compared() {
         kept(&traces.collect::<Vec<_>>(), few)
     };
     // More of the slow ones came, and none became slower.
-    for ranked in compare(&side(1), &side(9)) {
+    let compared = compare(&side(1), &side(9));
+    assert!(compared.left_out.iter().any(|said| said.contains("stand under `other`")), "{compared:?}");
+    for ranked in compared.ranking {
         assert!(ranked.score == 0.0 && ranked.evidence.is_empty(), "{ranked:?}");
     }
 }
