@@ -20,7 +20,8 @@ mod tests {
     /// Counted by another program.
     #[test]
     fn it_is_the_same_in_every_version() {
-        let expected = [("", 0xefd0_1f60_ba99_2926), ("a", 0x82a2_a958_a9be_ce5b), ("abc", 0x33eb_af99_27cb_c5bd)];
+        let expected =
+            [("", 0xefd0_1f60_ba99_2926), ("a", 0x82a2_a958_a9be_ce5b), ("abc", 0x33eb_af99_27cb_c5bd)];
         for (text, hash) in expected {
             assert_eq!(stable_hash(text.bytes()), hash, "{text}");
         }

@@ -204,7 +204,10 @@ impl Network {
             };
             op.steps.iter().map(at_once).sum()
         };
-        self.ops.iter().filter(here).any(|op| (0..self.ops.len()).any(|to| made(op, to) as usize >= LOOP_CALLS))
+        self.ops
+            .iter()
+            .filter(here)
+            .any(|op| (0..self.ops.len()).any(|to| made(op, to) as usize >= LOOP_CALLS))
     }
 }
 

@@ -128,10 +128,11 @@ fn any_repeated() -> impl Strategy<Value = Repeated> {
 }
 
 fn any_trace() -> impl Strategy<Value = (Vec<Span>, Option<RootRow>)> {
-    let spans = (prop::collection::vec(any_span(), 0..24), any_repeated()).prop_map(|(mut spans, repeated)| {
-        spans.extend(repeated.among(&spans));
-        spans
-    });
+    let spans =
+        (prop::collection::vec(any_span(), 0..24), any_repeated()).prop_map(|(mut spans, repeated)| {
+            spans.extend(repeated.among(&spans));
+            spans
+        });
     (spans, prop::option::of(any_row()))
 }
 

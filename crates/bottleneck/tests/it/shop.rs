@@ -359,7 +359,10 @@ fn two_sets_of_traces_are_compared() {
         assert!((ranking.iter().map(|r| r.score).sum::<f64>() - 1.0).abs() < 1e-9);
     }
     assert!(compare(&calm, &calm).ranking.iter().all(|r| r.score == 0.0), "nothing changed");
-    assert!(compare(&Cells::default(), &calm).ranking.iter().all(|r| r.score == 0.0), "nothing to compare with");
+    assert!(
+        compare(&Cells::default(), &calm).ranking.iter().all(|r| r.score == 0.0),
+        "nothing to compare with"
+    );
 }
 
 #[test]

@@ -346,11 +346,7 @@ fn conservation(
         row(&[
             "critical path at the node where the time truly was spent",
             &format!("{runs} runs, the worst: {}", overlap.map_or_else(|| "–".to_owned(), run_name)),
-            &format!(
-                "{:.1} % of the time; in 99 of 100 runs {:.1} % or more",
-                worst * 100.0,
-                usual * 100.0
-            ),
+            &format!("{:.1} % of the time; in 99 of 100 runs {:.1} % or more", worst * 100.0, usual * 100.0),
         ]),
         row(&[
             "attempts by logical calls",
