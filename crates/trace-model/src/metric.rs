@@ -195,8 +195,8 @@ pub fn factor(measure: Measure, name: &str, unit: &str) -> f64 {
 pub fn fingerprint(labels: &Labels<'_>) -> u64 {
     let mut sorted: Vec<_> = labels.to_vec();
     sorted.sort_unstable();
-    let label = |(name, value): &(&str, &str)| name.bytes().chain([0]).chain(value.bytes()).chain([1]);
-    stable_hash(sorted.iter().flat_map(label))
+    let sorted = sorted.into_iter();
+    stable_hash(sorted.flat_map(|(name, value)| name.bytes().chain([0]).chain(value.bytes()).chain([1])))
 }
 
 /// The value of a label, by its name or by how exporters rewrite it.
