@@ -6,6 +6,7 @@ use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::ledger::Ledger;
 use peakdrill_drill_model::owners::Owners;
 use peakdrill_drill_model::plan::Plan;
+use peakdrill_drill_model::verdict::LiveView;
 use serde::{Deserialize, Serialize};
 
 /// Version of `environment.json`.
@@ -68,6 +69,8 @@ pub struct Environment {
     pub busiest_thread_share: Option<f64>,
     /// Largest resident memory of the process, MiB.
     pub max_rss_mib: Option<f64>,
+    /// How the live view kept up; `None` where no ranking was made while the load ran.
+    pub live_view: Option<LiveView>,
     /// The command that started the run, secrets left out.
     pub command: Option<String>,
 }

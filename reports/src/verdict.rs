@@ -72,6 +72,7 @@ fn judge(record: &Record, load: &Folded) -> Verdict {
         completeness: part.map(|part| part.completeness.clone()).unwrap_or_default(),
         resources: part.map(|part| part.resources.clone()).unwrap_or_default(),
         findings: findings(record),
+        live_view: record.environment.live_view,
         owners: owners(record),
     }
 }

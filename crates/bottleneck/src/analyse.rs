@@ -29,7 +29,8 @@ mod windows;
 mod words;
 
 use peakdrill_drill_model::verdict::{
-    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, NodeKind, NodeVerdict,
+    self as verdict, AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate,
+    NodeKind, NodeVerdict,
 };
 
 use crate::analysis::{Analysis, AnalysisInput};
@@ -125,7 +126,7 @@ fn judged<'a>(known: &'a Known, cells: &'a Cells, input: &'a AnalysisInput) -> (
     (facts, Judged { findings, summary, bottlenecks, withheld: few })
 }
 
-/// The ranking alone, for a look while the load runs.
+/// The ranking and what there is to know besides, for a look while the load runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
     /// What it may be taken for. Where the system stops holding is not looked for.
@@ -134,15 +135,22 @@ pub struct Ranking {
     pub bottlenecks: Vec<Bottleneck>,
     /// Calls of this run, the edge with the largest share of the critical path first.
     pub dependencies: Vec<Dependency>,
+    /// What to know besides, the most pressing first.
+    pub findings: Vec<verdict::Finding>,
 }
 
-/// What [`analyse`] says of the nodes and calls, and nothing else: the rest takes most of its time.
+/// What [`analyse`] says of the nodes and calls and besides, and nothing else: no curves, and not where the system stops
+/// holding.
 #[must_use]
 pub fn rank(cells: &Cells, input: &AnalysisInput) -> Ranking {
     let known = Known::new(cells, input);
     let (facts, judged) = judged(&known, cells, input);
+    let besides = besides::all(&facts, &judged.findings, judged.withheld);
     let dependencies = tables::dependencies(&facts);
-    Ranking { summary: judged.summary, bottlenecks: judged.bottlenecks, dependencies }
+    let capacities = facts.capacities;
+    let (_, of_metrics) = known.used.into_parts(capacities);
+    let findings = in_order(besides, of_metrics, cells);
+    Ranking { summary: judged.summary, bottlenecks: judged.bottlenecks, dependencies, findings }
 }
 
 /// How much of the telemetry of each service is there: what [`analyse`] says of it, and nothing else.
@@ -156,6 +164,18 @@ pub fn completeness(cells: &Cells, input: &AnalysisInput) -> Vec<Completeness> {
     telemetry.services
 }
 
+/// All findings, those of metrics and clocks with them, the most pressing first.
+fn in_order(
+    mut besides: Vec<verdict::Finding>,
+    of_metrics: Vec<verdict::Finding>,
+    cells: &Cells,
+) -> Vec<verdict::Finding> {
+    besides.extend(of_metrics);
+    besides.extend(clocks::findings(cells));
+    besides.sort_by(|a, b| (a.kind, &a.node).cmp(&(b.kind, &b.node)));
+    besides
+}
+
 /// Names the node that limits the system, and says why: what grew from light load to peak, node by node, and
 /// what each can carry. The same cells and input give the same analysis. The ranking is always made; only the
 /// word `bottleneck` needs evidence.
@@ -164,7 +184,7 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     let known = Known::new(cells, input);
     let (facts, judged) = judged(&known, cells, input);
     let Judged { findings, summary, bottlenecks, withheld } = judged;
-    let mut besides = besides::all(&facts, &findings, withheld);
+    let besides = besides::all(&facts, &findings, withheld);
     let knees = knees::knees(&facts, &findings);
     let analysis = Analysis {
         bottlenecks,
@@ -180,10 +200,8 @@ pub fn analyse(cells: &Cells, input: &AnalysisInput) -> Analysis {
     };
     let capacities = facts.capacities;
     let (resources, of_metrics) = known.used.into_parts(capacities);
-    besides.extend(of_metrics);
-    besides.extend(clocks::findings(cells));
-    besides.sort_by(|a, b| (a.kind, &a.node).cmp(&(b.kind, &b.node)));
-    Analysis { completeness: known.telemetry.services, resources, findings: besides, ..analysis }
+    let findings = in_order(besides, of_metrics, cells);
+    Analysis { completeness: known.telemetry.services, resources, findings, ..analysis }
 }
 
 /// An estimate with its interval, as it is told.

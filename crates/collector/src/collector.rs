@@ -170,7 +170,7 @@ impl Collector {
     }
 
     /// The newest view, at most [`VIEW_INTERVAL`] old while requests come in. Under a high load its cells lack what came
-    /// in the interval before; see [`View::folded_recv_ns`].
+    /// in the interval before; see [`View::folded`].
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.shared.view()

@@ -5,6 +5,7 @@ mod amend;
 mod class;
 mod ledger;
 mod parts;
+mod progress;
 mod ranges;
 mod sealed;
 mod trace;
@@ -21,10 +22,12 @@ use crate::counters::{Counters, counter};
 use crate::limits::Limits;
 use crate::otlp::MetricPoint;
 use crate::record::Event;
+use crate::view::Folded;
 pub use amend::Amendment;
 use class::{Links, listed};
 use ledger::LedgerTable;
 use parts::{Folding, Parts};
+use progress::Progress;
 use sealed::SealedTraces;
 use trace::Trace;
 
@@ -50,9 +53,8 @@ pub struct Fold {
     traces: Parts,
     /// Open traces by when they may be sealed; an entry may be earlier than the truth, never later.
     deadlines: BinaryHeap<Reverse<(i64, u128)>>,
-    /// Time of receipt of the newest record at the last [`Fold::refresh`], and of the newest that is in the cells.
-    seen_recv_ns: i64,
-    folded_recv_ns: i64,
+    /// Of the records since the start of the load is known.
+    progress: Progress,
     sealed: SealedTraces,
     /// Spans on cycles of parents, of sealed traces.
     sealed_on_cycle: u64,
@@ -89,8 +91,7 @@ impl Fold {
             cells_version: 0,
             traces: Parts::new(threads),
             deadlines: BinaryHeap::new(),
-            seen_recv_ns: i64::MIN,
-            folded_recv_ns: i64::MIN,
+            progress: Progress::default(),
             sealed_on_cycle: 0,
             unsampled: Vec::new(),
             open_spans: 0,
@@ -133,6 +134,9 @@ impl Fold {
                 }
             },
         }
+        if self.origin_ns.is_some() {
+            self.progress.take(recv_ns);
+        }
         self.seal();
         if self.filed >= FILED_MAX {
             self.take_in();
@@ -144,8 +148,7 @@ impl Fold {
     pub fn settle(&mut self) {
         self.traces.turn();
         self.fold_waiting();
-        self.seen_recv_ns = self.last_recv_ns;
-        self.folded_recv_ns = if self.origin_ns.is_some() { self.last_recv_ns } else { i64::MIN };
+        self.progress.all_folded();
     }
 
     /// As [`Self::settle`], but where much changed it is folded with the next call. True when something waits for that.
@@ -155,8 +158,7 @@ impl Fold {
             return false;
         }
         self.fold_waiting();
-        self.folded_recv_ns = self.seen_recv_ns;
-        self.seen_recv_ns = self.last_recv_ns;
+        self.progress.left_folded();
         self.traces.turn();
         true
     }
@@ -245,11 +247,10 @@ impl Fold {
         (self.last_recv_ns > i64::MIN).then_some(self.last_recv_ns)
     }
 
-    /// Unix nanoseconds: of the records whose spans are in the cells the newest was received then. All that were taken
-    /// before that one are in them, too.
+    /// Of the records since the start of the load is known: what is in the cells, and what waits.
     #[must_use]
-    pub fn folded_recv_ns(&self) -> Option<i64> {
-        (self.folded_recv_ns > i64::MIN).then_some(self.folded_recv_ns)
+    pub fn folded(&self) -> Folded {
+        self.progress.folded()
     }
 
     /// The spans of an open trace, each once, sorted by id.

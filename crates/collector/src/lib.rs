@@ -22,4 +22,4 @@ pub use limits::Limits;
 pub use net::{Classify, Refused};
 pub use replay::{Replayed, replay};
 pub use traces::{TraceFold, fold_all, fold_traces, open_traces};
-pub use view::{CELLS_VERSION, CellsError, CellsFile, FinalView, JournalRoom, View};
+pub use view::{CELLS_VERSION, CellsError, CellsFile, FinalView, Folded, JournalRoom, View};

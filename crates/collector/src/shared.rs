@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::counters::Counters;
 use crate::fold::Fold;
-use crate::view::{JournalRoom, View};
+use crate::view::{Folded, JournalRoom, View};
 
 /// Fold, view and counts, and how to wait for a change.
 #[derive(Debug)]
@@ -104,8 +104,9 @@ impl Shared {
     fn show(&self, fold: &Fold) -> Arc<View> {
         // Under the fold's lock, so that version and cells belong together.
         let version = fold.cells_version();
+        let before = self.view();
         let cells = if self.view_version.swap(version, Ordering::Relaxed) == version {
-            Arc::clone(&self.view().cells)
+            Arc::clone(&before.cells)
         } else {
             Arc::<Cells>::new(fold.cells().clone())
         };
@@ -116,7 +117,7 @@ impl Shared {
             origin_ns: fold.origin_ns(),
             newest_span_end_ns: fold.newest_end_ns(),
             last_recv_ns: fold.last_recv_ns(),
-            folded_recv_ns: fold.folded_recv_ns(),
+            folded: Folded { view: before.folded.view + 1, ..fold.folded() },
             ledger: fold.ledger(),
             ledger_heard_ns: fold.ledger_heard_ns(),
             counters,

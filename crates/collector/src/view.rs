@@ -86,10 +86,8 @@ pub struct View {
     pub newest_span_end_ns: Option<i64>,
     /// When the newest request was received, Unix nanoseconds.
     pub last_recv_ns: Option<i64>,
-    /// Unix nanoseconds: when the newest request whose spans are in the cells was received. Under a high load the newest
-    /// of all is not in them yet. A request that waited for room or for a decoder is younger in the journal than its
-    /// time of receipt says, and may come into the cells after others that were received later.
-    pub folded_recv_ns: Option<i64>,
+    /// What of the requests that were received is in the cells.
+    pub folded: Folded,
     /// The ledger, sorted.
     pub ledger: Vec<LedgerRow>,
     /// When each service's ledger was last received, Unix nanoseconds.
@@ -98,6 +96,43 @@ pub struct View {
     pub counters: Counters,
     /// How much room the journal has.
     pub journal: JournalRoom,
+}
+
+/// What of the requests that were received since the load began is in the cells of a view. Times of receipt, Unix
+/// nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Folded {
+    /// The view's number: each has the next; 0 before the first.
+    pub view: u64,
+    /// Of the requests in the cells, the newest. Under a high load the newest of all is not in them yet. A request that
+    /// waited for room or for a decoder is younger in the journal than its time of receipt says, and may come into the
+    /// cells after others that were received later.
+    pub newest_ns: Option<i64>,
+    /// Of those that are in these cells and were not in those of the view before, the oldest.
+    pub first_ns: Option<i64>,
+    /// Of those that had been taken in and are not in the cells yet, the oldest.
+    pub waiting_ns: Option<i64>,
+}
+
+impl Folded {
+    /// When the oldest was received of what a later view has and this one lacks; `None` where that is nothing. Where other
+    /// views lie between the two it may have been received later than that.
+    #[must_use]
+    pub fn oldest_new_ns(&self, later: &Self) -> Option<i64> {
+        if later.view <= self.view {
+            None
+        } else if later.view == self.view + 1 || later.newest_ns == self.newest_ns {
+            later.first_ns
+        } else {
+            self.newest_ns.into_iter().chain(later.first_ns).min()
+        }
+    }
+
+    /// When the oldest was received of what this view lacks, as far as the newest view tells; `None` where that is nothing.
+    #[must_use]
+    pub fn oldest_missing_ns(&self, newest: &Self) -> Option<i64> {
+        self.oldest_new_ns(newest).into_iter().chain(newest.waiting_ns).min()
+    }
 }
 
 impl View {
@@ -197,6 +232,27 @@ impl CellsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn folded(view: u64, [newest, first, waiting]: [i64; 3]) -> Folded {
+        let known = |ns: i64| (ns > 0).then_some(ns);
+        Folded { view, newest_ns: known(newest), first_ns: known(first), waiting_ns: known(waiting) }
+    }
+
+    #[test]
+    fn what_a_view_lacks_is_known_to_the_next_and_bounded_for_later_ones() {
+        let shown = folded(7, [50, 30, 0]);
+        assert_eq!(shown.oldest_new_ns(&shown), None);
+        assert_eq!(shown.oldest_new_ns(&folded(8, [50, 0, 60])), None, "nothing was folded");
+        assert_eq!(shown.oldest_missing_ns(&folded(8, [50, 0, 60])), Some(60));
+        assert_eq!(shown.oldest_new_ns(&folded(8, [90, 70, 0])), Some(70));
+        assert_eq!(shown.oldest_new_ns(&folded(8, [50, 40, 0])), Some(40), "it had waited for a decoder");
+        assert_eq!(shown.oldest_new_ns(&folded(9, [90, 80, 0])), Some(50), "the view between is not known");
+        assert_eq!(shown.oldest_new_ns(&folded(9, [90, 40, 0])), Some(40));
+        assert_eq!(shown.oldest_new_ns(&folded(9, [50, 0, 0])), None);
+        assert_eq!(shown.oldest_missing_ns(&folded(8, [90, 70, 60])), Some(60));
+        assert_eq!(Folded::default().oldest_new_ns(&folded(3, [90, 70, 0])), Some(70));
+        assert_eq!(shown.oldest_missing_ns(&folded(8, [50, 0, 0])), None);
+    }
 
     #[test]
     fn a_journal_is_nearly_full_from_four_fifths_on() {

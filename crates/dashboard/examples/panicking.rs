@@ -1,14 +1,26 @@
 //! A live view under which something panics: the terminal must come back, and the message after it.
+//!
+//! With `beside` it panics on another thread, and the view goes on.
 
 use std::time::Duration;
 
+fn bug(looks: u32) {
+    assert!(looks < 3, "a bug on purpose");
+}
+
 fn main() {
+    let beside = std::env::args().nth(1).is_some_and(|what| what == "beside");
     let looks = std::cell::Cell::new(0);
     let latest = || {
         looks.set(looks.get() + 1);
-        assert!(looks.get() < 3, "a bug on purpose");
+        let seen = looks.get();
+        match (beside, seen) {
+            (false, _) => bug(seen),
+            (true, 3) => assert!(std::thread::spawn(move || bug(seen)).join().is_err()),
+            (true, _) => {}
+        }
         None
     };
-    let ended = peakdrill_dashboard::run(&latest, &|_| {}, &|| false, Duration::from_secs(1));
+    let ended = peakdrill_dashboard::run(&latest, &|_| {}, &|| looks.get() > 5, Duration::ZERO);
     assert!(ended.is_ok());
 }

@@ -15,8 +15,8 @@ use ratatui::backend::CrosstermBackend;
 use crate::state::{Action, State};
 use crate::view::draw;
 
-/// Time between two drawings.
-const FRAME: Duration = Duration::from_millis(250);
+/// Least time between two drawings: what is new on the board is on the screen after this, at the latest.
+const FRAME: Duration = Duration::from_millis(100);
 
 /// Whether the view has the terminal.
 static ON: AtomicBool = AtomicBool::new(false);
@@ -40,6 +40,12 @@ pub fn restore() {
     let _ = execute!(io::stdout(), LeaveAlternateScreen, crossterm::cursor::Show);
 }
 
+fn enter() -> io::Result<()> {
+    ON.store(true, Ordering::SeqCst);
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen)
+}
+
 /// Shows the run until it is over and a key was pressed (or `linger` has passed), or until a person leaves.
 ///
 /// # Errors
@@ -57,10 +63,8 @@ pub fn run(
         restore();
         for_panic(info);
     }));
-    ON.store(true, Ordering::SeqCst);
     let guard = Restore;
-    enable_raw_mode()?;
-    execute!(io::stdout(), EnterAlternateScreen)?;
+    enter()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
     let result = watch(&mut terminal, latest, act, over, linger);
     drop(guard);
@@ -76,29 +80,55 @@ fn watch(
     linger: Duration,
 ) -> io::Result<()> {
     let mut state = State::new(ascii(), std::env::var_os("NO_COLOR").is_some());
-    let mut ended = None;
+    let (mut ended, mut drawn) = (None, None);
     loop {
         if ended.is_none() && over() {
             state.over = true;
             ended = Some(Instant::now());
         }
-        let snapshot = latest();
-        terminal.draw(|frame| draw(frame, &state, snapshot.as_deref()))?;
-        let next = Instant::now() + FRAME;
-        while let Some(wait) = next.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero()) {
-            if !event::poll(wait)? {
-                break;
-            }
-            if let Event::Key(key) = event::read()?
-                && key.kind == KeyEventKind::Press
-            {
-                state.key(key).into_iter().for_each(act);
-                break;
+        if !ON.load(Ordering::SeqCst) {
+            take_back(terminal)?;
+            drawn = None;
+        }
+        let next = Drawn { state: state.clone(), snapshot: latest() };
+        if drawn.as_ref().is_none_or(|drawn| next.differs(drawn)) {
+            terminal.draw(|frame| draw(frame, &next.state, next.snapshot.as_deref()))?;
+            drawn = Some(next);
+        }
+        if event::poll(FRAME)? {
+            match event::read()? {
+                Event::Key(key) if key.kind == KeyEventKind::Press => {
+                    state.key(key).into_iter().for_each(act);
+                }
+                Event::Resize(..) => drawn = None,
+                _ => {}
             }
         }
         if state.leave || ended.is_some_and(|at: Instant| at.elapsed() >= linger) {
             return Ok(());
         }
+    }
+}
+
+/// A panic on another thread gave the terminal back, so that it could be told. Where the run goes on, so does the view.
+fn take_back(terminal: &mut Terminal<CrosstermBackend<io::Stdout>>) -> io::Result<()> {
+    // The message is written on the other screen, right after that was given back.
+    std::thread::sleep(FRAME);
+    enter()?;
+    terminal.clear()
+}
+
+/// What is on the screen.
+struct Drawn {
+    state: State,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl Drawn {
+    /// Whether it is to be drawn anew. Snapshots are never changed: another one is another place.
+    fn differs(&self, other: &Self) -> bool {
+        let place = |drawn: &Self| drawn.snapshot.as_ref().map(Arc::as_ptr);
+        self.state != other.state || place(self) != place(other)
     }
 }
 
@@ -118,4 +148,23 @@ pub fn terminal_width() -> Option<usize> {
         return None;
     }
     crossterm::terminal::size().ok().map(|(width, _)| usize::from(width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tests::snapshot;
+
+    #[test]
+    fn only_what_is_new_is_drawn() {
+        let state = State::new(false, false);
+        let drawn = |state: &State, snapshot| Drawn { state: state.clone(), snapshot };
+        let board = Arc::new(snapshot());
+        let shown = drawn(&state, Some(Arc::clone(&board)));
+        assert!(!drawn(&state, Some(board)).differs(&shown));
+        assert!(drawn(&state, Some(Arc::new(snapshot()))).differs(&shown), "a later look");
+        assert!(drawn(&state, None).differs(&shown));
+        let other = State { stopping: true, ..state };
+        assert!(drawn(&other, shown.snapshot.clone()).differs(&shown), "a key");
+    }
 }

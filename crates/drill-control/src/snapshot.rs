@@ -11,11 +11,11 @@ use peakdrill_drill_model::frame::Tally;
 use peakdrill_drill_model::plan::{Branch, Node, Plan, StepId};
 use peakdrill_drill_model::snapshot::{RunState, Snapshot, StepRow, TopError};
 use peakdrill_drill_model::timeline::{Laid, Timeline};
-use peakdrill_drill_model::verdict::{Isolation, Millis};
+use peakdrill_drill_model::verdict::{Isolation, LiveView, Millis};
 use peakdrill_timebase::NS_PER_S;
 
 use crate::arrivals::Arrivals;
-use crate::live::analyst::Analyst;
+use crate::live::analysis::{LiveAnalysis, Moment};
 use crate::live::gates;
 use crate::live::guards::Guards;
 use crate::live::history::{History, plan_curve};
@@ -29,12 +29,6 @@ const FEW_SAMPLES: u64 = 200;
 const TOP_ERRORS: usize = 5;
 /// Event lines shown.
 const EVENT_LINES: usize = 12;
-/// Time between two live analyses.
-const ANALYSE_EVERY_NS: u64 = NS_PER_S;
-/// Resamples of a live analysis: fewer than in the report, where nobody waits for it.
-const LIVE_RESAMPLES: u32 = 40;
-/// Spans of requests younger than this may be on their way.
-const SETTLED_AFTER_S: i64 = 3;
 
 /// What a look at a run needs besides the counts.
 pub(crate) struct Look<'a> {
@@ -57,8 +51,7 @@ pub(crate) struct Board {
     base: Snapshot,
     history: History,
     arrivals: Arrivals,
-    analyst: Option<Analyst>,
-    analysed_at_ns: u64,
+    analysis: LiveAnalysis,
     /// Teams by the names of nodes.
     owners: BTreeMap<String, String>,
     publish: Box<dyn Fn(Arc<Snapshot>) + Send>,
@@ -78,8 +71,7 @@ impl Board {
             base,
             history: History::new(),
             arrivals: Arrivals::default(),
-            analyst: Analyst::start(),
-            analysed_at_ns: 0,
+            analysis: LiveAnalysis::start(),
             owners: BTreeMap::new(),
             publish,
         }
@@ -200,23 +192,39 @@ impl Board {
         snapshot.span_age_ns =
             view.newest_span_end_ns.map(|end| u64::try_from(look.at_ns.saturating_sub(end)).unwrap_or(0));
         snapshot.isolation = Isolation::of(&view.ledger, &snapshot.run, Vec::new());
-        let Some(analyst) = &self.analyst else { return };
-        if let Some(found) = analyst.found() {
-            snapshot.analysis_note = found.summary.because.join("; ");
-            snapshot.ranking = found.bottlenecks;
-            snapshot.dependencies = found.dependencies;
-        }
-        if look.elapsed_ns < self.analysed_at_ns.saturating_add(ANALYSE_EVERY_NS) {
-            return;
-        }
-        self.analysed_at_ns = look.elapsed_ns;
-        let second = i64::try_from(look.elapsed_ns / NS_PER_S).unwrap_or(0);
-        let mut input = analysis_input(&self.plan, look.timeline, &self.arrivals);
-        input.load_seconds = second.min(input.load_seconds.max(1));
-        input.settled_before = Some(second - SETTLED_AFTER_S);
-        input.settings.resamples = LIVE_RESAMPLES;
-        input.owners = self.owners.clone();
-        analyst.ask(&view.cells, input);
+        snapshot.ranking_age_ns = self.analysis.age_ns(view, look.at_ns);
+    }
+
+    /// Asks for a look at the newest view, and publishes what was found since the last time, if anything. Says, once, why
+    /// there will be nothing more.
+    pub(crate) fn analyse(&mut self, at: Moment, timeline: &Timeline, view: &View) -> Option<&'static str> {
+        let (plan, arrivals, owners) = (&self.plan, &self.arrivals, &self.owners);
+        let input = || AnalysisInput { owners: owners.clone(), ..analysis_input(plan, timeline, arrivals) };
+        let turn = self.analysis.turn(at, view, &input);
+        let snapshot = &mut self.base;
+        let ended = match turn {
+            Ok(None) => return None,
+            Ok(Some(found)) => {
+                snapshot.analysis_note = found.summary.because.join("; ");
+                snapshot.ranking = found.bottlenecks;
+                snapshot.dependencies = found.dependencies;
+                snapshot.findings = found.findings;
+                None
+            }
+            Err(why) => {
+                why.clone_into(&mut snapshot.analysis_ended);
+                Some(why)
+            }
+        };
+        snapshot.ranking_age_ns = self.analysis.age_ns(view, at.at_ns);
+        (self.publish)(Arc::new(snapshot.clone()));
+        ended
+    }
+
+    /// The load is over: no further look is asked for. How the live view kept up.
+    pub(crate) fn end_analysis(&mut self) -> Option<LiveView> {
+        self.analysis.end();
+        self.analysis.kept_up()
     }
 }
 
@@ -320,6 +328,9 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
         ranking: Vec::new(),
         dependencies: Vec::new(),
         analysis_note: String::new(),
+        findings: Vec::new(),
+        analysis_ended: String::new(),
+        ranking_age_ns: None,
         span_age_ns: None,
         spans: None,
         late_waiting: 0,

@@ -3,10 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::{Bottleneck, Dependency, Judgement, Millis};
+use crate::verdict::{Bottleneck, Dependency, Finding, Judgement, Millis};
 
 /// Seconds of history in a snapshot; older ones are thinned out by drill control.
 pub const HISTORY_POINTS: usize = 240;
+
+/// Findings in a snapshot, the most pressing ones.
+pub const FINDINGS_MAX: usize = 6;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +100,17 @@ pub struct Snapshot {
     pub dependencies: Vec<Dependency>,
     /// What the analysis says of itself now.
     pub analysis_note: String,
+    /// What there is to know besides the ranking, as it stands: at most [`FINDINGS_MAX`], the most pressing first. One that
+    /// does not hold any more is not there any more.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Why ranking, calls and findings stand still: what makes them ended before the run. Empty while it works.
+    #[serde(default)]
+    pub analysis_ended: String,
+    /// How long the oldest of what was received of the system, and is not in ranking and calls yet, has waited for that,
+    /// nanoseconds; 0 when all is in them, `None` before anything was received.
+    #[serde(default)]
+    pub ranking_age_ns: Option<u64>,
     /// Age of the newest span, nanoseconds; `None` before the first.
     pub span_age_ns: Option<u64>,
     /// Spans received; `None` where none are.

@@ -27,7 +27,7 @@ use clients::{Client, Load};
 pub enum What {
     /// The load engine beside wrk, h2load and the floor: processor time of the client per request.
     Load(Options),
-    /// The collector: spans a second on one core, age of what it shows, memory at twice too much.
+    /// The collector: spans a second on one core, age of views and live rankings, memory at twice too much.
     Collector(collector::Options),
 }
 

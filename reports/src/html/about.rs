@@ -133,6 +133,10 @@ fn run(page: &mut Page, report: &Report<'_>) {
     fact(page, "machine", &described);
     fact(page, "system", &named(format!("{} {}", machine.os, machine.kernel).trim()));
     fact(page, "transport", &named(&environment.transport));
+    if let Some(live) = &report.verdict.live_view {
+        let behind = format!("p99 {} behind what was received", millis(live.age_ms.p99));
+        fact(page, "ranking while it ran", &behind);
+    }
     page.raw("</dl>\n");
     if let Some(command) = &environment.command {
         page.put(

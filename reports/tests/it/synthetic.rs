@@ -18,8 +18,8 @@ use peakdrill_drill_model::plan::{
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::verdict::{
-    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, Knee, KneeBy, Millis,
-    NodeKind, NodeVerdict,
+    AnalysisState, AnalysisSummary, Bottleneck, Completeness, Dependency, Estimate, Knee, KneeBy, LiveView,
+    Millis, NodeKind, NodeVerdict,
 };
 use peakdrill_latency::Histogram;
 use peakdrill_reports::{ENVIRONMENT_VERSION, Environment, Machine, Record, Sample, SampleKind};
@@ -260,8 +260,14 @@ fn environment() -> Environment {
         load_thread_cpu_ns: Some(4_180_000_000),
         busiest_thread_share: Some(0.31),
         max_rss_mib: Some(141.5),
+        live_view: Some(live_view()),
         command: Some("peakdrill run midnight-spike.yaml --seed 1".to_owned()),
     }
+}
+
+fn live_view() -> LiveView {
+    let [p50, p90, p99, p99_9, max] = [212.0, 340.0, 388.0, 402.0, 402.0].map(Some);
+    LiveView { looks: 231, age_ms: Millis { p50, p90, p99, p99_9, max } }
 }
 
 /// Numbers in 0..1 that look random and are always the same.

@@ -1,7 +1,7 @@
 //! What is told besides the ranking, against systems in which it is planted, and beside each a system that looks much the
 //! same and in which it is not.
 
-use peakdrill_bottleneck::{Analysis, AnalysisInput, Objective, Question, analyse};
+use peakdrill_bottleneck::{Analysis, AnalysisInput, Objective, Question, analyse, rank};
 use peakdrill_drill_model::verdict::{Finding, FindingKind, KneeBy, NodeKind};
 use peakdrill_simulator::{Attempts, Call, Load, Network, Node, Op, Refuses, Step, run};
 
@@ -29,14 +29,17 @@ pub(crate) fn chain(call: Call, stock: Node, work_ms: f64, fails: f64) -> Networ
 }
 
 /// Four servers of 40 ms: 100 operations a second.
-fn slow() -> Node {
+pub(crate) fn slow() -> Node {
     Node { servers: 4, spread: 0.3, ..Node::service("stock") }
 }
 
 fn analysed(net: &Network, load: &Load) -> Analysis {
     let traces = run(net, load, 7).traces;
     let input = AnalysisInput { load_seconds: load.seconds() as i64, ..AnalysisInput::default() };
-    analyse(&cells_of(&traces), &input)
+    let cells = cells_of(&traces);
+    let analysis = analyse(&cells, &input);
+    assert_eq!(rank(&cells, &input).findings, analysis.findings, "a live look tells the same");
+    analysis
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn storm_of(findings: &[Finding]) -> Vec<&Finding> {
     findings.iter().filter(|f| matches!(f.kind, FindingKind::RetryStorm | FindingKind::Metastable)).collect()
 }
 
-fn impatient(attempts: u32, style: Attempts) -> Call {
+pub(crate) fn impatient(attempts: u32, style: Attempts) -> Call {
     Call { timeout_ms: Some(300.0), attempts, style, backoff_ms: 10.0, ..Call::plain(2) }
 }
 

@@ -3,6 +3,7 @@
 mod besides;
 mod drawn;
 mod keys;
+mod live;
 mod loops;
 mod machine;
 mod messages;

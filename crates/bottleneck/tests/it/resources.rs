@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use peakdrill_bottleneck::resources::{ResourcePoint, Sample, SampleKind, SeriesKey};
 use peakdrill_bottleneck::{
-    Analysis, AnalysisInput, Cells, NameLimits, OTHER, TraceClass, analyse, contribute,
+    Analysis, AnalysisInput, Cells, NameLimits, OTHER, TraceClass, analyse, contribute, rank,
 };
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::{AnalysisState, FindingKind, NodeVerdict, ResourceKind, ResourceUse};
@@ -143,7 +143,10 @@ impl Series<'_> {
 }
 
 fn analysed(cells: &Cells) -> Analysis {
-    analyse(cells, &AnalysisInput { load_seconds: SECONDS, ..AnalysisInput::default() })
+    let input = AnalysisInput { load_seconds: SECONDS, ..AnalysisInput::default() };
+    let analysis = analyse(cells, &input);
+    assert_eq!(rank(cells, &input).findings, analysis.findings, "a live look tells the same");
+    analysis
 }
 
 fn one(analysis: &Analysis, kind: ResourceKind) -> &ResourceUse {

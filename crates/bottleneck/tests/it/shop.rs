@@ -137,7 +137,7 @@ fn where_it_stops_holding_is_told_by_every_definition() {
 }
 
 #[test]
-fn the_ranking_alone_is_that_of_the_analysis() {
+fn a_live_ranking_is_that_of_the_analysis() {
     let mut traces = simulate(&Setup::new(Some("stock"), 4));
     let lossy = |traces: &mut Vec<Trace>| {
         for (i, trace) in traces.iter_mut().enumerate() {
@@ -153,6 +153,7 @@ fn the_ranking_alone_is_that_of_the_analysis() {
         let (whole, ranking) = (analyse(&cells, &input), rank(&cells, &input));
         assert_eq!(ranking.summary, AnalysisSummary { knees: Vec::new(), ..whole.summary });
         assert_eq!((ranking.bottlenecks, ranking.dependencies), (whole.bottlenecks, whole.dependencies));
+        assert_eq!(ranking.findings, whole.findings);
         let services = completeness(&cells, &input);
         assert_eq!(services.iter().any(|service| service.share < Some(0.9)), lose);
         assert_eq!(services, whole.completeness);

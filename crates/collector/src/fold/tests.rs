@@ -109,9 +109,11 @@ fn nothing_is_folded_before_the_start_is_known() {
     take(&mut fold, journey(1, 0), &[]);
     fold.settle();
     assert!(fold.cells().is_empty());
+    assert_eq!(fold.folded(), Folded::default(), "what came before is not told as waiting");
     fold.event(Event::Origin(T), T, &[]);
     fold.event(Event::Origin(T + 5), T, &[]);
     fold.settle();
+    assert_eq!((fold.folded().first_ns, fold.folded().newest_ns), (Some(T), Some(T)));
     assert!(!fold.cells().is_empty());
     assert_eq!(fold.counters().get(counter::ORIGIN_CHANGED), 1);
     assert_eq!(fold.origin_ns(), Some(T));
@@ -123,15 +125,18 @@ fn where_much_changed_it_is_folded_with_the_next_view() {
     let few: Vec<_> = (1..=2_000).flat_map(|trace| journey(trace, 0)).collect();
     take(&mut fold, few, &[]);
     assert!(!fold.refresh() && !fold.cells().is_empty());
-    let (cells, folded_ns) = (fold.cells().clone(), fold.folded_recv_ns());
+    let (cells, folded_ns) = (fold.cells().clone(), fold.folded().newest_ns);
     assert_eq!(folded_ns, Some(T + 101 * MS));
     let many: Vec<_> = (2_001..=4_001).flat_map(|trace| journey(trace, 10)).collect();
     take(&mut fold, many, &[]);
     assert!(fold.refresh());
-    assert_eq!((fold.cells(), fold.folded_recv_ns()), (&cells, folded_ns));
+    assert_eq!((fold.cells(), fold.folded().newest_ns), (&cells, folded_ns));
     take(&mut fold, journey(5_000, 20), &[]);
+    assert_eq!(fold.folded().waiting_ns, Some(T + 111 * MS));
     assert!(!fold.refresh());
-    assert_eq!(fold.folded_recv_ns(), Some(T + 121 * MS));
+    let folded = fold.folded();
+    assert_eq!((folded.newest_ns, folded.first_ns), (Some(T + 121 * MS), Some(T + 111 * MS)));
+    assert_eq!(folded.waiting_ns, None);
     let ops = |cells: &Cells| {
         cells.nodes.values().flat_map(|seconds| seconds.values()).map(|cell| cell.ops).sum::<i64>()
     };

@@ -1,13 +1,14 @@
 //! Who calls whom, and which node limits.
 
 use peakdrill_drill_model::snapshot::Snapshot;
-use peakdrill_drill_model::verdict::{Bottleneck, NodeVerdict};
+use peakdrill_drill_model::verdict::{Bottleneck, FindingKind, NodeVerdict};
 use peakdrill_timebase::format_rate;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::stale;
 use super::style::Palette;
 use super::words::{count, cut, ms, percent, time};
 
@@ -15,9 +16,16 @@ use super::words::{count, cut, ms, percent, time};
 const BAR: usize = 16;
 
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &Palette, ascii: bool) {
-    let width = usize::from(area.width);
-    let mut lines = vec![freshness(now, palette), Line::raw("")];
-    lines.extend(ranking(now, palette, ascii, usize::from(area.height) / 3));
+    let (width, height) = (usize::from(area.width), usize::from(area.height));
+    let mut lines = vec![
+        freshness(now, palette),
+        Line::raw(format!(" {}", cut(&now.analysis_note, width.saturating_sub(2)))),
+    ];
+    if !now.analysis_ended.is_empty() {
+        let why = cut(&now.analysis_ended, width.saturating_sub(4));
+        lines.push(Line::styled(format!(" ✗ {why}"), palette.bad));
+    }
+    lines.extend(ranking(now, palette, ascii, height / 3));
     if let Some(first) = now.ranking.first() {
         lines.extend(
             first
@@ -27,9 +35,29 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &
                 .map(|text| Line::styled(format!("   {}", cut(text, width.saturating_sub(4))), palette.note)),
         );
     }
+    lines.extend(findings(now, palette, width, height / 6));
     lines.push(Line::raw(""));
     lines.extend(calls(now, palette));
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// What there is to know besides the ranking, under a heading; nothing where there is nothing.
+fn findings<'a>(now: &Snapshot, palette: &Palette, width: usize, rows: usize) -> Vec<Line<'a>> {
+    if now.findings.is_empty() || rows == 0 {
+        return Vec::new();
+    }
+    let more = now.findings.len().saturating_sub(rows);
+    let heading = if more > 0 { format!(" FINDINGS   ({more} more)") } else { " FINDINGS".to_owned() };
+    let mut lines = vec![Line::raw(""), Line::styled(heading, palette.strong)];
+    lines.extend(now.findings.iter().take(rows).map(|found| {
+        let (sign, style) = match found.kind {
+            FindingKind::LiveUsersHurt => ("✗", palette.bad),
+            _ => ("▲", palette.warn),
+        };
+        let text = cut(&found.text, width.saturating_sub(4));
+        Line::from(vec![Span::styled(format!(" {sign} "), style), Span::raw(text)])
+    }));
+    lines
 }
 
 /// The first nodes of the ranking, under a heading.
@@ -68,18 +96,19 @@ fn freshness<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
             palette.warn,
         );
     };
-    let note = if now.analysis_note.is_empty() { String::new() } else { format!("   {}", now.analysis_note) };
     let late = match now.late_waiting {
         0 => String::new(),
         waiting => format!(", {} late spans and rows count at the end", count(waiting)),
     };
-    Line::from(vec![
-        Span::styled(
-            format!(" {} spans, the newest {} ago{late}", count(now.spans.unwrap_or(0)), time(age)),
-            palette.note,
-        ),
-        Span::raw(note),
-    ])
+    let spans = format!(" {} spans, the newest {} ago{late}", count(now.spans.unwrap_or(0)), time(age));
+    let mut line = Line::from(Span::styled(spans, palette.note));
+    if let Some(age_ns) = now.ranking_age_ns {
+        line.push_span(Span::styled("; ranking ", palette.note));
+        let age = if age_ns == 0 { "0ms".to_owned() } else { time(age_ns) };
+        let calm = || Span::styled(format!("age {age}"), palette.note);
+        line.push_span(stale(now, age_ns, palette).unwrap_or_else(calm));
+    }
+    line
 }
 
 fn ranked<'a>(node: &Bottleneck, palette: &Palette, ascii: bool) -> Line<'a> {
@@ -116,25 +145,30 @@ fn capacity(node: &Bottleneck) -> String {
 
 /// One line for the overview.
 pub(crate) fn headline<'a>(now: &Snapshot, palette: &Palette, width: usize) -> Line<'a> {
-    let label = Span::styled(" LIMIT     ".to_owned(), palette.strong);
+    let mut label = vec![Span::styled(" LIMIT     ".to_owned(), palette.strong)];
+    if let Some(stale) = now.ranking_age_ns.and_then(|age_ns| stale(now, age_ns, palette)) {
+        label.extend([stale, Span::raw("  ")]);
+    }
+    let used: usize = label.iter().map(Span::width).sum();
     let Some(first) = now.ranking.first().filter(|node| node.verdict != NodeVerdict::Clear) else {
         let text = if now.span_age_ns.is_none() {
             "no spans yet: no bottleneck can be named"
         } else {
             "no node stands out so far"
         };
-        return Line::from(vec![label, Span::styled(text, palette.note)]);
+        label.push(Span::styled(text, palette.note));
+        return Line::from(label);
     };
     let share =
         first.share.estimate.map_or_else(String::new, |share| format!(" {} of the growth", percent(share)));
     let evidence = first.evidence.first().map_or("", String::as_str);
     let style = if first.verdict == NodeVerdict::Bottleneck { palette.bad } else { palette.warn };
     let name = first.node.clone();
-    let left = width.saturating_sub(14 + name.chars().count() + share.chars().count());
-    Line::from(vec![
-        label,
+    let left = width.saturating_sub(used + 3 + name.chars().count() + share.chars().count());
+    label.extend([
         Span::styled(name, style),
         Span::raw(share),
         Span::styled(format!("  {}", cut(evidence, left)), palette.note),
-    ])
+    ]);
+    Line::from(label)
 }

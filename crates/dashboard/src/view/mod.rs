@@ -119,12 +119,15 @@ fn preflight(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &Palett
 
 /// The age of the load data, dim and named when it is stale.
 fn data_age<'a>(now: &Snapshot, palette: &Palette) -> Span<'a> {
-    if now.data_age_ns > STALE_NS && now.state == RunState::Running {
-        Span::styled(format!("STALE {}", time(now.data_age_ns)), palette.bad)
-    } else {
-        Span::styled(format!("data age {}", time(now.data_age_ns)), palette.note)
-    }
+    let stale = stale(now, now.data_age_ns, palette);
+    stale.unwrap_or_else(|| Span::styled(format!("data age {}", time(now.data_age_ns)), palette.note))
+}
+
+/// What is said of data that is too old, while the load runs.
+fn stale<'a>(now: &Snapshot, age_ns: u64, palette: &Palette) -> Option<Span<'a>> {
+    let is_stale = age_ns > STALE_NS && now.state == RunState::Running;
+    is_stale.then(|| Span::styled(format!("STALE {}", time(age_ns)), palette.bad))
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 use peakdrill_drill_model::snapshot::{GateRow, GuardRow, HistoryPoint, StepRow, TopError};
 use peakdrill_drill_model::verdict::{
-    Bottleneck, Dependency, Estimate, Isolation, Judgement, Millis, NodeKind, NodeVerdict,
+    Bottleneck, Dependency, Estimate, Finding, FindingKind, Isolation, Judgement, Millis, NodeKind,
+    NodeVerdict,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -35,7 +36,7 @@ fn node(name: &str, kind: NodeKind, verdict: NodeVerdict, share: f64) -> Bottlen
     }
 }
 
-fn snapshot() -> Snapshot {
+pub(crate) fn snapshot() -> Snapshot {
     let point = |second: u32| HistoryPoint {
         second,
         target: Some(20.0 + f64::from(second) * 3.0),
@@ -109,6 +110,9 @@ fn snapshot() -> Snapshot {
             hedges: None,
         }],
         analysis_note: String::new(),
+        findings: vec![],
+        analysis_ended: String::new(),
+        ranking_age_ns: Some(420_000_000),
         span_age_ns: Some(300_000_000),
         spans: Some(34_000),
         late_waiting: 0,
@@ -168,6 +172,50 @@ fn a_gate_that_fails_is_never_left_out() {
 fn stale_data_looks_stale() {
     let now = Snapshot { data_age_ns: 3_000_000_000, ..snapshot() };
     assert!(screen(120, 30, &State::new(false, true), Some(&now)).contains("STALE 3s"));
+}
+
+#[test]
+fn a_ranking_that_stands_still_looks_like_it() {
+    let on = |screen_shown, ranking_age_ns, state| {
+        let now = Snapshot { ranking_age_ns, state, ..snapshot() };
+        screen(120, 30, &State { screen: screen_shown, ..State::new(false, true) }, Some(&now))
+    };
+    let old = Some(4_000_000_000);
+    assert!(on(Screen::Dependencies, Some(420_000_000), RunState::Running).contains("ranking age 420ms"));
+    assert!(on(Screen::Dependencies, old, RunState::Running).contains("ranking STALE 4s"));
+    assert!(on(Screen::Dependencies, old, RunState::Draining).contains("ranking age 4s"));
+    assert!(on(Screen::Overview, old, RunState::Running).contains("LIMIT     STALE 4s  stock"));
+    assert!(!on(Screen::Overview, Some(420_000_000), RunState::Running).contains("STALE"));
+    assert!(!on(Screen::Dependencies, None, RunState::Running).contains("ranking age"));
+}
+
+fn finding(kind: FindingKind, text: &str) -> Finding {
+    Finding { kind, node: "stock".into(), text: text.into(), action: String::new() }
+}
+
+#[test]
+fn findings_are_told_beside_the_ranking() {
+    let state = State { screen: Screen::Dependencies, ..State::new(false, true) };
+    let findings = vec![
+        finding(FindingKind::LiveUsersHurt, "LIVE USERS WERE HURT: they waited 1.2 s instead of 30 ms"),
+        finding(
+            FindingKind::RetryStorm,
+            "order calls stock 3.1 times for each time it needs it, since 60% of the calls fail",
+        ),
+        finding(FindingKind::SharedDependency, "2 callers wait for stock at once"),
+        finding(FindingKind::QueueGrows, "queue shop.events grew by 12/s"),
+    ];
+    let now = Snapshot { findings, ..snapshot() };
+    insta::assert_snapshot!("dependencies_findings_80x24", screen(80, 24, &state, Some(&now)));
+    assert!(screen(120, 40, &state, Some(&now)).contains("queue shop.events"), "there is room for all");
+    assert!(!screen(120, 40, &state, Some(&snapshot())).contains("FINDINGS"));
+}
+
+#[test]
+fn an_analysis_that_ended_is_told() {
+    let state = State { screen: Screen::Dependencies, ..State::new(false, true) };
+    let now = Snapshot { analysis_ended: "the live analysis ended by a bug of ours".into(), ..snapshot() };
+    assert!(screen(120, 30, &state, Some(&now)).contains("✗ the live analysis ended by a bug of ours"));
 }
 
 #[test]

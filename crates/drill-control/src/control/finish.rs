@@ -96,6 +96,7 @@ pub(super) fn done(mut drill: Running, mut environment: Environment) -> Result<F
     drill.event(EventKind::Run, "the run is over", serde_json::json!({ "over": true }))?;
     environment.load_thread_cpu_ns = Some(drill.load_cpu_ns);
     environment.busiest_thread_share = drill.busiest_thread_share;
+    environment.live_view = drill.live_view;
     environment.max_rss_mib = crate::environment::max_rss_mib();
     drill.writer.environment(&environment)?;
     let folder = drill.writer.folder().to_path_buf();

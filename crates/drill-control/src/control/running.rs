@@ -1,6 +1,7 @@
 //! The load is on.
 
 mod conduct;
+mod shown;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use peakdrill_drill_model::event::EventKind;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_drill_model::snapshot::RunState;
 use peakdrill_drill_model::timeline::Timeline;
+use peakdrill_drill_model::verdict::LiveView;
 use peakdrill_latency::Sparse;
 use peakdrill_loadgen::{Batch, Engine};
 use peakdrill_reports::{Environment, Sample, SampleKind};
@@ -33,7 +35,7 @@ use crate::preflight::Findings;
 use crate::record::RecordWriter;
 use crate::registry::unix_s;
 use crate::roots::Roots;
-use crate::snapshot::{Board, Look};
+use crate::snapshot::Board;
 use crate::stage::Stage;
 
 /// Between the decision to start and the first arrival: connections are opened in it.
@@ -55,6 +57,8 @@ pub(super) struct Running {
     pub(super) busiest_thread_share: Option<f64>,
     pub(super) load_cpu_ns: u64,
     pub(super) engine_failed: Option<String>,
+    /// How the live view kept up.
+    pub(super) live_view: Option<LiveView>,
     /// When each service's ledger was heard of as the last request had ended.
     pub(super) heard_at_end_ns: BTreeMap<String, i64>,
     engine: Option<Engine>,
@@ -138,6 +142,7 @@ impl Running {
             busiest_thread_share: None,
             load_cpu_ns: 0,
             engine_failed: None,
+            live_view: None,
             heard_at_end_ns: BTreeMap::new(),
             ledgers: BTreeMap::new(),
             journal: peakdrill_collector::JournalRoom::default(),
@@ -190,10 +195,12 @@ impl Running {
                 self.second()?;
                 self.next_second = self.next_second.plus(NS_PER_S);
             }
+            self.analyse(now)?;
             self.end_of_schedule(now)?;
             lease.renew(unix_s(&self.stage.clock))?;
         }
         self.second()?;
+        self.live_view = self.board.end_analysis();
         let view = self.stage.collector.as_ref().map(peakdrill_collector::Collector::view);
         self.heard_at_end_ns = view.map(|view| view.ledger_heard_ns.clone()).unwrap_or_default();
         if let Some(report) = self.engine.take().map(Engine::join) {
@@ -375,25 +382,7 @@ impl Running {
             self.conduct(t, &tick, covers)?;
         }
         self.new_errors()?;
-        let look = Look {
-            state: self.state,
-            at_ns: self.stage.clock.unix().0,
-            elapsed_ns: t,
-            data_age_ns: now.since(self.last_batch()),
-            in_flight,
-            busiest_thread_share: self.busiest_thread_share,
-            isolation: self.isolation(),
-            timeline: &self.timeline,
-            note: self.search_line(t),
-        };
-        self.board.show(
-            &look,
-            &mut self.window,
-            &self.totals,
-            &self.guards,
-            self.stage.collector.as_ref(),
-            &self.writer,
-        );
+        self.show(now, in_flight);
         Ok(())
     }
 

@@ -84,6 +84,8 @@ fn load(page: &mut Page, of: &Snapshot) {
     page.one("peakdrill_sent_rate", "Journeys started over the last second.", begun.then_some(of.sent_rate));
     page.one("peakdrill_load_elapsed_seconds", "Time since the start of the load.", seconds(of.elapsed_ns));
     page.one("peakdrill_data_age_seconds", "Age of the newest load data.", seconds(of.data_age_ns));
+    let waited = "How long the oldest of what was received and is in no ranking yet has waited.";
+    page.one("peakdrill_ranking_age_seconds", waited, of.ranking_age_ns.and_then(seconds));
     let busy = "Processor share of the busiest load thread.";
     page.one("peakdrill_generator_cpu_ratio", busy, of.generator_cpu);
     page.gauge("peakdrill_state", "Where the run stands: 1 at its state and phase.");
@@ -201,10 +203,11 @@ mod tests {
             "peakdrill_data_age_seconds",
             "peakdrill_load_elapsed_seconds",
             "peakdrill_spans_received_total",
+            "peakdrill_ranking_age_seconds",
         ] {
             assert!(early.iter().all(|family| family.name != left_out), "{left_out} before the load");
         }
-        (of.state, of.spans) = (RunState::Running, Some(0));
+        (of.state, of.spans, of.ranking_age_ns) = (RunState::Running, Some(0), Some(250_000_000));
         (of.intended, of.sent_rate, of.phase) = (120, 59.5, "peak".to_owned());
         of.latency_ms = Millis { p50: Some(21.0), p99: Some(143.0), ..Millis::default() };
         let families = families(&of);
@@ -221,6 +224,8 @@ mod tests {
         assert_eq!(state[2..], [("state", "running".to_owned()), ("phase", "peak".to_owned())]);
         let rate = find("peakdrill_sent_rate").unwrap();
         assert_eq!(rate.samples, [(run.to_vec(), 59.5)]);
+        let age = find("peakdrill_ranking_age_seconds").unwrap();
+        assert_eq!(age.samples, [(run.to_vec(), 0.25)]);
         let spans = find("peakdrill_spans_received_total").unwrap();
         assert_eq!(spans.samples, [(run.to_vec(), 0.0)], "none came, and that was measured");
         for left_out in

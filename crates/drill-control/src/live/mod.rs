@@ -1,6 +1,7 @@
 //! What is known of a running drill: windows for guards, totals for gates and screens.
 
-pub(crate) mod analyst;
+pub mod analysis;
+mod analyst;
 pub mod gates;
 pub mod guards;
 pub mod history;

@@ -1,9 +1,12 @@
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+use peakdrill_bottleneck::{Ranking, rank};
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Journey, Loop, Phase, Request, StepInfo};
 use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::verdict::{Finding, FindingKind};
 
 use super::*;
 
@@ -82,6 +85,52 @@ fn the_last_look_has_the_last_counts() {
     assert_eq!(last.state, RunState::Done);
     assert_eq!((last.intended, last.sent, last.missed), (7, 6, 1));
     assert_eq!((last.completed, last.errors), (5, 2));
+}
+
+/// Turns until something else is published, and that.
+fn published(
+    board: &mut Board,
+    newest: &Mutex<Option<Arc<Snapshot>>>,
+    second: i64,
+) -> (Arc<Snapshot>, Option<&'static str>) {
+    let timeline = Timeline::planned(&crate::testing::plan().load);
+    // Far enough ahead of one another for every rest to be over.
+    let now = Instant::now() + Duration::from_secs(3_600) * second as u32;
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until {
+        let told = board.analyse(Moment { now, at_ns: 0, second }, &timeline, &View::default());
+        if let Some(shown) = newest.lock().unwrap().take() {
+            return (shown, told);
+        }
+        std::thread::yield_now();
+    }
+    panic!("nothing is published")
+}
+
+#[test]
+fn what_is_found_is_on_the_board_at_once_and_so_is_the_end_of_the_analysis() {
+    let (mut board, newest) = board(crate::testing::plan());
+    let storm = Finding {
+        kind: FindingKind::RetryStorm,
+        node: "stock".into(),
+        text: "again and again".into(),
+        action: String::new(),
+    };
+    let found = vec![storm.clone()];
+    board.analysis = LiveAnalysis::with(move |cells, input| {
+        assert!(input.load_seconds < 3, "a bug on purpose");
+        let findings = if input.load_seconds < 2 { found.clone() } else { Vec::new() };
+        Ranking { findings, ..rank(cells, input) }
+    });
+    let (shown, told) = published(&mut board, &newest, 1);
+    assert_eq!((shown.findings.as_slice(), told), (&[storm][..], None));
+    let (shown, _) = published(&mut board, &newest, 2);
+    assert_eq!(shown.findings, [], "it does not hold any more");
+    let (shown, told) = published(&mut board, &newest, 3);
+    assert!(
+        told.is_some_and(|why| why.starts_with("the live analysis ended") && shown.analysis_ended == why)
+    );
+    assert_eq!(board.end_analysis(), None, "no spans came");
 }
 
 fn get(step: StepId) -> Node {

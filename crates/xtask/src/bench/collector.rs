@@ -42,6 +42,8 @@ struct Run {
     per_cpu_s: f64,
     /// Age of the oldest of what a view showed first, at 50 and 99 % of the views and at most, in ms.
     age_ms: [f64; 3],
+    /// The same of the rankings that the live view would have shown.
+    ranking_ms: [f64; 3],
     peak_mib: f64,
     /// Part of the spans that was refused.
     refused: f64,
@@ -56,7 +58,9 @@ pub fn run(options: &Options) -> Result<(), String> {
     let examples = ["--example", "receive", "--example", "spans"];
     step(
         "build the collector and the sender",
-        cargo().args(["build", "--release", "-p", "peakdrill-collector"]).args(examples),
+        cargo()
+            .args(["build", "--release", "-p", "peakdrill-collector", "-p", "peakdrill-drill-control"])
+            .args(examples),
     )?;
     let bin = target_dir()?.join("release/examples");
     let scratch = std::env::temp_dir().join(format!("peakdrill-bench-{}", std::process::id()));
@@ -67,13 +71,14 @@ pub fn run(options: &Options) -> Result<(), String> {
             let rate = [None, Some(CALM * highest), Some(TOO_MUCH * highest)][part];
             let run = once(&bin, &scratch, options.seconds, rate)?;
             eprintln!(
-                "round {} of {}, {}: {:.0} spans/s, {:.0} a second of processor time, age p99 {:.0} ms, {:.0} MiB, {:.1} % refused",
+                "round {} of {}, {}: {:.0} spans/s, {:.0} a second of processor time, age p99 {:.0} ms, of rankings {:.0} ms, {:.0} MiB, {:.1} % refused",
                 round + 1,
                 options.rounds,
                 ["closed loop", "calm", "too much"][part],
                 run.per_s,
                 run.per_cpu_s,
                 run.age_ms[1],
+                run.ranking_ms[1],
                 run.peak_mib,
                 run.refused * 100.0
             );
@@ -96,13 +101,15 @@ fn page(options: &Options, runs: &[Vec<Run>; 3]) -> String {
          Written by `cargo xtask bench collector`. Traces of 16 spans from five services and two kinds of store, ten\n\
          attributes a span, come as OTLP protocol buffers over gRPC on loopback, in requests of 400 to 1,000 spans, each\n\
          service's at another time, so that a trace's spans come apart; the generator's row of each is there. The\n\
-         collector has one core and does all that it does in a drill: journal, assembly, cells, views; the sender has the\n\
-         other. {} rounds of {} s. After each run all spans that were acknowledged were counted, and the fold of the journal\n\
+         collector has one core and does all that it does in a drill: journal, assembly, cells, views, and beside it the\n\
+         live analysis: ranking and findings; the sender has the other. {} rounds of {} s. After each run all spans that were acknowledged were counted, and the fold of the journal\n\
          gave the same bytes.\n\n- Machine: {}\n\n\
-         Age is that of the oldest thing that a view shows first: from its receipt, over all views. Spans count as calls\n\
-         alone where so many traces are open that theirs was sealed early, and no more can wait for the second reading.\n\n\
-         | | spans taken a second | spans a second of processor time | age p50 / p99 / max, ms | largest memory, MiB | \
-         refused | as calls alone |\n|---|--:|--:|--:|--:|--:|--:|\n",
+         Age is that of the oldest thing that a view shows first: from its receipt to when drill control has the view, over\n\
+         all views. That of rankings ends when the ranking made from the view is ready for the screen, which draws it at most\n\
+         0.1 s later. Both are of the worst off: what came just before a view was made is younger. Spans count as calls alone\n\
+         where so many traces are open that theirs was sealed early, and no more can wait for the second reading.\n\n\
+         | | spans taken a second | spans a second of processor time | age of views p50 / p99 / max, ms | of rankings | \
+         largest memory, MiB | refused | as calls alone |\n|---|--:|--:|--:|--:|--:|--:|--:|\n",
         options.rounds,
         options.seconds,
         machine()
@@ -112,12 +119,15 @@ fn page(options: &Options, runs: &[Vec<Run>; 3]) -> String {
         let of = |what: &dyn Fn(&Run) -> f64| median(&runs.iter().map(what).collect::<Vec<_>>());
         let _ = writeln!(
             text,
-            "| {name} | {:.0} | {:.0} | {:.0} / {:.0} / {:.0} | {:.0} | {:.1} % | {:.2} % |",
+            "| {name} | {:.0} | {:.0} | {:.0} / {:.0} / {:.0} | {:.0} / {:.0} / {:.0} | {:.0} | {:.1} % | {:.2} % |",
             of(&|run| run.per_s),
             of(&|run| run.per_cpu_s),
             of(&|run| run.age_ms[0]),
             of(&|run| run.age_ms[1]),
             of(&|run| run.age_ms[2]),
+            of(&|run| run.ranking_ms[0]),
+            of(&|run| run.ranking_ms[1]),
+            of(&|run| run.ranking_ms[2]),
             of(&|run| run.peak_mib),
             of(&|run| run.refused * 100.0),
             of(&|run| run.as_calls * 100.0)
@@ -191,6 +201,10 @@ fn run_of(received: &Value, sent: &Value) -> Result<Run, String> {
             .and_then(Value::as_f64)
             .ok_or_else(|| format!("no number at {pointer} in {value}"))
     };
+    let ages = |of: &str| -> Result<[f64; 3], String> {
+        let age = |quantile| number(received, &format!("{of}/{quantile}"));
+        Ok([age("p50")?, age("p99")?, age("max")?])
+    };
     let (taken, refused) = (number(sent, "/taken")?, number(sent, "/refused")?);
     let spans = number(received, "/spans")?;
     if spans < taken || number(sent, "/failed")? > 0.0 {
@@ -202,11 +216,8 @@ fn run_of(received: &Value, sent: &Value) -> Result<Run, String> {
     Ok(Run {
         per_s: taken / number(sent, "/seconds")?,
         per_cpu_s: taken / number(received, "/cpu_s")?,
-        age_ms: [
-            number(received, "/age_ms/p50")?,
-            number(received, "/age_ms/p99")?,
-            number(received, "/age_ms/max")?,
-        ],
+        age_ms: ages("/age_ms")?,
+        ranking_ms: ages("/ranking/age_ms")?,
         peak_mib: number(received, "/peak_mib")?,
         refused: refused / (taken + refused + number(sent, "/unsent")?),
         as_calls: counted(received, "spans_late_over_limit")? as f64 / taken,
@@ -225,6 +236,7 @@ mod tests {
         let received = serde_json::json!({
             "spans": spans, "cpu_s": 2.0, "peak_mib": 300.5, "replay_same": same,
             "age_ms": { "p50": 1.0, "p99": 2.0, "max": 3.0 },
+            "ranking": { "looks": 9, "age_ms": { "p50": 4.0, "p99": 5.0, "max": 6.0 } },
             "counters": counters,
         });
         let sent =
@@ -237,6 +249,7 @@ mod tests {
         let run = told(100, true).unwrap();
         assert!((run.per_s - 25.0).abs() < 1e-9 && (run.per_cpu_s - 50.0).abs() < 1e-9);
         assert!((run.refused - 0.25).abs() < 1e-9 && (run.as_calls - 0.05).abs() < 1e-9);
+        assert_eq!((run.age_ms, run.ranking_ms), ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]));
         assert!(told(99, true).is_err());
         assert!(told(100, false).is_err());
     }

@@ -33,8 +33,20 @@ fn the_planted_bank_is_named() {
     let verdict = demo(folder.path(), "bank", 2);
     assert_eq!(first(&verdict), ("bank", "found"), "{:#}", verdict["bottlenecks"]);
     assert_eq!(verdict["bottlenecks"][0]["kind"], "external");
+    the_live_view_kept_up(&verdict);
     made_again_it_is_the_same(folder.path());
     a_finding_names_its_owner(folder.path());
+}
+
+/// How old the live ranking was is kept with the rest. It was made anew again and again, as spans came.
+fn the_live_view_kept_up(verdict: &Value) {
+    let live = &verdict["live_view"];
+    let age_ms = |quantile: &str| live["age_ms"][quantile].as_f64().unwrap();
+    assert!(live["looks"].as_u64().unwrap() >= 10, "{live}");
+    assert!(
+        age_ms("p50") > 0.0 && age_ms("p50") <= age_ms("p99") && age_ms("p99") <= age_ms("max"),
+        "{live}"
+    );
 }
 
 /// Owners that are given later are kept in the record, and named wherever the finding is.

@@ -118,26 +118,43 @@ fn a_second_run_into_the_same_folder_is_refused() {
     assert_eq!(before, fs::read(folder.path().join("rec/events.jsonl")).unwrap());
 }
 
-#[test]
-fn a_panic_under_the_live_view_gives_the_terminal_back() {
+/// What `panicking` shows on a terminal when it is started so, and whether it ended well.
+fn panicking(args: &[&str]) -> (String, bool) {
     let me = std::env::current_exe().unwrap();
     let example = me.parent().unwrap().parent().unwrap().join("examples/panicking");
     assert!(example.exists(), "{} is not built", example.display());
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("typescript");
+    let command = [&[example.to_str().unwrap()], args].concat().join(" ");
     let status = std::process::Command::new("script")
         .args(["-q", "-e", "-c"])
-        .arg(&example)
+        .arg(&command)
         .arg(&log)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .env("TERM", "xterm-256color")
         .status()
         .unwrap();
-    assert!(!status.success());
-    let shown = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
+    (String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned(), status.success())
+}
+
+#[test]
+fn a_panic_under_the_live_view_gives_the_terminal_back() {
+    let (shown, ended_well) = panicking(&[]);
+    assert!(!ended_well);
     let left = shown.find("\u{1b}[?1049l").expect("the alternate screen is left");
     let told = shown.rfind("a bug on purpose").expect("the panic is told");
     assert!(shown.contains("\u{1b}[?1049h") && left < told, "the message comes after the screen is back");
     assert!(shown.contains("\u{1b}[?25h"), "the cursor is shown again");
+}
+
+#[test]
+fn after_a_panic_beside_it_the_live_view_goes_on() {
+    let (shown, ended_well) = panicking(&["beside"]);
+    assert!(ended_well);
+    let left = shown.find("\u{1b}[?1049l").expect("the alternate screen is left");
+    let told = shown.find("a bug on purpose").expect("the panic is told");
+    let again = shown.rfind("\u{1b}[?1049h").expect("it is entered again");
+    let end = shown.rfind("\u{1b}[?1049l").expect("and left at the end");
+    assert!(left < told && told < again && again < end, "told on the person's own screen");
 }

@@ -1,8 +1,8 @@
-//! A collector by itself, for the measurement of its speed.
+//! A collector with the live analysis of a drill beside it, for the measurement of its speed.
 //!
 //! `receive JOURNAL` prints where it listens for gRPC. Its input tells it the requests of the load, a line for a run of
 //! traces: `FIRST COUNT START_NS STEP_NS DURATION_NS`. At the end of its input it ends, runs the fold again from the
-//! journal, and prints one line of JSON: what it took in, what that cost, how old what it showed was, and whether the
+//! journal, and prints one line of JSON: what it took in, what that cost, how old views and rankings were, and whether the
 //! replay is the same.
 
 use std::error::Error;
@@ -10,12 +10,14 @@ use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use peakdrill_bottleneck::TraceClass;
+use peakdrill_bottleneck::{AnalysisInput, TraceClass};
 use peakdrill_collector::counters::counter;
-use peakdrill_collector::{CellsFile, Collector, CollectorConfig, Limits, replay};
+use peakdrill_collector::{CellsFile, Collector, CollectorConfig, Folded, Limits, replay};
+use peakdrill_drill_control::live::analysis::{LiveAnalysis, Moment};
 use peakdrill_drill_model::frame::RootRow;
+use peakdrill_drill_model::verdict::LiveView;
 
 /// Ticks of `/proc/PID/stat` in a second: fixed in Linux' interface to programs.
 const TICKS_PER_S: f64 = 100.0;
@@ -23,8 +25,8 @@ const TICKS_PER_S: f64 = 100.0;
 const MINE: u128 = 1 << 64;
 /// Views that are remembered; later ones are not measured.
 const VIEWS_MAX: usize = 100_000;
-/// The longest time in which no view is made.
-const IDLE: Duration = Duration::from_millis(500);
+/// How often drill control looks when nothing else comes.
+const LOOK: Duration = Duration::from_millis(20);
 
 fn now_ns() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -64,23 +66,31 @@ fn rows(line: &str) -> Result<Vec<RootRow>, Box<dyn Error>> {
     Ok((0..count).map(row).collect())
 }
 
-/// Per view, how old the oldest thing was that it showed first, in nanoseconds.
-fn watch(collector: &Collector, ended: &AtomicBool) -> Vec<i64> {
-    let (mut ages, mut shown) = (Vec::new(), collector.view());
-    while !ended.load(Ordering::Relaxed) && ages.len() < VIEWS_MAX {
-        let next = collector.wait_until(IDLE, |collector| {
-            let view = collector.view();
-            (!Arc::ptr_eq(&view, &shown)).then_some(view)
-        });
-        let Some(next) = next else { continue };
-        // What came right after all that the view before shows waited the longest.
-        if let (Some(before), true) = (shown.folded_recv_ns, next.folded_recv_ns > shown.folded_recv_ns) {
-            ages.push(now_ns() - before);
+/// How old what was shown first was.
+#[derive(Default)]
+struct Ages {
+    /// Of each view the oldest such thing, in nanoseconds, in order.
+    views: Vec<i64>,
+    rankings: LiveView,
+}
+
+/// Looks at the views as drill control does, and has them analysed.
+fn watch(collector: &Collector, ended: &AtomicBool) -> Result<Ages, &'static str> {
+    let (mut analysis, began) = (LiveAnalysis::start(), Instant::now());
+    let (mut views, mut shown) = (Vec::new(), Folded::default());
+    while !ended.load(Ordering::Relaxed) && views.len() < VIEWS_MAX {
+        std::thread::sleep(LOOK);
+        let view = collector.view();
+        if let Some(oldest) = shown.oldest_new_ns(&view.folded) {
+            views.push(now_ns() - oldest);
         }
-        shown = next;
+        shown = view.folded;
+        let at = Moment { now: Instant::now(), at_ns: now_ns(), second: began.elapsed().as_secs() as i64 };
+        let input = || AnalysisInput { load_seconds: i64::MAX, ..AnalysisInput::default() };
+        analysis.turn(at, &view, &input)?;
     }
-    ages.sort_unstable();
-    ages
+    views.sort_unstable();
+    Ok(Ages { views, rankings: analysis.kept_up().unwrap_or_default() })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -105,15 +115,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok::<_, Box<dyn Error>>(())
         });
         ended.store(true, Ordering::Relaxed);
-        told.map(|()| watching.join().unwrap_or_default())
+        told.and_then(|()| Ok(watching.join().map_err(|_| "who looks panicked")??))
     })?;
     let end = collector.finish()?;
     let (cpu_s, peak_mib) = taken()?;
     let replayed = replay(dir, Limits::default())?;
     let same = CellsFile::new(replayed.origin_ns, replayed.cells).to_bytes()? == end.cells_json;
     let age_ms = |q: f64| {
-        ages.get(((ages.len() as f64 * q) as usize).min(ages.len().saturating_sub(1)))
-            .map(|ns| *ns as f64 / 1e6)
+        let of = &ages.views;
+        of.get(((of.len() as f64 * q) as usize).min(of.len().saturating_sub(1))).map(|ns| *ns as f64 / 1e6)
     };
     let told = serde_json::json!({
         "spans": end.view.spans(),
@@ -121,6 +131,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "peak_mib": peak_mib,
         "overloaded": end.view.counters.get(counter::OVERLOADED),
         "age_ms": { "p50": age_ms(0.5), "p99": age_ms(0.99), "max": age_ms(1.0) },
+        "ranking": ages.rankings,
         "replay_same": same && replayed.missing == end.missing,
         "counters": end.view.counters.map(),
         "missing": end.missing,
