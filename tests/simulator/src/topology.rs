@@ -1,5 +1,6 @@
 //! Shapes of call graphs, without their sizes.
 
+mod applications;
 mod call_trees;
 mod draft;
 mod handmade;
@@ -52,11 +53,19 @@ pub enum Topology {
     Feed,
     /// Resolvers side by side, some of which ask the same service several times in a request.
     Aggregator,
+    /// A web and an application tier with a thread a request, whose modules share one pool of connections.
+    Tiers,
+    /// A gateway that lets in by sidecars, before services that share one store in uneven shards.
+    Gateway,
+    /// A search that asks every partition of its index at once, and an archive.
+    Search,
+    /// Jobs that add up what devices send, beside the people who ask the same stores.
+    Stream,
 }
 
 impl Topology {
     /// Those that the analysis was developed with: tables of all of them were looked at, and it was changed after them.
-    pub const DEVELOPED: [Self; 16] = [
+    pub const DEVELOPED: [Self; 20] = [
         Self::Chain,
         Self::Diamond,
         Self::SharedDb,
@@ -73,11 +82,22 @@ impl Topology {
         Self::Frontends,
         Self::Cells,
         Self::KeptConnections,
+        Self::Monolith,
+        Self::Saga,
+        Self::Feed,
+        Self::Aggregator,
     ];
+
+    /// Those of [`Self::DEVELOPED`] that were held out first: whole systems.
+    pub const HELD_OUT_FIRST: [Self; 6] =
+        [Self::CallTrees, Self::Mesh, Self::Events, Self::Frontends, Self::Cells, Self::KeptConnections];
+
+    /// Those of [`Self::DEVELOPED`] that were held out after these: whole applications.
+    pub const HELD_OUT_SECOND: [Self; 4] = [Self::Monolith, Self::Saga, Self::Feed, Self::Aggregator];
 
     /// Those that are held out: written when the analysis was done. Who develops it does not look at how it does with them; once
     /// it is changed after their figures they belong to [`Self::DEVELOPED`], and others have to be written.
-    pub const HELD_OUT: [Self; 4] = [Self::Monolith, Self::Saga, Self::Feed, Self::Aggregator];
+    pub const HELD_OUT: [Self; 4] = [Self::Tiers, Self::Gateway, Self::Search, Self::Stream];
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> + Clone {
@@ -94,21 +114,13 @@ impl Topology {
     /// which are smaller and have one thing each that misleads.
     #[must_use]
     pub fn whole_system(self) -> bool {
-        matches!(
-            self,
-            Self::CallTrees
-                | Self::Mesh
-                | Self::Events
-                | Self::Frontends
-                | Self::Cells
-                | Self::KeptConnections
-        )
+        Self::HELD_OUT_FIRST.contains(&self) || Self::HELD_OUT_SECOND.contains(&self)
     }
 
     /// Whether tests hold the analysis to no threshold over it, though it was developed with it: only the page tells of it.
     #[must_use]
     pub fn beside_tests(self) -> bool {
-        matches!(self, Self::FanOut | Self::Cache | Self::Layers)
+        matches!(self, Self::FanOut | Self::Cache | Self::Layers) || Self::HELD_OUT_SECOND.contains(&self)
     }
 
     /// Its name.
@@ -135,7 +147,23 @@ impl Topology {
             Self::Saga => "checkout saga",
             Self::Feed => "feed",
             Self::Aggregator => "aggregator",
+            Self::Tiers => "two tiers",
+            Self::Gateway => "gateway with sidecars",
+            Self::Search => "divided search",
+            Self::Stream => "stream jobs",
         }
+    }
+
+    /// The one with this name as a word: `frontends-backends`.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::all().find(|topology| topology.word() == word)
+    }
+
+    /// Its name as a word of a command line.
+    #[must_use]
+    pub fn word(self) -> String {
+        self.name().replace('\'', "").replace(' ', "-")
     }
 
     /// Draws a shape.
@@ -157,10 +185,14 @@ impl Topology {
             Self::Frontends => whole::frontends(draft),
             Self::Cells => whole::cells(draft),
             Self::KeptConnections => whole::kept_connections(draft),
-            Self::Monolith => held_out::monolith(draft),
-            Self::Saga => held_out::saga(draft),
-            Self::Feed => held_out::feed(draft),
-            Self::Aggregator => held_out::aggregator(draft),
+            Self::Monolith => applications::monolith(draft),
+            Self::Saga => applications::saga(draft),
+            Self::Feed => applications::feed(draft),
+            Self::Aggregator => applications::aggregator(draft),
+            Self::Tiers => held_out::tiers(draft),
+            Self::Gateway => held_out::gateway(draft),
+            Self::Search => held_out::search(draft),
+            Self::Stream => held_out::stream(draft),
         }
     }
 }

@@ -7,6 +7,8 @@ use peakdrill_simulator::{Damage, Exporter, Kind, Names, Peers, Topology, Wordin
 /// How it is called.
 pub(crate) const HELP: &str = "\
 usage: peakdrill-simulator          the page on how well the analysis tells the truth
+       peakdrill-simulator --families NAME,NAME,…
+                                    the same of these families alone: chain, diamond, shared-database, …
        peakdrill-simulator trial    the same over few seeds, to see that it is written
        peakdrill-simulator otlp (--out FOLDER | --to URL) [OPTIONS]
 
@@ -64,7 +66,7 @@ impl Args {
                 "--out" | "--to" if target.is_some() => return Err("--out or --to, once".to_owned()),
                 "--out" => some(&mut target, Some(Some(Target::Folder(value.clone().into())))),
                 "--to" => some(&mut target, Some(Some(Target::Endpoint(value.clone())))),
-                "--topology" => some(&mut read.topology, topology(&value)),
+                "--topology" => some(&mut read.topology, Topology::named(&value)),
                 "--kind" => some(&mut read.kind, kind(&value)),
                 "--seed" => some(&mut read.seed, value.parse().ok()),
                 "--names" => some(&mut read.wording.names, names(&value)),
@@ -89,10 +91,6 @@ fn some<T>(place: &mut T, value: Option<T>) -> bool {
         *place = value;
     }
     known
-}
-
-fn topology(text: &str) -> Option<Topology> {
-    Topology::all().find(|topology| topology.name().replace('\'', "").replace(' ', "-") == text)
 }
 
 fn kind(text: &str) -> Option<Kind> {

@@ -44,6 +44,8 @@ pub struct Seeds {
 /// Which seeds are run.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Families that are run, in the order of [`Topology`].
+    pub families: Vec<Topology>,
     /// Seeds of each family that the analysis was developed with.
     pub developed: Seeds,
     /// Of each that is held out. `None`: they are not run, so that who looks at the page does not look at them.
@@ -66,16 +68,18 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
     let each = |damage| (damage, runs(Kind::Single, damage, options, |_| options.damaged.clone()));
     let damaged: Vec<(Damage, Vec<Outcome>)> = matrix().into_iter().map(each).collect();
     let mut short = Vec::new();
-    let parts = [
+    let mut parts = vec![
         ranking(&EVERY, &clean, &worn, &mut short),
-        by_topology(&clean, &worn, &two),
+        by_topology(&options.families, &clean, &worn, &two),
         others(&EVERY, &controls, &two, &mut short),
         capacity(&EVERY, &clean, &worn, &mut short),
-        held_out::section(&clean, &worn, &controls, &two, &mut short),
-        conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
-        few::section(&options.sampled, &mut short),
-        damage(&damaged),
     ];
+    if options.families.iter().any(|family| family.held_out()) {
+        parts.push(held_out::section(&clean, &worn, &controls, &two, &mut short));
+    }
+    parts.push(conservation(&clean, &worn, &controls, &two, &damaged, &mut short));
+    parts.extend(few::section(&options.families, &options.sampled, &mut short));
+    parts.push(damage(&damaged));
     (page(options, &short, &parts), short)
 }
 
@@ -94,7 +98,8 @@ fn each_family(
     options: &Options,
     which: impl Fn(&Seeds) -> RangeInclusive<u64>,
 ) -> impl Iterator<Item = (Topology, u64)> {
-    Topology::all().flat_map(move |topology| {
+    options.families.iter().flat_map(move |topology| {
+        let topology = *topology;
         let seeds = if topology.held_out() { options.held_out.as_ref() } else { Some(&options.developed) };
         seeds.into_iter().flat_map(&which).map(|seed| (topology, seed)).collect::<Vec<_>>()
     })
@@ -191,10 +196,10 @@ fn ranking(scope: &Scope, clean: &[Outcome], worn: &[Outcome], short: &mut Vec<S
     )
 }
 
-fn by_topology(clean: &[Outcome], worn: &[Outcome], two: &[Outcome]) -> String {
+fn by_topology(families: &[Topology], clean: &[Outcome], worn: &[Outcome], two: &[Outcome]) -> String {
     let head = ["topology", "thresholds in tests", "clean", "5 % lost, clocks off", "two, both named"];
     let mut out = row(&head) + &row(&head.map(|_| "---"));
-    for topology in Topology::all() {
+    for topology in families.iter().copied() {
         let right = |outcomes: &[Outcome]| {
             let n = count(outcomes, |o| o.scenario.topology == topology);
             of(count(outcomes, |o| o.scenario.topology == topology && o.right()), n)
@@ -394,15 +399,18 @@ mod tests {
     fn families_that_are_held_out_have_seeds_of_their_own_and_come_last() {
         let developed = Seeds { single: 1..=2, others: 3..=3 };
         let held_out = Some(Seeds { single: 7..=9, others: 5..=5 });
-        let mut options = Options { developed, held_out, damaged: 1..=1, sampled: 1..=1 };
+        let families = Topology::all().collect();
+        let mut options = Options { families, developed, held_out, damaged: 1..=1, sampled: 1..=1 };
         let single =
             |options: &Options| each_family(options, |seeds| seeds.single.clone()).collect::<Vec<_>>();
         let every = single(&options);
-        assert_eq!(every.len(), 16 * 2 + 4 * 3);
-        assert!(every[..32].iter().all(|(t, seed)| !t.held_out() && *seed <= 2), "{every:?}");
-        assert!(every[32..].iter().all(|(t, seed)| t.held_out() && *seed >= 7), "{every:?}");
+        assert_eq!(every.len(), 20 * 2 + 4 * 3);
+        assert!(every[..40].iter().all(|(t, seed)| !t.held_out() && *seed <= 2), "{every:?}");
+        assert!(every[40..].iter().all(|(t, seed)| t.held_out() && *seed >= 7), "{every:?}");
         options.held_out = None;
-        assert_eq!(single(&options), every[..32]);
+        assert_eq!(single(&options), every[..40]);
+        options.families = vec![Topology::Chain, Topology::Search];
+        assert_eq!(single(&options), every[..2]);
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub(crate) struct Draft {
     pub(crate) light: Vec<usize>,
     /// Nodes that others offer over the internet: far away.
     pub(crate) remote: Vec<usize>,
-    /// Nodes that others offer over the internet, and that are far away also where they are what limits: a quota of calls at a
-    /// time.
+    /// Nodes that others offer over the internet, or that stand on slow machines, and that take long also where they are what
+    /// limits: a quota of calls at a time.
     pub(crate) outside: Vec<usize>,
     /// Groups of nodes that run the same program: only the number of their servers differs.
     pub(crate) twins: Vec<Vec<usize>>,

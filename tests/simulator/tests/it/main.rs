@@ -3,5 +3,6 @@
 
 mod damage;
 mod engine;
+mod held_out;
 mod otlp;
 mod truth;

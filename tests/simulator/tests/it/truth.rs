@@ -8,7 +8,7 @@ fn outcomes(kind: Kind, damage: Damage, seeds: std::ops::RangeInclusive<u64>) ->
 }
 
 fn whole_systems() -> impl Iterator<Item = Topology> {
-    Topology::DEVELOPED.into_iter().filter(|t| t.whole_system())
+    Topology::HELD_OUT_FIRST.into_iter()
 }
 
 fn of(

@@ -15,8 +15,17 @@ const ENOUGH: (f64, u32) = (0.01, 200);
 /// The part of the runs of which the same must be said; that too little was traced is not the same.
 const SAME: f64 = 0.98;
 
-/// The section of the page.
-pub(super) fn section(seeds: &RangeInclusive<u64>, short: &mut Vec<String>) -> String {
+/// The section of the page; none where no family of those it is about is run.
+pub(super) fn section(
+    families: &[Topology],
+    seeds: &RangeInclusive<u64>,
+    short: &mut Vec<String>,
+) -> Option<String> {
+    let small: Vec<Topology> =
+        families.iter().copied().filter(|t| !t.whole_system() && !t.held_out()).collect();
+    if small.is_empty() {
+        return None;
+    }
     let head = [
         "traced",
         "systems",
@@ -29,7 +38,7 @@ pub(super) fn section(seeds: &RangeInclusive<u64>, short: &mut Vec<String>) -> S
     ];
     let mut out = row(&head) + &row(&head.map(|_| "---"));
     for (part, times) in RUNS {
-        let runs = runs(part, times, seeds);
+        let runs = runs(&small, part, times, seeds);
         let (same, few) = (count(&runs, Sampled::same), count(&runs, Sampled::inconclusive));
         let said = runs.len() - few;
         let both = count(&runs, |run| run.same() && !run.inconclusive());
@@ -48,17 +57,17 @@ pub(super) fn section(seeds: &RangeInclusive<u64>, short: &mut Vec<String>) -> S
             &interval(both, said),
         ]);
     }
-    format!(
+    Some(format!(
         "## A part of the requests traced\n\nThe generator draws which by their trace ids; the same run, judged by all traces and by \
-         these. Half of the runs have one bottleneck, half have none. Of the ten families developed with that are \
-         small: whole systems two hundred times over are more than a usual machine's memory.\n\n{out}"
-    )
+         these. Half of the runs have one bottleneck, half have none. Of the {} families developed with that are \
+         small: whole systems two hundred times over are more than a usual machine's memory.\n\n{out}",
+        small.len()
+    ))
 }
 
-fn runs(part: f64, times: u32, seeds: &RangeInclusive<u64>) -> Vec<Sampled> {
+fn runs(small: &[Topology], part: f64, times: u32, seeds: &RangeInclusive<u64>) -> Vec<Sampled> {
     let kinds = [Kind::Single, Kind::Control];
-    let small = Topology::DEVELOPED.into_iter().filter(|t| !t.whole_system());
-    let every = small.flat_map(|t| kinds.map(|kind| (t, kind)));
+    let every = small.iter().flat_map(|t| kinds.map(|kind| (*t, kind)));
     let every = every.flat_map(|(t, kind)| seeds.clone().map(move |seed| (t, kind, seed)));
     every.map(|(t, kind, seed)| judge_sampled(Scenario::new(t, kind, seed).larger(times), part)).collect()
 }

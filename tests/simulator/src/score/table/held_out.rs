@@ -78,10 +78,10 @@ fn families(clean: &[Outcome], worn: &[Outcome], controls: &[Outcome], two: &[Ou
 
 /// What they are, one line each.
 const WHAT: [&str; 4] = [
-    "- monolith: one program with a thread a request, a primary database, two replicas, a search index, sessions in a cache; five pages that use some of them each, with one to six queries of a kind",
-    "- checkout saga: an orchestrator that calls services with databases of their own in order and keeps a log, a payment provider outside that sends no spans and is asked again, a mail by a queue; two other journeys beside",
-    "- feed: what is written is brought to timelines in batches by two queues, one behind the other; what is read comes from caches, and from databases where these miss",
-    "- aggregator: documents resolved level by level, services asked for several items of a list at once or in turn in one request",
+    "- two tiers: web and application tier with a thread a request, whose modules share one pool of connections to one database and keep one over a call of a host far away; a worker that asks the same database later",
+    "- gateway with sidecars: every request is let in by a sidecar, by a limiter and by what each service has beside it, and told of by a queue; services that share one store in uneven shards behind a router",
+    "- divided search: all partitions of an index asked at once, by nodes between in half of the systems, and an archive on slower machines; a cache of results before, a model and documents after",
+    "- stream jobs: what devices send goes through two queues of several partitions and is added up by windows, which are written to the uneven shards that people's dashboards ask as well",
 ];
 
 #[cfg(test)]
@@ -100,22 +100,25 @@ mod tests {
 
     #[test]
     fn only_runs_of_families_that_are_held_out_are_told() {
-        let both = [run_as(Topology::Mesh), run_as(Topology::Feed)];
+        let both = [run_as(Topology::Mesh), run_as(Topology::Search)];
         let topologies = |part: &[Outcome]| part.iter().map(|o| o.scenario.topology).collect::<Vec<_>>();
-        assert_eq!(topologies(of_held_out(&both)), [Topology::Feed]);
+        assert_eq!(topologies(of_held_out(&both)), [Topology::Search]);
         assert!(of_held_out(&both[..1]).is_empty());
         let page = families(&both[1..], &both[1..], &both[1..], &both[1..]);
         let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
         assert_eq!(lines.len(), 2 + Topology::HELD_OUT.len(), "{page}");
-        assert!(lines[4].starts_with("| feed | 1 | 100.0 % |") && lines[2].contains("| 0 | – |"), "{page}");
+        assert!(
+            lines[4].starts_with("| divided search | 1 | 100.0 % |") && lines[2].contains("| 0 | – |"),
+            "{page}"
+        );
     }
 
     #[test]
     fn they_are_held_to_the_same_limits_by_themselves() {
-        let mut wrong = run_as(Topology::Saga);
+        let mut wrong = run_as(Topology::Gateway);
         wrong.analysis.bottlenecks.clear();
         let (right, wrong) =
-            ([run_as(Topology::Mesh), run_as(Topology::Feed)], [run_as(Topology::Mesh), wrong]);
+            ([run_as(Topology::Mesh), run_as(Topology::Search)], [run_as(Topology::Mesh), wrong]);
         let short = |clean: &[Outcome]| {
             let mut short = Vec::new();
             section(clean, clean, &[], &[], &mut short);
