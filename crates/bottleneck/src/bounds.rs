@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{EdgeKey, LOAD, OTHER, TraceClass, UNKNOWN, USERS};
 pub(crate) use filing::Filing;
+pub(crate) use kept::Kept;
 pub(crate) use of_class::OfClass;
 use of_class::Stored;
 
@@ -41,12 +42,29 @@ pub struct NameLimits {
     pub paths: usize,
     /// Services of a class, and pairs of a peer's name and the service that it is.
     pub services: usize,
+    /// Instances of one service.
+    pub instances_each: usize,
+    /// The same of all services of a class.
+    pub instances: usize,
+    /// Messages that are looked at to learn how long they waited, where a consumer's trace links to the sender's.
+    pub messages: usize,
 }
 
 impl Default for NameLimits {
     fn default() -> Self {
         let (nodes, edges, paths) = (4_096, 65_536, 524_288);
-        Self { nodes, calls: 2_048, edges, entries_each: 256, entries: 2_048, paths, services: 8_192 }
+        Self {
+            nodes,
+            calls: 2_048,
+            edges,
+            entries_each: 256,
+            entries: 2_048,
+            paths,
+            services: 8_192,
+            instances_each: 64,
+            instances: 8_192,
+            messages: 131_072,
+        }
     }
 }
 
@@ -62,6 +80,8 @@ pub(crate) enum Note {
     Entry(u64, u64),
     Service(u64),
     Alias(u64),
+    /// The service, and an instance of it.
+    Instance(u64, u64),
 }
 
 /// A hash that is the same everywhere and for ever: FNV-1a over the parts, each with an end, and the last mixing of
@@ -74,6 +94,16 @@ fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
             hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
         }
     }
+    mixed(hash)
+}
+
+/// The same of numbers.
+pub(crate) fn number_hash(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    // No zeros at the beginning: of zero the mixing makes zero.
+    numbers.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, number| mixed(hash ^ number))
+}
+
+fn mixed(mut hash: u64) -> u64 {
     hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ hash >> 33
@@ -118,6 +148,10 @@ pub(crate) struct Bounds {
 impl Bounds {
     pub(crate) fn new(limits: NameLimits) -> Self {
         Self { limits, ..Self::default() }
+    }
+
+    pub(crate) fn limits(&self) -> &NameLimits {
+        &self.limits
     }
 
     /// Whether all names are kept.
@@ -174,6 +208,12 @@ impl OfClass {
     /// out its calls are not counted, so nothing would bound them.
     fn keeps_called(&self, name: &str) -> bool {
         self.calls.firsts.has(name_hash(name))
+    }
+
+    /// Whether an instance of a service is kept, which is kept itself.
+    fn keeps_instance(&self, service: &str, instance: &str) -> bool {
+        let service = name_hash(service);
+        self.instances.firsts.has(service) && self.instances.has(service, name_hash(instance))
     }
 
     fn keeps_entry(&self, entry: &str) -> bool {

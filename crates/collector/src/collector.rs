@@ -21,7 +21,7 @@ use crate::record::{Event, Record};
 use crate::replay::{amend, left_out_names};
 use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
-use crate::view::{CellsError, CellsFile, FinalView, JournalRoom, View, keys_not_looked_for};
+use crate::view::{CellsError, CellsFile, FinalView, JournalRoom, View, not_looked_for};
 
 /// How often the view is made anew.
 pub const VIEW_INTERVAL: Duration = Duration::from_millis(250);
@@ -262,7 +262,7 @@ impl Collector {
         missing.extend(view.counters.missing());
         missing.extend(left_out_names(&view.cells));
         let cells_json = CellsFile::new(view.origin_ns, Arc::clone(&view.cells)).to_bytes()?;
-        let not_looked_for = keys_not_looked_for(&view.cells);
+        let not_looked_for = not_looked_for(&view.cells);
         Ok(FinalView { view, cells_json, missing, not_looked_for })
     }
 }

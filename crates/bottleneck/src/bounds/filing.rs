@@ -115,6 +115,23 @@ impl Filing<(NodeKey, TraceClass, u16)> for Bounds {
     }
 }
 
+impl Filing<(Arc<str>, TraceClass, Arc<str>)> for Bounds {
+    fn moved(
+        &self,
+        (service, class, instance): &(Arc<str>, TraceClass, Arc<str>),
+    ) -> Option<(Arc<str>, TraceClass, Arc<str>)> {
+        let names = self.of(*class)?;
+        let moved = if !names.keeps_node(service) {
+            (other(), *class, other())
+        } else if &**instance != OTHER && !names.keeps_instance(service, instance) {
+            (Arc::clone(service), *class, other())
+        } else {
+            return None;
+        };
+        (moved.0 != *service || moved.2 != *instance).then_some(moved)
+    }
+}
+
 /// Steps are the drill's. Of others it is not known here whose they are: those that may be anybody's are asked.
 impl Filing<(Entry, Arc<str>)> for Bounds {
     fn moved(&self, (entry, service): &(Entry, Arc<str>)) -> Option<(Entry, Arc<str>)> {
