@@ -362,7 +362,7 @@ pub struct Cells {
     pub messages: BTreeMap<(EdgeKey, TraceClass), MessageCell>,
     /// Work of the instances of services: service, class, instance. By the first second of each stretch.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
-    pub instances: BTreeMap<(Arc<str>, TraceClass, Arc<str>), Seconds<InstanceCell>>,
+    pub instances: BTreeMap<InstanceKey, Seconds<InstanceCell>>,
     /// Messages that are known by links, by the queue as the consumer calls it, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<(NodeKey, TraceClass), LinkCell>,
@@ -380,6 +380,9 @@ pub struct Cells {
     #[serde(skip)]
     pub(crate) handed: Arc<Handed>,
 }
+
+/// A service, the class of the traces, and an instance of the service.
+pub(crate) type InstanceKey = (Arc<str>, TraceClass, Arc<str>);
 
 /// A peer's name, the service that it was seen to be, and whether by a trace of the drill.
 type Alias = (Arc<str>, Arc<str>, bool);
@@ -401,7 +404,7 @@ pub struct Contribution {
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
     pub(crate) loops: Vec<((EdgeKey, TraceClass), LoopCell)>,
     pub(crate) messages: Vec<((EdgeKey, TraceClass), MessageCell)>,
-    pub(crate) instances: Vec<((Arc<str>, TraceClass, Arc<str>), i64, InstanceCell)>,
+    pub(crate) instances: Vec<(InstanceKey, i64, InstanceCell)>,
     pub(crate) links: Vec<((NodeKey, TraceClass), LinkCell)>,
     pub(crate) keys: Vec<(u16, i64, KeyCell)>,
     /// What was told of messages, and how often.

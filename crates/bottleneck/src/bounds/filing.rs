@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::{Bounds, OfClass, alias_hash, call_hash, is_no_node, name_hash};
+use crate::cells::InstanceKey;
 use crate::key::{EdgeKey, Entry, NodeKey, OTHER, TraceClass};
 
 /// Where what is filed under a key belongs: under another key, if at all.
@@ -115,11 +116,8 @@ impl Filing<(NodeKey, TraceClass, u16)> for Bounds {
     }
 }
 
-impl Filing<(Arc<str>, TraceClass, Arc<str>)> for Bounds {
-    fn moved(
-        &self,
-        (service, class, instance): &(Arc<str>, TraceClass, Arc<str>),
-    ) -> Option<(Arc<str>, TraceClass, Arc<str>)> {
+impl Filing<InstanceKey> for Bounds {
+    fn moved(&self, (service, class, instance): &InstanceKey) -> Option<InstanceKey> {
         let names = self.of(*class)?;
         let moved = if !names.keeps_node(service) {
             (other(), *class, other())

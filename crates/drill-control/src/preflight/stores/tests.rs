@@ -102,7 +102,7 @@ fn shadow_tables_of_another_service_in_the_same_database_are_shadow_tables() {
     let tables = names.map(|name| (name.to_owned(), vec![column("id")])).into_iter().collect();
     let reference =
         Effect::Reference { table: "shadow_orders".into(), column: "item".into(), to: "shadow_items".into() };
-    let seen = Seen { tables, effects: BTreeSet::from([reference]) };
+    let seen = Seen { tables, effects: BTreeSet::from([reference]), ..Seen::default() };
     for (one, other) in [(&order, &stock), (&stock, &order)] {
         assert_eq!(found(one, &[other], &seen), [""; 0]);
         assert_eq!(found(one, &[], &seen).len(), 1, "an undeclared table is a live one");
