@@ -23,6 +23,7 @@ use crate::tree::{Place, Role, Tree};
 use attempts::Attempts;
 pub(crate) use gather::by_second;
 use gather::{Gather, second_of};
+pub use loops::LOOP_CALLS;
 
 /// A span that ends so shortly before its client gives up is cut off with it: clocks differ a little.
 const CUT_OFF_BEFORE_NS: i64 = 5_000_000;

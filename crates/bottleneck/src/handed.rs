@@ -11,7 +11,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use smallvec::SmallVec;
 
-use crate::bounds::{Kept, number_hash};
+use crate::bounds::{Kept, ids_hash};
 use crate::cells::{Cells, Contribution, LinkCell, NodeCell, PartitionCell, PathCell, VisitCell};
 use crate::contribute::by_second;
 use crate::key::{Entry, NodeKey, TraceClass};
@@ -25,7 +25,7 @@ pub(crate) struct MessageId {
 
 impl MessageId {
     fn hash(self) -> u64 {
-        number_hash([(self.trace >> 64) as u64, self.trace as u64, self.span])
+        ids_hash(self.trace, self.span)
     }
 }
 
