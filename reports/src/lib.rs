@@ -2,6 +2,7 @@
 
 mod advice;
 mod capacity;
+mod exercised;
 mod flow;
 mod fold;
 mod gates;

@@ -16,6 +16,7 @@ use peakdrill_drill_model::verdict::{
 
 use crate::Record;
 use crate::capacity::searches;
+use crate::exercised;
 use crate::fold::{Folded, fold};
 use crate::gates;
 use crate::numbers::{plural, rfc3339};
@@ -38,6 +39,7 @@ fn judge(record: &Record, load: &Folded) -> Verdict {
     let gates = gates::evaluate(record, load, trust.invalid.is_empty());
     let part = record.analysis.as_ref();
     let warnings = warnings(record, load, &trust, &gates);
+    let findings = findings(record);
     Verdict {
         v: VERDICT_VERSION,
         run: record.environment.run.clone(),
@@ -71,23 +73,25 @@ fn judge(record: &Record, load: &Folded) -> Verdict {
         isolation: isolation(record),
         completeness: part.map(|part| part.completeness.clone()).unwrap_or_default(),
         resources: part.map(|part| part.resources.clone()).unwrap_or_default(),
-        findings: findings(record),
         live_view: record.environment.live_view,
-        owners: owners(record),
+        owners: owners(record, &findings),
+        findings,
     }
 }
 
 /// The findings, each with the owner of its node.
 fn findings(record: &Record) -> Vec<Told> {
-    let all = record.analysis.iter().flat_map(|part| &part.findings);
+    let analysed = record.analysis.iter().flat_map(|part| &part.findings).cloned();
+    let mut all: Vec<Finding> = analysed.chain(exercised::findings(record)).collect();
+    all.sort_by_key(|found| found.kind);
     let owner = |found: &Finding| record.owners.nodes.get(&found.node).cloned();
-    all.map(|found| Told { finding: found.clone(), owner: owner(found) }).collect()
+    all.into_iter().map(|finding| Told { owner: owner(&finding), finding }).collect()
 }
 
 /// Owners of the nodes of the ranking, and of those that findings are about.
-fn owners(record: &Record) -> BTreeMap<String, Owner> {
+fn owners(record: &Record, findings: &[Told]) -> BTreeMap<String, Owner> {
     let ranked = record.analysis.iter().flat_map(|part| part.bottlenecks.iter().map(|node| &node.node));
-    let found = record.analysis.iter().flat_map(|part| part.findings.iter().map(|found| &found.node));
+    let found = findings.iter().map(|told| &told.finding.node);
     ranked
         .chain(found)
         .filter_map(|node| record.owners.nodes.get_key_value(node))

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{EdgeKey, LOAD, OTHER, TraceClass, UNKNOWN, USERS};
 pub(crate) use filing::Filing;
+pub(crate) use kept::Kept;
 pub(crate) use of_class::OfClass;
 use of_class::Stored;
 
@@ -42,12 +43,29 @@ pub struct NameLimits {
     pub paths: usize,
     /// Services of a class, and pairs of a peer's name and the service that it is.
     pub services: usize,
+    /// Instances of one service.
+    pub instances_each: usize,
+    /// The same of all services of a class.
+    pub instances: usize,
+    /// Messages that are looked at to learn how long they waited, where a consumer's trace links to the sender's.
+    pub messages: usize,
 }
 
 impl Default for NameLimits {
     fn default() -> Self {
         let (nodes, edges, paths) = (4_096, 65_536, 524_288);
-        Self { nodes, calls: 2_048, edges, entries_each: 256, entries: 2_048, paths, services: 8_192 }
+        Self {
+            nodes,
+            calls: 2_048,
+            edges,
+            entries_each: 256,
+            entries: 2_048,
+            paths,
+            services: 8_192,
+            instances_each: 64,
+            instances: 8_192,
+            messages: 131_072,
+        }
     }
 }
 
@@ -63,11 +81,18 @@ pub(crate) enum Note {
     Entry(u64, u64),
     Service(u64),
     Alias(u64),
+    /// The service, and an instance of it.
+    Instance(u64, u64),
 }
 
 /// Of parts that do not run into each other: no text has the byte behind each.
 fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
     stable_hash(parts.into_iter().flat_map(|part| part.bytes().chain([0xff])))
+}
+
+/// Of a span's ids.
+pub(crate) fn ids_hash(trace: u128, span: u64) -> u64 {
+    stable_hash(trace.to_be_bytes().into_iter().chain(span.to_be_bytes()))
 }
 
 /// Whether a caller is none of the nodes, whose names are bounded: there are three such names.
@@ -109,6 +134,10 @@ pub(crate) struct Bounds {
 impl Bounds {
     pub(crate) fn new(limits: NameLimits) -> Self {
         Self { limits, ..Self::default() }
+    }
+
+    pub(crate) fn limits(&self) -> &NameLimits {
+        &self.limits
     }
 
     /// Whether all names are kept.
@@ -165,6 +194,12 @@ impl OfClass {
     /// out its calls are not counted, so nothing would bound them.
     fn keeps_called(&self, name: &str) -> bool {
         self.calls.firsts.has(name_hash(name))
+    }
+
+    /// Whether an instance of a service is kept, which is kept itself.
+    fn keeps_instance(&self, service: &str, instance: &str) -> bool {
+        let service = name_hash(service);
+        self.instances.firsts.has(service) && self.instances.has(service, name_hash(instance))
     }
 
     fn keeps_entry(&self, entry: &str) -> bool {

@@ -11,11 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{Bounds, Note};
 use crate::clocks::{ClockPairKey, Clocks};
+use crate::handed::{Handed, MessageId, Told};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::keys::KeyCell;
 use crate::pairs;
 use crate::resources::Resources;
 pub(crate) use add::add_second;
+
+/// Seconds over which the work of an instance is put together.
+pub const INSTANCE_WINDOW_S: i64 = 10;
 
 /// Second since the start of the load → cell. Seconds before the start are negative. The cells are shared between
 /// copies until one of them changes: a view that is made four times a second copies what changed since the last.
@@ -286,6 +290,30 @@ cell! {
     }
 }
 
+cell! {
+    /// Operations of one instance of a service, over [`INSTANCE_WINDOW_S`](crate::INSTANCE_WINDOW_S) seconds in which they began.
+    InstanceCell {
+        /// Operations.
+        ops,
+        /// Their time at the service, without calls of others, nanoseconds.
+        own_ns,
+    }
+}
+
+cell! {
+    /// Messages of one queue that were processed in traces of their own, which link to the spans that sent them.
+    LinkCell {
+        /// Messages.
+        linked,
+        /// Of these, whose sending is known, so that it is known how long they waited.
+        known,
+        /// Operations on several messages at once.
+        batches,
+        /// Messages of those: the time of an operation is split evenly over its messages.
+        batched,
+    }
+}
+
 /// All that the analysis knows: sums over traces, in integers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -332,6 +360,12 @@ pub struct Cells {
     /// Messages by queue (`from`), consumer and operation, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub messages: BTreeMap<(EdgeKey, TraceClass), MessageCell>,
+    /// Work of the instances of services: service, class, instance. By the first second of each stretch.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub instances: BTreeMap<InstanceKey, Seconds<InstanceCell>>,
+    /// Messages that are known by links, by the queue as the consumer calls it, the whole run together.
+    #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<(NodeKey, TraceClass), LinkCell>,
     /// The drill's own work by the keys that it was about, the whole run together: by the place's slot of
     /// [`KEY_SLOTS`](crate::KEY_SLOTS), and where others have a second by the key's bucket.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -342,7 +376,13 @@ pub struct Cells {
     /// Which names are kept.
     #[serde(skip_serializing_if = "Bounds::is_unused")]
     pub(crate) bounds: Arc<Bounds>,
+    /// What was told of messages that are handed from one trace to another.
+    #[serde(skip)]
+    pub(crate) handed: Arc<Handed>,
 }
+
+/// A service, the class of the traces, and an instance of the service.
+pub(crate) type InstanceKey = (Arc<str>, TraceClass, Arc<str>);
 
 /// A peer's name, the service that it was seen to be, and whether by a trace of the drill.
 type Alias = (Arc<str>, Arc<str>, bool);
@@ -364,7 +404,11 @@ pub struct Contribution {
     pub(crate) partitions: Vec<((NodeKey, TraceClass, u16), PartitionCell)>,
     pub(crate) loops: Vec<((EdgeKey, TraceClass), LoopCell)>,
     pub(crate) messages: Vec<((EdgeKey, TraceClass), MessageCell)>,
+    pub(crate) instances: Vec<(InstanceKey, i64, InstanceCell)>,
+    pub(crate) links: Vec<((NodeKey, TraceClass), LinkCell)>,
     pub(crate) keys: Vec<(u16, i64, KeyCell)>,
+    /// What was told of messages, and how often.
+    pub(crate) handed: Vec<(MessageId, Told, i64)>,
 }
 
 impl Contribution {

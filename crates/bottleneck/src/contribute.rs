@@ -4,6 +4,7 @@ mod attempts;
 mod calls;
 mod clocks;
 mod gather;
+mod handed;
 mod keys;
 mod loops;
 mod messages;
@@ -20,6 +21,7 @@ use crate::path::{self, Part, Piece, taker};
 use crate::sums::{Filed, Sums};
 use crate::tree::{Place, Role, Tree};
 use attempts::Attempts;
+pub(crate) use gather::by_second;
 use gather::{Gather, second_of};
 pub use loops::LOOP_CALLS;
 

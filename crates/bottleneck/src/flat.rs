@@ -5,13 +5,13 @@ use std::sync::Arc;
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_latency::Sparse;
 
-use crate::cells::{Cell, Cells, EdgeCell, NodeCell, PathCell, RootCell};
+use crate::cells::{Cell, Cells, EdgeCell, InstanceCell, NodeCell, PathCell, RootCell};
 use crate::key::{Entry, TraceClass};
 
 /// Part of a table: columns of the same length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// `edges`, `nodes`, `paths` or `roots`.
+    /// `edges`, `nodes`, `paths`, `roots` or `instances`.
     pub name: &'static str,
     /// The same ones, in the same order, in all parts of a table.
     pub columns: Vec<Column>,
@@ -92,7 +92,13 @@ pub fn tables<E>(cells: &Cells, step: StepName<'_>, rows_max: usize, take: Take<
         let keys = [entered(entry, step)];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
-    parts::<RootCell, E>("roots", &["entry"], roots, rows_max, take)
+    parts::<RootCell, E>("roots", &["entry"], roots, rows_max, take)?;
+    // Each row is of `INSTANCE_WINDOW_S` seconds.
+    let instances = cells.instances.iter().flat_map(|((service, of, instance), seconds)| {
+        let keys = [Arc::clone(service), Arc::clone(instance)];
+        seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
+    });
+    parts::<InstanceCell, E>("instances", &["service", "instance"], instances, rows_max, take)
 }
 
 fn entered(entry: &Entry, step: StepName<'_>) -> Arc<str> {

@@ -9,6 +9,7 @@ mod compare;
 mod contribute;
 mod dependency;
 mod flat;
+mod handed;
 mod key;
 mod keys;
 mod laws;
@@ -27,8 +28,8 @@ pub use analysis::{
 };
 pub use bounds::NameLimits;
 pub use cells::{
-    Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
-    RootCell, Seconds, TelemetryCell, VisitCell,
+    Cells, ClockCell, Contribution, EdgeCell, INSTANCE_WINDOW_S, InstanceCell, LinkCell, LoopCell,
+    MessageCell, NodeCell, PartitionCell, PathCell, RootCell, Seconds, TelemetryCell, VisitCell,
 };
 pub use clocks::{CLOCK_PAIRS_MAX, CLOCK_WINDOW_S, ClockPair, ClockWindow, Clocks, Offset, clock_pairs};
 pub use compare::{Comparison, compare};

@@ -18,10 +18,11 @@ use peakdrill_trace_model::Span;
 
 use crate::bounds::Note;
 use crate::cells::{
-    Cell, Cells, ClockCell, Contribution, EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell,
-    RootCell, TelemetryCell, VisitCell,
+    Cell, Cells, ClockCell, Contribution, EdgeCell, InstanceCell, LinkCell, LoopCell, MessageCell, NodeCell,
+    PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell,
 };
 use crate::contribute::{file, file_late};
+use crate::handed::{MessageId, Told};
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
 use crate::keys::{KeyCell, PlaceId};
 use crate::seen::Seen;
@@ -330,6 +331,13 @@ pub struct Sums {
     pub(crate) partitions: Table<(NodeId, TraceClass, u16), PartitionCell>,
     pub(crate) loops: Table<(EdgeId, TraceClass), LoopCell>,
     pub(crate) messages: Table<(EdgeId, TraceClass), MessageCell>,
+    /// Service, class and instance.
+    pub(crate) instances: Table<(Name, TraceClass, Name), InstanceCell>,
+    /// Those whose names were noted.
+    pub(crate) instances_noted: HashSet<(Name, TraceClass, Name)>,
+    pub(crate) links: Table<(NodeId, TraceClass), LinkCell>,
+    /// What was told of messages, and how often.
+    pub(crate) handed: Vec<(MessageId, Told, i64)>,
     /// By the place's slot and the key's bucket.
     pub(crate) keys: Table<u16, KeyCell>,
     pub(crate) aliases: HashMap<(Name, Name, bool), i64>,
@@ -388,6 +396,10 @@ impl Sums {
         let loops = self.loops.drain().map(|((edge, class), _, cell)| ((names.edge(edge), class), cell));
         let messages = self.messages.drain();
         let messages = messages.map(|((edge, class), _, cell)| ((names.edge(edge), class), cell));
+        let instances = self.instances.drain();
+        let instances = instances
+            .map(|((service, class, at), s, cell)| ((names.text(service), class, names.text(at)), s, cell));
+        let links = self.links.drain().map(|((node, class), _, cell)| ((names.node(node), class), cell));
         let aliases = self.aliases.drain().filter(|(_, count)| *count != 0);
         let aliases =
             aliases.map(|((peer, service, mine), n)| ((names.text(peer), names.text(service), mine), n));
@@ -407,9 +419,24 @@ impl Sums {
             partitions: partitions.collect(),
             loops: loops.collect(),
             messages: messages.collect(),
+            instances: instances.collect(),
+            links: links.collect(),
             keys: self.keys.drain().collect(),
+            handed: put_together(std::mem::take(&mut self.handed)),
         }
     }
+}
+
+/// The same facts, each once, in order; those that were told as often as they were taken back are gone.
+fn put_together(mut told: Vec<(MessageId, Told, i64)>) -> Vec<(MessageId, Told, i64)> {
+    told.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    told.dedup_by(|later, kept| {
+        let same = (later.0, &later.1) == (kept.0, &kept.1);
+        kept.2 += if same { later.2 } else { 0 };
+        same
+    });
+    told.retain(|(_, _, times)| *times != 0);
+    told
 }
 
 impl Contribution {
@@ -429,6 +456,8 @@ impl Contribution {
         self.partitions.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.loops.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.messages.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.instances.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        self.links.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         self.keys.sort_unstable_by_key(|(slot, bucket, _)| (*slot, *bucket));
         self
     }
@@ -440,8 +469,8 @@ impl Cells {
         let mut contribution = sums.drain();
         // A name alone changes nothing, but for those that it leaves no room.
         let moved = self.note(&std::mem::take(&mut contribution.notes));
-        if sums.names.forget() || sums.shapes.len() > SHAPES_MAX {
-            sums.shapes = HashSet::default();
+        if sums.names.forget() || sums.shapes.len().max(sums.instances_noted.len()) > SHAPES_MAX {
+            (sums.shapes, sums.instances_noted) = (HashSet::default(), HashSet::default());
         }
         self.apply(&contribution);
         moved || !contribution.is_empty()

@@ -428,7 +428,8 @@ pub(crate) struct Report {
     pub(crate) folder: PathBuf,
     #[command(flatten)]
     pub(crate) owned: Owned,
-    /// Also writes the collector's cells as Parquet files into this folder: edges, nodes, paths and roots by the second.
+    /// Also writes the collector's cells as Parquet files into this folder: edges, nodes, paths and roots by the second,
+    /// and instances by ten of them.
     #[arg(long, value_name = "DIR")]
     pub(crate) parquet: Option<PathBuf>,
     /// What goes to stdout; the files in the folder are always made anew.

@@ -22,7 +22,7 @@ use crate::record::{Event, Record};
 use crate::replay::{amend, left_out_names};
 use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
-use crate::view::{CellsError, CellsFile, FinalView, View, keys_not_looked_for};
+use crate::view::{CellsError, CellsFile, FinalView, View, not_looked_for};
 use appending::{Appending, GROUP_JOBS_MAX};
 
 /// How often the view is made anew.
@@ -262,7 +262,7 @@ impl Collector {
         missing.extend(view.counters.missing());
         missing.extend(left_out_names(&view.cells));
         let cells_json = CellsFile::new(view.origin_ns, Arc::clone(&view.cells)).to_bytes()?;
-        let not_looked_for = keys_not_looked_for(&view.cells);
+        let not_looked_for = not_looked_for(&view.cells);
         Ok(FinalView { view, cells_json, missing, not_looked_for })
     }
 }

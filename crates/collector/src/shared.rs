@@ -108,7 +108,7 @@ impl Shared {
         let cells = if self.view_version.swap(version, Ordering::Relaxed) == version {
             Arc::clone(&before.cells)
         } else {
-            Arc::<Cells>::new(fold.cells().clone())
+            Arc::<Cells>::new(fold.cells().shown())
         };
         let mut counters = fold.counters();
         counters.merge(&self.counters.lock().unwrap_or_else(PoisonError::into_inner));

@@ -167,8 +167,22 @@ pub struct FinalView {
 /// with keys on it is told.
 const KEYS_LEFT_OUT_TOLD: f64 = 0.2;
 
+/// What was looked for in a part only, in words.
+pub(crate) fn not_looked_for(cells: &Cells) -> Option<String> {
+    let said: Vec<String> = keys_not_looked_for(cells).into_iter().chain(messages_left_out(cells)).collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// Says where waits of messages are told of a part of them.
+fn messages_left_out(cells: &Cells) -> Option<String> {
+    let of = cells.messages_stand_for();
+    (of > 1 && !cells.links.is_empty()).then(|| {
+        format!("how long messages waited, where consumers know them by links, is told by one of {of}: there were too many")
+    })
+}
+
 /// Says where hot keys were not looked for at a good part of what has keys.
-pub(crate) fn keys_not_looked_for(cells: &Cells) -> Option<String> {
+fn keys_not_looked_for(cells: &Cells) -> Option<String> {
     let (left_out, all) = keys_left_out(cells);
     (left_out as f64 > KEYS_LEFT_OUT_TOLD * all as f64).then(|| {
         format!(

@@ -109,6 +109,9 @@ pub struct Ledger {
     /// Services with declared stores whose ledger was last heard of before the last request had ended.
     #[serde(default)]
     pub silent: Vec<String>,
+    /// Per service, live tables that held rows before the load, and whose shadows held none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub empty_shadows: BTreeMap<String, Vec<String>>,
 }
 
 /// The count of an outcome for one run, over all services and resources. Damaged counts do not overflow.

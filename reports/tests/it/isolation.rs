@@ -3,7 +3,7 @@
 use peakdrill_drill_model::exit::Exit;
 use peakdrill_drill_model::ledger::{Ledger, LedgerRow, Outcome};
 use peakdrill_drill_model::plan::{SqlMode, SqlStore, StepInfo};
-use peakdrill_drill_model::verdict::Judgement;
+use peakdrill_drill_model::verdict::{FindingKind, Judgement};
 use peakdrill_reports::{Record, card, exit, html, verdict};
 
 use crate::synthetic::calm;
@@ -104,4 +104,35 @@ fn a_leak_is_named_before_a_gate_that_only_warns() {
     assert_eq!(verdict(&record).verdict, Judgement::Fail);
     let text = said(&record);
     assert!(text.contains("operations reached live data, or a tag was lost; 1 of 1 gate failed"), "{text}");
+}
+
+#[test]
+fn what_was_kept_apart_from_live_work_was_not_exercised() {
+    let told = |change: &dyn Fn(&mut Record)| {
+        let mut record = with(Outcome::ShadowWrite, 7);
+        record.plan.isolation.stores.push(SqlStore {
+            kind: "postgres".to_owned(),
+            service: "order".to_owned(),
+            dsn: None,
+            mode: SqlMode::ShadowTable { prefix: "shadow_".to_owned(), suffix: String::new() },
+            tables: [("orders".to_owned(), "shadow".to_owned())].into(),
+        });
+        change(&mut record);
+        let findings = verdict(&record).findings.into_iter().map(|told| told.finding);
+        let of_order = findings.filter(|f| f.kind == FindingKind::NotExercised && f.node == "order");
+        of_order.map(|found| found.text).collect::<Vec<_>>()
+    };
+    let empty = |record: &mut Record| {
+        let tables = vec!["items".to_owned(), "orders".to_owned()];
+        record.ledger.as_mut().unwrap().empty_shadows = [("order".to_owned(), tables)].into();
+    };
+    let [tables, connections] = &told(&empty)[..] else { panic!("{:?}", told(&empty)) };
+    assert!(tables.contains("the shadows of 2 tables of order held no rows (items, orders)"), "{tables}");
+    assert!(connections.contains("went over connections of their own"), "{connections}");
+    assert_eq!(told(&|_| ()).len(), 1, "the shadows hold rows");
+    let unused = |record: &mut Record| {
+        empty(record);
+        record.ledger.as_mut().unwrap().rows.retain(|row| row.service != "order");
+    };
+    assert!(told(&unused).is_empty(), "the drill did not come to it");
 }

@@ -671,6 +671,7 @@ fn ledger() -> Ledger {
         unreconciled: Vec::new(),
         unobserved: vec!["audit-log".to_owned()],
         silent: Vec::new(),
+        empty_shadows: BTreeMap::new(),
     }
 }
 

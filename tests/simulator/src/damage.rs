@@ -55,6 +55,9 @@ pub enum Damage {
     Restarts(u32),
     /// One trace has so many spans more, each below the one before.
     Deep(u64),
+    /// Consumers of messages begin a trace of their own, with a link to the span that sent the message. None of the
+    /// telemetry is lost: so many instrumentations do it.
+    Linked,
 }
 
 impl Damage {
@@ -81,6 +84,7 @@ impl Damage {
             Self::SharedIds(part) => format!("one span id for both sides of {} % of the calls", part * 100.0),
             Self::Restarts(times) => format!("services started anew {times} times"),
             Self::Deep(spans) => format!("a trace of {spans} spans"),
+            Self::Linked => "consumers with traces of their own".to_owned(),
         }
     }
 
@@ -91,7 +95,7 @@ impl Damage {
     }
 
     /// Damages the traces of a run. `spared`: services that do not fall silent.
-    pub fn apply(self, traces: &mut [Trace], spared: &[&str], seed: u64) {
+    pub fn apply(self, traces: &mut Vec<Trace>, spared: &[&str], seed: u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         match self {
             Self::Clean => {}
@@ -140,6 +144,7 @@ impl Damage {
             Self::SharedIds(part) => each(traces, |spans| shape::share_ids(spans, part, &mut rng)),
             Self::Restarts(times) => shape::restart(traces, times),
             Self::Deep(spans) => shape::deepen(traces, spans),
+            Self::Linked => shape::link(traces),
         }
     }
 }

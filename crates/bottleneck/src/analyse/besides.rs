@@ -7,6 +7,7 @@
 mod calls;
 mod change;
 mod exercised;
+pub(super) mod instances;
 mod keys;
 mod limit;
 mod live;
@@ -16,6 +17,7 @@ mod redelivered;
 mod retries;
 mod shared;
 mod step_down;
+mod waits;
 
 use peakdrill_drill_model::verdict::Finding;
 
@@ -39,7 +41,9 @@ pub(super) fn all(facts: &Facts<'_>, judged: &[judge::Finding], withheld: bool) 
     let hot_keys = keys::findings(facts, &out);
     out.extend(hot_keys);
     out.extend(loops::findings(facts));
+    out.extend(instances::findings(facts));
     out.extend(redelivered::findings(facts));
+    out.extend(waits::findings(facts));
     out.extend(exercised::stubs(facts));
     out
 }

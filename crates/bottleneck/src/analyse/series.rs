@@ -133,7 +133,7 @@ impl Series {
         };
         series.add_roots(cells, input);
         series.add_offered(input);
-        let stubbed = stubbed_for_the_drill(cells, names);
+        let stubbed = Stubbed::of(cells, names);
         series.add_nodes(cells, names, &stubbed, telemetry);
         series.add_visits(cells, input, names, &stubbed);
         series
@@ -180,13 +180,7 @@ impl Series {
         }
     }
 
-    fn add_nodes(
-        &mut self,
-        cells: &Cells,
-        names: &Names,
-        stubbed: &BTreeSet<NodeKey>,
-        telemetry: &Telemetry,
-    ) {
+    fn add_nodes(&mut self, cells: &Cells, names: &Names, stubbed: &Stubbed, telemetry: &Telemetry) {
         let len = self.offered.len();
         let mut at_key: BTreeMap<NodeKey, usize> = BTreeMap::new();
         for (key, _) in cells.nodes.keys().filter(|(key, _)| !names.stands_for_many(&key.name)) {
@@ -199,7 +193,7 @@ impl Series {
         let mut nodes: Vec<NodeSeries> = nodes.into_iter().flatten().collect();
         for ((key, class), seconds) in &cells.nodes {
             let key = names.of(key);
-            if *class != TraceClass::Mine && stubbed.contains(&key) {
+            if stubbed.is_apart(&key, *class) {
                 continue;
             }
             // Of traffic that the drill does not sample as much is taken as of its own.
@@ -221,13 +215,7 @@ impl Series {
     }
 
     /// Visits per journey, class by class: live journeys need not call on what the drill's do.
-    fn add_visits(
-        &mut self,
-        cells: &Cells,
-        input: &AnalysisInput,
-        names: &Names,
-        stubbed: &BTreeSet<NodeKey>,
-    ) {
+    fn add_visits(&mut self, cells: &Cells, input: &AnalysisInput, names: &Names, stubbed: &Stubbed) {
         let with_steps = self.with_steps;
         let of = |classes: &dyn Fn(TraceClass) -> bool| visits::of(cells, input, names, with_steps, classes);
         let all = of(&|_| true);
@@ -235,7 +223,7 @@ impl Series {
             let own = of(&|c| c == class);
             let mix = if own.journeys < FEW_ROOTS { &all } else { &own };
             for node in &mut self.nodes {
-                let apart = class != TraceClass::Mine && stubbed.contains(&node.key);
+                let apart = stubbed.is_apart(&node.key, class);
                 let visits = mix.nodes.get(&node.key).copied().filter(|_| !apart).unwrap_or_default();
                 node.visits.insert(class, visits);
             }
@@ -290,15 +278,35 @@ fn sampled_part(cells: &Cells) -> f64 {
     if all > 0 { sampled as f64 / all as f64 } else { 1.0 }
 }
 
-/// Nodes whose answers the drill got from a stub, while live traffic met the real one: two different things,
-/// that are not added up.
-fn stubbed_for_the_drill(cells: &Cells, names: &Names) -> BTreeSet<NodeKey> {
-    let mut sums: BTreeMap<NodeKey, (i64, i64)> = BTreeMap::new();
-    for ((key, _), seconds) in cells.nodes.iter().filter(|((_, class), _)| *class == TraceClass::Mine) {
-        let sum = sums.entry(names.of(key)).or_default();
-        seconds.values().for_each(|cell| *sum = (sum.0 + cell.mocked, sum.1 + cell.ops));
+/// Nodes whose answers a drill got from a stub, while others met the real one: two different things, that are not added
+/// up.
+struct Stubbed {
+    mine: BTreeSet<NodeKey>,
+    of_other_runs: BTreeSet<NodeKey>,
+}
+
+impl Stubbed {
+    fn of(cells: &Cells, names: &Names) -> Self {
+        let of = |wanted: TraceClass| {
+            let mut sums: BTreeMap<NodeKey, (i64, i64)> = BTreeMap::new();
+            for ((key, _), seconds) in cells.nodes.iter().filter(|((_, class), _)| *class == wanted) {
+                let sum = sums.entry(names.of(key)).or_default();
+                seconds.values().for_each(|cell| *sum = (sum.0 + cell.mocked, sum.1 + cell.ops));
+            }
+            let mostly = sums.into_iter().filter(|(_, (mocked, ops))| mocked * 2 > *ops);
+            mostly.map(|(key, _)| key).collect()
+        };
+        Self { mine: of(TraceClass::Mine), of_other_runs: of(TraceClass::OtherRun) }
     }
-    sums.into_iter().filter(|(_, (mocked, ops))| mocked * 2 > *ops).map(|(key, _)| key).collect()
+
+    /// Whether what traffic of this class did there is no part of what the node is judged by.
+    fn is_apart(&self, node: &NodeKey, class: TraceClass) -> bool {
+        match class {
+            TraceClass::Mine => false,
+            TraceClass::Live => self.mine.contains(node),
+            TraceClass::OtherRun => self.mine.contains(node) || self.of_other_runs.contains(node),
+        }
+    }
 }
 
 impl NodeSeries {

@@ -3,6 +3,7 @@
 use peakdrill_drill_model::verdict::NodeKind;
 
 use crate::analyse::Facts;
+use crate::analyse::besides::instances;
 use crate::analyse::judge::{Finding, error_part};
 use crate::analyse::series::{NodeSeries, mean};
 
@@ -75,6 +76,7 @@ pub(crate) fn evidence(facts: &Facts<'_>, finding: &Finding) -> Vec<String> {
     }
     out.extend(facts.used.words(finding.at, facts.capacities));
     out.extend(more_calls(facts, node));
+    out.extend(instances::words(facts, node.key.kind, &node.key.name));
     if node.stubbed() {
         out.push("answered by a stub: its real capacity was not exercised".to_owned());
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::{Bounds, OfClass, alias_hash, call_hash, is_no_node, name_hash};
+use crate::cells::InstanceKey;
 use crate::key::{EdgeKey, Entry, NodeKey, OTHER, TraceClass};
 
 /// Where what is filed under a key belongs: under another key, if at all.
@@ -104,6 +105,20 @@ impl Filing<(Entry, TraceClass, NodeKey)> for Bounds {
 impl Filing<(NodeKey, TraceClass, u16)> for Bounds {
     fn moved(&self, (node, class, at): &(NodeKey, TraceClass, u16)) -> Option<(NodeKey, TraceClass, u16)> {
         Some((self.of(*class)?.moved(node)?, *class, *at))
+    }
+}
+
+impl Filing<InstanceKey> for Bounds {
+    fn moved(&self, (service, class, instance): &InstanceKey) -> Option<InstanceKey> {
+        let names = self.of(*class)?;
+        let moved = if !names.keeps_node(service) {
+            (other(), *class, other())
+        } else if &**instance != OTHER && !names.keeps_instance(service, instance) {
+            (Arc::clone(service), *class, other())
+        } else {
+            return None;
+        };
+        (moved.0 != *service || moved.2 != *instance).then_some(moved)
     }
 }
 

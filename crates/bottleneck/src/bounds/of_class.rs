@@ -10,6 +10,10 @@ impl NameLimits {
         PairLimits { firsts: self.nodes, each: self.calls, all: self.edges }
     }
 
+    fn of_instances(&self) -> PairLimits {
+        PairLimits { firsts: self.nodes, each: self.instances_each, all: self.instances }
+    }
+
     /// The more nodes there are, the fewer entries: paths are kept of each node and entry.
     fn of_entries(&self, nodes: usize) -> PairLimits {
         let all = (self.paths / nodes.max(1).next_power_of_two()).clamp(1, self.entries.max(1));
@@ -28,6 +32,8 @@ pub(crate) struct OfClass {
     pub(super) entries: Pairs,
     pub(super) services: Kept,
     pub(super) aliases: Kept,
+    /// By service.
+    pub(super) instances: Pairs,
     /// Something was left out.
     pub(super) is_used: bool,
 }
@@ -43,6 +49,8 @@ pub(super) struct Stored {
     entries_max: usize,
     services: u32,
     aliases: u32,
+    instance_services: u32,
+    instances_max: usize,
 }
 
 impl OfClass {
@@ -53,6 +61,7 @@ impl OfClass {
             entries: Pairs::new(limits.entries_each),
             services: Kept::default(),
             aliases: Kept::default(),
+            instances: Pairs::new(limits.instances_each),
             is_used: false,
         }
     }
@@ -74,6 +83,10 @@ impl OfClass {
             }
             Note::Service(service) => self.services.note(service, limits.services),
             Note::Alias(alias) => self.aliases.note(alias, limits.services),
+            Note::Instance(service, instance) => {
+                let limits = limits.of_instances();
+                self.instances.first(service, &limits) | self.instances.second(service, instance, &limits)
+            }
         };
         self.is_used |= lowered;
         lowered
@@ -87,6 +100,7 @@ impl OfClass {
         lowered |= self.entries.merge(&other.entries, &of_entries);
         lowered |= self.services.merge(&other.services, limits.services);
         lowered |= self.aliases.merge(&other.aliases, limits.services);
+        lowered |= self.instances.merge(&other.instances, &limits.of_instances());
         self.is_used |= lowered;
         lowered
     }
@@ -100,6 +114,8 @@ impl OfClass {
             entries_max: self.entries.each_max,
             services: self.services.zeros,
             aliases: self.aliases.zeros,
+            instance_services: self.instances.firsts.zeros,
+            instances_max: self.instances.each_max,
         }
     }
 
@@ -116,6 +132,7 @@ impl OfClass {
             entries: pairs(stored.entry_services, stored.entries_max),
             services: Kept::with_zeros(stored.services),
             aliases: Kept::with_zeros(stored.aliases),
+            instances: pairs(stored.instance_services, stored.instances_max),
             is_used: true,
         }
     }

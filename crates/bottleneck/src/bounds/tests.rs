@@ -3,8 +3,18 @@ use proptest::prelude::*;
 use super::kept::{Kept, Pairs};
 use super::*;
 
-const LIMITS: NameLimits =
-    NameLimits { nodes: 8, calls: 16, edges: 40, entries_each: 6, entries: 12, paths: 64, services: 10 };
+const LIMITS: NameLimits = NameLimits {
+    nodes: 8,
+    calls: 16,
+    edges: 40,
+    entries_each: 6,
+    entries: 12,
+    paths: 64,
+    services: 10,
+    instances_each: 5,
+    instances: 15,
+    messages: 9,
+};
 
 fn number(of: u64) -> u64 {
     hash([of.to_string().as_str()])
@@ -17,7 +27,7 @@ fn any_notes() -> impl Strategy<Value = Vec<(TraceClass, Note)>> {
         let (node, call) = (node % (1 + call % 24), number(call));
         let notes = match kind {
             0 => vec![Note::Node(node), Note::Service(number(node))],
-            1 => vec![Note::Entry(number(node), call), Note::Alias(call)],
+            1 => vec![Note::Entry(number(node), call), Note::Alias(call), Note::Instance(number(node), call)],
             _ => vec![Note::Node(node), Note::Call(node, call), Note::Caller(call ^ number(node))],
         };
         notes.into_iter().map(|note| (classes[class], note)).collect::<Vec<_>>()

@@ -51,6 +51,12 @@ impl Cells {
     /// Adds what traces add, or take back.
     pub fn apply(&mut self, c: &Contribution) {
         self.note(&c.notes);
+        self.file(c);
+        self.hand(&c.handed);
+    }
+
+    /// Adds cells.
+    pub(crate) fn file(&mut self, c: &Contribution) {
         let bounds = Arc::clone(&self.bounds);
         let b = (!Bounds::is_unused(&bounds)).then_some(&*bounds);
         c.edges.iter().for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.edges, k, *s, cell)));
@@ -75,6 +81,10 @@ impl Cells {
         c.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
         c.loops.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.loops, k, cell)));
         c.messages.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.messages, k, cell)));
+        c.instances
+            .iter()
+            .for_each(|(k, s, cell)| placed(b, k, |k| add_second(&mut self.instances, k, *s, cell)));
+        c.links.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.links, k, cell)));
         c.keys.iter().for_each(|(slot, bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
     }
 
@@ -101,10 +111,13 @@ impl Cells {
         other.partitions.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.partitions, k, cell)));
         other.loops.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.loops, k, cell)));
         other.messages.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.messages, k, cell)));
+        merge_seconds(&mut self.instances, &other.instances, b);
+        other.links.iter().for_each(|(k, cell)| placed(b, k, |k| add_to(&mut self.links, k, cell)));
         for (slot, buckets) in &other.keys {
             buckets.iter().for_each(|(bucket, cell)| add_second(&mut self.keys, slot, *bucket, cell));
         }
         self.resources.merge(&other.resources);
+        self.hand_all(&other.handed);
     }
 }
 

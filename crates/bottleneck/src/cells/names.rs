@@ -32,11 +32,13 @@ impl Cells {
         move_seconds(&mut self.nodes, &*bounds);
         move_seconds(&mut self.paths, &*bounds);
         move_seconds(&mut self.roots, &*bounds);
+        move_seconds(&mut self.instances, &*bounds);
         move_to(&mut self.visits, &*bounds, add_to);
         move_to(&mut self.entries, &*bounds, |map, key, count| count_to(map, key, *count));
         move_to(&mut self.partitions, &*bounds, add_to);
         move_to(&mut self.loops, &*bounds, add_to);
         move_to(&mut self.messages, &*bounds, add_to);
+        move_to(&mut self.links, &*bounds, add_to);
         if let Some(names) = bounds.of(TraceClass::Mine) {
             move_to(&mut self.aliases, names, |map, key, count| count_to(map, key, *count));
             move_to(&mut self.telemetry, names, add_to);

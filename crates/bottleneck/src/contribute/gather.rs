@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use peakdrill_trace_model::SpanKey;
+use peakdrill_trace_model::{Span, SpanKey};
 use smallvec::SmallVec;
 
+use crate::bounds::{Note, name_hash};
 use crate::cells::{
-    EdgeCell, LoopCell, MessageCell, NodeCell, PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell,
+    EdgeCell, INSTANCE_WINDOW_S, InstanceCell, LinkCell, LoopCell, MessageCell, NodeCell, PartitionCell,
+    PathCell, RootCell, TelemetryCell, VisitCell,
 };
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::contribute::keys;
+use crate::handed::{MessageId, Told};
 use crate::key::{EdgeKey, Entry, NodeKey, OTHER, TraceClass};
 use crate::sums::{Clock, Filed, Name, NodeId, Sums};
 
@@ -23,6 +26,17 @@ const NS_PER_S: i64 = 1_000_000_000;
 /// The second of the load in which a time lies.
 pub(super) fn second_of(ns: i64, origin: i64) -> i64 {
     ns.saturating_sub(origin).div_euclid(NS_PER_S)
+}
+
+/// Cuts an interval, in nanoseconds since the start of the load, at the bounds of seconds: each second, and how much of it.
+pub(crate) fn by_second(start: i64, end: i64, mut file: impl FnMut(i64, i64)) {
+    let end = end.min(start.saturating_add(BUSY_LIMIT_S * NS_PER_S));
+    let mut at = start;
+    while at < end {
+        let until = at.saturating_add(NS_PER_S - at.rem_euclid(NS_PER_S)).min(end);
+        file(at.div_euclid(NS_PER_S), until - at);
+        at = until;
+    }
 }
 
 /// One trace on its way into the sums.
@@ -64,6 +78,11 @@ impl<'a> Gather<'a> {
 
     pub(super) fn second(&self, ns: i64) -> i64 {
         second_of(ns, self.origin)
+    }
+
+    /// Nanoseconds since the start of the load.
+    pub(super) fn since_start(&self, ns: i64) -> i64 {
+        ns.saturating_sub(self.origin)
     }
 
     /// The operation's bounded name.
@@ -138,6 +157,31 @@ impl<'a> Gather<'a> {
         self.sums.messages.add((edge, self.class), 0, cell, self.sign);
     }
 
+    /// Work of the instance that a span is of, where it tells; what is noted of it must be noted of the span alone.
+    pub(super) fn instance(&mut self, span: &Span, second: i64, cell: &InstanceCell) {
+        if span.instance.is_empty() {
+            return;
+        }
+        let names = &mut self.sums.names;
+        let key = (names.id(&span.service), self.class, names.id(&span.instance));
+        if self.sign > 0 && self.sums.instances_noted.insert(key) {
+            let note = Note::Instance(name_hash(&span.service), name_hash(&span.instance));
+            self.sums.notes.push((self.class, note));
+        }
+        self.sums.instances.add(key, second - second.rem_euclid(INSTANCE_WINDOW_S), cell, self.sign);
+    }
+
+    /// Messages of a queue that are known by links.
+    pub(super) fn links(&mut self, key: &NodeKey, cell: &LinkCell) {
+        let node = self.sums.names.node_id(key);
+        self.sums.links.add((node, self.class), 0, cell, self.sign);
+    }
+
+    /// What the trace tells of a message.
+    pub(super) fn told(&mut self, id: MessageId, told: Told) {
+        self.sums.handed.push((id, told, self.sign));
+    }
+
     pub(super) fn counts_keys(&self) -> bool {
         self.counts_keys
     }
@@ -192,16 +236,10 @@ impl<'a> Gather<'a> {
     /// Files an interval, cut at the bounds of seconds.
     pub(super) fn busy(&mut self, key: &NodeKey, start: i64, end: i64, field: fn(&mut NodeCell) -> &mut i64) {
         let node = self.sums.names.node_id(key);
-        let end = end.min(start.saturating_add(BUSY_LIMIT_S * NS_PER_S));
-        let mut at = start;
-        while at < end {
-            let second = self.second(at);
-            let left = NS_PER_S - at.saturating_sub(self.origin).rem_euclid(NS_PER_S);
-            let until = at.saturating_add(left).min(end);
+        by_second(self.since_start(start), self.since_start(end), |second, ns| {
             let sum = field(&mut self.sums.nodes.at((node, self.class), second).cell);
-            *sum = sum.wrapping_add((until - at).wrapping_mul(self.sign));
-            at = until;
-        }
+            *sum = sum.wrapping_add(ns.wrapping_mul(self.sign));
+        });
     }
 
     /// Files the visits of a request, where they count.

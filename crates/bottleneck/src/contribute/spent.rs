@@ -1,13 +1,16 @@
 //! Operations of nodes: how many, how long, and when the node was busy with them.
 
+use peakdrill_latency::Sparse;
 use smallvec::SmallVec;
 
-use crate::cells::{NodeCell, PartitionCell};
+use crate::cells::{InstanceCell, NodeCell, PartitionCell};
 use crate::contribute::attempts::Attempts;
 use crate::contribute::gather::Gather;
+use crate::contribute::handed;
 use crate::contribute::keys::gather_key;
 use crate::contribute::{Caller, Root, filed_under};
-use crate::key::NodeKey;
+use crate::handed::share;
+use crate::key::{NodeKey, TraceClass};
 use crate::tree::{Place, Role, Tree, virtual_node};
 
 type Intervals = SmallVec<[(i64, i64); 8]>;
@@ -37,6 +40,7 @@ pub(super) fn gather_operations(
             Role::Publish => {
                 let node = virtual_node(place.span);
                 gather.publish(&node);
+                handed::sent(gather, tree, at, root);
                 gather.node(&node, gather.second(place.end), &NodeCell { arrived: 1, ..NodeCell::default() });
             }
             _ => {}
@@ -117,7 +121,14 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     let place = &tree.nodes[at];
     let node = &place.owner;
     let mut own = without(place.start, place.end, done.holes);
-    let mut cell = NodeCell { ops: 1, origin_errors: i64::from(done.origin_error), ..NodeCell::default() };
+    let worked_ns = own.iter().map(|(from, to)| to - from).sum();
+    let links = handed::links(tree, at);
+    let parts = u32::try_from(links.len().max(1)).unwrap_or(u32::MAX);
+    let mut cell = NodeCell {
+        ops: i64::from(parts),
+        origin_errors: i64::from(done.origin_error),
+        ..NodeCell::default()
+    };
     let mut arrived = place.start;
     if let Some(call) = Caller::of(tree, at, root) {
         // Placed before the callee's span, where pools and accept queues are; by durations, not by clocks.
@@ -128,42 +139,61 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
         }
     }
     let waited = queued(tree, at).filter(|_| place.role == Role::Process);
-    gather_partition(gather, place, waited);
+    gather_partition(gather, place, waited, parts);
     if let Some((from, to)) = waited {
         own.push((from, to));
         cell.queued_ns = to - from;
         cell.queued.add((to - from).unsigned_abs(), 1);
     }
     let own_ns = own.iter().map(|(from, to)| (to - from).unsigned_abs()).sum();
-    cell.own.add(own_ns, 1);
+    // How long messages of other traces waited is known, if at all, where what both traces tell is put together.
+    let is_told = !links.is_empty() && gather.class() == TraceClass::Mine;
+    if is_told {
+        handed::taken(gather, tree, at, root, (&links, own_ns));
+    } else {
+        add_shares(&mut cell.own, own_ns, parts);
+    }
     let is_entry = root.is_some_and(|root| root.is_entry(tree, at));
     gather_key(gather, tree, (at, is_entry), node, own_ns);
-    cell.span.add(place.duration(), 1);
+    let worked = InstanceCell { ops: i64::from(parts), own_ns: worked_ns };
+    gather.instance(place.span, gather.second(place.start), &worked);
+    add_shares(&mut cell.span, place.duration(), parts);
     gather.node(node, filed_under(gather, root, place.start), &cell);
-    ended(gather, node, place, root);
-    if tree.producer_of(at).is_none() {
-        gather.node(node, gather.second(arrived), &NodeCell { arrived: 1, ..NodeCell::default() });
+    ended(gather, node, place, root, parts);
+    if !is_told && tree.producer_of(at).is_none() {
+        let cell = NodeCell { arrived: i64::from(parts), ..NodeCell::default() };
+        gather.node(node, gather.second(arrived), &cell);
     }
     own.iter().for_each(|(from, to)| gather.busy(node, *from, *to, |cell| &mut cell.own_ns));
     gather.busy(node, place.start, place.end, |cell| &mut cell.busy_ns);
     gather.visit(node);
 }
 
-/// `waited`: from when to when a message waited, where that is known.
-fn gather_partition(gather: &mut Gather, place: &Place<'_>, waited: Option<(i64, i64)>) {
+/// As many samples, which add up to a whole.
+fn add_shares(histogram: &mut Sparse, whole_ns: u64, parts: u32) {
+    let whole = i64::try_from(whole_ns).unwrap_or(i64::MAX);
+    (0..parts).for_each(|at| histogram.add(share(whole, at, parts).unsigned_abs(), 1));
+}
+
+/// `waited`: from when to when a message waited, where that is known; `parts`: messages that were processed together.
+fn gather_partition(gather: &mut Gather, place: &Place<'_>, waited: Option<(i64, i64)>, parts: u32) {
     let Some(partition) = place.span.partition.filter(|_| place.role == Role::Process) else { return };
-    let mut cell = PartitionCell { ops: 1, awaited: i64::from(waited.is_some()), ..PartitionCell::default() };
-    cell.span.add(place.duration(), 1);
+    let awaited = i64::from(waited.is_some());
+    let mut cell = PartitionCell { ops: i64::from(parts), awaited, ..PartitionCell::default() };
+    add_shares(&mut cell.span, place.duration(), parts);
     if let Some((from, to)) = waited {
         cell.queued.add((to - from).unsigned_abs(), 1);
     }
     gather.partition(&place.owner, partition, &cell);
 }
 
-fn ended(gather: &mut Gather, node: &NodeKey, place: &Place<'_>, root: Option<&Root>) {
-    let abandoned = root.is_some_and(|r| r.cut_off(place));
-    let cell =
-        NodeCell { done: i64::from(!abandoned), abandoned: i64::from(abandoned), ..NodeCell::default() };
+fn ended(gather: &mut Gather, node: &NodeKey, place: &Place<'_>, root: Option<&Root>, parts: u32) {
+    let parts = i64::from(parts);
+    let cell = if root.is_some_and(|r| r.cut_off(place)) {
+        NodeCell { abandoned: parts, ..NodeCell::default() }
+    } else {
+        NodeCell { done: parts, ..NodeCell::default() }
+    };
     gather.node(node, gather.second(place.end), &cell);
 }
 
@@ -181,7 +211,7 @@ fn remote(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) 
     cell.span.add(place.duration(), 1);
     gather_key(gather, tree, (at, false), &node, place.duration());
     gather.node(&node, filed_under(gather, root, place.start), &cell);
-    ended(gather, &node, place, root);
+    ended(gather, &node, place, root, 1);
     gather.node(&node, gather.second(place.start), &NodeCell { arrived: 1, ..NodeCell::default() });
     gather.busy(&node, place.start, place.end, |cell| &mut cell.own_ns);
     gather.busy(&node, place.start, place.end, |cell| &mut cell.busy_ns);

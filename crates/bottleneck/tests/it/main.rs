@@ -8,6 +8,7 @@ mod loops;
 mod machine;
 mod messages;
 mod names;
+mod other_runs;
 mod properties;
 mod resources;
 mod sampled;

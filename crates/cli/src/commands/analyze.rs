@@ -3,15 +3,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::{Cells, Comparison, compare};
+use peakdrill_bottleneck::{AnalysisInput, Cells, Comparison, Ranked, analyse, compare};
 use peakdrill_collector::TraceFold;
 use peakdrill_collector::counters::{Counters, counter};
 use peakdrill_drill_model::exit::Exit;
+use peakdrill_drill_model::owners::Owners;
+use peakdrill_drill_model::verdict::Told;
 use serde_json::json;
 
 use super::Failure;
 use crate::args::{Analyze, Format};
 use crate::show::{note, out};
+
+/// Nodes of the ranking that people are shown.
+const RANKED_MAX: usize = 10;
 
 pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     let owners = crate::owners::read(&args.owned.files)?;
@@ -21,38 +26,62 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     for left_out in left_out {
         note(&format!("{left_out}; what stands there is not compared\n"));
     }
+    let findings = findings(&loaded, &owners);
     match args.format {
         Format::Json => {
-            let entries: Vec<_> = ranking
-                .iter()
-                .map(|one| {
-                    let mut entry =
-                        json!({ "node": one.node, "kind": one.kind, "score": one.score, "evidence": one.evidence });
-                    if let (Some(owner), Some(entry)) = (owners.nodes.get(&one.node), entry.as_object_mut()) {
-                        entry.insert("owner".to_owned(), json!(owner));
-                    }
-                    entry
-                })
-                .collect();
+            let ranking: Vec<_> = ranking.iter().map(|one| entry(one, &owners)).collect();
             let read = json!({ "traces": of_traces.map(), "baseline": of_baseline.map() });
-            out(&format!("{:#}\n", json!({ "v": 1, "ranking": entries, "read": read })));
+            let all = json!({ "v": 1, "ranking": ranking, "findings": findings, "read": read });
+            out(&format!("{all:#}\n"));
         }
         Format::Human => {
-            for (place, one) in ranking.iter().enumerate().take(10) {
-                out(&format!("{:>2}. {:<32} {:>5.1}%\n", place + 1, one.node, one.score * 100.0));
-                if let Some(owner) = owners.nodes.get(&one.node) {
-                    out(&format!("      {}\n", peakdrill_reports::whose(owner)));
-                }
-                for line in &one.evidence {
-                    out(&format!("      {line}\n"));
-                }
-            }
-            if ranking.is_empty() {
-                out("no node to rank: the traces hold no spans of services\n");
-            }
+            show_ranking(&ranking, &owners);
+            show_findings(&findings);
         }
     }
     Ok(Exit::Ok)
+}
+
+/// What the traces under load say besides, by themselves: the findings of a report, as far as traces alone carry them.
+fn findings(loaded: &Cells, owners: &Owners) -> Vec<Told> {
+    let found = analyse(loaded, &AnalysisInput::default()).findings.into_iter();
+    found.map(|finding| Told { owner: owners.nodes.get(&finding.node).cloned(), finding }).collect()
+}
+
+fn entry(one: &Ranked, owners: &Owners) -> serde_json::Value {
+    let mut entry =
+        json!({ "node": one.node, "kind": one.kind, "score": one.score, "evidence": one.evidence });
+    if let (Some(owner), Some(entry)) = (owners.nodes.get(&one.node), entry.as_object_mut()) {
+        entry.insert("owner".to_owned(), json!(owner));
+    }
+    entry
+}
+
+fn show_ranking(ranking: &[Ranked], owners: &Owners) {
+    for (place, one) in ranking.iter().enumerate().take(RANKED_MAX) {
+        out(&format!("{:>2}. {:<32} {:>5.1}%\n", place + 1, one.node, one.score * 100.0));
+        if let Some(owner) = owners.nodes.get(&one.node) {
+            out(&format!("      {}\n", peakdrill_reports::whose(owner)));
+        }
+        for line in &one.evidence {
+            out(&format!("      {line}\n"));
+        }
+    }
+    if ranking.is_empty() {
+        out("no node to rank: the traces hold no spans of services\n");
+    }
+}
+
+fn show_findings(findings: &[Told]) {
+    for (at, Told { finding, owner }) in findings.iter().enumerate() {
+        if at == 0 {
+            out("besides, in the traces under load:\n");
+        }
+        out(&format!("  - {}\n      {}\n", finding.text, finding.action));
+        if let Some(owner) = owner {
+            out(&format!("      {}\n", peakdrill_reports::whose(owner)));
+        }
+    }
 }
 
 /// The cells of some files, and what was counted while they were read. A trace may be spread over the files.
@@ -114,5 +143,42 @@ mod tests {
         let empty = [parts[0].clone(), written("empty.json", &[])];
         let said = cells(&empty).unwrap_err();
         assert!(said.contains("empty.json: holds no spans"), "{said}");
+    }
+
+    #[test]
+    fn what_the_traces_say_besides_is_told_with_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let owners = |team: &str| {
+            let owner = peakdrill_drill_model::owners::Owner { team: team.into(), ..Default::default() };
+            Owners { nodes: [("gateway".to_owned(), owner)].into(), ..Owners::default() }
+        };
+        // 40 requests, each with so many calls one after the other.
+        let cells = |calls: u8| {
+            let spans = (1..=40_u64).flat_map(|trace| {
+                let of = move |id: u8, parent: u8, kind: &str, at: u64, long: u64| {
+                    let mut span = span("gateway", id, parent, kind, 0);
+                    span["traceId"] = json!(trace.to_string());
+                    span["timestamp"] = json!(1_700_000_000_000_000 + trace * 1_000_000 + at);
+                    span["duration"] = json!(long);
+                    span["name"] = json!("GET /prices/one");
+                    span["remoteEndpoint"] = json!({ "serviceName": "price" });
+                    span
+                };
+                let call = move |at: u8| of(10 + at, 1, "CLIENT", 1_000 + u64::from(at) * 10_000, 9_000);
+                std::iter::once(of(1, 0, "SERVER", 0, 100_000)).chain((0..calls).map(call))
+            });
+            let path = folder.path().join("loops.json");
+            std::fs::write(&path, json!(spans.collect::<Vec<_>>()).to_string()).unwrap();
+            fold(&[path]).map(|(cells, _)| cells).unwrap_or_default()
+        };
+        let told = findings(&cells(8), &owners("shop"));
+        let [one] = &told[..] else { panic!("{told:?}") };
+        let value = json!(one);
+        assert_eq!(
+            (&value["kind"], &value["owner"]["team"]),
+            (&json!("loop_of_calls"), &json!("shop")),
+            "{value}"
+        );
+        assert!(findings(&cells(1), &owners("shop")).is_empty());
     }
 }

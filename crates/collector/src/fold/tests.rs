@@ -1,3 +1,4 @@
+mod handed;
 mod late;
 mod ledger;
 mod names;

@@ -162,6 +162,7 @@ pub(super) fn ledger(rows: &[LedgerRow], run: &str, sent: Option<u64>, findings:
         rows: rows.to_vec(),
         sent,
         unobserved: findings.unobserved.clone(),
+        empty_shadows: findings.empty_shadows.clone(),
         ..Ledger::default()
     };
     ledger.rows.sort_by(|a, b| {

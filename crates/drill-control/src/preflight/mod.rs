@@ -49,6 +49,8 @@ pub struct Findings {
     pub passed: Vec<String>,
     /// Stores that nobody looked at.
     pub unobserved: Vec<String>,
+    /// Per service, live tables with rows whose shadows have none.
+    pub empty_shadows: std::collections::BTreeMap<String, Vec<String>>,
     /// The services that take in the drill's requests, as the probes' spans tell.
     pub entry_services: std::collections::BTreeSet<String>,
     /// Whether a step enters by a service that sends no spans: what first hops took in is then not known.
@@ -182,6 +184,9 @@ impl Preflight<'_> {
             }
             findings.problems.extend(checked.problems);
             findings.unobserved.extend(checked.unobserved);
+            if !checked.empty.is_empty() {
+                findings.empty_shadows.entry(store.service.clone()).or_default().extend(checked.empty);
+            }
         }
     }
 

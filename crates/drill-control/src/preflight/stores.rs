@@ -25,6 +25,8 @@ pub struct Checked {
     pub problems: Vec<String>,
     /// Why the store was not looked at.
     pub unobserved: Option<String>,
+    /// Live tables that hold rows, and whose shadows hold none.
+    pub empty: Vec<String>,
 }
 
 /// What the server does by itself when a table is written: no rewriting sees it.
@@ -43,6 +45,8 @@ enum Effect {
 struct Seen {
     tables: Tables,
     effects: BTreeSet<Effect>,
+    /// Tables without any row.
+    empty: BTreeSet<String>,
 }
 
 /// The services that would not take their rules, and why: a service reads all of its stores, or none.
@@ -67,7 +71,7 @@ pub async fn check(store: &SqlStore, dsn: Option<&str>, beside: &[&SqlStore]) ->
         Ok(rules) => rules,
         Err(error) => {
             let problem = format!("{}: no service would take these rules: {error}", place(store));
-            return Checked { problems: vec![problem], unobserved: None };
+            return Checked { problems: vec![problem], ..Checked::default() };
         }
     };
     let Some(dsn) = dsn else {
@@ -75,13 +79,28 @@ pub async fn check(store: &SqlStore, dsn: Option<&str>, beside: &[&SqlStore]) ->
         return Checked { unobserved, ..Checked::default() };
     };
     match look(store, dsn, TIME_LIMIT).await {
-        Ok(seen) => Checked { problems: problems(store, &rules, beside, &seen), unobserved: None },
+        Ok(seen) => Checked {
+            problems: problems(store, &rules, beside, &seen),
+            unobserved: None,
+            empty: empty_shadows(&rules, &seen),
+        },
         // The text of a connection error may hold the data source name, and that a password.
         Err(error) => Checked {
             problems: vec![format!("{}: cannot be read: {}", place(store), without(dsn, &error))],
-            unobserved: None,
+            ..Checked::default()
         },
     }
+}
+
+/// Live tables with rows whose shadows have none: what is asked of these says nothing of how long it takes in the live ones.
+fn empty_shadows(rules: &SqlRules, seen: &Seen) -> Vec<String> {
+    let keys: BTreeSet<String> = seen.empty.iter().filter_map(|table| rules.key_of(table)).collect();
+    let is_there = |key: &str| seen.tables.keys().any(|table| rules.key_of(table).as_deref() == Some(key));
+    let is_empty = |(live, shadow): &(String, Result<String, String>)| {
+        let shadow = shadow.as_ref().is_ok_and(|shadow| keys.contains(shadow));
+        shadow && is_there(live) && !keys.contains(live)
+    };
+    pairs(rules, &seen.tables).into_iter().filter(is_empty).map(|(live, _)| live).collect()
 }
 
 fn place(store: &SqlStore) -> String {
@@ -134,6 +153,14 @@ async fn sqlite(connection: &mut sqlx::SqliteConnection) -> Result<Seen, sqlx::E
     for row in sqlx::query(triggers).fetch_all(&mut *connection).await? {
         let (table, name) = (row.try_get("t")?, row.try_get("g")?);
         seen.effects.insert(Effect::Trigger { table, kind: "trigger", name });
+    }
+    let names: Vec<String> = seen.tables.keys().cloned().collect();
+    for table in names {
+        // A name of the catalog, quoted.
+        let one = format!("select 1 from \"{}\" limit 1", table.replace('"', "\"\""));
+        if sqlx::query(sqlx::AssertSqlSafe(one)).fetch_optional(&mut *connection).await?.is_none() {
+            seen.empty.insert(table);
+        }
     }
     let references = "select m.name as t, f.\"from\" as c, f.\"table\" as o \
         from sqlite_master m join pragma_foreign_key_list(m.name) f where m.type = 'table'";
@@ -204,6 +231,13 @@ const PG_REFERENCES: &str = concat!(
     " as o from pg_constraint f where f.contype = 'f'"
 );
 
+/// Tables that never held a row, or hold none since they were truncated: no file of theirs has a page. Of partitioned ones it
+/// is not known.
+const PG_EMPTY: &str = "select case when n.nspname = 'public' then c.relname else n.nspname || '.' || c.relname \
+    end::text as t from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+    where c.relkind = 'r' and not c.relispartition and pg_relation_size(c.oid) = 0 \
+    and n.nspname not in ('pg_catalog', 'information_schema')";
+
 async fn postgres(connection: &mut sqlx::PgConnection) -> Result<Seen, sqlx::Error> {
     let mut seen = Seen::default();
     for row in sqlx::query(PG_COLUMNS).fetch_all(&mut *connection).await? {
@@ -219,6 +253,9 @@ async fn postgres(connection: &mut sqlx::PgConnection) -> Result<Seen, sqlx::Err
         let kind = if row.try_get::<&str, _>("k")? == "rule" { "rule" } else { "trigger" };
         let (table, name) = (row.try_get("t")?, row.try_get("g")?);
         seen.effects.insert(Effect::Trigger { table, kind, name });
+    }
+    for row in sqlx::query(PG_EMPTY).fetch_all(&mut *connection).await? {
+        seen.empty.insert(row.try_get("t")?);
     }
     for row in sqlx::query(PG_REFERENCES).fetch_all(connection).await? {
         let (table, column, to) = (row.try_get("t")?, row.try_get("c")?, row.try_get("o")?);

@@ -185,7 +185,8 @@ mod tests {
         std::fs::write(record.join(super::super::CELLS), file).unwrap();
         for _ in 0..2 {
             let written = write_parquet(&record, &into).unwrap();
-            let names = ["edges", "nodes", "paths", "roots"].map(|name| into.join(format!("{name}.parquet")));
+            let names = ["edges", "nodes", "paths", "roots", "instances"]
+                .map(|name| into.join(format!("{name}.parquet")));
             assert_eq!(written, names);
             assert_eq!(std::fs::read_dir(&into).unwrap().count(), names.len(), "nothing is left beside them");
         }

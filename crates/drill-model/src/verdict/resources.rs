@@ -65,6 +65,8 @@ pub enum FindingKind {
     HotPartition,
     /// One key (an item, a tenant, an account) has far more to do than the others, and takes longer.
     HotKey,
+    /// One instance of a service has far more to do than the others, or takes longer.
+    BusyInstance,
     /// Several callers wait for the same node at once.
     SharedDependency,
     /// Work waits for processors.
@@ -97,6 +99,8 @@ pub enum FindingKind {
     ClocksDiffer,
     /// No offset of two clocks fits the calls between them.
     ClocksInconsistent,
+    /// How long messages waited in their queue is not known.
+    WaitUnknown,
     /// The drill never came to a node, or met a stub of it only.
     NotExercised,
 }

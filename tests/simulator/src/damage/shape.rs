@@ -1,8 +1,9 @@
 //! Traces of a shape that no call graph has.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use peakdrill_trace_model::{Span, SpanKind};
+use peakdrill_trace_model::{Link, Span, SpanKind};
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
@@ -47,6 +48,36 @@ pub(super) fn share_ids(spans: &mut [Span], part: f64, rng: &mut ChaCha8Rng) {
         spans.iter_mut().filter(|s| s.parent == id).for_each(|s| s.parent = parent);
         (spans[at].id, spans[at].parent) = (parent, above);
     }
+}
+
+/// What is done about a message becomes a trace of its own, with a link to the span that sent it.
+pub(super) fn link(traces: &mut Vec<Trace>) {
+    let mut apart: Vec<Trace> = Vec::new();
+    for trace in traces.iter_mut() {
+        let whole = trace.id;
+        let known: HashMap<u64, (u64, SpanKind)> =
+            trace.spans.iter().map(|span| (span.id, (span.parent, span.kind))).collect();
+        // The trace that a span is of from now on: that of the nearest consumer at or above it.
+        let home = |id: u64| {
+            let above = std::iter::successors(Some(id), |id| known.get(id).map(|(parent, _)| *parent));
+            let is_consumer = |id: &u64| known.get(id).is_some_and(|(_, kind)| *kind == SpanKind::Consumer);
+            let consumer = above.take(known.len() + 1).find(is_consumer);
+            consumer.map_or(whole, |id| whole ^ u128::from(id) << 64)
+        };
+        let mut homes: BTreeMap<u128, Vec<Span>> = BTreeMap::new();
+        for mut span in std::mem::take(&mut trace.spans) {
+            span.trace = home(span.id);
+            if span.kind == SpanKind::Consumer {
+                span.links.push(Link { trace: home(span.parent), span: span.parent });
+                span.parent = 0;
+            }
+            homes.entry(span.trace).or_default().push(span);
+        }
+        trace.spans = homes.remove(&whole).unwrap_or_default();
+        let class = trace.class;
+        apart.extend(homes.into_iter().map(|(id, spans)| Trace { id, spans, row: None, class, path: None }));
+    }
+    traces.append(&mut apart);
 }
 
 /// Each instance lasts for an equal part of the run.

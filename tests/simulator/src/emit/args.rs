@@ -24,7 +24,7 @@ each instance, by the time of their export.
   --names NAMES      new, old, both: which semantic conventions (new)
   --peers PEERS      addressed, named: how spans tell whom they call (addressed)
   --damage WHAT      loss=PART, twice=PART, sampled=PART, ids=PART, skew=MS, drift=PPM, queue=SPANS, restarts=TIMES,
-                     silent=N: what happens to the telemetry (nothing)
+                     silent=N, linked: what happens to the telemetry (nothing)
   --late SECONDS     exports take up to so long more, and overtake each other (0)
 ";
 
@@ -120,6 +120,9 @@ fn peers(text: &str) -> Option<Peers> {
 }
 
 fn damage(text: &str) -> Option<Damage> {
+    if text == "linked" {
+        return Some(Damage::Linked);
+    }
     let (name, value) = text.split_once('=')?;
     let part = value.parse::<f64>().ok().filter(|part| (0.0..=1.0).contains(part));
     let size = value.parse::<f64>().ok().filter(|size| size.is_finite() && *size >= 0.0);

@@ -107,7 +107,7 @@ fn each_family(
 
 /// Three strengths of each damage.
 fn matrix() -> Vec<Damage> {
-    let mut out = vec![Damage::Shuffled, Damage::Milliseconds];
+    let mut out = vec![Damage::Shuffled, Damage::Milliseconds, Damage::Linked];
     out.extend([0.001, 0.01, 0.05].map(Damage::Twice));
     out.extend([0.001, 0.05, 0.2].map(Damage::Loss));
     out.extend([300, 100, 50].map(Damage::Export));

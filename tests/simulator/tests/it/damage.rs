@@ -22,6 +22,7 @@ fn paths_are_as_long_as_requests_whatever_happened_to_the_spans() {
         Damage::Restarts(20),
         Damage::Deep(100_000),
         Damage::Silent(0),
+        Damage::Linked,
         Damage::Sampled(0.1),
     ];
     for damage in damages {
@@ -44,6 +45,20 @@ fn what_hides_no_span_hides_no_bottleneck() {
         let outcome = judge(Scenario::new(Topology::Chain, Kind::Single, 22), damage);
         assert!(outcome.right(), "{}: named {:?}", damage.name(), outcome.named());
     }
+}
+
+#[test]
+fn consumers_with_traces_of_their_own_hide_no_bottleneck() {
+    let mut told = 0;
+    for seed in 21..=32 {
+        let of = |damage| judge(Scenario::new(Topology::Async, Kind::Single, seed), damage);
+        let (clean, linked) = (of(Damage::Clean), of(Damage::Linked));
+        assert_eq!(linked.right(), clean.right(), "{seed}: {:?}, {:?}", linked.named(), clean.named());
+        let waits = |outcome: &peakdrill_simulator::Outcome| outcome.analysis.queues.clone();
+        assert_eq!(waits(&linked), waits(&clean), "{seed}");
+        told += usize::from(linked.right());
+    }
+    assert!(told >= 10, "{told}");
 }
 
 #[test]

@@ -5,8 +5,18 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NAMES: NameLimits =
-    NameLimits { nodes: 6, calls: 8, edges: 24, entries_each: 3, entries: 6, paths: 32, services: 5 };
+const NAMES: NameLimits = NameLimits {
+    nodes: 6,
+    calls: 8,
+    edges: 24,
+    entries_each: 3,
+    entries: 6,
+    paths: 32,
+    services: 5,
+    instances_each: 2,
+    instances: 6,
+    messages: 7,
+};
 
 /// One is really called as all are that are left out.
 fn service(of: u8) -> Arc<str> {
@@ -28,6 +38,7 @@ fn any_traces() -> impl Strategy<Value = Vec<Span>> {
                     span.parent = 0;
                 }
                 span.service = service(if k < 2 { a } else { b });
+                span.instance = format!("i{}", op % 6).into();
                 span.op = format!("op{}", (b'a' + (if k < 2 { op } else { next_op }) % 26) as char).into();
             }
             // The caller's own name for the service, which is there while that one's span is not.

@@ -102,7 +102,7 @@ fn shadow_tables_of_another_service_in_the_same_database_are_shadow_tables() {
     let tables = names.map(|name| (name.to_owned(), vec![column("id")])).into_iter().collect();
     let reference =
         Effect::Reference { table: "shadow_orders".into(), column: "item".into(), to: "shadow_items".into() };
-    let seen = Seen { tables, effects: BTreeSet::from([reference]) };
+    let seen = Seen { tables, effects: BTreeSet::from([reference]), ..Seen::default() };
     for (one, other) in [(&order, &stock), (&stock, &order)] {
         assert_eq!(found(one, &[other], &seen), [""; 0]);
         assert_eq!(found(one, &[], &seen).len(), 1, "an undeclared table is a live one");
@@ -210,15 +210,48 @@ fn what_postgres_does_to_a_partition_it_does_to_the_table() {
     assert!(problems[0].contains("trigger `copies` on `shadow_audit`"), "{problems:?}");
 }
 
-async fn on_sqlite(changes: &str) -> Vec<String> {
+#[test]
+fn shadows_without_rows_beside_live_tables_with_rows_are_told() {
+    let server = peakdrill_testkit::postgres::Postgres::start().unwrap();
+    let tables = [("orders", "shadow"), ("items", "shadow")];
+    let empty = |changes: &str| {
+        run(async {
+            assert_eq!(on_postgres(&server.dsn(), &tables, changes).await, [""; 0]);
+            check(&store("postgres", &tables), Some(&server.dsn()), &[]).await.empty
+        })
+    };
+    assert_eq!(empty(""), [""; 0], "there is nothing live either");
+    let live = "INSERT INTO orders (item) VALUES (1); INSERT INTO items DEFAULT VALUES";
+    assert_eq!(empty(live), ["items", "orders"]);
+    assert_eq!(empty(&format!("{live}; INSERT INTO shadow_orders (item) VALUES (1)")), ["items"]);
+
+    let empty = |changes: &str| {
+        let tables = "CREATE TABLE shadow_orders (id INTEGER PRIMARY KEY, item INTEGER);
+            CREATE TABLE \"a \"\" name\" (id INTEGER);";
+        let seen = run(sqlite_with(&format!("{tables} {changes}")));
+        let both = store("sqlite", &[("orders", "shadow"), ("items", "shadow")]);
+        empty_shadows(&rules(&both).unwrap(), &seen)
+    };
+    assert_eq!(empty("INSERT INTO Orders (item) VALUES (1)"), ["orders"]);
+    assert_eq!(
+        empty("INSERT INTO orders (item) VALUES (1); INSERT INTO shadow_orders VALUES (1, 1)"),
+        [""; 0]
+    );
+}
+
+async fn sqlite_with(changes: &str) -> Seen {
     let options: sqlx::sqlite::SqliteConnectOptions = "sqlite::memory:".parse().unwrap();
     let mut connection = options.connect().await.unwrap();
     let tables = "CREATE TABLE items (id INTEGER PRIMARY KEY);
         CREATE TABLE shadow_items (id INTEGER PRIMARY KEY);
         CREATE TABLE orders (id INTEGER PRIMARY KEY, item INTEGER);";
     sqlx::raw_sql(AssertSqlSafe(format!("{tables} {changes}"))).execute(&mut connection).await.unwrap();
+    sqlite(&mut connection).await.unwrap()
+}
+
+async fn on_sqlite(changes: &str) -> Vec<String> {
     let both = store("sqlite", &[("orders", "shadow"), ("items", "shadow")]);
-    found(&both, &[], &sqlite(&mut connection).await.unwrap())
+    found(&both, &[], &sqlite_with(changes).await)
 }
 
 #[test]
