@@ -17,6 +17,8 @@ const FALLS_SHORT: i32 = 3;
 pub enum What {
     /// Simulated systems whose truth is known: writes crates/bottleneck/ACCURACY.md.
     Sim,
+    /// Of that page the part on runs that are held against a baseline, by itself.
+    Gates,
     /// Real faults whose service is known: which is named first. The data are not part of the project.
     Faults {
         /// The folder of the data, as `crates/collector/examples/labelled.rs` says.
@@ -53,7 +55,8 @@ struct Score {
 
 pub fn run(what: &What) -> Result<(), String> {
     match what {
-        What::Sim => sim(),
+        What::Sim => written(&[], |_, page| Ok(page.to_owned())),
+        What::Gates => written(&["gates"], replaced),
         What::Faults { folder } => faults(folder),
         What::Demo { seeds, only } => demo(*seeds, only),
     }
@@ -64,14 +67,35 @@ fn faults(folder: &Path) -> Result<(), String> {
     step("labelled faults", cargo().args(run).arg(folder))
 }
 
-/// The page is written also where it tells of something that falls short.
-fn sim() -> Result<(), String> {
+/// Runs the simulator and writes the page, made of the one that is there and what it says; also where it tells of something
+/// that falls short.
+fn written(args: &[&str], make: impl Fn(&str, &str) -> Result<String, String>) -> Result<(), String> {
     step("build", cargo().args(["build", "--release", "--package", "peakdrill-simulator"]))?;
     let mut command = Command::new(target_dir()?.join("release/peakdrill-simulator"));
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("simulator: {error}"))?;
+    let output = command
+        .args(args)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("simulator: {error}"))?;
     let met = meets_all(output.status.code(), &output.stdout)?;
-    std::fs::write(root().join(PAGE), &output.stdout).map_err(|error| format!("{PAGE}: {error}"))?;
+    let path = root().join(PAGE);
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let page = make(&before, &String::from_utf8_lossy(&output.stdout))?;
+    std::fs::write(&path, page).map_err(|error| format!("{PAGE}: {error}"))?;
     if met { Ok(()) } else { Err(format!("{PAGE} tells of what falls short")) }
+}
+
+/// A page with one of its sections replaced by another of the same heading, or with it at the end.
+fn replaced(page: &str, section: &str) -> Result<String, String> {
+    const NEXT: &str = "\n## ";
+    let heading = section.lines().next().filter(|line| line.starts_with("## "));
+    let heading = heading.ok_or("the simulator wrote no section")?;
+    let Some(start) = page.find(&format!("\n{heading}\n")) else {
+        return Ok(format!("{}\n\n{section}", page.trim_end()));
+    };
+    let (before, rest) = page.split_at(start + 1);
+    let after = rest[heading.len()..].find(NEXT).map_or("", |at| &rest[heading.len() + at..]);
+    Ok(format!("{before}{section}{after}"))
 }
 
 /// Whether nothing falls short; an error where the simulator has not written a whole page.
@@ -219,6 +243,15 @@ mod tests {
         for (code, page) in [(Some(0), ""), (Some(1), "# pa"), (Some(101), "# pa"), (None, "# pa")] {
             assert!(meets_all(code, page.as_bytes()).is_err(), "{code:?}");
         }
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_the_one_before() {
+        let page = "# Page\n\n## A\n\nold\n\n## B\n\nkept\n";
+        assert_eq!(replaced(page, "## A\n\nnew\n").unwrap(), "# Page\n\n## A\n\nnew\n\n## B\n\nkept\n");
+        assert_eq!(replaced(page, "## B\n\nnew\n").unwrap(), "# Page\n\n## A\n\nold\n\n## B\n\nnew\n");
+        assert_eq!(replaced("# Page\n", "## C\n\nnew\n").unwrap(), "# Page\n\n## C\n\nnew\n");
+        assert!(replaced(page, "falls short").is_err());
     }
 
     #[test]

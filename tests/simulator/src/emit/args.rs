@@ -8,6 +8,7 @@ use peakdrill_simulator::{Damage, Exporter, Kind, Names, Peers, Topology, Wordin
 pub(crate) const HELP: &str = "\
 usage: peakdrill-simulator          the page on how well the analysis tells the truth
        peakdrill-simulator trial    the same over few seeds, to see that it is written
+       peakdrill-simulator gates [trial]    its part on runs that are held against a baseline
        peakdrill-simulator otlp (--out FOLDER | --to URL) [OPTIONS]
 
 otlp simulates one run, says what is planted in it, and sends its spans as services would: in the batches of

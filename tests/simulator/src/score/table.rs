@@ -1,6 +1,7 @@
 //! The table of how well the analysis tells the truth, as a page.
 
 mod few;
+mod gates;
 mod held_out;
 mod text;
 
@@ -52,6 +53,15 @@ pub struct Options {
     pub damaged: RangeInclusive<u64>,
     /// Seeds per topology, and as many without a bottleneck, of runs of which a part of the requests is traced.
     pub sampled: RangeInclusive<u64>,
+    /// Seeds of pairs of runs that are held against each other.
+    pub pairs: RangeInclusive<u64>,
+}
+
+/// The part of the page on runs that are held against each other, by itself.
+#[must_use]
+pub fn gates_section(pairs: &RangeInclusive<u64>) -> (String, Vec<String>) {
+    let mut short = Vec::new();
+    (gates::section(pairs, &mut short), short)
 }
 
 /// The page, and what falls short of what is asked for; empty when nothing does.
@@ -74,6 +84,7 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
         held_out::section(&clean, &worn, &controls, &two, &mut short),
         conservation(&clean, &worn, &controls, &two, &damaged, &mut short),
         few::section(&options.sampled, &mut short),
+        gates::section(&options.pairs, &mut short),
         damage(&damaged),
     ];
     (page(options, &short, &parts), short)
@@ -397,7 +408,7 @@ mod tests {
     fn families_that_are_held_out_have_seeds_of_their_own_and_come_last() {
         let developed = Seeds { single: 1..=2, others: 3..=3 };
         let held_out = Some(Seeds { single: 7..=9, others: 5..=5 });
-        let mut options = Options { developed, held_out, damaged: 1..=1, sampled: 1..=1 };
+        let mut options = Options { developed, held_out, damaged: 1..=1, sampled: 1..=1, pairs: 1..=1 };
         let single =
             |options: &Options| each_family(options, |seeds| seeds.single.clone()).collect::<Vec<_>>();
         let every = single(&options);
