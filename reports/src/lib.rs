@@ -2,6 +2,7 @@
 
 mod advice;
 mod capacity;
+mod comparison;
 mod exercised;
 mod flow;
 mod fold;
@@ -19,10 +20,12 @@ mod together;
 mod validity;
 mod verdict;
 
+pub use comparison::{LoadWindows, Side, Terms, compare};
 pub use html::html;
 pub use record::{ENVIRONMENT_VERSION, Environment, Machine, Record, Sample, SampleKind};
 pub use sentences::whose;
 pub use text::card::card;
+pub use text::comparison::{comparison_card, comparison_json, comparison_junit, comparison_markdown};
 pub use text::json::verdict_json;
 pub use text::junit::junit;
 pub use text::markdown::{MARKDOWN_LIMIT_BYTES, markdown};

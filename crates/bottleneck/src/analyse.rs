@@ -14,7 +14,7 @@ mod names;
 mod objective;
 mod onset;
 mod readings;
-mod resample;
+pub(crate) mod resample;
 mod saturation;
 mod scaling;
 mod series;

@@ -2,6 +2,7 @@
 
 mod analyse;
 mod analysis;
+pub mod baseline;
 mod bounds;
 mod cells;
 mod clocks;

@@ -1,5 +1,6 @@
 //! The command line. A contract: scripts rely on it.
 
+mod compare;
 mod listen;
 mod otel;
 mod owned;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use compare::{Compare, ComparisonFormat};
 pub(crate) use listen::Listen;
 pub(crate) use otel::{OtelProfile, OtlpProtocol, ProfileFormat};
 pub(crate) use owned::Owned;
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Renders a drill record again, whole or torn.
     Report(Report),
+    /// Says whether a run is worse than runs of the same drill before it.
+    Compare(Compare),
     /// Names the bottleneck in traces that no drill made.
     Analyze(Analyze),
     /// Prints the OpenTelemetry settings that services need in a drill.

@@ -22,6 +22,8 @@ pub enum What {
         #[arg(long, value_delimiter = ',')]
         families: Vec<String>,
     },
+    /// Of that page the part on runs that are held against a baseline, by itself.
+    Gates,
     /// Real faults whose service is known: which is named first. The data are not part of the project.
     Faults {
         /// The folder of the data, as `crates/collector/examples/labelled.rs` says.
@@ -58,7 +60,9 @@ struct Score {
 
 pub fn run(what: &What) -> Result<(), String> {
     match what {
-        What::Sim { families } => sim(families),
+        What::Sim { families } if families.is_empty() => written(&[], |_, page| Ok(page.to_owned())),
+        What::Sim { families } => shown(families),
+        What::Gates => written(&["gates"], replaced),
         What::Faults { folder } => faults(folder),
         What::Demo { seeds, only } => demo(*seeds, only),
     }
@@ -69,21 +73,44 @@ fn faults(folder: &Path) -> Result<(), String> {
     step("labelled faults", cargo().args(run).arg(folder))
 }
 
-/// The page is written also where it tells of something that falls short. Of some families alone it is printed.
-fn sim(families: &[String]) -> Result<(), String> {
+/// Runs the simulator: what it printed, and whether nothing falls short.
+fn simulated(args: &[&str]) -> Result<(String, bool), String> {
     step("build", cargo().args(["build", "--release", "--package", "peakdrill-simulator"]))?;
     let mut command = Command::new(target_dir()?.join("release/peakdrill-simulator"));
-    if !families.is_empty() {
-        command.args(["--families", &families.join(",")]);
-    }
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("simulator: {error}"))?;
+    command.args(args).stderr(Stdio::inherit());
+    let output = command.output().map_err(|error| format!("simulator: {error}"))?;
     let met = meets_all(output.status.code(), &output.stdout)?;
-    if families.is_empty() {
-        std::fs::write(root().join(PAGE), &output.stdout).map_err(|error| format!("{PAGE}: {error}"))?;
-    } else {
-        std::io::stdout().write_all(&output.stdout).map_err(|error| format!("standard output: {error}"))?;
-    }
+    Ok((String::from_utf8_lossy(&output.stdout).into_owned(), met))
+}
+
+/// Prints the page of some families.
+fn shown(families: &[String]) -> Result<(), String> {
+    let (page, met) = simulated(&["--families", &families.join(",")])?;
+    std::io::stdout().write_all(page.as_bytes()).map_err(|error| format!("standard output: {error}"))?;
     if met { Ok(()) } else { Err("the page tells of what falls short".to_owned()) }
+}
+
+/// Writes the page, made of the one that is there and what the simulator says; also where it tells of something that falls
+/// short.
+fn written(args: &[&str], make: impl Fn(&str, &str) -> Result<String, String>) -> Result<(), String> {
+    let (said, met) = simulated(args)?;
+    let path = root().join(PAGE);
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    std::fs::write(&path, make(&before, &said)?).map_err(|error| format!("{PAGE}: {error}"))?;
+    if met { Ok(()) } else { Err(format!("{PAGE} tells of what falls short")) }
+}
+
+/// A page with one of its sections replaced by another of the same heading, or with it at the end.
+fn replaced(page: &str, section: &str) -> Result<String, String> {
+    const NEXT: &str = "\n## ";
+    let heading = section.lines().next().filter(|line| line.starts_with("## "));
+    let heading = heading.ok_or("the simulator wrote no section")?;
+    let Some(start) = page.find(&format!("\n{heading}\n")) else {
+        return Ok(format!("{}\n\n{section}", page.trim_end()));
+    };
+    let (before, rest) = page.split_at(start + 1);
+    let after = rest[heading.len()..].find(NEXT).map_or("", |at| &rest[heading.len() + at..]);
+    Ok(format!("{before}{section}{after}"))
 }
 
 /// Whether nothing falls short; an error where the simulator has not written a whole page.
@@ -240,6 +267,15 @@ mod tests {
         let some = read(&["accuracy", "sim", "--families", "chain,service-mesh"]);
         assert!(matches!(some, Ok(What::Sim { families }) if families == ["chain", "service-mesh"]));
         assert!(matches!(read(&["accuracy", "sim"]), Ok(What::Sim { families }) if families.is_empty()));
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_the_one_before() {
+        let page = "# Page\n\n## A\n\nold\n\n## B\n\nkept\n";
+        assert_eq!(replaced(page, "## A\n\nnew\n").unwrap(), "# Page\n\n## A\n\nnew\n\n## B\n\nkept\n");
+        assert_eq!(replaced(page, "## B\n\nnew\n").unwrap(), "# Page\n\n## A\n\nold\n\n## B\n\nnew\n");
+        assert_eq!(replaced("# Page\n", "## C\n\nnew\n").unwrap(), "# Page\n\n## C\n\nnew\n");
+        assert!(replaced(page, "falls short").is_err());
     }
 
     #[test]

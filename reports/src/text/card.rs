@@ -22,7 +22,7 @@ const FINDINGS_MAX: usize = 4;
 /// report is. Control characters of names are never passed on.
 #[must_use]
 pub fn card(verdict: &Verdict, width: usize, color: bool, unicode: bool, report: Option<&str>) -> String {
-    let mut card = Card { out: String::new(), width: width.clamp(WIDTH_MIN, WIDTH_MAX), color, unicode };
+    let mut card = Card::new(width, color, unicode);
     card.title(verdict);
     card.row("load", &[(Tone::Plain, load(verdict))]);
     card.errors(verdict);
@@ -56,7 +56,7 @@ fn quantiles(ms: &Millis) -> String {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tone {
+pub(super) enum Tone {
     Plain,
     Quiet,
     Strong,
@@ -66,7 +66,7 @@ enum Tone {
 }
 
 impl Tone {
-    fn of(judgement: Judgement) -> Self {
+    pub(super) fn of(judgement: Judgement) -> Self {
         match judgement {
             Judgement::Pass => Self::Good,
             Judgement::Fail => Self::Bad,
@@ -86,26 +86,39 @@ impl Tone {
     }
 }
 
-struct Card {
-    out: String,
+/// Lines of a terminal in the making.
+pub(super) struct Card {
+    pub(super) out: String,
     width: usize,
     color: bool,
-    unicode: bool,
+    pub(super) unicode: bool,
 }
 
 impl Card {
+    pub(super) fn new(width: usize, color: bool, unicode: bool) -> Self {
+        Self { out: String::new(), width: width.clamp(WIDTH_MIN, WIDTH_MAX), color, unicode }
+    }
+
     fn title(&mut self, verdict: &Verdict) {
         let long = verdict.seconds.map(|s| format!(" · {}", length(s))).unwrap_or_default();
-        let judged =
-            format!("{} {}", sign(verdict.verdict, self.unicode), word(verdict.verdict).to_uppercase());
         let about = format!("{} · run {}{long}", verdict.drill, verdict.run);
-        let (judged, about) = (self.clean(&judged), self.clean(&about));
-        let (judged, about) =
-            (self.tone(Tone::of(verdict.verdict), &judged), self.tone(Tone::Strong, &about));
+        self.head(verdict.verdict, &about, &headline(verdict), &verdict.invalid_because);
+    }
+
+    /// What came out, of what, in a sentence, and why nothing better could.
+    pub(super) fn head(
+        &mut self,
+        judgement: Judgement,
+        about: &str,
+        headline: &str,
+        invalid_because: &[String],
+    ) {
+        let judged = format!("{} {}", sign(judgement, self.unicode), word(judgement).to_uppercase());
+        let (judged, about) = (self.clean(&judged), self.clean(about));
+        let (judged, about) = (self.tone(Tone::of(judgement), &judged), self.tone(Tone::Strong, &about));
         self.out.push_str(&format!("{judged}  {about}\n"));
-        let headline = headline(verdict);
-        self.wrapped(2, "", &headline, Tone::Plain);
-        for reason in &verdict.invalid_because {
+        self.wrapped(2, "", headline, Tone::Plain);
+        for reason in invalid_because {
             self.wrapped(2, "", reason, Tone::Warn);
         }
         self.out.push('\n');
@@ -169,7 +182,7 @@ impl Card {
     }
 
     /// A label and its lines, the label beside the first.
-    fn row(&mut self, label: &str, lines: &[(Tone, String)]) {
+    pub(super) fn row(&mut self, label: &str, lines: &[(Tone, String)]) {
         for (index, (tone, text)) in lines.iter().enumerate() {
             self.wrapped(LABEL + 2, if index == 0 { label } else { "" }, text, *tone);
         }

@@ -12,50 +12,77 @@ use crate::markup::Page;
 #[must_use]
 pub fn junit(verdict: &Verdict, record: &Record) -> String {
     let reached = gates::reached(record, &outline(record));
-    let cases = cases(verdict, record, &reached);
-    let with = |wanted: Ending| cases.iter().filter(|case| case.ending == wanted).count();
-    let time = format!("{:.3}", verdict.seconds.unwrap_or(0.0));
-    let (failures, errors, skipped) = (with(Ending::Failure), with(Ending::Error), with(Ending::Skipped));
-    let mut page = Page::default();
-    page.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    page.put(
-        "<testsuites tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{}\">\n",
-        &[&cases.len(), &failures, &errors, &skipped, &time],
-    );
-    page.put(
-        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{}\" ",
-        &[&verdict.drill, &cases.len(), &failures, &errors, &skipped, &time],
-    );
-    page.put("timestamp=\"{}\">\n    <properties>\n", &[&verdict.started.trim_end_matches('Z')]);
-    let properties = [
+    let properties = vec![
         ("peakdrill.run", verdict.run.clone()),
         ("peakdrill.scenario_sha256", record.plan.scenario_sha256.clone()),
         ("peakdrill.seed", verdict.seed.to_string()),
         ("peakdrill.verdict", verdict.verdict.text().to_owned()),
         ("peakdrill.version", record.environment.version.clone()),
     ];
-    for (name, value) in properties {
-        page.put("      <property name=\"{}\" value=\"{}\"/>\n", &[&name, &value]);
-    }
-    page.raw("    </properties>\n");
-    cases.iter().for_each(|case| case.write(&mut page, verdict));
-    page.raw("  </testsuite>\n</testsuites>\n");
-    page.finish()
+    let suite = Suite {
+        name: &verdict.drill,
+        seconds: verdict.seconds.unwrap_or(0.0),
+        started: &verdict.started,
+        properties,
+        cases: cases(verdict, record, &reached),
+    };
+    suite.xml()
 }
 
+/// One test suite.
+pub(super) struct Suite<'a> {
+    /// Of a drill.
+    pub(super) name: &'a str,
+    pub(super) seconds: f64,
+    /// RFC 3339 in UTC.
+    pub(super) started: &'a str,
+    pub(super) properties: Vec<(&'static str, String)>,
+    pub(super) cases: Vec<Case>,
+}
+
+impl Suite<'_> {
+    /// A document of this suite alone.
+    pub(super) fn xml(&self) -> String {
+        let cases = &self.cases;
+        let with = |wanted: Ending| cases.iter().filter(|case| case.ending == wanted).count();
+        let time = format!("{:.3}", self.seconds);
+        let (failures, errors, skipped) = (with(Ending::Failure), with(Ending::Error), with(Ending::Skipped));
+        let mut page = Page::default();
+        page.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        page.put(
+            "<testsuites tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{}\">\n",
+            &[&cases.len(), &failures, &errors, &skipped, &time],
+        );
+        page.put(
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{}\" ",
+            &[&self.name, &cases.len(), &failures, &errors, &skipped, &time],
+        );
+        page.put("timestamp=\"{}\">\n    <properties>\n", &[&self.started.trim_end_matches('Z')]);
+        for (name, value) in &self.properties {
+            page.put("      <property name=\"{}\" value=\"{}\"/>\n", &[name, value]);
+        }
+        page.raw("    </properties>\n");
+        cases.iter().for_each(|case| case.write(&mut page, self.name));
+        page.raw("  </testsuite>\n</testsuites>\n");
+        page.finish()
+    }
+}
+
+/// How a test case ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     Passed,
     Failure,
     Error,
     Skipped,
 }
 
-struct Case {
-    name: String,
-    assert: String,
-    because: String,
-    ending: Ending,
+/// A test case.
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) assert: String,
+    pub(super) because: String,
+    pub(super) ending: Ending,
 }
 
 fn cases(verdict: &Verdict, record: &Record, reached: &[bool]) -> Vec<Case> {
@@ -94,8 +121,8 @@ fn cases(verdict: &Verdict, record: &Record, reached: &[bool]) -> Vec<Case> {
 }
 
 impl Case {
-    fn write(&self, page: &mut Page, verdict: &Verdict) {
-        let head: [&dyn std::fmt::Display; 2] = [&self.name, &verdict.drill];
+    fn write(&self, page: &mut Page, drill: &str) {
+        let head: [&dyn std::fmt::Display; 2] = [&self.name, &drill];
         page.put("    <testcase name=\"{}\" classname=\"{}\"", &head);
         let body: [&dyn std::fmt::Display; 2] = [&self.because, &self.assert];
         match self.ending {

@@ -53,10 +53,11 @@ pub fn markdown(verdict: &Verdict, record: &Record) -> String {
     out.0
 }
 
-struct Lines(String);
+/// Lines up to the limit.
+pub(super) struct Lines(pub(super) String);
 
 impl Lines {
-    fn line(&mut self, text: &str) {
+    pub(super) fn line(&mut self, text: &str) {
         let full = self.0.ends_with(CUT);
         if full {
             return;
@@ -188,7 +189,7 @@ fn resources(out: &mut Lines, verdict: &Verdict) {
 }
 
 /// Text with everything that Markdown or HTML would read escaped.
-fn md(text: &str) -> String {
+pub(super) fn md(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,5 +1,6 @@
 //! Records in, renderings out.
 
+mod comparison;
 mod dependencies;
 mod isolation;
 mod properties;

@@ -16,7 +16,8 @@ pub use model::{Attempts, Call, Load, Network, Node, Op, Refuses, Step};
 pub use otlp::{Export, Names, Peers, Wording, exports, late};
 pub use scenario::{Kind, Limit, Scenario};
 pub use score::{
-    NAIVE, Options, Outcome, Sampled, Seeds, analysis, cells, judge, judge_sampled, naive, table, windows,
+    NAIVE, Options, Outcome, Sampled, Seeds, analysis, cells, gates, gates_section, judge, judge_sampled,
+    naive, table, windows,
 };
 pub use topology::Topology;
 pub use trace::{ORIGIN_NS, Run, Seen, Trace};

@@ -1,13 +1,15 @@
 //! Prints the page of how well the analysis tells the truth, of all families or of some; ends with [`FALLS_SHORT`] where it falls
-//! short. `trial` runs few seeds that anyone may look at, of the families that anyone may look at, to see that the page is written. `otlp` sends
-//! the spans of one run as OTLP.
+//! short. `trial` runs few seeds that anyone may look at, of the families that anyone may look at, to see that the page is
+//! written. `gates` prints the part on runs that are held against a baseline, `gates trial` of seeds that anyone may look
+//! at. `otlp` sends the spans of one run as OTLP.
 
 mod emit;
 
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
-use peakdrill_simulator::{Options, Seeds, Topology, table};
+use peakdrill_simulator::{Options, Seeds, Topology, gates_section, table};
 
 /// Exit code with a whole page that falls short; `cargo xtask accuracy` tells it from a failure.
 const FALLS_SHORT: u8 = 3;
@@ -15,11 +17,17 @@ const FALLS_SHORT: u8 = 3;
 const USAGE: u8 = 2;
 /// Seeds that were not used in development.
 const FIRST: u64 = 70_001;
+/// Those of pairs of runs.
+const PAIRS: RangeInclusive<u64> = FIRST + 400..=FIRST + 599;
 
 fn main() -> std::io::Result<ExitCode> {
     let mut args = std::env::args().skip(1);
     let options = match args.next().as_deref() {
         Some("otlp") => return otlp(args),
+        Some("gates") => {
+            let pairs = if args.next().as_deref() == Some("trial") { 1..=200 } else { PAIRS };
+            return print(gates_section(&pairs));
+        }
         Some("help" | "--help" | "-h") => {
             std::io::stdout().write_all(emit::HELP.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
@@ -30,6 +38,7 @@ fn main() -> std::io::Result<ExitCode> {
             held_out: None,
             damaged: 1..=1,
             sampled: 1..=1,
+            pairs: 1..=8,
         },
         Some("--families") => match families(args) {
             Ok(families) => whole(families),
@@ -38,7 +47,11 @@ fn main() -> std::io::Result<ExitCode> {
         Some(other) => return usage(&format!("no option {other}")),
         None => whole(Topology::all().collect()),
     };
-    let (page, short) = table(&options);
+    print(table(&options))
+}
+
+/// What was measured to stdout, what falls short of what is asked for to stderr.
+fn print((page, short): (String, Vec<String>)) -> std::io::Result<ExitCode> {
     std::io::stdout().write_all(page.as_bytes())?;
     for line in &short {
         writeln!(std::io::stderr(), "falls short: {line}")?;
@@ -55,6 +68,7 @@ fn whole(families: Vec<Topology>) -> Options {
         held_out: Some(Seeds { single: FIRST..=FIRST + 74, others: FIRST + 100..=FIRST + 124 }),
         damaged: FIRST + 200..=FIRST + 201,
         sampled: FIRST + 300..=FIRST + 303,
+        pairs: PAIRS,
     }
 }
 

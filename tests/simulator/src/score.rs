@@ -1,5 +1,6 @@
 //! What the analysis says of a run, against its truth.
 
+pub mod gates;
 mod naive;
 mod sampled;
 mod table;
@@ -15,7 +16,7 @@ use crate::scenario::{Kind, Scenario};
 use crate::trace::{Run, Trace};
 pub use naive::{NAIVE, naive, windows};
 pub use sampled::{Sampled, analysis, cells, judge_sampled};
-pub use table::{Options, Seeds, table};
+pub use table::{Options, Seeds, gates_section, table};
 
 /// Nodes with fewer operations than this in a run are not measured.
 const FEW_OPERATIONS: i64 = 200;

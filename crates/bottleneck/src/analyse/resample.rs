@@ -1,5 +1,7 @@
 //! Moving-block bootstrap over seconds: neighbours are alike, so whole blocks are drawn.
 
+use std::ops::Range;
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -7,6 +9,11 @@ use rand_chacha::ChaCha8Rng;
 const BLOCK_LIMIT_S: usize = 10;
 /// A block is this part of the window, so that a short window still gives different samples.
 pub(crate) const BLOCKS_PER_WINDOW: usize = 4;
+
+/// Length of the blocks of a window of this many seconds.
+pub(crate) fn block_of(len: usize) -> usize {
+    (len / BLOCKS_PER_WINDOW).clamp(1, BLOCK_LIMIT_S)
+}
 
 /// Draws samples of a window's seconds, the same ones for the same seed.
 pub(crate) struct Resample {
@@ -21,17 +28,25 @@ impl Resample {
 
     /// Positions `0..len`, as many as there are, in drawn blocks.
     pub(crate) fn draw(&mut self, len: usize) -> Vec<usize> {
-        if len == 0 {
-            return Vec::new();
+        self.blocks(len).into_iter().flatten().collect()
+    }
+
+    /// The drawn blocks themselves; the last one is cut so that they hold as many as there are.
+    pub(crate) fn blocks(&mut self, len: usize) -> Vec<Range<usize>> {
+        let block = block_of(len);
+        let mut out = Vec::with_capacity(len.div_ceil(block));
+        let mut left = len;
+        while left > 0 {
+            let start = self.below(len - block + 1);
+            out.push(start..start + block.min(left));
+            left = left.saturating_sub(block);
         }
-        let block = (len / BLOCKS_PER_WINDOW).clamp(1, BLOCK_LIMIT_S);
-        let mut out = Vec::with_capacity(len + block);
-        while out.len() < len {
-            let start = self.rng.random_range(0..=(len - block) as u64) as usize;
-            out.extend(start..start + block);
-        }
-        out.truncate(len);
         out
+    }
+
+    /// A number below this one, each as likely.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.rng.random_range(0..=end.saturating_sub(1) as u64) as usize
     }
 
     /// As many of these (seconds, or what is known of each) as there are, in drawn blocks.

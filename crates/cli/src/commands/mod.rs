@@ -2,6 +2,7 @@
 
 mod analyze;
 mod check;
+mod compare;
 mod demo;
 mod doctor;
 mod init;
@@ -49,6 +50,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::OtelProfile(args) => otel_profile::run(&args),
         Command::Keys { what } => keys::run(&what),

@@ -27,11 +27,15 @@ pub(crate) fn error(text: &str) {
 
 /// Writes the verdict card.
 pub(crate) fn card(verdict: &Verdict, folder: Option<&Path>) {
-    let terminal = std::io::stdout().is_terminal();
-    let color = terminal && std::env::var_os("NO_COLOR").is_none();
-    let width = crossterm_width().unwrap_or(100);
+    let (width, color) = terminal();
     let report = folder.map(|folder| folder.join("report.html").display().to_string());
     out(&peakdrill_reports::card(verdict, width, color, unicode(), report.as_deref()));
+}
+
+/// Columns of the terminal, and whether it is one that shows colours.
+pub(crate) fn terminal() -> (usize, bool) {
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    (crossterm_width().unwrap_or(100), color)
 }
 
 /// Whether the terminal speaks UTF-8.

@@ -1,11 +1,13 @@
 //! The drill record: a folder that is valid after every second.
 
+mod compared;
 pub mod files;
 mod parquet;
 pub mod reader;
 mod redact;
 pub mod writer;
 
+pub use compared::side;
 pub use parquet::write_parquet;
 pub use reader::{Rendered, plan, publish, read, rerender};
 pub use writer::{RecordWriter, failed, keep_owners};

@@ -170,7 +170,7 @@ fn tell_torn(name: &str, bad: u64, missing: &mut Vec<String>) {
 }
 
 /// Reads the lines in the first bytes of a file: how many bytes that were, and how many lines are no such value.
-fn each_line<T: DeserializeOwned>(
+pub(super) fn each_line<T: DeserializeOwned>(
     path: &Path,
     bytes: u64,
     mut take: impl FnMut(T),

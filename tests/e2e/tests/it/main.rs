@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: a panic is the failure")]
 
 mod command;
+mod compare;
 mod demo;
 mod freeze;
 mod grpc;

@@ -10,6 +10,7 @@ usage: peakdrill-simulator          the page on how well the analysis tells the 
        peakdrill-simulator --families NAME,NAME,…
                                     the same of these families alone: chain, diamond, shared-database, …
        peakdrill-simulator trial    the same over few seeds, to see that it is written
+       peakdrill-simulator gates [trial]    its part on runs that are held against a baseline
        peakdrill-simulator otlp (--out FOLDER | --to URL) [OPTIONS]
 
 otlp simulates one run, says what is planted in it, and sends its spans as services would: in the batches of

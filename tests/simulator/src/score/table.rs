@@ -1,6 +1,7 @@
 //! The table of how well the analysis tells the truth, as a page.
 
 mod few;
+mod gates;
 mod held_out;
 mod text;
 
@@ -54,6 +55,15 @@ pub struct Options {
     pub damaged: RangeInclusive<u64>,
     /// Seeds per topology, and as many without a bottleneck, of runs of which a part of the requests is traced.
     pub sampled: RangeInclusive<u64>,
+    /// Seeds of pairs of runs that are held against each other.
+    pub pairs: RangeInclusive<u64>,
+}
+
+/// The part of the page on runs that are held against each other, by itself.
+#[must_use]
+pub fn gates_section(pairs: &RangeInclusive<u64>) -> (String, Vec<String>) {
+    let mut short = Vec::new();
+    (gates::section(pairs, &mut short), short)
 }
 
 /// The page, and what falls short of what is asked for; empty when nothing does.
@@ -79,6 +89,7 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
     }
     parts.push(conservation(&clean, &worn, &controls, &two, &damaged, &mut short));
     parts.extend(few::section(&options.families, &options.sampled, &mut short));
+    parts.push(gates::section(&options.pairs, &mut short));
     parts.push(damage(&damaged));
     (page(options, &short, &parts), short)
 }
@@ -400,7 +411,8 @@ mod tests {
         let developed = Seeds { single: 1..=2, others: 3..=3 };
         let held_out = Some(Seeds { single: 7..=9, others: 5..=5 });
         let families = Topology::all().collect();
-        let mut options = Options { families, developed, held_out, damaged: 1..=1, sampled: 1..=1 };
+        let mut options =
+            Options { families, developed, held_out, damaged: 1..=1, sampled: 1..=1, pairs: 1..=1 };
         let single =
             |options: &Options| each_family(options, |seeds| seeds.single.clone()).collect::<Vec<_>>();
         let every = single(&options);

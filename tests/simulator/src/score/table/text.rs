@@ -47,7 +47,8 @@ pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> Str
          loads, slow nodes that do not limit, stalls, live users.{}\n\n\
          The analysis was developed with twenty of them. Four are held out ({}): judged once, when the analysis was done. They were \
          written after what is known of real systems, by who had not read the analysis, and no change of it followed a look at them. No seed from {} was \
-         looked at before, of any family. {}; in both {} for each damage, and {} where a part of the requests is traced.\n\n\
+         looked at before, of any family. {}; in both {} for each damage, and {} where a part of the requests \
+         is traced; pairs of runs have {}.\n\n\
          Of the twenty, tests hold the analysis to thresholds on seeds below 1000 of thirteen, and tables on seeds from 10001, 20001, \
          30001, 40001, 50001 and 60001 were looked at. Six of them were held out first ({}): in their first figures, on seeds from \
          40001, the planted node was named first in 90.8 % of 120 clean runs and in 90.0 % with spans lost and clocks off, and the \
@@ -62,6 +63,7 @@ pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> Str
         planted(options),
         shown(&options.damaged),
         shown(&options.sampled),
+        shown(&options.pairs),
         names(&Topology::HELD_OUT_FIRST),
         names(&Topology::HELD_OUT_SECOND),
     );
@@ -124,7 +126,7 @@ mod tests {
         let held_out = Some(seeds(1..=9, 3..=7));
         let developed = seeds(1..=2, 3..=4);
         let families = Topology::all().collect();
-        let options = Options { families, developed, held_out, damaged: 5..=6, sampled: 7..=8 };
+        let options = Options { families, developed, held_out, damaged: 5..=6, sampled: 7..=8, pairs: 1..=1 };
         let whole = page(&options, &[], &["## Part\n".to_owned()]);
         assert!(whole.contains(
             "of each of the four 1 to 9 with one bottleneck, 3 to 7 with none and with two; in both 5 to 6"

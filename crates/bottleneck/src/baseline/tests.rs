@@ -1,0 +1,188 @@
+use peakdrill_drill_model::verdict::Judgement;
+use proptest::prelude::*;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+
+/// Latencies of a run, by window: between a half and twice as long as `ns`, times a level that wanders from window to window.
+fn latencies(seed: u64, windows: usize, each: usize, ns: f64) -> Vec<Vec<u64>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut level = 0.0_f64;
+    let mut window = || {
+        level = 0.8 * level + 0.02 * (rng.random::<f64>() - 0.5);
+        (0..each).map(|_| (ns * level.exp() * 2_f64.powf(2.0 * rng.random::<f64>() - 1.0)) as u64).collect()
+    };
+    (0..windows).map(|_| window()).collect()
+}
+
+fn windows(latencies: &[Vec<u64>], fails: impl Fn(u64) -> bool) -> Vec<Window> {
+    let window = |samples: &Vec<u64>| {
+        let mut latency = Sparse::default();
+        samples.iter().for_each(|ns| latency.add(*ns, 1));
+        let errors = samples.iter().filter(|ns| fails(**ns)).count() as u64;
+        Window { latency, ended: samples.len() as u64, errors }
+    };
+    latencies.iter().map(window).collect()
+}
+
+fn run(seed: u64, ns: f64) -> Vec<Window> {
+    windows(&latencies(seed, 60, 40, ns), |_| false)
+}
+
+const TOLERANCE: f64 = 0.05;
+
+fn judged(run: &[Window], baselines: &[&[Window]], tolerance: f64) -> Vec<(Quantity, Why)> {
+    let found = measure(Runs { run, baselines }, &Quantity::ALL, &quick());
+    let measured: Vec<Measured> = found.into_iter().map(|(_, one)| one.unwrap()).collect();
+    let whys = judge(&measured.iter().collect::<Vec<_>>(), tolerance);
+    measured.iter().zip(whys).map(|(one, why)| (one.quantity, why)).collect()
+}
+
+fn quick() -> Settings {
+    Settings { refits: 200, ..Settings::default() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_run_is_never_worse_than_itself(seed in any::<u64>(), tolerance in 0.0..0.2_f64) {
+        let one = run(seed, 5e6);
+        for (quantity, why) in judged(&one, &[&one], tolerance) {
+            prop_assert_eq!(why.verdict(), Judgement::Pass, "{:?} {:?}", quantity, why);
+        }
+    }
+
+    #[test]
+    fn three_tenths_slower_fails_and_three_tenths_quicker_passes(seed in any::<u64>()) {
+        let (one, slow, quick_run) = (run(seed, 5e6), run(seed ^ 1, 6.5e6), run(seed ^ 2, 3.5e6));
+        let of = |run: &[Window], quantity| {
+            let all = judged(run, &[&one], TOLERANCE);
+            all.into_iter().find(|(q, _)| *q == quantity).unwrap().1
+        };
+        for quantity in [Quantity::P50, Quantity::P95, Quantity::P99] {
+            prop_assert_eq!(of(&slow, quantity), Why::Worse);
+            prop_assert_eq!(of(&quick_run, quantity), Why::Within);
+        }
+    }
+
+    /// Buckets of doubled latencies are those of the latencies, one doubling higher.
+    #[test]
+    fn only_the_ratio_counts(seed in any::<u64>(), doublings in 1..8_u32) {
+        let of = |factor: f64| {
+            let (run, baseline) = (run(seed, 3e6 * factor), run(seed ^ 1, 2.8e6 * factor));
+            measure(Runs { run: &run, baselines: &[&baseline] }, &Quantity::ALL, &quick())
+        };
+        for ((quantity, one), (_, other)) in of(1.0).into_iter().zip(of(f64::from(1 << doublings))) {
+            let (one, other) = (one.unwrap(), other.unwrap());
+            let (a, b) = (one.change(), other.change());
+            for (a, b) in [(a.estimate, b.estimate), (a.low, b.low), (a.high, b.high), (Some(one.p(TOLERANCE)), Some(other.p(TOLERANCE)))] {
+                let (a, b) = (a.unwrap(), b.unwrap());
+                prop_assert!((a - b).abs() < 2e-3, "{:?}: {} {}", quantity, a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same(seed in any::<u64>(), draws in any::<u64>()) {
+        let (one, other) = (run(seed, 5e6), run(seed ^ 1, 5e6));
+        let of = |draws: u64| {
+            let settings = Settings { seed: draws, ..quick() };
+            measure(Runs { run: &one, baselines: &[&other] }, &Quantity::ALL, &settings)
+        };
+        prop_assert_eq!(of(draws), of(draws));
+        prop_assert_ne!(of(draws), of(draws ^ 1));
+    }
+}
+
+#[test]
+fn lost_throughput_and_more_errors_fail() {
+    let rows = latencies(7, 120, 50, 5e6);
+    let calm = windows(&rows, |_| false);
+    let fewer: Vec<Vec<u64>> = rows.iter().map(|row| row[..40].to_vec()).collect();
+    let of = |run: &[Window], quantity| {
+        let all = judged(run, &[&calm], TOLERANCE);
+        all.into_iter().find(|(q, _)| *q == quantity).unwrap().1
+    };
+    assert_eq!(of(&windows(&fewer, |_| false), Quantity::Throughput), Why::Worse);
+    assert_eq!(of(&calm, Quantity::Throughput), Why::Within);
+    let failing = windows(&latencies(8, 120, 50, 5e6), |ns| ns % 50 == 0);
+    assert_eq!(of(&failing, Quantity::Errors), Why::Worse);
+    assert_eq!(of(&calm, Quantity::Errors), Why::Within);
+    let measured = measure(Runs { run: &failing, baselines: &[&calm] }, &[Quantity::Errors], &quick());
+    let change = measured[0].1.as_ref().unwrap().change();
+    assert!((0.01..0.03).contains(&change.estimate.unwrap()), "{change:?}");
+}
+
+#[test]
+fn too_little_is_told_with_what_it_takes() {
+    let settings = quick();
+    let of = |windows: usize, each: usize, quantity| {
+        let one = self::windows(&latencies(1, windows, each, 5e6), |_| false);
+        measure(Runs { run: &one, baselines: &[&one] }, &[quantity], &settings).remove(0).1
+    };
+    assert_eq!(of(WINDOWS_MIN - 1, 40, Quantity::P50), Err(Lack::Windows(WINDOWS_MIN - 1)));
+    assert_eq!(of(40, 24, Quantity::P99), Err(Lack::Samples { had: 960, wanted: 1_000 }));
+    assert!(of(40, 25, Quantity::P99).is_ok());
+    assert_eq!(of(40, 0, Quantity::Errors), Err(Lack::Samples { had: 0, wanted: 20 }));
+    let one = run(1, 5e6);
+    let nothing = measure(Runs { run: &one, baselines: &[] }, &[Quantity::P50], &settings);
+    assert_eq!(nothing[0].1, Err(Lack::Windows(0)));
+}
+
+/// No requests of nothing are no errors: of few it is not known how many of a thousand would have failed.
+#[test]
+fn what_was_not_seen_is_not_never() {
+    let high = |each: usize| {
+        let one = windows(&latencies(1, 40, each, 5e6), |_| false);
+        let found = measure(Runs { run: &one, baselines: &[&one] }, &[Quantity::Errors], &quick());
+        found[0].1.as_ref().unwrap().change().high.unwrap()
+    };
+    assert!((high(5) - 3.69 / 200.0).abs() < 1e-4 && (high(500) - 3.69 / 20_000.0).abs() < 1e-6);
+}
+
+/// Baselines that differ from each other by a fifth say that a fifth is nothing.
+#[test]
+fn what_differs_from_run_to_run_is_no_change() {
+    let [low, middle, high, next] = [4.5e6, 5e6, 5.5e6, 6e6].map(|ns| run(ns as u64, ns));
+    let why = |baselines: &[&[Window]]| judged(&next, baselines, TOLERANCE)[0];
+    assert_eq!(why(&[&middle]), (Quantity::P50, Why::Worse));
+    assert_ne!(why(&[&low, &middle, &high]).1.verdict(), Judgement::Fail);
+}
+
+/// Of nothing but chance the evidence stays small; of what is slower it grows.
+#[test]
+fn a_watched_run_is_called_slower_when_it_is() {
+    let baseline = run(1, 5e6);
+    let limits = limits(&baseline, TOLERANCE, &quick());
+    assert_eq!(limits.len(), 3);
+    let most = |ns: f64| {
+        let mut watch = Watch::new(limits.clone(), 10);
+        run(2, ns).iter().map(|window| watch.second(&window.latency)).fold(0.0, f64::max)
+    };
+    assert!(most(5e6) < 20.0, "{}", most(5e6));
+    assert!(most(7e6) > 20.0, "{}", most(7e6));
+    let mut empty = Watch::new(limits, 10);
+    (0..100).for_each(|_| assert_eq!(empty.second(&Sparse::default()), 1.0));
+    assert_eq!(Watch::new(super::limits(&[], TOLERANCE, &quick()), 0).second(&baseline[0].latency), 1.0);
+}
+
+/// The mean of what all bets come to over every way that a fair coin can fall is what was put in.
+#[test]
+fn the_game_is_fair() {
+    let limit = Limit { above_ns: 1_000, share: 0.5 };
+    let of = |slow: bool| {
+        let mut latency = Sparse::default();
+        latency.add(if slow { 5_000 } else { 10 }, 1);
+        latency
+    };
+    for apart in [1, 3] {
+        let ends = (0..1_u32 << 8).map(|falls| {
+            let mut watch = Watch::new(vec![limit], apart);
+            (0..8).map(|at| watch.second(&of(falls >> at & 1 == 1))).last().unwrap()
+        });
+        let mean = ends.sum::<f64>() / 256.0;
+        assert!((mean - 1.0).abs() < 1e-12, "{mean}");
+    }
+}

@@ -1,0 +1,25 @@
+//! Reads of records what is compared.
+
+use std::path::Path;
+
+use peakdrill_drill_model::frame::Frame;
+use peakdrill_reports::{LoadWindows, Side, verdict};
+
+use super::FRAMES;
+use super::files::at;
+use super::reader::{cells_from, each_line, read};
+use crate::error::ControlError;
+
+/// A run, for a comparison.
+///
+/// # Errors
+/// When the folder holds no record, or its frames cannot be read.
+pub fn side(folder: &Path) -> Result<Side, ControlError> {
+    let record = read(folder)?;
+    let mut load = LoadWindows::new(&record.plan, record.environment.started_unix_ns, &record.events);
+    let frames = folder.join(FRAMES);
+    each_line(&frames, u64::MAX, |frame: Frame| load.add(&frame)).map_err(at(&frames))?;
+    // What is not there was said of the record already.
+    let cells = cells_from(folder, &mut Vec::new()).map(|(_, cells)| cells);
+    Ok(Side { verdict: verdict(&record), environment: record.environment, plan: record.plan, load, cells })
+}

@@ -1,0 +1,80 @@
+//! The load of a run by windows, as it is read: what of it is compared, and no more.
+
+use std::collections::BTreeMap;
+
+use peakdrill_bottleneck::baseline::Window;
+use peakdrill_drill_model::event::Event;
+use peakdrill_drill_model::frame::Frame;
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_drill_model::timeline::Timeline;
+
+use super::parts::{Part, parts};
+use crate::fold::open;
+
+/// The requests of a run, by part of the load, step and window.
+#[derive(Debug, Clone)]
+pub struct LoadWindows {
+    pub(super) parts: Vec<Part>,
+    steps: BTreeMap<(usize, StepId), Vec<Window>>,
+    /// The first second behind the load.
+    end: u32,
+}
+
+impl LoadWindows {
+    /// None yet, of a run with this plan that started then (Unix nanoseconds; 0: never), as its events changed it.
+    #[must_use]
+    pub fn new(plan: &Plan, started_unix_ns: i64, events: &[Event]) -> Self {
+        let (timeline, _) = Timeline::of_record(&plan.load, started_unix_ns, events);
+        Self { parts: parts(&plan.load.phases, &timeline), steps: BTreeMap::new(), end: 0 }
+    }
+
+    /// Takes a frame; they may come in any order, and those of the same second add up.
+    pub fn add(&mut self, frame: &Frame) {
+        let Some(step) = frame.step else {
+            self.end = self.end.max(frame.second.saturating_add(1));
+            return;
+        };
+        let mut of_phase = self.parts.iter().enumerate().filter(|(_, part)| part.phase == frame.phase);
+        let found = of_phase.find_map(|(at, part)| Some((at, part.window(frame.second)?)));
+        // One whose histogram cannot be read makes its run invalid.
+        let (Some((part, window)), Some(latency)) = (found, open(&frame.latency)) else { return };
+        let windows = self.steps.entry((part, step)).or_default();
+        if windows.len() <= window {
+            windows.resize_with(window + 1, Window::default);
+        }
+        let errors: u64 = frame.errors.values().fold(0, |sum, n| sum.saturating_add(*n));
+        let cut_off = frame.errors.get(&ErrorClass::Cancelled).copied().unwrap_or(0);
+        windows[window].add(&Window {
+            latency: latency.to_sparse(),
+            // What a stop cut off was never answered, and is no fault of who would have.
+            ended: frame.completed.saturating_sub(cut_off),
+            errors: errors.saturating_sub(cut_off),
+        });
+    }
+
+    /// The windows of a step in a part that the run came to the end of.
+    pub(super) fn of(&self, part: usize, step: StepId) -> Vec<Window> {
+        let mut windows = self.steps.get(&(part, step)).cloned().unwrap_or_default();
+        windows.resize_with(self.ran(part), Window::default);
+        windows
+    }
+
+    /// The same of what is known by the second.
+    pub(super) fn of_seconds(&self, part: usize, seconds: &BTreeMap<i64, Window>) -> Vec<Window> {
+        let mut windows = vec![Window::default(); self.ran(part)];
+        let Some(at) = self.parts.get(part) else { return windows };
+        for (second, more) in seconds {
+            let window = u32::try_from(*second).ok().and_then(|second| at.window(second));
+            if let Some(sum) = window.and_then(|window| windows.get_mut(window)) {
+                sum.add(more);
+            }
+        }
+        windows
+    }
+
+    /// Windows of a part that were run.
+    fn ran(&self, part: usize) -> usize {
+        self.parts.get(part).map_or(0, |part| part.windows_before(self.end))
+    }
+}

@@ -1,0 +1,213 @@
+//! One run beside another.
+
+use std::collections::BTreeMap;
+use std::slice::from_ref;
+use std::sync::Arc;
+
+use peakdrill_bottleneck::{Cells, EdgeCell, EdgeKey, NodeKey, TraceClass};
+use peakdrill_drill_model::comparison::{Comparison, Quantity, Subject};
+use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::verdict::{Judgement, NodeKind};
+use peakdrill_latency::{Histogram, Sparse, highest_in};
+use peakdrill_reports::{
+    LoadWindows, Record, Side, Terms, compare, comparison_card, comparison_json, comparison_junit,
+    comparison_markdown, verdict,
+};
+
+use crate::synthetic;
+
+const TERMS: Terms = Terms { tolerance: 0.05, mismatched: false };
+
+fn side(record: &Record) -> Side {
+    let mut load = LoadWindows::new(&record.plan, record.environment.started_unix_ns, &record.events);
+    record.frames.iter().for_each(|frame| load.add(frame));
+    Side {
+        plan: record.plan.clone(),
+        environment: record.environment.clone(),
+        verdict: verdict(record),
+        load,
+        cells: None,
+    }
+}
+
+/// The calm drill as another run, each latency so many times as long.
+fn calm(run: &str, times: f64) -> Record {
+    let mut record = synthetic::calm();
+    record.environment.run = run.to_owned();
+    for frame in &mut record.frames {
+        let mut slower = Histogram::new();
+        for (bucket, count) in Histogram::decode(&frame.latency).unwrap_or_default().to_sparse().iter() {
+            slower.record_n((highest_in(bucket) as f64 * times) as u64, count.unsigned_abs());
+        }
+        frame.latency = slower.encode();
+    }
+    record
+}
+
+/// Calls that take so long, thirty a second.
+fn cells(to: &str, ns: u64) -> Arc<Cells> {
+    let to = NodeKey { name: to.into(), kind: NodeKind::Service };
+    let edge = EdgeKey { from: "order".into(), to, op: "GET /".into() };
+    let mut latency = Sparse::default();
+    (0..30).for_each(|k| latency.add(ns + ns * k / 100, 1));
+    let cell = Arc::new(EdgeCell { calls: 30, attempts: 30, latency, ..EdgeCell::default() });
+    let mut cells = Cells::default();
+    cells.edges.insert((edge, TraceClass::Mine), (0..80).map(|second| (second, Arc::clone(&cell))).collect());
+    Arc::new(cells)
+}
+
+fn verdicts(comparison: &Comparison, quantity: Quantity) -> Vec<Judgement> {
+    let of = comparison.compared.iter().filter(|one| one.quantity == quantity);
+    of.map(|one| one.verdict).collect()
+}
+
+#[test]
+fn a_run_is_not_worse_than_the_same_run() {
+    let one = side(&calm("a", 1.0));
+    let found = compare(&one, from_ref(&one), &TERMS);
+    assert_eq!(found.verdict, Judgement::Pass, "{found:#?}");
+    assert!(found.because.is_empty() && !found.compared.is_empty());
+    assert!(found.compared.iter().all(|one| one.phase == "plateau" && one.windows == 45));
+    assert!(found.notes.iter().any(|note| note.starts_with("one baseline does not tell")));
+    let three = compare(&one, &[one.clone(), one.clone(), one.clone()], &TERMS);
+    assert_eq!(three.verdict, Judgement::Pass);
+    assert!(!three.notes.iter().any(|note| note.starts_with("one baseline does not tell")));
+}
+
+#[test]
+fn what_is_slower_fails_and_says_by_how_much() {
+    let (slow, baseline) = (side(&calm("b", 1.3)), side(&calm("a", 1.0)));
+    let found = compare(&slow, from_ref(&baseline), &TERMS);
+    assert_eq!(found.verdict, Judgement::Fail);
+    assert!(verdicts(&found, Quantity::P50).iter().all(|verdict| *verdict == Judgement::Fail), "{found:#?}");
+    assert!(verdicts(&found, Quantity::Errors).iter().all(|verdict| *verdict == Judgement::Pass));
+    let p50 = found.compared.iter().find(|one| one.quantity == Quantity::P50).unwrap();
+    assert!((p50.change.estimate.unwrap() - 0.3).abs() < 0.01, "{p50:?}");
+    assert!(p50.because.contains("+30% (") && p50.because.contains("more than the 5%"), "{}", p50.because);
+    // The other way round it is better.
+    assert_eq!(compare(&baseline, from_ref(&slow), &TERMS).verdict, Judgement::Pass);
+    // What is tolerated is tolerated.
+    let terms = Terms { tolerance: 0.5, ..TERMS };
+    assert_eq!(compare(&slow, &[baseline], &terms).verdict, Judgement::Pass);
+}
+
+#[test]
+fn errors_and_lost_throughput_fail() {
+    let baseline = side(&calm("a", 1.0));
+    let mut failing = calm("b", 1.0);
+    for frame in failing.frames.iter_mut().filter(|frame| frame.step.is_some()) {
+        let some = frame.completed / 8;
+        *frame.errors.entry(ErrorClass::Timeout).or_insert(0) += some;
+    }
+    let found = compare(&side(&failing), &[baseline], &TERMS);
+    assert_eq!(found.verdict, Judgement::Fail);
+    for quantity in [Quantity::Errors, Quantity::Throughput] {
+        assert!(verdicts(&found, quantity).contains(&Judgement::Fail), "{quantity:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn another_drill_is_not_compared_unless_it_is_asked_for() {
+    let baseline = side(&calm("a", 1.0));
+    let mut other = calm("b", 1.0);
+    other.plan.targets[0].base_url.push_str("/v2");
+    other.plan.load.phases[0].shape = Shape::Hold { rate: 110.0, for_ns: 10_000_000_000 };
+    other.environment.machine.cpus += 1;
+    let other = side(&other);
+    let found = compare(&other, from_ref(&baseline), &TERMS);
+    assert_eq!(found.verdict, Judgement::Inconclusive);
+    assert!(found.compared.is_empty());
+    for part in ["/v2, and was ", "phase warm-up asks for another load", "processors of the generator"] {
+        assert!(found.because.iter().any(|why| why.contains(part)), "{part}: {:?}", found.because);
+    }
+    let found = compare(&other, &[baseline], &Terms { mismatched: true, ..TERMS });
+    assert_eq!(found.verdict, Judgement::Pass);
+    assert!(found.because.is_empty() && found.notes.iter().any(|note| note.contains("/v2, and was ")));
+}
+
+#[test]
+fn nothing_is_concluded_from_a_run_that_is_not_valid_or_too_short() {
+    let baseline = side(&calm("a", 1.0));
+    let mut missed = calm("b", 1.0);
+    for frame in missed.frames.iter_mut().filter(|frame| frame.step.is_none()) {
+        frame.missed = frame.intended / 10;
+    }
+    let found = compare(&side(&missed), from_ref(&baseline), &TERMS);
+    assert_eq!(found.verdict, Judgement::Inconclusive);
+    assert!(found.because[0].starts_with("run b is not valid: "), "{:?}", found.because);
+
+    let mut short = calm("b", 1.0);
+    short.plan.load.phases[1].shape = Shape::Hold { rate: 200.0, for_ns: 20_000_000_000 };
+    short.frames.retain(|frame| frame.second < 30);
+    let short = side(&short);
+    let found = compare(&short, from_ref(&short), &TERMS);
+    assert_eq!(found.verdict, Judgement::Inconclusive);
+    let why = &found.compared[0].because;
+    assert!(why.starts_with("20 windows that all of them have, of the 30"), "{why}");
+}
+
+#[test]
+fn calls_are_compared_where_all_have_spans() {
+    let with = |run: &str, cells: Option<Arc<Cells>>| Side { cells, ..side(&calm(run, 1.0)) };
+    let baseline = with("a", Some(cells("stock", 4_000_000)));
+    let found = compare(&with("b", Some(cells("stock", 5_000_000))), from_ref(&baseline), &TERMS);
+    assert_eq!(found.verdict, Judgement::Fail);
+    let failed: Vec<_> = found.compared.iter().filter(|one| one.verdict == Judgement::Fail).collect();
+    let stock = Subject::Call { from: "order".into(), to: "stock".into() };
+    assert!(failed.len() == 3 && failed.iter().all(|one| one.of == stock), "{failed:#?}");
+    let same = compare(&baseline, from_ref(&baseline), &TERMS);
+    assert_eq!(same.verdict, Judgement::Pass);
+    let other = compare(&with("b", Some(cells("payment", 5_000_000))), from_ref(&baseline), &TERMS);
+    let said: Vec<String> =
+        other.not_compared.iter().map(|one| format!("{}: {}", one.what, one.because)).collect();
+    assert_eq!(
+        said,
+        [
+            "order → payment: there is no such call in a baseline",
+            "order → stock: there is no such call in the run"
+        ]
+    );
+    let without = compare(&with("b", None), &[baseline], &TERMS);
+    assert!(without.notes.iter().any(|note| note.starts_with("calls are not compared")));
+    assert!(without.compared.iter().all(|one| matches!(one.of, Subject::Step { .. })));
+}
+
+#[test]
+fn renderings_of_a_comparison() {
+    let with =
+        |run: &str, times: f64, ns: u64| Side { cells: Some(cells("stock", ns)), ..side(&calm(run, times)) };
+    let found = compare(&with("7f3a", 1.2, 5_000_000), &[with("19c2", 1.0, 4_000_000)], &TERMS);
+    insta::assert_snapshot!("comparison_card", comparison_card(&found, 100, false, true));
+    insta::assert_snapshot!("comparison_junit", comparison_junit(&found));
+    insta::assert_snapshot!("comparison_markdown", comparison_markdown(&found));
+    let read: Comparison = serde_json::from_str(&comparison_json(&found)).unwrap();
+    assert_eq!(read, found);
+}
+
+#[test]
+fn names_in_a_comparison_are_data() {
+    let mut record = calm("<b>&\u{1b}[31m", 1.0);
+    record.plan.name = "<script>alert(1)</script> | `x`".to_owned();
+    record.plan.load.phases[1].name = "\"><img src=x> | \u{202e}".to_owned();
+    let one = side(&record);
+    let found = compare(&one, from_ref(&one), &TERMS);
+    let xml = comparison_junit(&found);
+    let mut reader = quick_xml::Reader::from_str(&xml);
+    let mut open = BTreeMap::new();
+    loop {
+        match reader.read_event().unwrap() {
+            quick_xml::events::Event::Eof => break,
+            quick_xml::events::Event::Start(tag) => {
+                *open.entry(tag.name().as_ref().to_owned()).or_insert(0_usize) += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(open["testcase"], found.compared.len());
+    assert!(open.keys().all(|name| !["script", "img", "b"].contains(&name.as_str())), "{open:?}");
+    for text in [comparison_card(&found, 100, false, true), comparison_markdown(&found)] {
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') || text.starts_with("##"), "{text:?}");
+    }
+    assert!(!comparison_markdown(&found).contains("<script>"));
+}
