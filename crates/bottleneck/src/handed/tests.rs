@@ -13,7 +13,7 @@ fn queue(of: u8) -> NodeKey {
 fn any_told() -> impl Strategy<Value = (MessageId, Told, i64)> {
     let sent =
         (0..3_u8, 0..4 * S, prop::option::of(0..3_u16), any::<bool>()).prop_map(|(to, at, step, counts)| {
-            let request = step.map(|step| (Entry::Step(step.into()), i64::from(step)));
+            let request = step.map(|step| (Entry::Step(step), i64::from(step)));
             Told::Sent(Arc::new(Sent { at, to: queue(to), request, counts }))
         });
     let taken =
