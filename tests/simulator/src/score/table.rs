@@ -404,6 +404,9 @@ fn damage(damaged: &[(Damage, Vec<Outcome>)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -423,6 +426,27 @@ mod tests {
         assert_eq!(single(&options), every[..40]);
         options.families = vec![Topology::Chain, Topology::Search];
         assert_eq!(single(&options), every[..2]);
+    }
+
+    /// The telemetry is looked at, not what the analysis makes of it.
+    #[test]
+    fn no_damage_takes_all_of_what_is_needed_of_a_family_that_is_held_out() {
+        for topology in Topology::HELD_OUT {
+            let scenario = Scenario::new(topology, Kind::Single, 4);
+            let run = scenario.run();
+            let sends = |traces: &[crate::Trace]| -> BTreeSet<Arc<str>> {
+                let spans = traces.iter().flat_map(|trace| &trace.spans);
+                let needed = |name: &&Arc<str>| scenario.needed().contains(&&***name);
+                spans.map(|span| &span.service).filter(needed).cloned().collect()
+            };
+            let before = sends(&run.traces);
+            assert!(!before.is_empty(), "{topology:?}");
+            for damage in matrix() {
+                let mut traces = run.traces.clone();
+                damage.apply(&mut traces, &scenario.needed(), scenario.seed);
+                assert_eq!(sends(&traces), before, "{topology:?} {}", damage.name());
+            }
+        }
     }
 
     #[test]
