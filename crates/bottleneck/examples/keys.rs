@@ -42,26 +42,14 @@ fn template() -> Vec<Span> {
         let store = if peer.ends_with("-db") { PeerKind::Database } else { PeerKind::Service };
         let store = if peer.ends_with("-cache") { PeerKind::Cache } else { store };
         Span {
-            trace: 0,
             id: at as u64 + 1,
             parent,
-            kind,
-            service: service.into(),
-            instance: "".into(),
             op: format!("{service} {peer}").into(),
             start_ns: from * 1_000_000,
             end_ns: to * 1_000_000,
-            error: false,
             status: 200,
             peer: (!peer.is_empty()).then(|| Peer { node: peer.into(), kind: store }),
-            messaging: None,
-            resend: 0,
-            message: 0,
-            partition: None,
-            synthetic: false,
-            mocked: false,
-            links: smallvec::SmallVec::new(),
-            key: None,
+            ..Span::bare(kind, service)
         }
     };
     ROWS.iter().enumerate().map(span).collect()

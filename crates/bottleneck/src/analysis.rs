@@ -137,7 +137,9 @@ pub struct Scaling {
     pub coefficients: Option<Coefficients>,
 }
 
-/// The coefficients of the universal scalability law, with their 95 % intervals.
+/// The coefficients of the universal scalability law, with their intervals: 95 % of refits to seconds that were drawn in
+/// blocks within each level, widened by √(4/3) for the four blocks that a level has at least. Of 100 simulated systems of
+/// ten levels they held the truth in 91 (contention) and 89 (coherence): what is told is nearer to 90 % than to 95 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Coefficients {
     /// σ: the part that all wait for in turn.

@@ -17,6 +17,7 @@ mod of_class;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use peakdrill_trace_model::stable_hash;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{EdgeKey, LOAD, OTHER, TraceClass, UNKNOWN, USERS};
@@ -64,19 +65,9 @@ pub(crate) enum Note {
     Alias(u64),
 }
 
-/// A hash that is the same everywhere and for ever: FNV-1a over the parts, each with an end, and the last mixing of
-/// `MurmurHash3`, since of FNV the first bits hardly differ.
+/// Of parts that do not run into each other: no text has the byte behind each.
 fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for part in parts {
-        for byte in part.bytes().chain([0xff]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-        }
-    }
-    hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ hash >> 33
+    stable_hash(parts.into_iter().flat_map(|part| part.bytes().chain([0xff])))
 }
 
 /// Whether a caller is none of the nodes, whose names are bounded: there are three such names.

@@ -62,10 +62,20 @@ impl Charge {
     }
 }
 
-/// Ranks nodes by what changed from `baseline` to `loaded`, the first one first. The scores are shares of all
-/// that grew; what only errors tell comes after.
+/// What changed from one set of traces to another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Nodes by what changed, the first one first. The scores are shares of all that grew; what only errors tell comes
+    /// after.
+    pub ranking: Vec<Ranked>,
+    /// What is not compared because there are too many names in both together, in words; of both together fewer may be kept
+    /// than of either.
+    pub left_out: Vec<String>,
+}
+
+/// Ranks nodes by what changed from `baseline` to `loaded`.
 #[must_use]
-pub fn compare(baseline: &Cells, loaded: &Cells) -> Vec<Ranked> {
+pub fn compare(baseline: &Cells, loaded: &Cells) -> Comparison {
     let mut both = baseline.clone();
     both.merge(loaded);
     // Names are learnt from both, so that a node is called the same on both sides.
@@ -81,7 +91,7 @@ pub fn compare(baseline: &Cells, loaded: &Cells) -> Vec<Ranked> {
     charge_own(&before, &after, &mut charges);
     charge_between(&before, &after, &mut charges);
     charge_errors(&before, &after, &mut charges);
-    ranked(charges)
+    Comparison { ranking: ranked(charges), left_out: both.left_out_names("of these traces") }
 }
 
 fn ranked(charges: BTreeMap<NodeKey, Charge>) -> Vec<Ranked> {

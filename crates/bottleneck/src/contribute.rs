@@ -21,6 +21,7 @@ use crate::sums::{Filed, Sums};
 use crate::tree::{Place, Role, Tree};
 use attempts::Attempts;
 use gather::{Gather, second_of};
+pub use loops::LOOP_CALLS;
 
 /// A span that ends so shortly before its client gives up is cut off with it: clocks differ a little.
 const CUT_OFF_BEFORE_NS: i64 = 5_000_000;

@@ -31,8 +31,8 @@ pub use cells::{
     RootCell, Seconds, TelemetryCell, VisitCell,
 };
 pub use clocks::{CLOCK_PAIRS_MAX, CLOCK_WINDOW_S, ClockPair, ClockWindow, Clocks, Offset, clock_pairs};
-pub use compare::compare;
-pub use contribute::contribute;
+pub use compare::{Comparison, compare};
+pub use contribute::{LOOP_CALLS, contribute};
 pub use dependency::{CallCurve, CallPoint, Drop, Waterfall};
 pub use flat::{Column, StepName, Table, Values, tables};
 pub use key::{ClockKey, EdgeKey, Entry, LOAD, NodeKey, OTHER, TraceClass, USERS};

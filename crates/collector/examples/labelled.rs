@@ -166,7 +166,7 @@ fn system(folder: &Path, score: &mut Score) -> Result<(), Failed> {
             continue;
         }
         let slow = cells(&files)?;
-        let ranking = compare(&baseline, &slow);
+        let ranking = compare(&baseline, &slow).ranking;
         let services = ranking.iter().filter(|one| one.kind == NodeKind::Service);
         let services: Vec<&str> = services.map(|one| one.node.as_str()).collect();
         let place = services.iter().position(|name| *name == service(pod));

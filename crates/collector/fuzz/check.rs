@@ -98,8 +98,6 @@ fn spans_and_rows(bytes: &[u8]) -> (Vec<Span>, Vec<RootRow>) {
             trace,
             id: 1 + u64::from(ids & 0x3f),
             parent: u64::from(parent & 0x3f),
-            kind: kind[usize::from(what) % kind.len()],
-            service: node(who & 3),
             instance: node(who >> 6),
             op: format!("op {}", who >> 2 & 3).into(),
             start_ns,
@@ -112,13 +110,13 @@ fn spans_and_rows(bytes: &[u8]) -> (Vec<Span>, Vec<RootRow>) {
             resend: u16::from(flags >> 4 & 1),
             message: u64::from(more >> 5),
             partition: (flags & 16 != 0).then(|| u16::from(more >> 6)),
-            synthetic: false,
             key: (flags & 3 == 0).then(|| SpanKey::of(&format!("key {}", more & 7)).map(Box::new)).flatten(),
             mocked: flags & 32 != 0,
             links: (flags & 64 != 0)
                 .then(|| Link { trace, span: 1 + u64::from(more & 0x3f) })
                 .into_iter()
                 .collect(),
+            ..Span::bare(kind[usize::from(what) % kind.len()], node(who & 3))
         });
         if flags & 128 != 0 {
             rows.push(RootRow {

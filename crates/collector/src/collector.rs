@@ -1,5 +1,7 @@
 //! The collector of a drill: receivers, journal and fold, each on a thread of its own.
 
+mod appending;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,21 +14,19 @@ use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::plan::Scrape;
 use peakdrill_trace_model::Span;
 
-use crate::counters::counter;
 use crate::fold::Fold;
-use crate::journal::{BLOCK_BYTES, JournalError, JournalWriter};
+use crate::journal::{JournalError, JournalWriter};
 use crate::limits::Limits;
-use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, Refused, TextsPool};
+use crate::net::{Budget, Charge, Classify, Ingest, Job, Listeners, Receivers, TextsPool};
 use crate::record::{Event, Record};
 use crate::replay::{amend, left_out_names};
 use crate::scrape::{Scrapers, Sink};
 use crate::shared::{Shared, now_ns};
-use crate::view::{CellsError, CellsFile, FinalView, JournalRoom, View, keys_not_looked_for};
+use crate::view::{CellsError, CellsFile, FinalView, View, keys_not_looked_for};
+use appending::{Appending, GROUP_JOBS_MAX};
 
 /// How often the view is made anew.
 pub const VIEW_INTERVAL: Duration = Duration::from_millis(250);
-/// Requests that are written to the journal at once, at most.
-const GROUP_JOBS_MAX: usize = 256;
 /// Rows of the generator in one record.
 const ROOTS_PER_RECORD: usize = 4_096;
 
@@ -100,7 +100,7 @@ impl Collector {
         let for_journal = Arc::clone(&shared);
         let journal = thread::Builder::new()
             .name("collector-journal".to_owned())
-            .spawn(move || journal_thread(writer, &jobs, &journalled, &for_journal))?;
+            .spawn(move || Appending::new(writer, &journalled, &for_journal).run(&jobs))?;
         let for_fold = Arc::clone(&shared);
         let fold = thread::Builder::new()
             .name("collector-fold".to_owned())
@@ -264,76 +264,6 @@ impl Collector {
         let cells_json = CellsFile::new(view.origin_ns, Arc::clone(&view.cells)).to_bytes()?;
         let not_looked_for = keys_not_looked_for(&view.cells);
         Ok(FinalView { view, cells_json, missing, not_looked_for })
-    }
-}
-
-/// Writes what waits, up to a block at once, tells the senders, and hands it on. Ends when all senders are gone.
-fn journal_thread(
-    mut writer: Option<JournalWriter>,
-    jobs: &Receiver<Job>,
-    out: &Sender<Journalled>,
-    shared: &Shared,
-) {
-    let mut next = None;
-    while let Some(first) = next.take().or_else(|| jobs.recv().ok()) {
-        let mut bytes = first.record.payload.len();
-        let mut group = vec![first];
-        while group.len() < GROUP_JOBS_MAX
-            && let Ok(job) = jobs.try_recv()
-        {
-            bytes += job.record.payload.len();
-            if bytes > BLOCK_BYTES {
-                next = Some(job);
-                break;
-            }
-            group.push(job);
-        }
-        let written = match &mut writer {
-            Some(writer) => writer.append(group.iter().map(|job| &job.record)),
-            None => Ok(()),
-        };
-        if let Some(writer) = &writer {
-            shared.journal_has(room(&written, writer));
-        }
-        let told = written.map_err(|error| {
-            // Of these two was told once.
-            if !matches!(error, JournalError::Full { .. } | JournalError::DiskShort { .. }) {
-                tracing::error!(%error, "journal");
-            }
-            refused(&error)
-        });
-        for Job { record, event, charge, ack } in group {
-            match ack {
-                // The client may be gone: what is in the journal counts all the same.
-                Some(ack) => drop(ack.send(told.clone())),
-                None => shared.count(counter::JOURNAL_LOST, u64::from(told.is_err())),
-            }
-            let journalled = Journalled { event, recv_ns: record.recv_ns, classes: record.classes, charge };
-            if told.is_ok() && out.send(journalled).is_err() {
-                return;
-            }
-        }
-    }
-    if let Some(Err(error)) = writer.as_mut().map(JournalWriter::sync) {
-        tracing::error!(%error, "journal");
-    }
-}
-
-/// How much room the journal has after a write.
-fn room(written: &Result<(), JournalError>, writer: &JournalWriter) -> JournalRoom {
-    match *written {
-        Err(JournalError::Full { limit_bytes }) => JournalRoom::Full { bytes_max: limit_bytes },
-        Err(JournalError::DiskShort { free_bytes, .. }) => JournalRoom::DiskShort { free_bytes },
-        _ => JournalRoom::of(writer.bytes()),
-    }
-}
-
-fn refused(error: &JournalError) -> Refused {
-    match error {
-        JournalError::Full { .. } => Refused::Full(error.to_string()),
-        JournalError::NotEmpty(_) | JournalError::DiskShort { .. } | JournalError::Io { .. } => {
-            Refused::Journal(error.to_string())
-        }
     }
 }
 

@@ -93,8 +93,8 @@ pub mod counter {
     pub const JOURNAL_FULL: &str = "requests_journal_full";
     /// Requests not taken because the journal could not be written, or its disk had hardly any room.
     pub const JOURNAL_FAILED: &str = "requests_journal_failed";
-    /// Rows of the generator and looks at endpoints that are not in the journal for one of these reasons: nobody sends them
-    /// again.
+    /// Rows of the generator, looks at endpoints, and the start of the load, that are not in the journal for one of these
+    /// reasons: nobody sends them again. The start of the load is tried again until the end, and counts then.
     pub const JOURNAL_LOST: &str = "records_journal_lost";
     /// Looks at Prometheus endpoints.
     pub const SCRAPES: &str = "scrapes";
@@ -117,7 +117,7 @@ const MISSING: [(&str, &str); 15] = [
     (counter::JOURNAL_FAILED, "requests could not be written to the journal and were told to try again"),
     (
         counter::JOURNAL_LOST,
-        "records of the drill's own (rows of the generator, looks at endpoints) could not be written to the journal: not counted",
+        "records of the drill's own (rows of the generator, looks at endpoints, the start of the load) could not be written to the journal: not counted",
     ),
     (
         counter::LATE_WAITING,

@@ -1,5 +1,6 @@
 //! The receivers: OTLP over gRPC and HTTP.
 
+mod accept;
 mod admission;
 mod body;
 mod budget;

@@ -1,5 +1,7 @@
 //! The key that a piece of work is about, of a size that does not depend on it.
 
+use crate::stable_hash;
+
 /// Bytes of a key's text that are kept.
 const TEXT_BYTES: usize = 24;
 /// Bytes before them: further bits of the hash, and in the last bit whether the text is longer than what is kept.
@@ -85,17 +87,6 @@ impl SpanKey {
         let is_it = |key: Self| key.bucket == self.bucket && key.bytes == self.bytes;
         Self::of(text).is_some_and(is_it).then(|| text.to_owned())
     }
-}
-
-/// FNV-1a, then the end of MurmurHash3, by which all bits depend on all bytes. Without a seed: what is stored must be the
-/// same on every machine and in every version.
-#[must_use]
-pub fn stable_hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let mut hash = bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, fnv);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
 }
 
 #[cfg(test)]

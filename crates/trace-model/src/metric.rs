@@ -8,6 +8,7 @@ mod rules;
 
 use serde::{Deserialize, Serialize};
 
+use crate::stable_hash;
 pub use owner::{GIVEN_SERVICE, Owner, owner};
 use rules::{RULES, Rule};
 
@@ -37,9 +38,6 @@ pub enum Measure {
     MemoryLimit,
     /// Connections of a pool in use.
     PoolUsed,
-    /// Connections of a pool that wait to be used. Only in records of before: it is not taken any more, since a pool that
-    /// grows as it is needed has fewer connections than it may, and what is not idle is not in use.
-    PoolIdle,
     /// Connections that a pool may hold.
     PoolMax,
     /// Who waits for a connection.
@@ -197,10 +195,8 @@ pub fn factor(measure: Measure, name: &str, unit: &str) -> f64 {
 pub fn fingerprint(labels: &Labels<'_>) -> u64 {
     let mut sorted: Vec<_> = labels.to_vec();
     sorted.sort_unstable();
-    let bytes =
-        sorted.iter().flat_map(|(name, value)| name.bytes().chain([0]).chain(value.bytes()).chain([1]));
-    // FNV-1a: the same on every machine and in every version, as what is stored must be.
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    let sorted = sorted.into_iter();
+    stable_hash(sorted.flat_map(|(name, value)| name.bytes().chain([0]).chain(value.bytes()).chain([1])))
 }
 
 /// The value of a label, by its name or by how exporters rewrite it.

@@ -120,6 +120,33 @@ pub struct Span {
 }
 
 impl Span {
+    /// A span of a service that says nothing else: ids and times of 0, no status, no other side.
+    #[must_use]
+    pub fn bare(kind: SpanKind, service: impl Into<Arc<str>>) -> Self {
+        Self {
+            trace: 0,
+            id: 0,
+            parent: 0,
+            kind,
+            service: service.into(),
+            instance: Arc::default(),
+            op: Arc::default(),
+            start_ns: 0,
+            end_ns: 0,
+            error: false,
+            status: 0,
+            peer: None,
+            messaging: None,
+            resend: 0,
+            message: 0,
+            partition: None,
+            synthetic: false,
+            mocked: false,
+            links: SmallVec::new(),
+            key: None,
+        }
+    }
+
     /// Duration in nanoseconds.
     #[must_use]
     pub fn duration_ns(&self) -> u64 {

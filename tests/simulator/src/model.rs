@@ -1,5 +1,6 @@
 //! What is simulated: nodes with servers, operations that work and call, and the load.
 
+use peakdrill_bottleneck::LOOP_CALLS;
 use peakdrill_drill_model::verdict::NodeKind;
 
 /// A node: a service, a database, or a queue with its consumers.
@@ -192,7 +193,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether an operation of this node may make one call at least five times, one after the other.
+    /// Whether an operation of this node may make one call so often, one after the other, that it is a loop.
     #[must_use]
     pub fn loops(&self, node: &str) -> bool {
         let here = |op: &&Op| self.nodes.get(op.node).is_some_and(|of| of.name == node);
@@ -203,7 +204,10 @@ impl Network {
             };
             op.steps.iter().map(at_once).sum()
         };
-        self.ops.iter().filter(here).any(|op| (0..self.ops.len()).any(|to| made(op, to) >= 5))
+        self.ops
+            .iter()
+            .filter(here)
+            .any(|op| (0..self.ops.len()).any(|to| made(op, to) as usize >= LOOP_CALLS))
     }
 }
 

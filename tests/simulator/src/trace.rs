@@ -118,30 +118,16 @@ impl Names {
     /// A span of an operation's own node.
     pub(crate) fn span(&self, kind: SpanKind, node: usize, op: usize, start_ns: i64) -> Span {
         Span {
-            trace: 0,
-            id: 0,
-            parent: 0,
-            kind,
-            service: Arc::clone(&self.service[node]),
             instance: Arc::clone(&self.service[node]),
             op: Arc::clone(&self.op[op]),
             start_ns: ORIGIN_NS + start_ns,
             end_ns: ORIGIN_NS + start_ns,
-            error: false,
-            status: 0,
-            peer: None,
             messaging: match kind {
                 SpanKind::Producer => Some(Messaging::Send),
                 SpanKind::Consumer => Some(Messaging::Process),
                 _ => None,
             },
-            resend: 0,
-            message: 0,
-            partition: None,
-            synthetic: false,
-            key: None,
-            mocked: false,
-            links: Default::default(),
+            ..Span::bare(kind, Arc::clone(&self.service[node]))
         }
     }
 

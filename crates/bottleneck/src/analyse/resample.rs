@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 /// Longest block, in seconds.
 const BLOCK_LIMIT_S: usize = 10;
 /// A block is this part of the window, so that a short window still gives different samples.
-const BLOCKS_PER_WINDOW: usize = 4;
+pub(crate) const BLOCKS_PER_WINDOW: usize = 4;
 
 /// Draws samples of a window's seconds, the same ones for the same seed.
 pub(crate) struct Resample {

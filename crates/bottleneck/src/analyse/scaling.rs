@@ -2,7 +2,7 @@
 
 use peakdrill_drill_model::verdict::Estimate;
 
-use crate::analyse::resample::{Resample, interval};
+use crate::analyse::resample::{BLOCKS_PER_WINDOW, Resample, interval};
 use crate::analyse::windows::Level;
 use crate::analysis::{Coefficients, Peak, Scaling};
 use crate::laws::Law;
@@ -50,11 +50,22 @@ fn peak(law: &Law, drawn: &[Vec<(f64, f64)>]) -> Option<Peak> {
     Some(Peak { peak_at, peak_per_s })
 }
 
+/// Of so few blocks in a level, draws with replacement vary less than the blocks do: by (blocks − 1) / blocks in the
+/// variance. What is drawn stands so much closer to the estimate than the truth does.
+fn widened(Estimate { estimate, low, high }: Estimate) -> Estimate {
+    let blocks = BLOCKS_PER_WINDOW as f64;
+    let by = (blocks / (blocks - 1.0)).sqrt();
+    let away = |bound: Option<f64>| bound.zip(estimate).map(|(bound, from)| from + by * (bound - from));
+    // No coefficient is negative.
+    Estimate { estimate, low: away(low).map(|low| low.max(0.0)), high: away(high) }
+}
+
 /// The coefficients, whatever law the drawn points speak for: how sure they are if the law is this one.
 fn coefficients(sigma: f64, kappa: f64, drawn: &[Vec<(f64, f64)>]) -> Option<Coefficients> {
     let fits = drawn.iter().filter_map(|points| Usl::fit(points, None));
     let (sigmas, kappas): (Vec<f64>, Vec<f64>) = fits.map(|fit| (fit.sigma, fit.kappa)).unzip();
-    Some(Coefficients { contention: around(sigma, sigmas)?, coherence: around(kappa, kappas)? })
+    let (contention, coherence) = (around(sigma, sigmas)?, around(kappa, kappas)?);
+    Some(Coefficients { contention: widened(contention), coherence: widened(coherence) })
 }
 
 #[cfg(test)]
@@ -99,7 +110,7 @@ mod tests {
             kappas += usize::from(covers(found.coherence, truth.kappa));
         }
         println!("{runs} {sigmas} {kappas}");
-        assert!(runs >= 95 && sigmas >= 84 && kappas >= 84, "{runs} {sigmas} {kappas}");
+        assert!(runs >= 95 && sigmas >= 88 && kappas >= 88, "{runs} {sigmas} {kappas}");
     }
 
     #[test]

@@ -82,21 +82,13 @@ impl Filing<(Arc<str>, Arc<str>)> for OfClass {
     }
 }
 
-impl Filing<(NodeKey, TraceClass)> for Bounds {
-    fn moved(&self, (node, class): &(NodeKey, TraceClass)) -> Option<(NodeKey, TraceClass)> {
-        Some((self.of(*class)?.moved(node)?, *class))
-    }
-}
-
-impl Filing<(EdgeKey, TraceClass)> for Bounds {
-    fn moved(&self, (edge, class): &(EdgeKey, TraceClass)) -> Option<(EdgeKey, TraceClass)> {
-        Some((self.of(*class)?.moved(edge)?, *class))
-    }
-}
-
-impl Filing<(Entry, TraceClass)> for Bounds {
-    fn moved(&self, (entry, class): &(Entry, TraceClass)) -> Option<(Entry, TraceClass)> {
-        Some((self.of(*class)?.moved(entry)?, *class))
+/// A name with whose it is: kept or not as those of that class are.
+impl<K> Filing<(K, TraceClass)> for Bounds
+where
+    OfClass: Filing<K>,
+{
+    fn moved(&self, (name, class): &(K, TraceClass)) -> Option<(K, TraceClass)> {
+        Some((self.of(*class)?.moved(name)?, *class))
     }
 }
 

@@ -187,7 +187,19 @@ fn a_service_with_ids_in_its_operations_costs_its_own_entries_alone() {
 
 #[test]
 fn hashes_are_the_same_for_ever_and_spread() {
-    assert_eq!(name_hash(""), name_hash(""));
+    // Counted by another program. Cells of two versions are added only where both keep the same names.
+    let pinned = [
+        (name_hash("order"), 0xc171_73e6_7c52_6e80),
+        (name_hash(OTHER), 0x01b7_e9aa_5d00_1340),
+        (call_hash(LOAD, "GET /a"), 0xe271_5a4b_a483_b038),
+        (call_hash("order", "GET /a"), 0x2a2e_8925_e7df_3200),
+        (caller_hash("gateway", "order"), 0xf828_eb51_eadd_ece3),
+        (alias_hash("gateway", "order"), 0xf828_eb51_eadd_ece3),
+        (entry_hashes("order GET /a").1, 0x2a95_c7ff_ae33_9617),
+    ];
+    for (is, was) in pinned {
+        assert_eq!(is, was, "{is:x} {was:x}");
+    }
     assert_ne!(hash(["a", "b"]), hash(["ab"]));
     assert_eq!(call_hash(LOAD, "op"), call_hash(UNKNOWN, "op"));
     assert_eq!(entry_hashes("order GET /a"), (name_hash("order"), name_hash("order GET /a")));

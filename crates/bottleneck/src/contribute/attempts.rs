@@ -31,7 +31,7 @@ impl Attempts {
         let every = Attempt { first: true, gap_ns: None, alone: true, leads: true, beside: false };
         let mut out = Self(vec![every; tree.nodes.len()]);
         for (call, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
-            let servers: Vec<usize> = tree.served_by(call).collect();
+            let servers: SmallVec<[usize; 4]> = tree.served_by(call).collect();
             let caller = place.parent.filter(|p| tree.nodes[*p].span.service == place.span.service);
             out.mark(tree, place.end - place.start, &servers, true, caller.is_some());
         }
@@ -63,6 +63,9 @@ impl Attempts {
     /// Attempts of one call, those marked that began while one before was under way. `call_ns`: of the called side's spans,
     /// how long the call took. Two instances may have two clocks: there what fits into the call one after the other is.
     fn mark_beside(&mut self, tree: &Tree<'_>, attempts: &[usize], call_ns: Option<i64>) {
+        if attempts.len() < 2 {
+            return;
+        }
         let mut sorted: SmallVec<[usize; 4]> = attempts.iter().copied().collect();
         sorted.sort_unstable_by_key(|at| (tree.nodes[*at].start, *at));
         let long = sorted.iter().map(|at| tree.nodes[*at].end - tree.nodes[*at].start);
@@ -84,13 +87,14 @@ impl Attempts {
     fn mark_led(&mut self, tree: &Tree<'_>) {
         for (at, place) in tree.nodes.iter().enumerate().filter(|(_, place)| place.role == Role::Call) {
             self.0[at].leads &= place.span.resend == 0;
+            if place.kids.len() < 2 {
+                continue;
+            }
             let within = || place.kids.iter().copied().filter(|k| tree.nodes[*k].role == Role::Call);
             let first = within().min_by_key(|k| (tree.nodes[*k].start, *k));
             within().filter(|k| Some(*k) != first).for_each(|k| self.0[k].leads = false);
             let attempts: SmallVec<[usize; 4]> = within().collect();
-            if attempts.len() > 1 {
-                self.mark_beside(tree, &attempts, None);
-            }
+            self.mark_beside(tree, &attempts, None);
         }
     }
 
@@ -98,7 +102,13 @@ impl Attempts {
     /// one call. Where one went well before the last it is a loop, and none of it is a retry.
     fn mark_repeated(&mut self, tree: &Tree<'_>) {
         let is_call = |at: &usize| tree.nodes[*at].role == Role::Call;
-        for place in tree.nodes.iter().filter(|p| p.role != Role::Call && p.kids.len() > 1) {
+        // Where none failed and none says that it is made again, there is no attempt: of most operations.
+        let may_be = |at: &usize| {
+            let span = tree.nodes[*at].span;
+            is_call(at) && (span.error || span.resend > 0)
+        };
+        let several = |p: &&Place<'_>| p.role != Role::Call && p.kids.len() > 1 && p.kids.iter().any(may_be);
+        for place in tree.nodes.iter().filter(several) {
             let mut calls: Vec<usize> = place.kids.iter().copied().filter(is_call).collect();
             let key = |at: usize| {
                 let span = tree.nodes[at].span;
@@ -110,7 +120,7 @@ impl Attempts {
                 let chain = same.windows(2).all(|w| follows((&tree.nodes[w[0]], &tree.nodes[w[1]])));
                 same.iter().skip(1).filter(|_| chain).for_each(|at| self.0[*at].leads = false);
                 // All but one say that they are made again: they are of that one.
-                if same.len() > 1 && same.iter().filter(|at| tree.nodes[**at].span.resend == 0).count() == 1 {
+                if same.iter().filter(|at| tree.nodes[**at].span.resend == 0).count() == 1 {
                     self.mark_beside(tree, same, None);
                 }
             }

@@ -19,7 +19,7 @@ use crate::path::Piece;
 use crate::tree::{Role, Tree, virtual_node};
 
 /// So many calls are a loop.
-pub(super) const LOOP_CALLS: usize = 5;
+pub const LOOP_CALLS: usize = 5;
 /// From the first call to the end of the last, the part that must be in calls: 1 / 2.
 const IN_CALLS: i64 = 2;
 

@@ -15,23 +15,10 @@ pub(crate) fn span(id: u64, parent: u64, kind: SpanKind, service: &str, from_ms:
         trace: 7,
         id,
         parent,
-        kind,
-        service: service.into(),
-        instance: "".into(),
         op: "op".into(),
         start_ns: S + from_ms * MS,
         end_ns: S + to_ms * MS,
-        error: false,
-        status: 0,
-        peer: None,
-        messaging: None,
-        resend: 0,
-        message: 0,
-        partition: None,
-        synthetic: false,
-        key: None,
-        mocked: false,
-        links: Default::default(),
+        ..Span::bare(kind, service)
     }
 }
 

@@ -87,26 +87,13 @@ const SHOP: Shop = Shop {
 
 fn span(id: u64, kind: SpanKind, service: &str, op: &str, at_ns: (f64, f64)) -> Span {
     Span {
-        trace: 0,
         id,
         parent: id - 1,
-        kind,
-        service: service.into(),
-        instance: "".into(),
         op: op.into(),
         start_ns: ORIGIN_NS + at_ns.0 as i64,
         end_ns: ORIGIN_NS + at_ns.1 as i64,
-        error: false,
         status: 200,
-        peer: None,
-        messaging: None,
-        resend: 0,
-        message: 0,
-        partition: None,
-        synthetic: false,
-        mocked: false,
-        links: smallvec::SmallVec::new(),
-        key: None,
+        ..Span::bare(kind, service)
     }
 }
 

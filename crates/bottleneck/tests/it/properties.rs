@@ -1,9 +1,12 @@
 //! What holds for every trace, damaged ones included.
 
-use peakdrill_bottleneck::{Cells, Filed, Sums, TraceClass, contribute, critical_path};
+use peakdrill_bottleneck::{Cells, Filed, LOOP_CALLS, Sums, TraceClass, contribute, critical_path};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKey, SpanKind};
 use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 /// Whose a trace is, and whether its own tag says so.
 const WHOSE: [(TraceClass, bool); 4] =
@@ -51,23 +54,18 @@ fn any_span() -> impl Strategy<Value = Span> {
             trace: 1,
             id,
             parent,
-            kind,
-            service: format!("s{service}").into(),
-            instance: "".into(),
             op: "op".into(),
             start_ns: if ordered { a.min(b) } else { a },
             end_ns: if ordered { a.max(b) } else { b },
             error,
-            status: 0,
             peer,
             messaging,
             resend,
             message: u64::from(resend),
             partition: (resend == 1).then_some(u16::from(service)),
-            synthetic: false,
             key: (resend == 2).then(|| SpanKey::of(&format!("key {id}")).map(Box::new)).flatten(),
-            mocked: false,
             links: link.map(|span| Link { trace: 1, span }).into_iter().collect(),
+            ..Span::bare(kind, format!("s{service}"))
         },
     )
 }
@@ -87,26 +85,69 @@ fn any_row() -> impl Strategy<Value = RootRow> {
     })
 }
 
-/// The same call some times, one after the other or nearly so, within any span.
-fn any_loop() -> impl Strategy<Value = Vec<Span>> {
-    (any_span(), 0..9_usize, 1..400_000_000_i64, -1..3_i64).prop_map(|(first, calls, long, pause)| {
-        let start = first.start_ns.rem_euclid(1_000_000_000);
+/// The same call some times, one after the other or nearly so, within one of the spans where there are any.
+#[derive(Debug, Clone)]
+struct Repeated {
+    call: Span,
+    calls: usize,
+    long_ns: i64,
+    pause_ns: i64,
+    within: Index,
+}
+
+impl Repeated {
+    fn among(&self, spans: &[Span]) -> Vec<Span> {
+        let within = (!spans.is_empty()).then(|| self.within.get(spans));
+        let parent = within.map_or(self.call.parent, |span| span.id);
+        let start = within.map_or(0, |span| span.start_ns.clamp(0, 5_000_000_000));
         let call = |i: usize| {
-            let start_ns = start + i as i64 * (long + pause);
-            let peer = Some(Peer { node: "p0".into(), kind: PeerKind::Cache });
-            let made = Span { kind: SpanKind::Client, messaging: None, resend: 0, peer, ..first.clone() };
-            Span { id: 8 + i as u64, op: "GET price".into(), start_ns, end_ns: start_ns + long, ..made }
+            let start_ns = start + i as i64 * (self.long_ns + self.pause_ns);
+            let end_ns = start_ns + self.long_ns;
+            Span { id: 8 + i as u64, parent, start_ns, end_ns, ..self.call.clone() }
         };
-        (0..calls).map(call).collect()
-    })
+        (0..self.calls).map(call).collect()
+    }
+}
+
+fn any_repeated() -> impl Strategy<Value = Repeated> {
+    // What says of which thing it is, and what does not.
+    let called = prop_oneof![
+        3 => Just((PeerKind::Database, "SELECT price")),
+        3 => Just((PeerKind::Service, "GET /prices/{id}")),
+        1 => Just((PeerKind::Cache, "GET price")),
+    ];
+    let failed = prop::bool::weighted(0.1);
+    let times = (1..400_000_000_i64, -1..3_i64);
+    (any_span(), called, failed, 0..9_usize, times, any::<Index>()).prop_map(
+        |(span, (kind, op), error, calls, (long_ns, pause_ns), within)| {
+            let peer = Some(Peer { node: "p0".into(), kind });
+            let made = Span { kind: SpanKind::Client, messaging: None, resend: 0, peer, ..span };
+            Repeated { call: Span { op: op.into(), error, ..made }, calls, long_ns, pause_ns, within }
+        },
+    )
 }
 
 fn any_trace() -> impl Strategy<Value = (Vec<Span>, Option<RootRow>)> {
-    let spans = (prop::collection::vec(any_span(), 0..24), any_loop()).prop_map(|(mut spans, more)| {
-        spans.extend(more);
-        spans
-    });
+    let spans =
+        (prop::collection::vec(any_span(), 0..24), any_repeated()).prop_map(|(mut spans, repeated)| {
+            spans.extend(repeated.among(&spans));
+            spans
+        });
     (spans, prop::option::of(any_row()))
+}
+
+/// Otherwise what holds for loops would hold for none.
+#[test]
+fn some_traces_have_loops() {
+    let (mut runner, any) = (TestRunner::deterministic(), any_trace());
+    let mut has_loop = || {
+        let (spans, row) = any.new_tree(&mut runner).unwrap().current();
+        let mut cells = Cells::default();
+        cells.apply(&contribute(&spans, row.as_ref(), TraceClass::Mine, 0));
+        !cells.loops.is_empty()
+    };
+    let loops = (0..200).filter(|_| has_loop()).count();
+    assert!(loops >= 20, "{loops} of 200");
 }
 
 proptest! {
@@ -141,7 +182,7 @@ proptest! {
         let mut cells = Cells::default();
         cells.apply(&contribute(&spans, row.as_ref(), TraceClass::Mine, 0));
         for cell in cells.loops.values() {
-            prop_assert!(cell.requests == 1 && cell.loops >= 1 && cell.calls >= 5 * cell.loops, "{cell:?}");
+            prop_assert!(cell.requests == 1 && cell.loops >= 1 && cell.calls >= LOOP_CALLS as i64 * cell.loops, "{cell:?}");
             prop_assert!((0..=cell.request_ns).contains(&cell.cp_ns), "{cell:?}");
         }
     }

@@ -28,23 +28,11 @@ fn span(trace: u128, id: u64, kind: SpanKind, service: &str, at_ns: (i64, i64)) 
         trace,
         id,
         parent: id - 1,
-        kind,
-        service: service.into(),
-        instance: "".into(),
         op: "GET /a".into(),
         start_ns: at_ns.0,
         end_ns: at_ns.1,
-        error: false,
         status: 200,
-        peer: None,
-        messaging: None,
-        resend: 0,
-        message: 0,
-        partition: None,
-        synthetic: false,
-        key: None,
-        mocked: false,
-        links: smallvec::SmallVec::new(),
+        ..Span::bare(kind, service)
     }
 }
 

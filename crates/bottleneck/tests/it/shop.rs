@@ -354,13 +354,16 @@ fn two_sets_of_traces_are_compared() {
     for node in PLANTED {
         let loaded =
             cells_of(&simulate(&Setup { profile: vec![(20.0, 140.0, 140.0)], ..Setup::new(Some(node), 9) }));
-        let ranking = compare(&calm, &loaded);
+        let ranking = compare(&calm, &loaded).ranking;
         assert_eq!(ranking[0].node, node, "{ranking:?}");
         assert!(ranking[0].score > 0.5 && !ranking[0].evidence.is_empty(), "{ranking:?}");
         assert!((ranking.iter().map(|r| r.score).sum::<f64>() - 1.0).abs() < 1e-9);
     }
-    assert!(compare(&calm, &calm).iter().all(|r| r.score == 0.0), "nothing changed");
-    assert!(compare(&Cells::default(), &calm).iter().all(|r| r.score == 0.0), "nothing to compare with");
+    assert!(compare(&calm, &calm).ranking.iter().all(|r| r.score == 0.0), "nothing changed");
+    assert!(
+        compare(&Cells::default(), &calm).ranking.iter().all(|r| r.score == 0.0),
+        "nothing to compare with"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::{Cells, compare};
+use peakdrill_bottleneck::{Cells, Comparison, compare};
 use peakdrill_collector::TraceFold;
 use peakdrill_collector::counters::{Counters, counter};
 use peakdrill_drill_model::exit::Exit;
@@ -17,11 +17,8 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     let owners = crate::owners::read(&args.owned.files)?;
     let (baseline, of_baseline) = fold(&args.baseline)?;
     let (loaded, of_traces) = fold(&args.traces)?;
-    let ranking = compare(&baseline, &loaded);
-    // Of both together fewer names may be kept than of either.
-    let mut both = Cells::clone(&baseline);
-    both.merge(&loaded);
-    for left_out in both.left_out_names("of these traces") {
+    let Comparison { ranking, left_out } = compare(&baseline, &loaded);
+    for left_out in left_out {
         note(&format!("{left_out}; what stands there is not compared\n"));
     }
     match args.format {

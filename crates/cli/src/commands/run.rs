@@ -48,7 +48,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
         otlp_http: args.listen.otlp_http,
         collector: collector_mode(args, tagged),
         journal: Some(out.join(peakdrill_drill_control::record::JOURNAL)),
-        journal_bytes_max: Some(args.listen.journal_max),
+        journal_bytes_max: Some(args.listen.journal_max.0),
     })?;
     let secrets = dsns(&plan);
     drill::run(

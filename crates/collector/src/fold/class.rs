@@ -137,6 +137,10 @@ impl Fold {
 
     /// Raises the class of a trace to what its own id says, or its row.
     pub(super) fn tag(&mut self, id: u128, class: TraceClass) {
+        // Of most traces, in every record of them: nothing is lower.
+        if class == TraceClass::Live {
+            return;
+        }
         let (known, is_tag) = (self.whose(id), class == TraceClass::Mine);
         if known.class() == class && is_tag && !known.is_tagged() {
             self.set_whose(id, known.tagged());

@@ -18,23 +18,12 @@ fn span(trace: u128, id: u64, parent: u64, kind: SpanKind, service: &str, at_ms:
         trace,
         id,
         parent,
-        kind,
-        service: Arc::from(service),
-        instance: Arc::from(""),
         op: Arc::from("GET /a"),
         start_ns: T + at_ms.0 * MS,
         end_ns: T + at_ms.1 * MS,
-        error: false,
         status: 200,
-        peer: None,
-        messaging: None,
-        resend: 0,
-        message: 0,
-        partition: None,
-        synthetic: false,
         key: (trace % 3 == 1).then(|| SpanKey::of(&format!("item {}", trace % 4)).map(Box::new)).flatten(),
-        mocked: false,
-        links: smallvec::SmallVec::new(),
+        ..Span::bare(kind, service)
     }
 }
 

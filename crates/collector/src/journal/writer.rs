@@ -146,6 +146,8 @@ impl JournalWriter {
     }
 
     fn write_block(&mut self) -> Result<(), JournalError> {
+        // Before the work of packing: while the disk is short, all that comes is refused here.
+        self.look_at_disk()?;
         let path = self.dir.join(segment_name(self.segment));
         let packed = self.packer.pack(self.sequence, &self.records);
         packed.map_err(|source| JournalError::Io { path: path.clone(), source })?;
@@ -154,7 +156,6 @@ impl JournalWriter {
             self.is_full = true;
             return Err(JournalError::Full { limit_bytes: self.journal_bytes_max });
         }
-        self.look_at_disk()?;
         let full = self.segment_bytes > format::SEGMENT_HEADER_BYTES as u64
             && self.segment_bytes + block_bytes > self.segment_bytes_max;
         if full || self.broken {

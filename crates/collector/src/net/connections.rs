@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::codegen::Service;
 
+use super::accept::Accepting;
 use super::admission::Ingest;
 use super::{grpc, told};
 use crate::counters::counter;
@@ -43,8 +44,6 @@ const HEAD_BYTES_MAX: u32 = 16 << 10;
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// ... and closed when there is none within this time.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// After a connection could not be accepted: most likely there are no files left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Room for connections, over all listeners.
 #[derive(Clone)]
@@ -155,21 +154,13 @@ pub(super) async fn serve(
     receiver: Receiver,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut accepting = Accepting::new(tokio::net::TcpListener::from_std(listener)?);
     let mut stop = pin!(told(stopped.clone()));
     loop {
-        let accepted = tokio::select! {
+        let stream = tokio::select! {
             biased;
             () = &mut stop => return Ok(()),
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
+            stream = accepting.next() => stream,
         };
         if let Some(place) = doors.place() {
             let (doors, receiver, stopped) = (doors.clone(), receiver.clone(), stopped.clone());

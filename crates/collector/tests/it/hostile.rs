@@ -43,6 +43,16 @@ fn unfinished(address: SocketAddr, bytes: usize) -> TcpStream {
     stream
 }
 
+/// Waits until requests have held so many bytes at once.
+#[track_caller]
+fn holds(collector: &Collector, bytes: usize) {
+    let until = Instant::now() + PATIENCE;
+    while collector.held_bytes_most() < bytes {
+        assert!(Instant::now() < until, "{} bytes are held, not {bytes}", collector.held_bytes_most());
+        std::thread::yield_now();
+    }
+}
+
 /// Tries again as it is told to, but at once.
 fn served_in_the_end(address: SocketAddr) -> u32 {
     let body = request(journey(1, 0)).encode_to_vec();
@@ -74,9 +84,7 @@ fn a_body_that_holds_everything_gives_way() {
     let (collector, address) = start(Limits { queue_bytes_max: BUDGET, ..Limits::default() });
     // What is left has no room for another request.
     let hostile = unfinished(address, BUDGET / 2 - (6 << 10));
-    while collector.held_bytes_most() < BUDGET - (8 << 10) {
-        std::thread::yield_now();
-    }
+    holds(&collector, BUDGET - (8 << 10));
     assert!(served_in_the_end(address) > 1, "it is not cut off at once");
     assert_eq!(read_answer(hostile).unwrap().status, 503);
     assert!(collector.held_bytes_most() <= BUDGET);
@@ -116,9 +124,7 @@ fn what_a_body_grows_when_it_is_unpacked_is_charged() {
     assert!(bomb.len() < 10_000);
     let send = || post(address, "/v1/traces", &[PROTOBUF, ("content-encoding", "zstd")], &bomb).status;
     let held = unfinished(address, 1 << 20);
-    while collector.held_bytes_most() < 2 << 20 {
-        std::thread::yield_now();
-    }
+    holds(&collector, 2 << 20);
     assert_eq!(send(), 503);
     assert!(collector.held_bytes_most() <= BUDGET);
     drop(held);
@@ -135,9 +141,7 @@ fn a_small_packed_body_needs_little_room() {
     let (collector, address) = start(Limits { queue_bytes_max: BUDGET, ..Limits::default() });
     // Far less is left than is unpacked at once of a large one.
     let hostile = unfinished(address, BUDGET / 2 - (40 << 10));
-    while collector.held_bytes_most() < BUDGET - (80 << 10) {
-        std::thread::yield_now();
-    }
+    holds(&collector, BUDGET - (80 << 10));
     let body = zstd::encode_all(&request(journey(1, 0)).encode_to_vec()[..], 3).unwrap();
     let answer = post(address, "/v1/traces", &[PROTOBUF, ("content-encoding", "zstd")], &body);
     assert_eq!(answer.status, 200);
@@ -153,9 +157,7 @@ fn slow_bodies_give_way_to_a_large_packed_one() {
     let (collector, address) = start(limits);
     // There is room for the body as it comes, and not for what it may be.
     let hostile = unfinished(address, BUDGET / 2 - (512 << 10));
-    while collector.held_bytes_most() < BUDGET - (1_100 << 10) {
-        std::thread::yield_now();
-    }
+    holds(&collector, BUDGET - (1_100 << 10));
     let mut state = 1_u64;
     let noise = std::iter::repeat_with(|| {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);

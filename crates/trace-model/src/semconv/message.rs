@@ -2,12 +2,7 @@
 
 use super::key::Key;
 use super::{Attributes, Value};
-use crate::Messaging;
-
-/// Start and factor of FNV-1a over 64 bits: the same in every process.
-const START: u64 = 0xcbf2_9ce4_8422_2325;
-/// See [`START`].
-const FACTOR: u64 = 0x0100_0000_01b3;
+use crate::{Messaging, stable_hash};
 
 /// A number for the message and the group that it is delivered to: each group gets every message once. 0 where nothing
 /// tells messages apart. The id names a message by itself, an offset together with its partition; both within their
@@ -35,18 +30,19 @@ pub(super) fn message(attributes: &Attributes<'_>, messaging: Option<Messaging>)
         Key::MessagingSubscription,
     ];
     let parts = [Some(name), partition, attributes.get(&group)];
-    parts.into_iter().fold(START, fed).max(1)
+    stable_hash(parts.into_iter().flat_map(bytes)).max(1)
 }
 
-/// Adds a part. A number is the same as its text: partitions and offsets come as both.
-fn fed(hash: u64, part: Option<Value<'_>>) -> u64 {
-    let byte = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(FACTOR);
+/// The bytes of a part. A number is the same as its text: partitions and offsets come as both.
+fn bytes(part: Option<Value<'_>>) -> impl Iterator<Item = u8> + '_ {
     let number = part.and_then(Value::number);
-    let hash = match (number, part.and_then(Value::text)) {
-        (Some(number), _) => number.to_le_bytes().into_iter().fold(byte(hash, 1), byte),
-        (None, Some(text)) => text.bytes().fold(byte(hash, 2), byte),
-        (None, None) => byte(hash, 3),
+    let text = part.and_then(Value::text).filter(|_| number.is_none());
+    let what = match (number, text) {
+        (Some(_), _) => 1,
+        (None, Some(_)) => 2,
+        (None, None) => 3,
     };
-    // No text has this byte: parts do not run into each other.
-    byte(hash, 0xff)
+    let number = number.into_iter().flat_map(i64::to_le_bytes);
+    // No text has the last byte: parts do not run into each other.
+    std::iter::once(what).chain(number).chain(text.unwrap_or_default().bytes()).chain([0xff])
 }

@@ -126,11 +126,54 @@ async fn hypers(method: &str, parts: &[Vec<u8>]) -> Result<Found, String> {
     }
 }
 
+/// The next line without its end, and whether a line feed alone ended it.
+fn line<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], bool)> {
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    let (line, more) = (&rest[..end], &rest[end + 1..]);
+    *rest = more;
+    Some(line.strip_suffix(b"\r").map_or((line, true), |line| (line, false)))
+}
+
+/// What is behind the last chunk of a response that came in chunks; `None` where it ends before.
+fn behind_the_last_chunk(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes;
+    let mut start = line(&mut rest)?.0;
+    loop {
+        while start.is_empty() {
+            start = line(&mut rest)?.0;
+        }
+        while !line(&mut rest)?.0.is_empty() {}
+        if start.get(9) != Some(&b'1') {
+            break;
+        }
+        start = line(&mut rest)?.0;
+    }
+    loop {
+        let size = str::from_utf8(line(&mut rest)?.0).ok()?.split(';').next()?;
+        match usize::from_str_radix(size.trim(), 16).ok()? {
+            0 => return Some(rest),
+            size => rest = rest.get(size..)?,
+        }
+        line(&mut rest)?;
+    }
+}
+
 /// Whether hyper refused a trailer only because it counts trailers by their carriage returns, where one ends in a line
 /// feed alone (which RFC 9112, section 2.2, lets a recipient accept, and both accept in heads).
 fn miscounts_trailers(bytes: &[u8], error: &str) -> bool {
-    let bare = |pair: &[u8]| pair[1] == b'\n' && pair[0] != b'\r';
-    error.contains("TooManyHeaders") && bytes.windows(2).any(bare)
+    let Some(mut rest) = behind_the_last_chunk(bytes) else { return false };
+    let lines = std::iter::from_fn(|| line(&mut rest).filter(|(line, _)| !line.is_empty()));
+    error.contains("TooManyHeaders") && lines.into_iter().any(|(_, bare)| bare)
+}
+
+#[test]
+fn only_trailers_are_taken_for_miscounted() {
+    let of = |bytes: &str| miscounts_trailers(bytes.as_bytes(), "TooManyHeaders");
+    let head = "HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\ntransfer-encoding: chunked\n\n";
+    assert!(of(&format!("{head}2\r\nd\n\r\n0\r\nt: 1\nu: 2\r\n\r\n")));
+    assert!(!of(&format!("{head}2\r\nd\n\r\n0\r\nt: 1\r\nu: 2\r\n\r\n")), "in the head and in a chunk");
+    assert!(!of(&format!("{head}2\r\nd\n\r\n0\r\nt: 1\r\n\r\nHTTP/1.1 200 OK\n\n")), "in what follows");
+    assert!(!of("HTTP/1.1 200 OK\ncontent-length: 5\n\nhello"));
 }
 
 fn field() -> impl Strategy<Value = String> {

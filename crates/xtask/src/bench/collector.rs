@@ -183,6 +183,16 @@ fn json(who: &str, text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|_| format!("{who} told something else: {text}"))
 }
 
+/// What the collector counted; what it never came to is not among its counters.
+fn counted(received: &Value, name: &str) -> Result<u64, String> {
+    let counters = received.get("counters").and_then(Value::as_object);
+    let counters = counters.ok_or_else(|| format!("no counters in {received}"))?;
+    match counters.get(name) {
+        Some(count) => count.as_u64().ok_or_else(|| format!("{name} is no count in {received}")),
+        None => Ok(0),
+    }
+}
+
 /// Fails when something acknowledged is not there, or the journal says something else.
 fn run_of(received: &Value, sent: &Value) -> Result<Run, String> {
     let number = |value: &Value, pointer: &str| {
@@ -210,7 +220,7 @@ fn run_of(received: &Value, sent: &Value) -> Result<Run, String> {
         ranking_ms: ages("/ranking/age_ms")?,
         peak_mib: number(received, "/peak_mib")?,
         refused: refused / (taken + refused + number(sent, "/unsent")?),
-        as_calls: number(received, "/counters/spans_late_over_limit")? / taken,
+        as_calls: counted(received, "spans_late_over_limit")? as f64 / taken,
     })
 }
 
@@ -219,11 +229,15 @@ mod tests {
     use super::*;
 
     fn told(spans: u64, same: bool) -> Result<Run, String> {
+        told_with(spans, same, &serde_json::json!({ "spans_late_over_limit": 5 }))
+    }
+
+    fn told_with(spans: u64, same: bool, counters: &Value) -> Result<Run, String> {
         let received = serde_json::json!({
             "spans": spans, "cpu_s": 2.0, "peak_mib": 300.5, "replay_same": same,
             "age_ms": { "p50": 1.0, "p99": 2.0, "max": 3.0 },
             "ranking": { "looks": 9, "age_ms": { "p50": 4.0, "p99": 5.0, "max": 6.0 } },
-            "counters": { "spans_late_over_limit": 5 },
+            "counters": counters,
         });
         let sent =
             serde_json::json!({ "seconds": 4.0, "taken": 100, "refused": 50, "failed": 0, "unsent": 50 });
@@ -238,5 +252,13 @@ mod tests {
         assert_eq!((run.age_ms, run.ranking_ms), ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]));
         assert!(told(99, true).is_err());
         assert!(told(100, false).is_err());
+    }
+
+    #[test]
+    fn what_was_never_counted_is_none() {
+        let told = |counters: Value| told_with(100, true, &counters);
+        assert!(told(serde_json::json!({})).unwrap().as_calls.abs() < 1e-9);
+        assert!(told(Value::Null).is_err(), "no counters at all");
+        assert!(told(serde_json::json!({ "spans_late_over_limit": "5" })).is_err());
     }
 }

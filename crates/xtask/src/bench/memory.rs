@@ -47,8 +47,9 @@ pub fn run(long: u64, address: &str, bin: &Path, scratch: &Path) -> Result<Strin
         });
     }
     let mut text = String::from(
-        "\n## Memory\n\nLargest resident memory of the whole program, up to the writing of its report, which takes less than the run did: the kernel tells the same maximum when the program has ended.\n\n\
-         | run | seconds | requests | MiB |\n|---|--:|--:|--:|\n",
+        "\n## Memory\n\nLargest resident memory of the whole program, as the kernel tells it when the run has ended and the report is about\n\
+         to be written.\n\n\
+         | run | seconds | requests | largest memory, MiB |\n|---|--:|--:|--:|\n",
     );
     for (at, case) in cases.iter().enumerate() {
         let (_, verdict) =

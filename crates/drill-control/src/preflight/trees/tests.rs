@@ -8,23 +8,11 @@ fn span(id: u64, parent: u64, kind: SpanKind, service: &str, synthetic: bool) ->
         trace: 1,
         id,
         parent,
-        kind,
-        service: service.into(),
-        instance: "".into(),
         op: "op".into(),
-        start_ns: 0,
         end_ns: 1,
-        error: false,
         status: 200,
-        peer: None,
-        messaging: None,
-        resend: 0,
-        message: 0,
-        partition: None,
         synthetic,
-        key: None,
-        mocked: false,
-        links: smallvec::SmallVec::new(),
+        ..Span::bare(kind, service)
     }
 }
 

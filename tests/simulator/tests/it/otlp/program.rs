@@ -43,7 +43,7 @@ fn files_for_analyze_name_the_planted_node_first() {
             assert_eq!(counters.get(counter::BAD_LINES), 0);
             cells
         };
-        let ranking = compare(&cells(&out.join("light.jsonl")), &cells(&out.join("peak.jsonl")));
+        let ranking = compare(&cells(&out.join("light.jsonl")), &cells(&out.join("peak.jsonl"))).ranking;
         assert_eq!(ranking[0].node, name);
     }
 }
