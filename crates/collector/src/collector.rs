@@ -164,6 +164,7 @@ impl Collector {
 
     fn push(&self, record: Record, event: Event) {
         let charge = self.budget.charge_always(2 * record.payload.len());
+        self.shared.takes(record.recv_ns);
         if self.queue.send(Job { record, event, charge, ack: None }).is_err() {
             tracing::error!("the collector's journal thread has ended");
         }
@@ -174,6 +175,13 @@ impl Collector {
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.shared.view()
+    }
+
+    /// When the newest was received of what was taken, by [`now_ns`](crate::now_ns): what no view has yet may wait, or the
+    /// collector stand still.
+    #[must_use]
+    pub fn taken_ns(&self) -> Option<i64> {
+        self.shared.taken_ns()
     }
 
     /// The spans of a trace that are here, each once, sorted by id; none when it is sealed.

@@ -53,7 +53,7 @@ pub struct Fold {
     traces: Parts,
     /// Open traces by when they may be sealed; an entry may be earlier than the truth, never later.
     deadlines: BinaryHeap<Reverse<(i64, u128)>>,
-    /// Of the records since the start of the load is known.
+    /// Of what services sent since the start of the load is known.
     progress: Progress,
     sealed: SealedTraces,
     /// Spans on cycles of parents, of sealed traces.
@@ -114,6 +114,7 @@ impl Fold {
     pub fn event(&mut self, event: Event, recv_ns: i64, classes: &[(u128, TraceClass)]) {
         self.record = self.record.saturating_add(1);
         self.last_recv_ns = self.last_recv_ns.max(recv_ns);
+        let is_telemetry = matches!(event, Event::Spans(_) | Event::Metrics(_));
         match event {
             Event::Spans(decoded) => {
                 self.counters.add(counter::TRACE_REQUESTS, 1);
@@ -134,7 +135,7 @@ impl Fold {
                 }
             },
         }
-        if self.origin_ns.is_some() {
+        if is_telemetry && self.origin_ns.is_some() {
             self.progress.take(recv_ns);
         }
         self.seal();
@@ -247,7 +248,7 @@ impl Fold {
         (self.last_recv_ns > i64::MIN).then_some(self.last_recv_ns)
     }
 
-    /// Of the records since the start of the load is known: what is in the cells, and what waits.
+    /// Of what services sent since the start of the load is known: what is in the cells, and what waits.
     #[must_use]
     pub fn folded(&self) -> Folded {
         self.progress.folded()

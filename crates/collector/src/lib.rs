@@ -21,5 +21,6 @@ pub use collector::{Collector, CollectorConfig, CollectorError, VIEW_INTERVAL};
 pub use limits::Limits;
 pub use net::{Classify, Refused};
 pub use replay::{Replayed, replay};
+pub use shared::now_ns;
 pub use traces::{TraceFold, fold_all, fold_traces, open_traces};
 pub use view::{CELLS_VERSION, CellsError, CellsFile, FinalView, Folded, JournalRoom, View};

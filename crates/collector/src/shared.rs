@@ -1,6 +1,6 @@
 //! What the collector's threads and its handle share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     view_version: AtomicU64,
     /// Of the receivers: what never reached the fold.
     counters: Mutex<Counters>,
+    /// When the newest of what was taken was received, Unix nanoseconds.
+    taken_ns: AtomicI64,
     /// How much room the journal has, and whether no view told of it yet.
     journal: Mutex<(JournalRoom, bool)>,
 }
@@ -35,8 +37,18 @@ impl Shared {
             view: RwLock::default(),
             view_version: AtomicU64::new(0),
             counters: Mutex::default(),
+            taken_ns: AtomicI64::new(i64::MIN),
             journal: Mutex::default(),
         })
+    }
+
+    /// Something that was received then is on its way to the journal.
+    pub(crate) fn takes(&self, recv_ns: i64) {
+        self.taken_ns.fetch_max(recv_ns, Ordering::Relaxed);
+    }
+
+    pub(crate) fn taken_ns(&self) -> Option<i64> {
+        Some(self.taken_ns.load(Ordering::Relaxed)).filter(|ns| *ns > i64::MIN)
     }
 
     /// The fold. A panic elsewhere leaves sums that may lack a trace, which beats no sums.
@@ -128,8 +140,9 @@ impl Shared {
     }
 }
 
-/// Unix nanoseconds; 0 before 1970.
-pub(crate) fn now_ns() -> i64 {
+/// The clock by which all that a collector receives is stamped: Unix nanoseconds; 0 before 1970.
+#[must_use]
+pub fn now_ns() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -98,8 +98,8 @@ pub struct View {
     pub journal: JournalRoom,
 }
 
-/// What of the requests that were received since the load began is in the cells of a view. Times of receipt, Unix
-/// nanoseconds.
+/// What of the requests with spans or metrics that were received since the load began is in the cells of a view. Times of
+/// receipt, Unix nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Folded {
     /// The view's number: each has the next; 0 before the first.
@@ -115,8 +115,8 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// When the oldest was received of what a later view has and this one lacks; `None` where that is nothing. Where other
-    /// views lie between the two it may have been received later than that.
+    /// When the oldest was received of what a later view has and this one lacks; `None` where that is nothing. Whoever looks
+    /// at each view has it exactly. Where others lie between the two, it is taken to have come right after the newest here.
     #[must_use]
     pub fn oldest_new_ns(&self, later: &Self) -> Option<i64> {
         if later.view <= self.view {
@@ -126,12 +126,6 @@ impl Folded {
         } else {
             self.newest_ns.into_iter().chain(later.first_ns).min()
         }
-    }
-
-    /// When the oldest was received of what this view lacks, as far as the newest view tells; `None` where that is nothing.
-    #[must_use]
-    pub fn oldest_missing_ns(&self, newest: &Self) -> Option<i64> {
-        self.oldest_new_ns(newest).into_iter().chain(newest.waiting_ns).min()
     }
 }
 
@@ -257,15 +251,12 @@ mod tests {
         let shown = folded(7, [50, 30, 0]);
         assert_eq!(shown.oldest_new_ns(&shown), None);
         assert_eq!(shown.oldest_new_ns(&folded(8, [50, 0, 60])), None, "nothing was folded");
-        assert_eq!(shown.oldest_missing_ns(&folded(8, [50, 0, 60])), Some(60));
         assert_eq!(shown.oldest_new_ns(&folded(8, [90, 70, 0])), Some(70));
         assert_eq!(shown.oldest_new_ns(&folded(8, [50, 40, 0])), Some(40), "it had waited for a decoder");
         assert_eq!(shown.oldest_new_ns(&folded(9, [90, 80, 0])), Some(50), "the view between is not known");
         assert_eq!(shown.oldest_new_ns(&folded(9, [90, 40, 0])), Some(40));
         assert_eq!(shown.oldest_new_ns(&folded(9, [50, 0, 0])), None);
-        assert_eq!(shown.oldest_missing_ns(&folded(8, [90, 70, 60])), Some(60));
         assert_eq!(Folded::default().oldest_new_ns(&folded(3, [90, 70, 0])), Some(70));
-        assert_eq!(shown.oldest_missing_ns(&folded(8, [50, 0, 0])), None);
     }
 
     #[test]

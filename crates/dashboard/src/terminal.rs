@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{self, Event, KeyEventKind};
@@ -15,11 +15,19 @@ use ratatui::backend::CrosstermBackend;
 use crate::state::{Action, State};
 use crate::view::draw;
 
-/// Least time between two drawings: what is new on the board is on the screen after this, at the latest.
+/// What is new on the board is on the screen after this, at the latest.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Whether the view has the terminal.
-static ON: AtomicBool = AtomicBool::new(false);
+/// Who has the terminal.
+static HELD: AtomicU8 = AtomicU8::new(GIVEN_BACK);
+/// The shell, and it keeps it.
+const GIVEN_BACK: u8 = 0;
+/// The view.
+const BY_VIEW: u8 = 1;
+/// The shell, for as long as a panic is told.
+const LENT: u8 = 2;
+/// Panics that are being told.
+static TELLING: AtomicUsize = AtomicUsize::new(0);
 
 /// Restores the terminal whatever happens.
 struct Restore;
@@ -32,16 +40,25 @@ impl Drop for Restore {
 
 /// Gives the terminal back, if the view has it: for a process that is about to end without returning.
 pub fn restore() {
-    if !ON.swap(false, Ordering::SeqCst) {
-        return;
+    if HELD.swap(GIVEN_BACK, Ordering::SeqCst) == BY_VIEW {
+        give_back();
     }
+}
+
+/// The same until a panic was told.
+fn lend() {
+    if HELD.compare_exchange(BY_VIEW, LENT, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        give_back();
+    }
+}
+
+fn give_back() {
     // Nothing can be done when the terminal is gone.
     let _ = disable_raw_mode();
     let _ = execute!(io::stdout(), LeaveAlternateScreen, crossterm::cursor::Show);
 }
 
 fn enter() -> io::Result<()> {
-    ON.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
     execute!(io::stdout(), EnterAlternateScreen)
 }
@@ -60,10 +77,13 @@ pub fn run(
         Arc::from(std::panic::take_hook());
     let for_panic = Arc::clone(&before);
     std::panic::set_hook(Box::new(move |info| {
-        restore();
+        TELLING.fetch_add(1, Ordering::SeqCst);
+        lend();
         for_panic(info);
+        TELLING.fetch_sub(1, Ordering::SeqCst);
     }));
     let guard = Restore;
+    HELD.store(BY_VIEW, Ordering::SeqCst);
     enter()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
     let result = watch(&mut terminal, latest, act, over, linger);
@@ -86,12 +106,15 @@ fn watch(
             state.over = true;
             ended = Some(Instant::now());
         }
-        if !ON.load(Ordering::SeqCst) {
-            take_back(terminal)?;
+        let held = HELD.load(Ordering::SeqCst);
+        if held == GIVEN_BACK {
+            return Ok(());
+        }
+        if held == LENT && TELLING.load(Ordering::SeqCst) == 0 && take_back(terminal)? {
             drawn = None;
         }
         let next = Drawn { state: state.clone(), snapshot: latest() };
-        if drawn.as_ref().is_none_or(|drawn| next.differs(drawn)) {
+        if HELD.load(Ordering::SeqCst) == BY_VIEW && drawn.as_ref().is_none_or(|drawn| next.differs(drawn)) {
             terminal.draw(|frame| draw(frame, &next.state, next.snapshot.as_deref()))?;
             drawn = Some(next);
         }
@@ -110,12 +133,15 @@ fn watch(
     }
 }
 
-/// A panic on another thread gave the terminal back, so that it could be told. Where the run goes on, so does the view.
-fn take_back(terminal: &mut Terminal<CrosstermBackend<io::Stdout>>) -> io::Result<()> {
-    // The message is written on the other screen, right after that was given back.
-    std::thread::sleep(FRAME);
+/// A panic on another thread took the terminal to be told. Where the run goes on, so does the view. False where the terminal
+/// was given back for good meanwhile.
+fn take_back(terminal: &mut Terminal<CrosstermBackend<io::Stdout>>) -> io::Result<bool> {
+    if HELD.compare_exchange(LENT, BY_VIEW, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        return Ok(false);
+    }
     enter()?;
-    terminal.clear()
+    terminal.clear()?;
+    Ok(true)
 }
 
 /// What is on the screen.

@@ -10,11 +10,11 @@ use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use peakdrill_bottleneck::{AnalysisInput, TraceClass};
 use peakdrill_collector::counters::counter;
-use peakdrill_collector::{CellsFile, Collector, CollectorConfig, Folded, Limits, replay};
+use peakdrill_collector::{CellsFile, Collector, CollectorConfig, Folded, Limits, now_ns, replay};
 use peakdrill_drill_control::live::analysis::{LiveAnalysis, Moment};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_drill_model::verdict::LiveView;
@@ -27,11 +27,6 @@ const MINE: u128 = 1 << 64;
 const VIEWS_MAX: usize = 100_000;
 /// How often drill control looks when nothing else comes.
 const LOOK: Duration = Duration::from_millis(20);
-
-fn now_ns() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
-}
 
 /// Seconds of processor time that this process took, and its largest resident memory in MiB.
 fn taken() -> Result<(f64, f64), Box<dyn Error>> {
@@ -85,12 +80,17 @@ fn watch(collector: &Collector, ended: &AtomicBool) -> Result<Ages, &'static str
             views.push(now_ns() - oldest);
         }
         shown = view.folded;
-        let at = Moment { now: Instant::now(), at_ns: now_ns(), second: began.elapsed().as_secs() as i64 };
+        let at = Moment {
+            now: Instant::now(),
+            at_ns: now_ns(),
+            taken_ns: collector.taken_ns(),
+            second: began.elapsed().as_secs() as i64,
+        };
         let input = || AnalysisInput { load_seconds: i64::MAX, ..AnalysisInput::default() };
         analysis.turn(at, &view, &input)?;
     }
     views.sort_unstable();
-    Ok(Ages { views, rankings: analysis.kept_up().unwrap_or_default() })
+    Ok(Ages { views, rankings: analysis.kept_up(now_ns()).unwrap_or_default() })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

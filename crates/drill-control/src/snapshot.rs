@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use peakdrill_bottleneck::AnalysisInput;
-use peakdrill_collector::{Collector, View};
+use peakdrill_collector::{Collector, View, now_ns};
 use peakdrill_drill_model::condition::{Measured, Selectors};
 use peakdrill_drill_model::frame::Tally;
 use peakdrill_drill_model::plan::{Branch, Node, Plan, StepId};
@@ -192,7 +192,7 @@ impl Board {
         snapshot.span_age_ns =
             view.newest_span_end_ns.map(|end| u64::try_from(look.at_ns.saturating_sub(end)).unwrap_or(0));
         snapshot.isolation = Isolation::of(&view.ledger, &snapshot.run, Vec::new());
-        snapshot.ranking_age_ns = self.analysis.age_ns(view, look.at_ns);
+        snapshot.ranking_age_ns = self.analysis.age_ns(now_ns());
     }
 
     /// Asks for a look at the newest view, and publishes what was found since the last time, if anything. Says, once, why
@@ -216,7 +216,7 @@ impl Board {
                 Some(why)
             }
         };
-        snapshot.ranking_age_ns = self.analysis.age_ns(view, at.at_ns);
+        snapshot.ranking_age_ns = self.analysis.age_ns(at.at_ns);
         (self.publish)(Arc::new(snapshot.clone()));
         ended
     }
@@ -224,7 +224,7 @@ impl Board {
     /// The load is over: no further look is asked for. How the live view kept up.
     pub(crate) fn end_analysis(&mut self) -> Option<LiveView> {
         self.analysis.end();
-        self.analysis.kept_up()
+        self.analysis.kept_up(now_ns())
     }
 }
 

@@ -56,7 +56,9 @@ impl Windows {
             (warm[..warm.len().div_ceil(4)].to_vec(), warm[warm.len() / 2..].to_vec())
         };
         let mut peak = top.clone();
-        peak.extend(suffering(series, &light, &top));
+        // Of what is not settled half may be missing: it looks like whatever is there.
+        let settled = input.settled_before.map_or(series.load, |t| usize::try_from(t).unwrap_or(0));
+        peak.extend(suffering(series, settled.min(series.load), &light, &top));
         let tested = tested_rate(&series.started, &within);
         Self { light, peak, top, left_out: Vec::new(), smooth, tested, rose }
     }
@@ -102,13 +104,14 @@ fn light_before_peak(smooth: &[f64], warm: &[usize], quartile: f64, highest: f64
     if rising.is_empty() { warm.iter().copied().filter(low).collect() } else { rising }
 }
 
-/// Seconds right after the peak whose requests took at least half as long over light load as those of the peak.
-fn suffering(series: &Series, light: &[usize], top: &[usize]) -> Vec<usize> {
+/// Seconds right after the peak whose requests took at least half as long over light load as those of the peak, up to
+/// `until`.
+fn suffering(series: &Series, until: usize, light: &[usize], top: &[usize]) -> Vec<usize> {
     let mean_ns = |seconds: &[usize]| series.mean_latency_ns(seconds).unwrap_or(0.0);
     let (calm, high) = (mean_ns(light), mean_ns(top));
     let Some(last) = top.last() else { return Vec::new() };
     let bar = calm + (high - calm).max(calm) / 2.0;
-    (last + 1..series.load).take_while(|s| mean_ns(&[*s]) >= bar).filter(|s| !light.contains(s)).collect()
+    (last + 1..until).take_while(|s| mean_ns(&[*s]) >= bar).filter(|s| !light.contains(s)).collect()
 }
 
 /// The highest mean over some seconds in a row; a gap between measured phases is no part of any.

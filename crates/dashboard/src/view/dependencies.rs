@@ -1,6 +1,6 @@
 //! Who calls whom, and which node limits.
 
-use peakdrill_drill_model::snapshot::Snapshot;
+use peakdrill_drill_model::snapshot::{FINDINGS_MAX, Snapshot};
 use peakdrill_drill_model::verdict::{Bottleneck, FindingKind, NodeVerdict};
 use peakdrill_timebase::format_rate;
 use ratatui::Frame;
@@ -46,8 +46,12 @@ fn findings<'a>(now: &Snapshot, palette: &Palette, width: usize, rows: usize) ->
     if now.findings.is_empty() || rows == 0 {
         return Vec::new();
     }
-    let more = now.findings.len().saturating_sub(rows);
-    let heading = if more > 0 { format!(" FINDINGS   ({more} more)") } else { " FINDINGS".to_owned() };
+    // Of the most pressing ones: there may be more than these.
+    let heading = match now.findings.len().saturating_sub(rows) {
+        0 => " FINDINGS".to_owned(),
+        _ if now.findings.len() == FINDINGS_MAX => " FINDINGS   (and more)".to_owned(),
+        more => format!(" FINDINGS   ({more} more)"),
+    };
     let mut lines = vec![Line::raw(""), Line::styled(heading, palette.strong)];
     lines.extend(now.findings.iter().take(rows).map(|found| {
         let (sign, style) = match found.kind {

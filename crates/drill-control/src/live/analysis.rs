@@ -1,14 +1,17 @@
 //! The analysis while the load runs: asked as soon as there is a new view, and never waited for.
 
-use std::time::Instant;
+mod unseen;
+
+use std::time::{Duration, Instant};
 
 use peakdrill_bottleneck::{AnalysisInput, Cells, Ranking, rank};
-use peakdrill_collector::{Folded, View};
+use peakdrill_collector::View;
 use peakdrill_drill_model::snapshot::FINDINGS_MAX;
-use peakdrill_drill_model::verdict::{Finding, FindingKind, LiveView};
+use peakdrill_drill_model::verdict::LiveView;
 use peakdrill_latency::Histogram;
 
 use super::analyst::{Analyst, Pace};
+use unseen::Unseen;
 
 /// Resamples of a live analysis: fewer than in the report, where nobody waits for it.
 const RESAMPLES: u32 = 40;
@@ -16,14 +19,18 @@ const RESAMPLES: u32 = 40;
 const SETTLED_AFTER_S: i64 = 3;
 /// A rest is as long as the look before it: at most half of a core is taken.
 const REST_TIMES: u32 = 1;
+/// Where no view is new, what passed of the load is looked at so often: that nothing came tells something as well.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// An instant of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// By the clock that looks are paced with.
     pub now: Instant,
-    /// By the wall clock, Unix nanoseconds.
+    /// By the clock that stamps what the collector receives, Unix nanoseconds.
     pub at_ns: i64,
+    /// By the same: when the newest was received of what the collector has taken, whether or not a view has it.
+    pub taken_ns: Option<i64>,
     /// Seconds of the load that are over.
     pub second: i64,
 }
@@ -33,11 +40,19 @@ pub struct LiveAnalysis {
     analyst: Option<Analyst<Ranking>>,
     /// Why there is none from the start.
     untold: Option<&'static str>,
-    /// What was asked last: what was folded then, and the second of the load.
-    asked: Option<(Folded, i64)>,
-    /// Of the view that the newest ranking is made from.
-    shown: Folded,
+    asked: Option<Asked>,
+    unseen: Unseen,
     ages: Histogram,
+}
+
+/// What was asked last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    /// The view's number.
+    view: u64,
+    /// Of the load.
+    second: i64,
+    when: Instant,
 }
 
 impl LiveAnalysis {
@@ -53,7 +68,7 @@ impl LiveAnalysis {
         let untold = analyst.is_none().then_some(
             "there is no live ranking: no further thread could be started; the report will have one",
         );
-        Self { analyst, untold, asked: None, shown: Folded::default(), ages: Histogram::new() }
+        Self { analyst, untold, asked: None, unseen: Unseen::default(), ages: Histogram::new() }
     }
 
     /// Takes what was found since the last turn, and asks about the newest view where it is due. To be called often: a
@@ -68,6 +83,7 @@ impl LiveAnalysis {
         view: &View,
         input: &dyn Fn() -> AnalysisInput,
     ) -> Result<Option<Ranking>, &'static str> {
+        self.unseen.look(view, at.taken_ns, at.at_ns);
         let Some(analyst) = &mut self.analyst else { return self.untold.take().map_or(Ok(None), Err) };
         let Ok(found) = analyst.answer() else {
             self.analyst = None;
@@ -76,38 +92,50 @@ impl LiveAnalysis {
                         made from the record all the same",
             );
         };
-        if let (Some(_), Some((of, _))) = (&found, self.asked) {
-            if let Some(oldest_ns) = self.shown.oldest_new_ns(&of) {
-                self.ages.record(since(oldest_ns, at.at_ns));
-            }
-            self.shown = of;
+        if found.is_some()
+            && let Some(oldest_ns) = self.unseen.shown()
+        {
+            self.ages.record(since(oldest_ns, at.at_ns));
         }
-        // A second that passes without spans tells something as well.
-        if analyst.is_free(at.now) && self.asked != Some((view.folded, at.second)) {
+        if analyst.is_free(at.now) && self.asked.is_none_or(|asked| asked.is_old(view, at)) {
             analyst.ask(&view.cells, live_input(input(), at.second));
-            self.asked = Some((view.folded, at.second));
+            self.asked = Some(Asked { view: view.folded.view, second: at.second, when: at.now });
+            self.unseen.asked();
         }
         Ok(found)
     }
 
     /// How long the oldest of what was received has waited to be in the ranking, nanoseconds; 0 when all is in it, `None`
-    /// when nothing was received. `newest`: the newest view.
+    /// when no spans were received. As of the last turn, at an instant of the clock of [`Moment::at_ns`].
     #[must_use]
-    pub fn age_ns(&self, newest: &View, at_ns: i64) -> Option<u64> {
-        let missing = self.shown.oldest_missing_ns(&newest.folded);
-        (newest.spans() > 0).then(|| missing.map_or(0, |oldest_ns| since(oldest_ns, at_ns)))
+    pub fn age_ns(&self, at_ns: i64) -> Option<u64> {
+        self.unseen
+            .has_spans()
+            .then(|| self.unseen.oldest_ns().map_or(0, |oldest_ns| since(oldest_ns, at_ns)))
     }
 
-    /// How it kept up; `None` when no ranking showed anything new.
+    /// How it kept up; `None` when no spans were received. What was never shown counts with the age that it has now.
     #[must_use]
-    pub fn kept_up(&self) -> Option<LiveView> {
-        (self.ages.count() > 0)
-            .then(|| LiveView { looks: self.ages.count(), age_ms: self.ages.quantiles().into() })
+    pub fn kept_up(&self, at_ns: i64) -> Option<LiveView> {
+        let mut ages = self.ages.clone();
+        let looks = ages.count();
+        if let Some(age_ns) = self.age_ns(at_ns).filter(|age_ns| *age_ns > 0) {
+            ages.record(age_ns);
+        }
+        (ages.count() > 0).then(|| LiveView { looks, age_ms: ages.quantiles().into() })
     }
 
     /// Nothing is asked any more; the thread ends with what it does now.
     pub fn end(&mut self) {
         self.analyst = None;
+    }
+}
+
+impl Asked {
+    /// Whether there is something else to look at.
+    fn is_old(self, view: &View, at: Moment) -> bool {
+        let quiet = at.now.saturating_duration_since(self.when) >= AGAIN_AFTER;
+        view.folded.view != self.view || at.second != self.second && quiet
     }
 }
 
@@ -119,10 +147,8 @@ fn live_input(mut input: AnalysisInput, second: i64) -> AnalysisInput {
     input
 }
 
-/// With the most pressing of those findings that can be known before the end: what the drill does not come to is known
-/// then.
+/// With the most pressing findings.
 fn told_live(mut ranking: Ranking) -> Ranking {
-    ranking.findings.retain(|found: &Finding| found.kind != FindingKind::NotExercised);
     ranking.findings.truncate(FINDINGS_MAX);
     ranking
 }

@@ -98,7 +98,8 @@ fn published(
     let now = Instant::now() + Duration::from_secs(3_600) * second as u32;
     let until = Instant::now() + Duration::from_secs(20);
     while Instant::now() < until {
-        let told = board.analyse(Moment { now, at_ns: 0, second }, &timeline, &View::default());
+        let told =
+            board.analyse(Moment { now, at_ns: 0, taken_ns: None, second }, &timeline, &View::default());
         if let Some(shown) = newest.lock().unwrap().take() {
             return (shown, told);
         }

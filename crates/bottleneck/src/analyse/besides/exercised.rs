@@ -30,7 +30,9 @@ struct Ops {
 /// these are a part of all, a node must be one that so many would have come to if they were live users'.
 pub(super) fn never(facts: &Facts<'_>) -> Vec<Finding> {
     let lost = Lost::of(facts);
-    if lost.of_drill {
+    // While the load runs it may still come there.
+    let is_over = facts.input.settled_before.is_none();
+    if lost.of_drill || !is_over {
         return Vec::new();
     }
     let part = facts.series.part;

@@ -120,16 +120,19 @@ impl Storm<'_> {
         let beside = Some(self.beside).filter(|beside| *beside >= BESIDE);
         let beside = beside.map(|b| format!(", {b:.1} of these while one before was still under way"));
         let beside = beside.unwrap_or_default();
+        // While the load runs it is not known what becomes of it.
+        let is_open = matches!(self.end, StepDown::NotTested | StepDown::TooShort { .. });
+        let is_over = facts.input.settled_before.is_none();
+        let end = if is_open && !is_over { String::new() } else { format!("; {}", self.end.words()) };
         let text = format!(
             "{from} called {name} {:.1} times for each call that it had to make at peak and {:.1} times at light load \
-             ({:.1} to {:.1} times as often){beside}{since}: {} failed at peak ({} at light load){load}; {}",
+             ({:.1} to {:.1} times as often){beside}{since}: {} failed at peak ({} at light load){load}{end}",
             of.peak,
             of.light,
             of.low,
             of.high,
             percent(self.failing.1),
             percent(self.failing.0),
-            self.end.words(),
         );
         let stays = matches!(self.end, StepDown::Stays { .. });
         let bound = format!(

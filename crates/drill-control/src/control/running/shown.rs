@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use peakdrill_collector::now_ns;
 use peakdrill_drill_model::event::EventKind;
 use peakdrill_timebase::{Clock, MonoNs, NS_PER_S};
 use serde_json::json;
@@ -40,7 +41,8 @@ impl Running {
     pub(super) fn analyse(&mut self, now: MonoNs) -> Result<(), ControlError> {
         let Some(collector) = &self.stage.collector else { return Ok(()) };
         let second = i64::try_from(now.since(self.start_at) / NS_PER_S).unwrap_or(i64::MAX);
-        let at = Moment { now: Instant::now(), at_ns: self.stage.clock.unix().0, second };
+        // By the clock of receipts: the drill's own does not follow where the machine's is set.
+        let at = Moment { now: Instant::now(), at_ns: now_ns(), taken_ns: collector.taken_ns(), second };
         match self.board.analyse(at, &self.timeline, &collector.view()) {
             Some(why) => self.event(EventKind::Finding, why, json!({ "warning": true })),
             None => Ok(()),

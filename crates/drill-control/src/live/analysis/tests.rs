@@ -2,8 +2,9 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use peakdrill_collector::Folded;
 use peakdrill_collector::counters::{Counters, counter};
-use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary};
+use peakdrill_drill_model::verdict::{AnalysisState, AnalysisSummary, Finding, FindingKind};
 
 use super::*;
 
@@ -36,7 +37,7 @@ fn view(number: u64, newest_ms: i64, first_ms: i64, waiting_ms: Option<i64>) -> 
 fn moment(at_ms: i64, second: i64) -> Moment {
     // Far enough ahead of one another for every rest to be over.
     let now = Instant::now() + Duration::from_secs(3_600) * second.max(0) as u32;
-    Moment { now, at_ns: at_ms * MS, second }
+    Moment { now, at_ns: at_ms * MS, taken_ns: None, second }
 }
 
 fn input() -> AnalysisInput {
@@ -64,25 +65,33 @@ fn nothing(analysis: &mut LiveAnalysis, at: Moment, view: &View) {
 fn a_new_view_is_looked_at_and_its_age_is_that_of_the_oldest_new_thing() {
     let mut analysis = LiveAnalysis::with(|_, input| ranking(input.load_seconds));
     let second = |answer: Result<Ranking, _>| answer.unwrap().summary.because[0].clone();
-    assert_eq!(analysis.age_ns(&View::default(), 0), None, "nothing was received");
+    nothing(&mut analysis, moment(0, -1), &View::default());
+    assert_eq!(analysis.age_ns(0), None, "nothing was received");
     let first = view(1, 1_000, 900, None);
-    assert_eq!(analysis.age_ns(&first, 1_250 * MS), Some(350_000_000));
     assert_eq!(second(answer(&mut analysis, moment(1_300, 1), &first)), "second 1");
-    assert_eq!(analysis.age_ns(&first, 1_300 * MS), Some(0), "all is shown");
+    assert_eq!(analysis.age_ns(1_300 * MS), Some(0), "all is shown");
     nothing(&mut analysis, moment(1_310, 1), &first);
     assert!(analysis.analyst.as_ref().unwrap().is_free(moment(0, 1).now), "nothing new is not asked about");
-    let left = view(2, 1_000, 900, Some(1_200));
-    assert_eq!(analysis.age_ns(&left, 1_500 * MS), Some(600_000_000));
     let left = view(2, 1_200, 1_200, Some(1_300));
-    assert_eq!(analysis.age_ns(&left, 1_500 * MS), Some(300_000_000));
     assert_eq!(second(answer(&mut analysis, moment(2_000, 2), &left)), "second 2");
-    let kept_up = analysis.kept_up().unwrap();
+    assert_eq!(analysis.age_ns(2_000 * MS), Some(700_000_000), "the view lacks it");
+    let kept_up = analysis.kept_up(1_300 * MS).unwrap();
     assert_eq!(kept_up.looks, 2);
     let about = |ms: Option<f64>, is: f64| ms.is_some_and(|ms| (ms / is - 1.0).abs() < 0.01);
     assert!(about(kept_up.age_ms.p50, 400.0) && about(kept_up.age_ms.max, 800.0), "{kept_up:?}");
     // A second without anything new is looked at and is no age.
     assert_eq!(second(answer(&mut analysis, moment(3_000, 3), &left)), "second 3");
-    assert_eq!(analysis.kept_up(), Some(kept_up));
+    assert_eq!(analysis.kept_up(1_300 * MS), Some(kept_up));
+    let never_shown = analysis.kept_up(9_300 * MS).unwrap();
+    assert!(never_shown.looks == 2 && about(never_shown.age_ms.max, 8_000.0), "{never_shown:?}");
+}
+
+#[test]
+fn what_is_no_span_has_no_age() {
+    let mut analysis = LiveAnalysis::with(|_, _| ranking(0));
+    let rows = View { counters: Counters::default(), ..view(1, 10, 10, None) };
+    assert!(answer(&mut analysis, moment(900, 1), &rows).is_ok());
+    assert_eq!((analysis.age_ns(900 * MS), analysis.kept_up(900 * MS)), (None, None));
 }
 
 #[test]
@@ -93,7 +102,7 @@ fn nothing_is_asked_while_a_look_is_under_way() {
         wait.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         ranking(input.load_seconds)
     });
-    let asked = |analysis: &LiveAnalysis| analysis.asked.map(|(of, _)| of.view);
+    let asked = |analysis: &LiveAnalysis| analysis.asked.map(|asked| asked.view);
     for number in [1, 2, 3] {
         nothing(&mut analysis, moment(0, 1), &view(number, 10, 10, None));
         assert_eq!(asked(&analysis), Some(1));
@@ -101,7 +110,7 @@ fn nothing_is_asked_while_a_look_is_under_way() {
     go.send(()).unwrap();
     // Asked about view 3 in the turn in which the answer is taken.
     assert!(answer(&mut analysis, moment(0, 2), &view(3, 10, 10, None)).is_ok());
-    assert_eq!((asked(&analysis), analysis.shown.view), (Some(3), 1));
+    assert_eq!(asked(&analysis), Some(3));
     go.send(()).unwrap();
 }
 
@@ -115,8 +124,9 @@ fn a_bug_in_the_analysis_is_told_once_and_what_is_shown_grows_old() {
     let told = answer(&mut analysis, moment(0, 2), &view(2, 20, 20, None)).unwrap_err();
     assert!(told.starts_with("the live analysis ended") && told.contains("the report"), "{told}");
     nothing(&mut analysis, moment(0, 3), &view(3, 30, 30, None));
-    assert_eq!(analysis.age_ns(&view(3, 30, 30, None), 5_000 * MS), Some(4_990_000_000));
-    assert_eq!(analysis.kept_up().unwrap().looks, 1);
+    assert_eq!(analysis.age_ns(5_000 * MS), Some(4_980_000_000));
+    let kept_up = analysis.kept_up(5_000 * MS).unwrap();
+    assert!(kept_up.looks == 1 && kept_up.age_ms.max.is_some_and(|ms| ms > 4_900.0), "{kept_up:?}");
 }
 
 #[test]
@@ -135,16 +145,11 @@ fn after_the_end_nothing_is_asked() {
 }
 
 #[test]
-fn what_is_known_at_the_end_alone_is_not_told_before() {
+fn the_most_pressing_findings_are_told() {
     let finding = |kind, node: String| Finding { kind, node, text: String::new(), action: String::new() };
-    let mut all = vec![
-        finding(FindingKind::RetryStorm, "stock".into()),
-        finding(FindingKind::NotExercised, "bank".into()),
-    ];
-    let told = |all: &[Finding]| told_live(Ranking { findings: all.to_vec(), ..ranking(0) }).findings;
-    assert_eq!(told(&all), all[..1]);
+    let mut all = vec![finding(FindingKind::RetryStorm, "stock".into())];
     all.extend((0..9).map(|n| finding(FindingKind::HotKey, n.to_string())));
-    let told = told(&all);
+    let told = told_live(Ranking { findings: all, ..ranking(0) }).findings;
     assert_eq!((told.len(), told[0].kind), (FINDINGS_MAX, FindingKind::RetryStorm));
 }
 
