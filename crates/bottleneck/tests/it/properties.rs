@@ -1,5 +1,7 @@
 //! What holds for every trace, damaged ones included.
 
+use std::sync::Arc;
+
 use peakdrill_bottleneck::{Cells, Filed, LOOP_CALLS, Sums, TraceClass, contribute, critical_path};
 use peakdrill_drill_model::frame::RootRow;
 use peakdrill_trace_model::{Link, Messaging, Peer, PeerKind, Span, SpanKey, SpanKind};
@@ -85,7 +87,7 @@ fn any_row() -> impl Strategy<Value = RootRow> {
     })
 }
 
-/// The same call some times, one after the other or nearly so, within one of the spans where there are any.
+/// The same call some times, one after the other or nearly so, within one of the spans that can make calls where there are any.
 #[derive(Debug, Clone)]
 struct Repeated {
     call: Span,
@@ -97,13 +99,17 @@ struct Repeated {
 
 impl Repeated {
     fn among(&self, spans: &[Span]) -> Vec<Span> {
-        let within = (!spans.is_empty()).then(|| self.within.get(spans));
+        let can_call = |span: &&Span| span.kind != SpanKind::Client && span.id != 0;
+        let callers: Vec<&Span> = spans.iter().filter(can_call).collect();
+        let within = (!callers.is_empty()).then(|| *self.within.get(&callers));
         let parent = within.map_or(self.call.parent, |span| span.id);
+        let service = within.map_or(&self.call.service, |span| &span.service);
         let start = within.map_or(0, |span| span.start_ns.clamp(0, 5_000_000_000));
         let call = |i: usize| {
             let start_ns = start + i as i64 * (self.long_ns + self.pause_ns);
             let end_ns = start_ns + self.long_ns;
-            Span { id: 8 + i as u64, parent, start_ns, end_ns, ..self.call.clone() }
+            let service = Arc::clone(service);
+            Span { id: 8 + i as u64, parent, service, start_ns, end_ns, ..self.call.clone() }
         };
         (0..self.calls).map(call).collect()
     }
@@ -117,8 +123,9 @@ fn any_repeated() -> impl Strategy<Value = Repeated> {
         1 => Just((PeerKind::Cache, "GET price")),
     ];
     let failed = prop::bool::weighted(0.1);
-    let times = (1..400_000_000_i64, -1..3_i64);
-    (any_span(), called, failed, 0..9_usize, times, any::<Index>()).prop_map(
+    let calls = prop_oneof![1 => 0..LOOP_CALLS, 3 => LOOP_CALLS..2 * LOOP_CALLS];
+    let times = (1..400_000_000_i64, prop_oneof![1 => Just(-1), 4 => 0..3_i64]);
+    (any_span(), called, failed, calls, times, any::<Index>()).prop_map(
         |(span, (kind, op), error, calls, (long_ns, pause_ns), within)| {
             let peer = Some(Peer { node: "p0".into(), kind });
             let made = Span { kind: SpanKind::Client, messaging: None, resend: 0, peer, ..span };
