@@ -234,7 +234,8 @@ mod tests {
             budget.wanted().await;
             drop(held);
         };
-        let (taken, ()) = tokio::join!(take(charge), give_way);
+        // It must be waiting before it is called: it is not called twice.
+        let ((), taken) = tokio::join!(give_way, take(charge));
         // It was unpacked and looked at.
         assert!(matches!(taken, Err(Refused::Malformed(_))), "{taken:?}");
         assert!(budget.most() <= 1 << 20 && budget.most() > 2 * length);
