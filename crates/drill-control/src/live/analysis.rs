@@ -90,12 +90,17 @@ impl LiveAnalysis {
         Ok(found)
     }
 
-    /// How long the oldest of what was received has waited to be in the ranking, nanoseconds; 0 when all is in it, `None`
-    /// when nothing was received. `newest`: the newest view.
+    /// Since when nothing of what was received is in the ranking, nanoseconds; `None` before anything is.
     #[must_use]
-    pub fn age_ns(&self, newest: &View, at_ns: i64) -> Option<u64> {
-        let missing = self.shown.oldest_missing_ns(&newest.folded);
-        (newest.spans() > 0).then(|| missing.map_or(0, |oldest_ns| since(oldest_ns, at_ns)))
+    pub fn age_ns(&self, at_ns: i64) -> Option<u64> {
+        self.shown.newest_ns.map(|newest_ns| since(newest_ns, at_ns))
+    }
+
+    /// How long the oldest of what was received and is not in the ranking has waited for it, nanoseconds, as far as the newest
+    /// view tells; 0 where nothing does.
+    #[must_use]
+    pub fn behind_ns(&self, newest: &View, at_ns: i64) -> u64 {
+        self.shown.oldest_missing_ns(&newest.folded).map_or(0, |oldest_ns| since(oldest_ns, at_ns))
     }
 
     /// How it kept up; `None` when no ranking showed anything new.

@@ -64,17 +64,22 @@ fn nothing(analysis: &mut LiveAnalysis, at: Moment, view: &View) {
 fn a_new_view_is_looked_at_and_its_age_is_that_of_the_oldest_new_thing() {
     let mut analysis = LiveAnalysis::with(|_, input| ranking(input.load_seconds));
     let second = |answer: Result<Ranking, _>| answer.unwrap().summary.because[0].clone();
-    assert_eq!(analysis.age_ns(&View::default(), 0), None, "nothing was received");
+    assert_eq!(
+        (analysis.age_ns(0), analysis.behind_ns(&View::default(), 0)),
+        (None, 0),
+        "nothing was received"
+    );
     let first = view(1, 1_000, 900, None);
-    assert_eq!(analysis.age_ns(&first, 1_250 * MS), Some(350_000_000));
+    assert_eq!(analysis.behind_ns(&first, 1_250 * MS), 350_000_000);
     assert_eq!(second(answer(&mut analysis, moment(1_300, 1), &first)), "second 1");
-    assert_eq!(analysis.age_ns(&first, 1_300 * MS), Some(0), "all is shown");
+    assert_eq!(analysis.behind_ns(&first, 1_300 * MS), 0, "all is shown");
+    assert_eq!(analysis.age_ns(1_300 * MS), Some(300_000_000));
     nothing(&mut analysis, moment(1_310, 1), &first);
     assert!(analysis.analyst.as_ref().unwrap().is_free(moment(0, 1).now), "nothing new is not asked about");
     let left = view(2, 1_000, 900, Some(1_200));
-    assert_eq!(analysis.age_ns(&left, 1_500 * MS), Some(600_000_000));
+    assert_eq!(analysis.behind_ns(&left, 1_500 * MS), 600_000_000);
     let left = view(2, 1_200, 1_200, Some(1_300));
-    assert_eq!(analysis.age_ns(&left, 1_500 * MS), Some(300_000_000));
+    assert_eq!(analysis.behind_ns(&left, 1_500 * MS), 300_000_000);
     assert_eq!(second(answer(&mut analysis, moment(2_000, 2), &left)), "second 2");
     let kept_up = analysis.kept_up().unwrap();
     assert_eq!(kept_up.looks, 2);
@@ -115,7 +120,8 @@ fn a_bug_in_the_analysis_is_told_once_and_what_is_shown_grows_old() {
     let told = answer(&mut analysis, moment(0, 2), &view(2, 20, 20, None)).unwrap_err();
     assert!(told.starts_with("the live analysis ended") && told.contains("the report"), "{told}");
     nothing(&mut analysis, moment(0, 3), &view(3, 30, 30, None));
-    assert_eq!(analysis.age_ns(&view(3, 30, 30, None), 5_000 * MS), Some(4_990_000_000));
+    assert_eq!(analysis.behind_ns(&view(3, 30, 30, None), 5_000 * MS), 4_990_000_000);
+    assert_eq!(analysis.age_ns(5_000 * MS), Some(4_990_000_000));
     assert_eq!(analysis.kept_up().unwrap().looks, 1);
 }
 
