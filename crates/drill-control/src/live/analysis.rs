@@ -90,7 +90,7 @@ impl LiveAnalysis {
         Ok(found)
     }
 
-    /// Since when nothing of what was received is in the ranking, nanoseconds; `None` before anything is.
+    /// How long ago the newest of what is in the ranking was received, nanoseconds; `None` before anything is in it.
     #[must_use]
     pub fn age_ns(&self, at_ns: i64) -> Option<u64> {
         self.shown.newest_ns.map(|newest_ns| since(newest_ns, at_ns))
