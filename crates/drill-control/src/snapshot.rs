@@ -192,7 +192,7 @@ impl Board {
         snapshot.span_age_ns =
             view.newest_span_end_ns.map(|end| u64::try_from(look.at_ns.saturating_sub(end)).unwrap_or(0));
         snapshot.isolation = Isolation::of(&view.ledger, &snapshot.run, Vec::new());
-        snapshot.ranking_age_ns = self.analysis.age_ns(now_ns());
+        self.ages(now_ns());
     }
 
     /// Asks for a look at the newest view, and publishes what was found since the last time, if anything. Says, once, why
@@ -216,9 +216,15 @@ impl Board {
                 Some(why)
             }
         };
-        snapshot.ranking_age_ns = self.analysis.age_ns(at.at_ns);
-        (self.publish)(Arc::new(snapshot.clone()));
+        self.ages(at.at_ns);
+        (self.publish)(Arc::new(self.base.clone()));
         ended
+    }
+
+    /// `at_ns`: by the clock of receipts.
+    fn ages(&mut self, at_ns: i64) {
+        self.base.ranking_age_ns = self.analysis.age_ns(at_ns);
+        self.base.ranking_behind_ns = self.analysis.behind_ns(at_ns);
     }
 
     /// The load is over: no further look is asked for. How the live view kept up.
@@ -331,6 +337,7 @@ fn blank(plan: &Plan, run: &str, record: &Path) -> Snapshot {
         findings: Vec::new(),
         analysis_ended: String::new(),
         ranking_age_ns: None,
+        ranking_behind_ns: 0,
         span_age_ns: None,
         spans: None,
         late_waiting: 0,

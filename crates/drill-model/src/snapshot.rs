@@ -107,10 +107,14 @@ pub struct Snapshot {
     /// Why ranking, calls and findings stand still: what makes them ended before the run. Empty while it works.
     #[serde(default)]
     pub analysis_ended: String,
-    /// How long the oldest of what was received of the system, and is not in ranking and calls yet, has waited for that,
-    /// nanoseconds; 0 when all is in them, `None` before anything was received.
+    /// Age of what ranking and calls show: of all that was received and is in them, the newest came so long ago,
+    /// nanoseconds; `None` before anything is.
     #[serde(default)]
     pub ranking_age_ns: Option<u64>,
+    /// How long the oldest of what was received and is not in them yet has waited for that, nanoseconds: 0 where nothing is
+    /// known to wait, however old what they show is.
+    #[serde(default)]
+    pub ranking_behind_ns: u64,
     /// Age of the newest span, nanoseconds; `None` before the first.
     pub span_age_ns: Option<u64>,
     /// Spans received; `None` where none are.

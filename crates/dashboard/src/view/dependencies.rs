@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::stale;
+use super::stale_ranking;
 use super::style::Palette;
 use super::words::{count, cut, ms, percent, time};
 
@@ -108,9 +108,8 @@ fn freshness<'a>(now: &Snapshot, palette: &Palette) -> Line<'a> {
     let mut line = Line::from(Span::styled(spans, palette.note));
     if let Some(age_ns) = now.ranking_age_ns {
         line.push_span(Span::styled("; ranking ", palette.note));
-        let age = if age_ns == 0 { "0ms".to_owned() } else { time(age_ns) };
-        let calm = || Span::styled(format!("age {age}"), palette.note);
-        line.push_span(stale(now, age_ns, palette).unwrap_or_else(calm));
+        let calm = || Span::styled(format!("age {}", time(age_ns)), palette.note);
+        line.push_span(stale_ranking(now, palette).unwrap_or_else(calm));
     }
     line
 }
@@ -150,7 +149,7 @@ fn capacity(node: &Bottleneck) -> String {
 /// One line for the overview.
 pub(crate) fn headline<'a>(now: &Snapshot, palette: &Palette, width: usize) -> Line<'a> {
     let mut label = vec![Span::styled(" LIMIT     ".to_owned(), palette.strong)];
-    if let Some(stale) = now.ranking_age_ns.and_then(|age_ns| stale(now, age_ns, palette)) {
+    if let Some(stale) = stale_ranking(now, palette) {
         label.extend([stale, Span::raw("  ")]);
     }
     let used: usize = label.iter().map(Span::width).sum();

@@ -119,13 +119,18 @@ fn preflight(frame: &mut Frame<'_>, area: Rect, now: &Snapshot, palette: &Palett
 
 /// The age of the load data, dim and named when it is stale.
 fn data_age<'a>(now: &Snapshot, palette: &Palette) -> Span<'a> {
-    let stale = stale(now, now.data_age_ns, palette);
+    let stale = stale(now, now.data_age_ns, now.data_age_ns, palette);
     stale.unwrap_or_else(|| Span::styled(format!("data age {}", time(now.data_age_ns)), palette.note))
 }
 
+/// How old the ranking is, when it is behind with what was received.
+fn stale_ranking<'a>(now: &Snapshot, palette: &Palette) -> Option<Span<'a>> {
+    stale(now, now.ranking_behind_ns, now.ranking_age_ns?, palette)
+}
+
 /// What is said of data that is too old, while the load runs.
-fn stale<'a>(now: &Snapshot, age_ns: u64, palette: &Palette) -> Option<Span<'a>> {
-    let is_stale = age_ns > STALE_NS && now.state == RunState::Running;
+fn stale<'a>(now: &Snapshot, behind_ns: u64, age_ns: u64, palette: &Palette) -> Option<Span<'a>> {
+    let is_stale = behind_ns > STALE_NS && now.state == RunState::Running;
     is_stale.then(|| Span::styled(format!("STALE {}", time(age_ns)), palette.bad))
 }
 

@@ -113,6 +113,7 @@ pub(crate) fn snapshot() -> Snapshot {
         findings: vec![],
         analysis_ended: String::new(),
         ranking_age_ns: Some(420_000_000),
+        ranking_behind_ns: 0,
         span_age_ns: Some(300_000_000),
         spans: Some(34_000),
         late_waiting: 0,
@@ -176,17 +177,25 @@ fn stale_data_looks_stale() {
 
 #[test]
 fn a_ranking_that_stands_still_looks_like_it() {
-    let on = |screen_shown, ranking_age_ns, state| {
-        let now = Snapshot { ranking_age_ns, state, ..snapshot() };
+    let on = |screen_shown, behind_ns, state| {
+        let now = Snapshot {
+            ranking_age_ns: Some(4_000_000_000),
+            ranking_behind_ns: behind_ns,
+            state,
+            ..snapshot()
+        };
         screen(120, 30, &State { screen: screen_shown, ..State::new(false, true) }, Some(&now))
     };
-    let old = Some(4_000_000_000);
-    assert!(on(Screen::Dependencies, Some(420_000_000), RunState::Running).contains("ranking age 420ms"));
+    let old = 3_000_000_000;
     assert!(on(Screen::Dependencies, old, RunState::Running).contains("ranking STALE 4s"));
     assert!(on(Screen::Dependencies, old, RunState::Draining).contains("ranking age 4s"));
     assert!(on(Screen::Overview, old, RunState::Running).contains("LIMIT     STALE 4s  stock"));
-    assert!(!on(Screen::Overview, Some(420_000_000), RunState::Running).contains("STALE"));
-    assert!(!on(Screen::Dependencies, None, RunState::Running).contains("ranking age"));
+    // Services that send their spans every five seconds leave nothing to be ranked in between.
+    assert!(on(Screen::Dependencies, 0, RunState::Running).contains("ranking age 4s"));
+    assert!(!on(Screen::Overview, 0, RunState::Running).contains("STALE"));
+    let none = Snapshot { ranking_age_ns: None, ..snapshot() };
+    let state = State { screen: Screen::Dependencies, ..State::new(false, true) };
+    assert!(!screen(120, 30, &state, Some(&none)).contains("ranking age"));
 }
 
 fn finding(kind: FindingKind, text: &str) -> Finding {

@@ -84,8 +84,8 @@ fn load(page: &mut Page, of: &Snapshot) {
     page.one("peakdrill_sent_rate", "Journeys started over the last second.", begun.then_some(of.sent_rate));
     page.one("peakdrill_load_elapsed_seconds", "Time since the start of the load.", seconds(of.elapsed_ns));
     page.one("peakdrill_data_age_seconds", "Age of the newest load data.", seconds(of.data_age_ns));
-    let waited = "How long the oldest of what was received and is in no ranking yet has waited.";
-    page.one("peakdrill_ranking_age_seconds", waited, of.ranking_age_ns.and_then(seconds));
+    let age = "Age of the newest of what was received that is in the ranking.";
+    page.one("peakdrill_ranking_age_seconds", age, of.ranking_age_ns.and_then(seconds));
     let busy = "Processor share of the busiest load thread.";
     page.one("peakdrill_generator_cpu_ratio", busy, of.generator_cpu);
     page.gauge("peakdrill_state", "Where the run stands: 1 at its state and phase.");

@@ -105,13 +105,18 @@ impl LiveAnalysis {
         Ok(found)
     }
 
-    /// How long the oldest of what was received has waited to be in the ranking, nanoseconds; 0 when all is in it, `None`
-    /// when no spans were received. As of the last turn, at an instant of the clock of [`Moment::at_ns`].
+    /// How long ago the newest of what is in the ranking was received, nanoseconds, at an instant of the clock of
+    /// [`Moment::at_ns`]; `None` before any span is.
     #[must_use]
     pub fn age_ns(&self, at_ns: i64) -> Option<u64> {
-        self.unseen
-            .has_spans()
-            .then(|| self.unseen.oldest_ns().map_or(0, |oldest_ns| since(oldest_ns, at_ns)))
+        self.unseen.shown_to_ns().map(|newest_ns| since(newest_ns, at_ns))
+    }
+
+    /// How long the oldest of what was received and is not in the ranking has waited for it, nanoseconds, as far as the last
+    /// turn knew; 0 where nothing does, or no spans were received.
+    #[must_use]
+    pub fn behind_ns(&self, at_ns: i64) -> u64 {
+        self.unseen.oldest_ns().map_or(0, |oldest_ns| since(oldest_ns, at_ns))
     }
 
     /// How it kept up; `None` when no spans were received. What was never shown counts with the age that it has now.
@@ -119,8 +124,9 @@ impl LiveAnalysis {
     pub fn kept_up(&self, at_ns: i64) -> Option<LiveView> {
         let mut ages = self.ages.clone();
         let looks = ages.count();
-        if let Some(age_ns) = self.age_ns(at_ns).filter(|age_ns| *age_ns > 0) {
-            ages.record(age_ns);
+        match self.behind_ns(at_ns) {
+            0 => {}
+            behind_ns => ages.record(behind_ns),
         }
         (ages.count() > 0).then(|| LiveView { looks, age_ms: ages.quantiles().into() })
     }

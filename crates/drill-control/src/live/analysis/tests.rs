@@ -66,15 +66,16 @@ fn a_new_view_is_looked_at_and_its_age_is_that_of_the_oldest_new_thing() {
     let mut analysis = LiveAnalysis::with(|_, input| ranking(input.load_seconds));
     let second = |answer: Result<Ranking, _>| answer.unwrap().summary.because[0].clone();
     nothing(&mut analysis, moment(0, -1), &View::default());
-    assert_eq!(analysis.age_ns(0), None, "nothing was received");
+    assert_eq!((analysis.age_ns(0), analysis.behind_ns(0)), (None, 0), "nothing was received");
     let first = view(1, 1_000, 900, None);
     assert_eq!(second(answer(&mut analysis, moment(1_300, 1), &first)), "second 1");
-    assert_eq!(analysis.age_ns(1_300 * MS), Some(0), "all is shown");
+    assert_eq!(analysis.behind_ns(1_300 * MS), 0, "all is shown");
+    assert_eq!(analysis.age_ns(1_300 * MS), Some(300_000_000));
     nothing(&mut analysis, moment(1_310, 1), &first);
     assert!(analysis.analyst.as_ref().unwrap().is_free(moment(0, 1).now), "nothing new is not asked about");
     let left = view(2, 1_200, 1_200, Some(1_300));
     assert_eq!(second(answer(&mut analysis, moment(2_000, 2), &left)), "second 2");
-    assert_eq!(analysis.age_ns(2_000 * MS), Some(700_000_000), "the view lacks it");
+    assert_eq!(analysis.behind_ns(2_000 * MS), 700_000_000, "the view lacks it");
     let kept_up = analysis.kept_up(1_300 * MS).unwrap();
     assert_eq!(kept_up.looks, 2);
     let about = |ms: Option<f64>, is: f64| ms.is_some_and(|ms| (ms / is - 1.0).abs() < 0.01);
@@ -91,7 +92,8 @@ fn what_is_no_span_has_no_age() {
     let mut analysis = LiveAnalysis::with(|_, _| ranking(0));
     let rows = View { counters: Counters::default(), ..view(1, 10, 10, None) };
     assert!(answer(&mut analysis, moment(900, 1), &rows).is_ok());
-    assert_eq!((analysis.age_ns(900 * MS), analysis.kept_up(900 * MS)), (None, None));
+    assert_eq!((analysis.age_ns(900 * MS), analysis.behind_ns(900 * MS)), (None, 0));
+    assert_eq!(analysis.kept_up(900 * MS), None);
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn a_bug_in_the_analysis_is_told_once_and_what_is_shown_grows_old() {
     let told = answer(&mut analysis, moment(0, 2), &view(2, 20, 20, None)).unwrap_err();
     assert!(told.starts_with("the live analysis ended") && told.contains("the report"), "{told}");
     nothing(&mut analysis, moment(0, 3), &view(3, 30, 30, None));
-    assert_eq!(analysis.age_ns(5_000 * MS), Some(4_980_000_000));
+    assert_eq!((analysis.age_ns(5_000 * MS), analysis.behind_ns(5_000 * MS)), (Some(4_990_000_000), 4_980_000_000));
     let kept_up = analysis.kept_up(5_000 * MS).unwrap();
     assert!(kept_up.looks == 1 && kept_up.age_ms.max.is_some_and(|ms| ms > 4_900.0), "{kept_up:?}");
 }

@@ -13,6 +13,9 @@ pub(super) struct Unseen {
     in_views: Option<i64>,
     /// In the view that was asked about, and in no ranking.
     in_question: Option<i64>,
+    /// The newest in the view that was asked about, and in the ranking.
+    asked_to_ns: Option<i64>,
+    shown_to_ns: Option<i64>,
     has_spans: bool,
 }
 
@@ -33,21 +36,24 @@ impl Unseen {
     /// The newest view was asked about.
     pub(super) fn asked(&mut self) {
         self.in_question = oldest(self.in_question, self.in_views.take());
+        self.asked_to_ns = self.newest.newest_ns;
     }
 
     /// What was asked about is shown: the oldest that was not before; `None` where that is nothing, or no span is there.
     pub(super) fn shown(&mut self) -> Option<i64> {
+        self.shown_to_ns = self.asked_to_ns;
         self.in_question.take().filter(|_| self.has_spans)
     }
 
-    pub(super) fn has_spans(&self) -> bool {
-        self.has_spans
+    /// The newest that is shown.
+    pub(super) fn shown_to_ns(&self) -> Option<i64> {
+        self.shown_to_ns.filter(|_| self.has_spans)
     }
 
-    /// The oldest that is not shown.
+    /// The oldest that is not shown; `None` where nothing waits, or no span is there.
     pub(super) fn oldest_ns(&self) -> Option<i64> {
         let in_cells = oldest(self.in_question, self.in_views);
-        oldest(oldest(in_cells, self.newest.waiting_ns), self.behind_since_ns)
+        oldest(oldest(in_cells, self.newest.waiting_ns), self.behind_since_ns).filter(|_| self.has_spans)
     }
 }
 
