@@ -1,11 +1,11 @@
-//! Cells as tables, for engines that people already have: a row per key and second.
+//! Cells as tables, for engines that people already have: a row per key and second, or stretch of seconds.
 
 use std::sync::Arc;
 
 use peakdrill_drill_model::plan::StepId;
 use peakdrill_latency::Sparse;
 
-use crate::cells::{Cell, Cells, EdgeCell, InstanceCell, NodeCell, PathCell, RootCell};
+use crate::cells::{Cell, Cells, EdgeCell, INSTANCE_WINDOW_S, InstanceCell, NodeCell, PathCell, RootCell};
 use crate::key::{Entry, TraceClass};
 
 /// Part of a table: columns of the same length.
@@ -13,6 +13,8 @@ use crate::key::{Entry, TraceClass};
 pub struct Table {
     /// `edges`, `nodes`, `paths`, `roots` or `instances`.
     pub name: &'static str,
+    /// Seconds that each row is of, from its `second` on.
+    pub window_s: i64,
     /// The same ones, in the same order, in all parts of a table.
     pub columns: Vec<Column>,
 }
@@ -61,9 +63,9 @@ pub type StepName<'a> = &'a dyn Fn(StepId) -> Arc<str>;
 /// Takes a part of a table.
 type Take<'a, E> = &'a mut dyn FnMut(Table) -> Result<(), E>;
 
-/// Gives all cells that are kept by the second as tables, in parts of at most `rows_max` rows, each table's parts one
-/// after the other; a table without rows is one part. Histograms are their number, sum, quantiles (which cannot be added
-/// up) and buckets (which can: `{"bucket": count}`).
+/// Gives all cells that are kept by the second, or by stretches of seconds, as tables, in parts of at most `rows_max` rows,
+/// each table's parts one after the other; a table without rows is one part. Histograms are their number, sum, quantiles
+/// (which cannot be added up) and buckets (which can: `{"bucket": count}`).
 ///
 /// # Errors
 /// What `take` returns.
@@ -77,28 +79,28 @@ pub fn tables<E>(cells: &Cells, step: StepName<'_>, rows_max: usize, take: Take<
         ];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
-    parts::<EdgeCell, E>("edges", &["from", "to", "kind", "op"], edges, rows_max, take)?;
+    parts::<EdgeCell, E>(Shape::of_seconds("edges", &["from", "to", "kind", "op"]), edges, rows_max, take)?;
     let nodes = cells.nodes.iter().flat_map(|((node, of), seconds)| {
         let keys = [Arc::clone(&node.name), node.kind.text().into()];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
-    parts::<NodeCell, E>("nodes", &["node", "kind"], nodes, rows_max, take)?;
+    parts::<NodeCell, E>(Shape::of_seconds("nodes", &["node", "kind"]), nodes, rows_max, take)?;
     let paths = cells.paths.iter().flat_map(|((entry, of, node), seconds)| {
         let keys = [entered(entry, step), Arc::clone(&node.name), node.kind.text().into()];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
-    parts::<PathCell, E>("paths", &["entry", "node", "kind"], paths, rows_max, take)?;
+    parts::<PathCell, E>(Shape::of_seconds("paths", &["entry", "node", "kind"]), paths, rows_max, take)?;
     let roots = cells.roots.iter().flat_map(|((entry, of), seconds)| {
         let keys = [entered(entry, step)];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
-    parts::<RootCell, E>("roots", &["entry"], roots, rows_max, take)?;
-    // Each row is of `INSTANCE_WINDOW_S` seconds.
+    parts::<RootCell, E>(Shape::of_seconds("roots", &["entry"]), roots, rows_max, take)?;
     let instances = cells.instances.iter().flat_map(|((service, of, instance), seconds)| {
         let keys = [Arc::clone(service), Arc::clone(instance)];
         seconds.iter().map(move |(second, cell)| (keys.to_vec(), class(*of), *second, &**cell))
     });
-    parts::<InstanceCell, E>("instances", &["service", "instance"], instances, rows_max, take)
+    let shape = Shape { name: "instances", keys: &["service", "instance"], window_s: INSTANCE_WINDOW_S };
+    parts::<InstanceCell, E>(shape, instances, rows_max, take)
 }
 
 fn entered(entry: &Entry, step: StepName<'_>) -> Arc<str> {
@@ -119,20 +121,34 @@ fn class(of: TraceClass) -> &'static str {
 /// Keys, class, second, and the cell.
 type Row<'a, C> = (Vec<Arc<str>>, &'static str, i64, &'a C);
 
-fn parts<'a, C: Cell + 'a, E>(
+/// What a table is called, the names of its keys, and the seconds of a row.
+#[derive(Clone, Copy)]
+struct Shape {
     name: &'static str,
-    keys: &[&'static str],
+    keys: &'static [&'static str],
+    window_s: i64,
+}
+
+impl Shape {
+    /// With a row a second.
+    fn of_seconds(name: &'static str, keys: &'static [&'static str]) -> Self {
+        Self { name, keys, window_s: 1 }
+    }
+}
+
+fn parts<'a, C: Cell + 'a, E>(
+    shape: Shape,
     rows: impl Iterator<Item = Row<'a, C>>,
     rows_max: usize,
     take: Take<'_, E>,
 ) -> Result<(), E> {
-    let mut part = Part::<C>::new(name, keys);
+    let mut part = Part::<C>::new(shape);
     let mut given = false;
     for row in rows {
         part.add(row);
         if part.seconds.len() >= rows_max.max(1) {
             given = true;
-            take(std::mem::replace(&mut part, Part::new(name, keys)).into_table())?;
+            take(std::mem::replace(&mut part, Part::new(shape)).into_table())?;
         }
     }
     if part.seconds.is_empty() && given { Ok(()) } else { take(part.into_table()) }
@@ -140,7 +156,7 @@ fn parts<'a, C: Cell + 'a, E>(
 
 /// Rows that are collected, column by column.
 struct Part<C> {
-    name: &'static str,
+    shape: Shape,
     keys: Vec<(&'static str, Vec<Arc<str>>)>,
     classes: Vec<Arc<str>>,
     seconds: Vec<i64>,
@@ -185,10 +201,10 @@ impl Histograms {
 }
 
 impl<C: Cell> Part<C> {
-    fn new(name: &'static str, keys: &[&'static str]) -> Self {
+    fn new(shape: Shape) -> Self {
         Self {
-            name,
-            keys: keys.iter().map(|key| (*key, Vec::new())).collect(),
+            shape,
+            keys: shape.keys.iter().map(|key| (*key, Vec::new())).collect(),
             classes: Vec::new(),
             seconds: Vec::new(),
             numbers: C::NUMBERS.iter().map(|_| Vec::new()).collect(),
@@ -220,6 +236,6 @@ impl<C: Cell> Part<C> {
         );
         let histograms = C::HISTOGRAMS.iter().zip(self.histograms);
         columns.extend(histograms.flat_map(|(name, values)| values.into_columns(name)));
-        Table { name: self.name, columns }
+        Table { name: self.shape.name, window_s: self.shape.window_s, columns }
     }
 }

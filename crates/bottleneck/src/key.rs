@@ -34,7 +34,7 @@ pub(crate) const OP_LIMIT_BYTES: usize = 96;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TraceClass {
-    /// Of the drill that is being analysed.
+    /// Of the drill that is being analysed. The least of them.
     Mine,
     /// Of another drill: load on the system, like live traffic.
     OtherRun,

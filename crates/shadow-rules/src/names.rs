@@ -37,7 +37,9 @@ impl Dialect {
         }
     }
 
-    pub(crate) fn default_schema(self) -> &'static str {
+    /// The schema of a table that is named without one.
+    #[must_use]
+    pub fn default_schema(self) -> &'static str {
         match self {
             Self::Sqlite => "main",
             Self::Postgres => "public",

@@ -76,7 +76,7 @@ pub(crate) fn evidence(facts: &Facts<'_>, finding: &Finding) -> Vec<String> {
     }
     out.extend(facts.used.words(finding.at, facts.capacities));
     out.extend(more_calls(facts, node));
-    out.extend(instances::words(facts, node.key.kind, &node.key.name));
+    out.extend(instances::words(facts, &node.key));
     if node.stubbed() {
         out.push("answered by a stub: its real capacity was not exercised".to_owned());
     }

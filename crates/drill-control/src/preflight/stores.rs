@@ -7,11 +7,14 @@ use std::time::Duration;
 use peakdrill_drill_model::plan::SqlStore;
 use peakdrill_shadow_rules::{Dialect, Policy, RULES_VERSION, Rules, RulesError, SqlRules};
 use serde_json::json;
-use sqlx::{ConnectOptions as _, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row};
 
 /// Longest wait for a store to let preflight in, and for the answer to all its questions after that: a network that
 /// swallows packets is an error, not a preflight without end.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
+/// Longest work of PostgreSQL for whether one table holds rows, in milliseconds: a lock may be on it, or many rows that were
+/// deleted before the first one.
+const ROWS_LIMIT_MS: u32 = 500;
 
 /// A column, as far as two tables must agree on it: type, whether it may be null, place in the key.
 type Column = (String, String, bool, i64);
@@ -45,8 +48,6 @@ enum Effect {
 struct Seen {
     tables: Tables,
     effects: BTreeSet<Effect>,
-    /// Tables without any row.
-    empty: BTreeSet<String>,
 }
 
 /// The services that would not take their rules, and why: a service reads all of its stores, or none.
@@ -78,12 +79,10 @@ pub async fn check(store: &SqlStore, dsn: Option<&str>, beside: &[&SqlStore]) ->
         let unobserved = Some(format!("{}: no `dsn` is given", place(store)));
         return Checked { unobserved, ..Checked::default() };
     };
-    match look(store, dsn, TIME_LIMIT).await {
-        Ok(seen) => Checked {
-            problems: problems(store, &rules, beside, &seen),
-            unobserved: None,
-            empty: empty_shadows(&rules, &seen),
-        },
+    match look(store, &rules, dsn, TIME_LIMIT).await {
+        Ok((seen, empty)) => {
+            Checked { problems: problems(store, &rules, beside, &seen), unobserved: None, empty }
+        }
         // The text of a connection error may hold the data source name, and that a password.
         Err(error) => Checked {
             problems: vec![format!("{}: cannot be read: {}", place(store), without(dsn, &error))],
@@ -92,15 +91,33 @@ pub async fn check(store: &SqlStore, dsn: Option<&str>, beside: &[&SqlStore]) ->
     }
 }
 
-/// Live tables with rows whose shadows have none: what is asked of these says nothing of how long it takes in the live ones.
-fn empty_shadows(rules: &SqlRules, seen: &Seen) -> Vec<String> {
-    let keys: BTreeSet<String> = seen.empty.iter().filter_map(|table| rules.key_of(table)).collect();
-    let is_there = |key: &str| seen.tables.keys().any(|table| rules.key_of(table).as_deref() == Some(key));
-    let is_empty = |(live, shadow): &(String, Result<String, String>)| {
-        let shadow = shadow.as_ref().is_ok_and(|shadow| keys.contains(shadow));
-        shadow && is_there(live) && !keys.contains(live)
+/// Live tables with rows whose shadows have none: what is asked of these says nothing of how long it takes in the live
+/// ones. `has_rows` of a table as statements name it. Nothing is said of what it does not know, nor of any where that takes
+/// longer than the limit: this refuses no drill.
+async fn empty_shadows(
+    rules: &SqlRules,
+    tables: &Tables,
+    limit: Duration,
+    mut has_rows: impl AsyncFnMut(String) -> Option<bool>,
+) -> Vec<String> {
+    let all = async {
+        let mut empty = Vec::new();
+        for (live, shadow) in pairs(rules, tables) {
+            let Ok(shadow) = shadow else { continue };
+            let [shadow, of_live] = [&shadow, &live].map(|key| quoted(rules.dialect(), key));
+            if has_rows(shadow).await == Some(false) && has_rows(of_live).await == Some(true) {
+                empty.push(live);
+            }
+        }
+        empty
     };
-    pairs(rules, &seen.tables).into_iter().filter(is_empty).map(|(live, _)| live).collect()
+    tokio::time::timeout(limit, all).await.unwrap_or_default()
+}
+
+/// A table as statements name it, by its key in rules.
+fn quoted(dialect: Dialect, key: &str) -> String {
+    let (schema, table) = key.split_once('.').unwrap_or((dialect.default_schema(), key));
+    [schema, table].map(|part| format!("\"{}\"", part.replace('"', "\"\""))).join(".")
 }
 
 fn place(store: &SqlStore) -> String {
@@ -111,22 +128,52 @@ fn without(secret: &str, text: &str) -> String {
     text.replace(secret, "(dsn)")
 }
 
-async fn look(store: &SqlStore, dsn: &str, limit: Duration) -> Result<Seen, String> {
+/// What a store holds, and its live tables with rows whose shadows have none.
+async fn look(
+    store: &SqlStore,
+    rules: &SqlRules,
+    dsn: &str,
+    limit: Duration,
+) -> Result<(Seen, Vec<String>), String> {
     match store.kind.as_str() {
         "postgres" => {
             let options =
                 dsn.parse::<sqlx::postgres::PgConnectOptions>().map_err(|error| error.to_string())?;
             let mut connection = within(limit, "it did not let preflight in", options.connect()).await?;
-            within(limit, "it did not answer", postgres(&mut connection)).await
+            let seen = within(limit, "it did not answer", postgres(&mut connection)).await?;
+            let has_rows = async |table: String| postgres_has_rows(&mut connection, &table).await.ok();
+            let empty = empty_shadows(rules, &seen.tables, limit, has_rows).await;
+            Ok((seen, empty))
         }
         _ => {
             let options =
                 dsn.parse::<sqlx::sqlite::SqliteConnectOptions>().map_err(|error| error.to_string())?;
             let options = options.read_only(true).create_if_missing(false);
             let mut connection = within(limit, "it could not be opened", options.connect()).await?;
-            within(limit, "it did not answer", sqlite(&mut connection)).await
+            let seen = within(limit, "it did not answer", sqlite(&mut connection)).await?;
+            let has_rows =
+                async |table: String| sqlx::query_scalar(asked(&table)).fetch_one(&mut connection).await.ok();
+            let empty = empty_shadows(rules, &seen.tables, limit, has_rows).await;
+            Ok((seen, empty))
         }
     }
+}
+
+/// Whether a table holds rows. `table`: quoted.
+fn asked(table: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("select exists(select 1 from {table})"))
+}
+
+/// In a transaction of its own: the settings go with it, whoever gets the connection of a pooler next. An error where the role
+/// may not see every row.
+async fn postgres_has_rows(connection: &mut sqlx::PgConnection, table: &str) -> Result<bool, sqlx::Error> {
+    let mut one = connection.begin().await?;
+    let settings =
+        "select set_config('statement_timeout', $1, true), set_config('row_security', 'off', true)";
+    sqlx::query(settings).bind(ROWS_LIMIT_MS.to_string()).execute(&mut *one).await?;
+    let answer = sqlx::query_scalar(asked(table)).fetch_one(&mut *one).await;
+    one.rollback().await?;
+    answer
 }
 
 async fn within<T>(
@@ -153,14 +200,6 @@ async fn sqlite(connection: &mut sqlx::SqliteConnection) -> Result<Seen, sqlx::E
     for row in sqlx::query(triggers).fetch_all(&mut *connection).await? {
         let (table, name) = (row.try_get("t")?, row.try_get("g")?);
         seen.effects.insert(Effect::Trigger { table, kind: "trigger", name });
-    }
-    let names: Vec<String> = seen.tables.keys().cloned().collect();
-    for table in names {
-        // A name of the catalog, quoted.
-        let one = format!("select 1 from \"{}\" limit 1", table.replace('"', "\"\""));
-        if sqlx::query(sqlx::AssertSqlSafe(one)).fetch_optional(&mut *connection).await?.is_none() {
-            seen.empty.insert(table);
-        }
     }
     let references = "select m.name as t, f.\"from\" as c, f.\"table\" as o \
         from sqlite_master m join pragma_foreign_key_list(m.name) f where m.type = 'table'";
@@ -231,13 +270,6 @@ const PG_REFERENCES: &str = concat!(
     " as o from pg_constraint f where f.contype = 'f'"
 );
 
-/// Tables that never held a row, or hold none since they were truncated: no file of theirs has a page. Of partitioned ones it
-/// is not known.
-const PG_EMPTY: &str = "select case when n.nspname = 'public' then c.relname else n.nspname || '.' || c.relname \
-    end::text as t from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-    where c.relkind = 'r' and not c.relispartition and pg_relation_size(c.oid) = 0 \
-    and n.nspname not in ('pg_catalog', 'information_schema')";
-
 async fn postgres(connection: &mut sqlx::PgConnection) -> Result<Seen, sqlx::Error> {
     let mut seen = Seen::default();
     for row in sqlx::query(PG_COLUMNS).fetch_all(&mut *connection).await? {
@@ -253,9 +285,6 @@ async fn postgres(connection: &mut sqlx::PgConnection) -> Result<Seen, sqlx::Err
         let kind = if row.try_get::<&str, _>("k")? == "rule" { "rule" } else { "trigger" };
         let (table, name) = (row.try_get("t")?, row.try_get("g")?);
         seen.effects.insert(Effect::Trigger { table, kind, name });
-    }
-    for row in sqlx::query(PG_EMPTY).fetch_all(&mut *connection).await? {
-        seen.empty.insert(row.try_get("t")?);
     }
     for row in sqlx::query(PG_REFERENCES).fetch_all(connection).await? {
         let (table, column, to) = (row.try_get("t")?, row.try_get("c")?, row.try_get("o")?);

@@ -25,9 +25,11 @@ const MODE: u32 = 0o644;
 const ORIGIN_KEY: &str = "peakdrill.origin_unix_ns";
 /// Key of the traced part of the requests, in millionths; only where it is not all of them.
 const TRACED_KEY: &str = "peakdrill.traces_ppm";
+/// Key of the seconds that each row of a file is of, from its `second` on.
+const WINDOW_KEY: &str = "peakdrill.window_s";
 
-/// Writes a file per table into a folder, which is made: calls, operations, critical paths and roots by the second. Gives
-/// the files.
+/// Writes a file per table into a folder, which is made: calls, operations, critical paths and roots by the second, and the
+/// work of instances by stretches of several, as each file says. Gives the files.
 ///
 /// # Errors
 /// When the record has no cells, or a file cannot be written; it names it.
@@ -56,7 +58,7 @@ fn name_of(plan: &Plan, step: StepId) -> Arc<str> {
 /// The file that is being written, and those that are.
 struct Files<'a> {
     into: &'a Path,
-    /// What each file says of itself.
+    /// What all files say of themselves.
     keys: Vec<KeyValue>,
     open: Option<(&'static str, Beside, SerializedFileWriter<File>)>,
     done: Vec<PathBuf>,
@@ -68,10 +70,12 @@ impl Files<'_> {
             self.close()?;
             let path = self.into.join(format!("{}.parquet", table.name));
             let (beside, file) = Beside::create(&path, MODE)?;
+            let window = KeyValue::new(WINDOW_KEY.to_owned(), table.window_s.to_string());
+            let keys = self.keys.iter().cloned().chain([window]).collect();
             let properties = WriterProperties::builder()
                 .set_compression(Compression::SNAPPY)
                 .set_created_by(format!("peakdrill {}", env!("CARGO_PKG_VERSION")))
-                .set_key_value_metadata(Some(self.keys.clone()));
+                .set_key_value_metadata(Some(keys));
             let schema = Arc::new(parse_message_type(&schema(table)).map_err(failed(&path))?);
             let writer = SerializedFileWriter::new(file, schema, Arc::new(properties.build()));
             let writer = writer.map_err(failed(&path))?;
@@ -158,6 +162,7 @@ mod tests {
         let rows = from..to;
         Table {
             name: "edges",
+            window_s: 1,
             columns: vec![
                 column("from", Values::Text(rows.clone().map(|i| format!("stage \"{i}\"").into()).collect())),
                 column("calls", Values::Whole(rows.clone().map(|i| i - 3).collect())),
@@ -196,6 +201,13 @@ mod tests {
         let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].get_string(0).unwrap().as_str(), rows[0].get_long(2).unwrap()), ("buy/pay", 3));
+        let window_s = |table: &str| {
+            let file = File::open(into.join(format!("{table}.parquet"))).unwrap();
+            let reader = SerializedFileReader::new(file).unwrap();
+            let keys = reader.metadata().file_metadata().key_value_metadata().unwrap();
+            keys.iter().find(|key| key.key == WINDOW_KEY).and_then(|key| key.value.clone()).unwrap()
+        };
+        assert_eq!((window_s("roots").as_str(), window_s("instances").as_str()), ("1", "10"));
         let edges = SerializedFileReader::new(File::open(into.join("edges.parquet")).unwrap()).unwrap();
         assert_eq!(edges.get_row_iter(None).unwrap().count(), 0);
     }

@@ -7,6 +7,7 @@ use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind};
 
 use crate::analyse::Facts;
 use crate::cells::{Cell as _, INSTANCE_WINDOW_S, InstanceCell};
+use crate::key::{NodeKey, TraceClass, text};
 
 /// Fewer operations an instance than this, on average, say nothing.
 const FEW_OPS: i64 = 100;
@@ -24,11 +25,11 @@ type Stretch<'a> = (i64, BTreeMap<&'a str, InstanceCell>);
 struct Busiest<'a> {
     name: &'a str,
     instances: usize,
-    /// By the mean over all: its own time, its operations.
+    /// By the mean over all: its own time, the number of its operations.
     busy: f64,
     ops: f64,
-    /// Own time an operation, by that of the others.
-    longer: f64,
+    /// Own time an operation, by that of the others; `None` where these have none.
+    longer: Option<f64>,
     /// Operations in progress at a time.
     at_a_time: f64,
     /// It was so in the first half of the time as well as in the second.
@@ -42,21 +43,28 @@ pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let stands_out = |found: &Busiest<'_>| found.busy > BUSIER && found.at_a_time >= AT_A_TIME && found.stays;
     let mut told: Vec<_> = busiest.filter(|(_, found)| stands_out(found)).collect();
     told.sort_by(|a, b| b.1.at_a_time.total_cmp(&a.1.at_a_time).then_with(|| a.0.cmp(b.0)));
-    told.iter().take(SERVICES_MAX).map(|(service, found)| finding(service, found)).collect()
+    told.iter().filter_map(|(service, found)| finding(service, found)).take(SERVICES_MAX).collect()
 }
 
 /// The busiest instance beside the mean, for the evidence of a service that has several.
-pub(in crate::analyse) fn words(facts: &Facts<'_>, kind: NodeKind, service: &str) -> Option<String> {
-    let found = busiest(facts, service).filter(|_| kind == NodeKind::Service)?;
+pub(in crate::analyse) fn words(facts: &Facts<'_>, node: &NodeKey) -> Option<String> {
+    if node.kind != NodeKind::Service {
+        return None;
+    }
+    let found = busiest(facts, &node.name)?;
     Some(format!(
         "of {} instances the busiest, {}, worked {:.1} times as long as the mean, on {:.1} times as many calls",
         found.instances, found.name, found.busy, found.ops
     ))
 }
 
-fn finding(service: &str, found: &Busiest<'_>) -> Finding {
+/// What is said of it: whether it gets more calls, takes longer for each, or both, what matters most first. `None` where
+/// neither is known.
+fn finding(service: &str, found: &Busiest<'_>) -> Option<Finding> {
     let Busiest { name, instances, busy, ops, longer, .. } = found;
-    let (why, action) = if *ops >= (*longer).min(BUSIER) {
+    // By the mean over all, its time is the number of its calls times the time of one.
+    let each = busy / ops;
+    let more = (*ops > BUSIER || *ops >= each).then(|| {
         (
             format!("it gets {ops:.1} times as many calls as the mean"),
             format!(
@@ -65,7 +73,8 @@ fn finding(service: &str, found: &Busiest<'_>) -> Finding {
                  one gets so much"
             ),
         )
-    } else {
+    });
+    let slower = longer.filter(|_| each > BUSIER || each > *ops).map(|longer| {
         (
             format!("a call takes {longer:.1} times as long there as at the others"),
             format!(
@@ -73,33 +82,25 @@ fn finding(service: &str, found: &Busiest<'_>) -> Finding {
                  throttled, memory and garbage collection, version and configuration, the partition or data that it holds"
             ),
         )
-    };
-    Finding {
+    });
+    let in_order = if each > *ops { [slower, more] } else { [more, slower] };
+    let (why, action): (Vec<String>, Vec<String>) = in_order.into_iter().flatten().unzip();
+    (!why.is_empty()).then(|| Finding {
         kind: FindingKind::BusyInstance,
         node: service.to_owned(),
         text: format!(
-            "{name}, one of {instances} instances of {service}, works {busy:.1} times as long as they do on average: {why}"
+            "{name}, one of {instances} instances of {service}, works {busy:.1} times as long as they do on average: {}",
+            why.join(", and ")
         ),
-        action,
-    }
+        action: action.join("; and "),
+    })
 }
 
-/// Of the stretches of the load with the same instances at work, those in which most was done: an instance that was started
+/// Of the stretches of the load with the same instances there, those in which most was done: an instance that was started
 /// or stopped meanwhile is no imbalance.
-fn busiest<'a>(facts: &'a Facts<'_>, service: &str) -> Option<Busiest<'a>> {
-    let mut by_time: BTreeMap<i64, BTreeMap<&str, InstanceCell>> = BTreeMap::new();
-    let of_service = facts.cells.instances.iter().filter(|((of, ..), _)| **of == *service);
-    for ((_, _, instance), seconds) in of_service {
-        // Some of them have no names of their own.
-        if [service, &**instance].into_iter().any(|name| facts.cells.stands_for_many(name)) {
-            return None;
-        }
-        for (second, cell) in seconds.range(0..facts.series.load as i64) {
-            by_time.entry(*second).or_default().entry(&**instance).or_default().add(cell);
-        }
-    }
+fn busiest<'a>(facts: &'a Facts<'_>, service: &Arc<str>) -> Option<Busiest<'a>> {
     let mut groups: BTreeMap<Vec<&str>, Vec<Stretch<'_>>> = BTreeMap::new();
-    for (second, cells) in by_time {
+    for (second, cells) in stretches(facts, service)? {
         groups.entry(cells.keys().copied().collect()).or_default().push((second, cells));
     }
     let done = |stretches: &[Stretch<'_>]| sums(stretches).values().map(|cell| cell.ops).sum::<i64>();
@@ -119,10 +120,42 @@ fn busiest<'a>(facts: &'a Facts<'_>, service: &str) -> Option<Busiest<'a>> {
         instances: names.len(),
         busy: by_mean(&all, name, |cell| cell.own_ns),
         ops: by_mean(&all, name, |cell| cell.ops),
-        longer: each(most.own_ns, most.ops) / each(own_ns, ops).max(f64::MIN_POSITIVE),
+        longer: (own_ns > 0).then(|| each(most.own_ns, most.ops) / each(own_ns, ops)),
         at_a_time: most.own_ns as f64 / 1e9 / (stretches.len() as i64 * INSTANCE_WINDOW_S) as f64,
         stays: stays(first) && stays(second),
     })
+}
+
+/// What the instances of a service did in each stretch of the load in which any of them worked. One is there from the first
+/// to the last stretch in which it worked, before and after the load too, and may do nothing between. `None` where some
+/// have no names of their own.
+fn stretches<'a>(
+    facts: &'a Facts<'_>,
+    service: &Arc<str>,
+) -> Option<BTreeMap<i64, BTreeMap<&'a str, InstanceCell>>> {
+    let mut by_time: BTreeMap<i64, BTreeMap<&str, InstanceCell>> = BTreeMap::new();
+    let mut there: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    let from = (Arc::clone(service), TraceClass::Mine, Arc::clone(&text::NONE));
+    let of_service = facts.cells.instances.range(from..).take_while(|((of, ..), _)| of == service);
+    for ((_, _, instance), seconds) in of_service {
+        if [service, instance].into_iter().any(|name| facts.cells.stands_for_many(name)) {
+            return None;
+        }
+        if let (Some((first, _)), Some((last, _))) = (seconds.first_key_value(), seconds.last_key_value()) {
+            let known = there.entry(instance).or_insert((*first, *last));
+            *known = (known.0.min(*first), known.1.max(*last));
+        }
+        for (second, cell) in seconds.range(0..facts.series.load as i64) {
+            by_time.entry(*second).or_default().entry(instance).or_default().add(cell);
+        }
+    }
+    for (second, cells) in &mut by_time {
+        let are_there = there.iter().filter(|(_, (first, last))| (first..=last).contains(&second));
+        for (instance, _) in are_there {
+            cells.entry(instance).or_default();
+        }
+    }
+    Some(by_time)
 }
 
 fn sums<'a>(stretches: &[Stretch<'a>]) -> BTreeMap<&'a str, InstanceCell> {

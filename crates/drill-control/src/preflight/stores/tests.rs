@@ -114,7 +114,8 @@ fn a_store_that_lets_nobody_in_is_an_error_and_not_a_wait_without_end() {
     // The system takes the connection; nobody ever speaks on it.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let dsn = format!("postgres://u:secret@{}/d", silent.local_addr().unwrap());
-    let error = run(look(&store("postgres", &[]), &dsn, Duration::from_millis(50))).unwrap_err();
+    let store = store("postgres", &[("orders", "shadow")]);
+    let error = run(look(&store, &rules(&store).unwrap(), &dsn, Duration::from_millis(50))).unwrap_err();
     assert!(error.contains("did not let preflight in"), "{error}");
 }
 
@@ -213,30 +214,78 @@ fn what_postgres_does_to_a_partition_it_does_to_the_table() {
 #[test]
 fn shadows_without_rows_beside_live_tables_with_rows_are_told() {
     let server = peakdrill_testkit::postgres::Postgres::start().unwrap();
-    let tables = [("orders", "shadow"), ("items", "shadow")];
-    let empty = |changes: &str| {
+    let dsn = server.dsn();
+    let of = |tables: &[(&str, &str)], changes: &str| {
         run(async {
-            assert_eq!(on_postgres(&server.dsn(), &tables, changes).await, [""; 0]);
-            check(&store("postgres", &tables), Some(&server.dsn()), &[]).await.empty
+            assert_eq!(on_postgres(&dsn, tables, changes).await, [""; 0]);
+            check(&store("postgres", tables), Some(&dsn), &[]).await.empty
         })
     };
+    let empty = |changes: &str| of(&[("orders", "shadow"), ("items", "shadow")], changes);
     assert_eq!(empty(""), [""; 0], "there is nothing live either");
     let live = "INSERT INTO orders (item) VALUES (1); INSERT INTO items DEFAULT VALUES";
     assert_eq!(empty(live), ["items", "orders"]);
     assert_eq!(empty(&format!("{live}; INSERT INTO shadow_orders (item) VALUES (1)")), ["items"]);
+    assert_eq!(empty(&format!("{live}; DELETE FROM orders")), ["items"], "it has pages, and no rows");
+    let deleted = "INSERT INTO shadow_orders (item) VALUES (1); DELETE FROM shadow_orders";
+    assert_eq!(empty(&format!("{live}; {deleted}")), ["items", "orders"]);
+    assert_eq!(of(&[("orders", "shadow")], live), ["orders"], "the other is not declared");
 
-    let empty = |changes: &str| {
-        let tables = "CREATE TABLE shadow_orders (id INTEGER PRIMARY KEY, item INTEGER);
-            CREATE TABLE \"a \"\" name\" (id INTEGER);";
-        let seen = run(sqlite_with(&format!("{tables} {changes}")));
-        let both = store("sqlite", &[("orders", "shadow"), ("items", "shadow")]);
-        empty_shadows(&rules(&both).unwrap(), &seen)
+    let parted = "CREATE TABLE \"Log\" (id bigint) PARTITION BY RANGE (id);
+        CREATE TABLE part PARTITION OF \"Log\" DEFAULT;
+        CREATE TABLE \"shadow_Log\" (id bigint) PARTITION BY RANGE (id);
+        CREATE TABLE shadow_part PARTITION OF \"shadow_Log\" DEFAULT";
+    let empty = |changes: &str| of(&[("Log", "shadow")], &format!("{parted}; {changes}"));
+    assert_eq!(empty(""), [""; 0], "there is nothing live either");
+    assert_eq!(empty("INSERT INTO \"Log\" VALUES (1)"), ["Log"]);
+    assert_eq!(empty("INSERT INTO \"Log\" VALUES (1); INSERT INTO \"shadow_Log\" VALUES (1)"), [""; 0]);
+}
+
+#[test]
+fn what_is_not_known_of_rows_refuses_no_drill() {
+    let server = peakdrill_testkit::postgres::Postgres::start().unwrap();
+    let dsn = server.dsn();
+    run(async {
+        let tables = [("orders", "shadow"), ("items", "shadow")];
+        let live = "INSERT INTO orders (item) VALUES (1); INSERT INTO items DEFAULT VALUES;
+            CREATE TABLE other (id bigint)";
+        assert_eq!(on_postgres(&dsn, &tables, live).await, [""; 0]);
+        let mut holder = dsn.parse::<sqlx::postgres::PgConnectOptions>().unwrap().connect().await.unwrap();
+        let lock = "BEGIN; LOCK TABLE items, other";
+        sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+        let checked = check(&store("postgres", &tables), Some(&dsn), &[]).await;
+        assert_eq!((checked.problems, checked.empty), (vec![], vec!["orders".to_owned()]));
+    });
+    let all = store("postgres", &[("orders", "shadow")]);
+    let tables = tables(&["orders", "shadow_orders"]).tables;
+    let limit = Duration::from_millis(10);
+    let never = async |_| std::future::pending::<Option<bool>>().await;
+    assert_eq!(run(empty_shadows(&rules(&all).unwrap(), &tables, limit, never)), [""; 0]);
+}
+
+#[test]
+fn shadows_without_rows_are_told_of_sqlite_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = |name: &str, changes: &str| {
+        run(async {
+            let dsn = format!("sqlite://{}", folder.path().join(name).display());
+            let options: sqlx::sqlite::SqliteConnectOptions = dsn.parse().unwrap();
+            let mut connection = options.create_if_missing(true).connect().await.unwrap();
+            let tables = "CREATE TABLE Orders (id INTEGER PRIMARY KEY);
+                CREATE TABLE shadow_orders (id INTEGER PRIMARY KEY); CREATE TABLE \"a \"\" name\" (id INTEGER);
+                CREATE TABLE \"shadow_a \"\" name\" (id INTEGER); INSERT INTO \"a \"\" name\" VALUES (1);";
+            let statements = AssertSqlSafe(format!("{tables} {changes}"));
+            sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+            let both = store("sqlite", &[("orders", "shadow"), ("a \" name", "shadow")]);
+            let checked = check(&both, Some(&dsn), &[]).await;
+            assert_eq!(checked.problems, [""; 0]);
+            checked.empty
+        })
     };
-    assert_eq!(empty("INSERT INTO Orders (item) VALUES (1)"), ["orders"]);
-    assert_eq!(
-        empty("INSERT INTO orders (item) VALUES (1); INSERT INTO shadow_orders VALUES (1, 1)"),
-        [""; 0]
-    );
+    assert_eq!(empty("a", ""), ["a \" name"]);
+    assert_eq!(empty("b", "INSERT INTO orders VALUES (1)"), ["a \" name", "orders"]);
+    let both = "INSERT INTO orders VALUES (1); INSERT INTO shadow_orders VALUES (1)";
+    assert_eq!(empty("c", both), ["a \" name"]);
 }
 
 async fn sqlite_with(changes: &str) -> Seen {

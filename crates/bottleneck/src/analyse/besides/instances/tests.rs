@@ -74,6 +74,40 @@ fn an_instance_that_takes_longer_is_told() {
 }
 
 #[test]
+fn an_instance_that_is_hardly_called_is_there_all_the_same() {
+    // Connections that last lead to `a`; `b` gets a call now and then, of which two come before and after the load.
+    let now_and_then = [("b", (-5, -4), 1, 30), ("b", (25, 26), 1, 30), ("b", (65, 66), 1, 30)];
+    let sticky = [&[("a", ALL, 100, 30)], &now_and_then[..]].concat();
+    let [found] = &told(&sticky)[..] else { panic!("{:?}", told(&sticky)) };
+    assert!(found.text.starts_with("a, one of 2 instances of order, works 2.0 times"), "{}", found.text);
+    assert!(found.text.ends_with("it gets 2.0 times as many calls as the mean"), "{}", found.text);
+    let gone = [("a", ALL, 100, 30), ("b", (-5, -4), 1, 30)];
+    assert!(told(&gone).is_empty(), "what ended before the load is not there");
+}
+
+#[test]
+fn what_matters_more_is_said_first_and_both_where_both_matter() {
+    let why = |instances: &[Instance]| {
+        let [found] = &told(instances)[..] else { panic!("{instances:?}") };
+        (found.text.split_once(": ").unwrap().1.to_owned(), found.action.clone())
+    };
+    let (text, action) = why(&[("a", ALL, 10, 30), ("b", ALL, 10, 30), ("c", ALL, 16, 150)]);
+    assert_eq!(
+        text,
+        "a call takes 5.0 times as long there as at the others, and it gets 1.3 times as many calls as the mean"
+    );
+    assert!(action.starts_with("compare c with") && action.contains("; and look at how calls"), "{action}");
+    let (text, _) = why(&[("a", ALL, 10, 30), ("b", ALL, 10, 30), ("c", ALL, 14, 150)]);
+    assert_eq!(text, "a call takes 5.0 times as long there as at the others");
+    let (text, _) = why(&[("a", ALL, 10, 30), ("b", ALL, 10, 30), ("c", ALL, 30, 36)]);
+    assert_eq!(text, "it gets 1.8 times as many calls as the mean");
+    // Where a call takes no time at the others, how much longer it takes is not known.
+    assert!(told(&[("a", ALL, 20, 0), ("b", ALL, 20, 0), ("c", ALL, 20, 70)]).is_empty());
+    let (text, _) = why(&[("a", ALL, 10, 0), ("b", ALL, 10, 0), ("c", ALL, 40, 30)]);
+    assert_eq!(text, "it gets 2.0 times as many calls as the mean");
+}
+
+#[test]
 fn what_is_no_imbalance_is_not_told() {
     let even = [("a", ALL, 20, 30), ("b", ALL, 20, 30), ("c", ALL, 20, 36)];
     let started_late = [("a", ALL, 20, 30), ("b", ALL, 20, 30), ("c", (45, 60), 20, 30)];
