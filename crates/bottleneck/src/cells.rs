@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{Bounds, Note};
 use crate::clocks::{ClockPairKey, Clocks};
-use crate::handed::{Handed, MessageId, Told};
+use crate::handed::{Fact, Handed};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::keys::KeyCell;
 use crate::pairs;
@@ -408,7 +408,7 @@ pub struct Contribution {
     pub(crate) links: Vec<((NodeKey, TraceClass), LinkCell)>,
     pub(crate) keys: Vec<(u16, i64, KeyCell)>,
     /// What was told of messages, and how often.
-    pub(crate) handed: Vec<(MessageId, Told, i64)>,
+    pub(crate) handed: Vec<(Fact, i64)>,
 }
 
 impl Contribution {
