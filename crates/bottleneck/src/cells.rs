@@ -303,10 +303,12 @@ cell! {
 cell! {
     /// Messages of one queue that were processed in traces of their own, which link to the spans that sent them.
     LinkCell {
-        /// Messages.
+        /// Messages; where there are too many to look at all, as many as those that were looked at stand for.
         linked,
         /// Of these, whose sending is known, so that it is known how long they waited.
         known,
+        /// Messages that were looked at, which `linked` and `known` follow from.
+        looked_at,
         /// Operations on several messages at once.
         batches,
         /// Messages of those: the time of an operation is split evenly over its messages.

@@ -141,6 +141,9 @@ impl Handed {
         self.messages.retain(|id, message| {
             let is_kept = id.hash().leading_zeros() >= zeros;
             message.add_to(change, if is_kept { now.wrapping_sub(before) } else { before.wrapping_neg() });
+            if !is_kept {
+                message.look_at(change, -1);
+            }
             is_kept
         });
         self.spans = self.messages.values().map(Message::spans).sum();
@@ -168,7 +171,10 @@ impl Cells {
         let max = self.bounds.limits().messages;
         let mut change = Change::default();
         let theirs = other.stands_for().wrapping_neg();
-        other.messages.values().for_each(|message| message.add_to(&mut change, theirs));
+        for message in other.messages.values() {
+            message.add_to(&mut change, theirs);
+            message.look_at(&mut change, -1);
+        }
         let handed = Arc::make_mut(&mut self.handed);
         if other.zeros > handed.zeros {
             handed.thin(other.zeros, &mut change);

@@ -74,14 +74,9 @@ pub(super) fn taken(
     let place = &tree.nodes[at];
     let messages = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let count = i64::from(messages);
-    let is_batch = count > 1;
-    let cell = LinkCell {
-        linked: count,
-        batches: i64::from(is_batch),
-        batched: if is_batch { count } else { 0 },
-        ..LinkCell::default()
-    };
-    gather.links(&place.owner, &cell);
+    if count > 1 {
+        gather.links(&place.owner, &LinkCell { batches: 1, batched: count, ..LinkCell::default() });
+    }
     // Work within a request of the generator's is that one's. What begins a consumer's own trace is no request of the load.
     let is_apart = root.is_none_or(|root| root.span.is_some());
     let taken = Arc::new(Taken {

@@ -73,10 +73,19 @@ impl Waits {
 impl Change {
     /// What one message adds that was taken, so many times; without its sender it is not known how long it waited.
     pub(super) fn add(&mut self, sent: Option<&Sent>, (taken, at): &(Arc<Taken>, u32), times: i64) {
+        let node = self.sums.names.node_id(&taken.node);
+        let cell = LinkCell { linked: 1, known: i64::from(sent.is_some()), ..LinkCell::default() };
+        self.sums.links.add((node, MINE), 0, &cell, times);
         match sent {
             Some(sent) => self.waited(sent, taken, *at, times),
             None => self.waited_unknown(taken, *at, times),
         }
+    }
+
+    /// Counts a message that was taken and is looked at, whatever it stands for.
+    pub(super) fn look_at(&mut self, taken: &Taken, times: i64) {
+        let node = self.sums.names.node_id(&taken.node);
+        self.sums.links.add((node, MINE), 0, &LinkCell { looked_at: 1, ..LinkCell::default() }, times);
     }
 
     fn waited(&mut self, sent: &Sent, taken: &Taken, at: u32, times: i64) {
@@ -96,7 +105,6 @@ impl Change {
             cell.queued.add(wait, 1);
             self.sums.partitions.add((node, MINE, partition), 0, &cell, times);
         }
-        self.sums.links.add((node, MINE), 0, &LinkCell { known: 1, ..LinkCell::default() }, times);
         if let Some((entry, second)) = &sent.request {
             self.request((entry, *second), sent, taken, (at, wait_ns), times);
         }

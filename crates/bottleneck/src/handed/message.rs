@@ -139,7 +139,7 @@ impl Message {
     fn tell_taken(
         &mut self,
         span: u64,
-        (taken, times): (Option<&(Arc<Taken>, u32)>, i64),
+        (taken, told): (Option<&(Arc<Taken>, u32)>, i64),
         weight: i64,
         change: &mut Change,
     ) {
@@ -147,17 +147,20 @@ impl Message {
             self.thin_taken(0, weight, change);
         }
         if let Some(taken) = taken
-            && self.taken.tell(span, taken, times)
+            && self.taken.tell(span, taken, told)
         {
-            let times = weight.wrapping_mul(self.taken.stands_for()).wrapping_mul(times);
+            let times = weight.wrapping_mul(self.taken.stands_for()).wrapping_mul(told);
             change.add(self.sender().map(|sent| &**sent), taken, times);
+            change.look_at(&taken.0, told);
         }
     }
 
     fn thin_taken(&mut self, zeros: u32, weight: i64, change: &mut Change) {
         self.add_to(change, weight.wrapping_neg());
+        self.look_at(change, -1);
         self.taken.thin(zeros);
         self.add_to(change, weight);
+        self.look_at(change, 1);
     }
 
     /// No more zeros are asked for in the other than here.
@@ -180,6 +183,11 @@ impl Message {
     fn add_as(&self, sender: Option<&Sent>, change: &mut Change, times: i64) {
         let times = times.wrapping_mul(self.taken.stands_for());
         self.taken.facts().for_each(|(taken, count)| change.add(sender, taken, times.wrapping_mul(*count)));
+    }
+
+    /// Counts that it is looked at, or with a negative sign that it is not any more.
+    pub(super) fn look_at(&self, change: &mut Change, sign: i64) {
+        self.taken.facts().for_each(|((taken, _), count)| change.look_at(taken, sign.wrapping_mul(*count)));
     }
 
     /// All that was told of it, and which spans there were.
