@@ -36,3 +36,30 @@ fn a_wait_of_years_is_cut() {
     sums.each(|_, ns| seconds += i64::from(ns == NS_PER_S));
     assert_eq!(seconds * NS_PER_S, BUSY_LIMIT_NS);
 }
+
+#[test]
+fn very_many_long_waits_are_no_more_than_the_seconds_they_are_in() {
+    let node = NodeKey { name: "orders".into(), kind: peakdrill_drill_model::verdict::NodeKind::Queue };
+    let mut change = Change::default();
+    for at in 0..20_000_i64 {
+        let sent = at * NS_PER_S / 1_000;
+        let start = sent + 600 * NS_PER_S;
+        let second = start / NS_PER_S;
+        let taken = Taken {
+            messages: 1,
+            node: node.clone(),
+            partition: None,
+            second,
+            start,
+            own_ns: 1,
+            flows: Vec::new(),
+            visits: Vec::new(),
+        };
+        let sent = Sent { at: sent, to: node.clone(), request: None, counts: true };
+        change.add(Some(&sent), &(Arc::new(taken), 0), 1);
+    }
+    assert!(change.waits.values().map(|waits| waits.by_second.len()).sum::<usize>() <= 41);
+    let found = change.finish();
+    assert_eq!(found.nodes.len(), 620);
+    assert_eq!(found.nodes.iter().map(|(_, _, cell)| cell.own_ns).sum::<i64>(), 20_000 * 600 * NS_PER_S);
+}
