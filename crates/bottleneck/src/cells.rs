@@ -301,8 +301,11 @@ cell! {
 }
 
 cell! {
-    /// Messages of one queue that were processed in traces of their own, which link to the spans that sent them.
+    /// Messages of one queue that were sent, and that were processed in traces of their own, which link to the spans that
+    /// sent them.
     LinkCell {
+        /// Spans that sent some.
+        sent,
         /// Messages; where there are too many to look at all, as many as those that were looked at stand for.
         linked,
         /// Of these, whose sending is known, so that it is known how long they waited.
@@ -365,7 +368,7 @@ pub struct Cells {
     /// Work of the instances of services: service, class, instance. By the first second of each stretch.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub instances: BTreeMap<InstanceKey, Seconds<InstanceCell>>,
-    /// Messages that are known by links, by the queue as the consumer calls it, the whole run together.
+    /// The drill's messages: sent, and known by links, by the queue as each side calls it, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<(NodeKey, TraceClass), LinkCell>,
     /// The drill's own work by the keys that it was about, the whole run together: by the place's slot of

@@ -102,7 +102,7 @@ pub(crate) struct Handed {
     /// Zeros that the hash of a message begins with that is looked at.
     zeros: u32,
     messages: HashMap<MessageId, Message>,
-    /// Spans that are noted, of all messages.
+    /// Over all messages, [`Message::spans`].
     spans: usize,
 }
 
@@ -120,17 +120,22 @@ impl Handed {
 
     /// Takes in what was told so many times. With more than `max` spans fewer messages are looked at.
     fn tell(&mut self, fact: &Fact, times: i64, max: usize, change: &mut Change) {
-        if fact.message.hash().leading_zeros() < self.zeros {
-            return;
-        }
-        let weight = self.stands_for();
-        let message = self.messages.entry(fact.message).or_default();
-        let before = message.spans();
-        message.tell(fact, times, weight, change);
-        self.spans = self.spans + message.spans() - before;
+        self.at(fact.message, |message, weight| message.tell(fact, times, weight, change));
         while self.spans > max && self.zeros < u64::BITS {
             self.thin(self.zeros + 1, change);
         }
+    }
+
+    /// Changes what is known of a message that is looked at, with how many it stands for.
+    fn at(&mut self, id: MessageId, alter: impl FnOnce(&mut Message, i64)) {
+        if id.hash().leading_zeros() < self.zeros {
+            return;
+        }
+        let weight = self.stands_for();
+        let message = self.messages.entry(id).or_default();
+        let before = message.spans();
+        alter(message, weight);
+        self.spans = self.spans + message.spans() - before;
     }
 
     /// As many zeros are asked for; what stood for fewer before stands for more then.
@@ -180,10 +185,7 @@ impl Cells {
             handed.thin(other.zeros, &mut change);
         }
         for (id, message) in &other.messages {
-            if id.hash().leading_zeros() >= handed.zeros {
-                let weight = handed.stands_for();
-                handed.messages.entry(*id).or_default().thin_as(message, weight, &mut change);
-            }
+            handed.at(*id, |known, weight| known.thin_as(message, weight, &mut change));
             message.each_fact(*id, |fact, times| handed.tell(&fact, times, max, &mut change));
         }
         self.file(&change.finish());

@@ -53,9 +53,11 @@ pub(super) fn sent(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option
         return;
     }
     let place = &tree.nodes[at];
+    let to = virtual_node(place.span);
+    gather.links(&to, &LinkCell { sent: 1, ..LinkCell::default() });
     let sent = Sent {
         at: gather.since_start(place.end),
-        to: virtual_node(place.span),
+        to,
         request: root.map(|root| (root.entry.clone(), gather.second(root.intended))),
         counts: root.is_some_and(|root| !root.error),
     };

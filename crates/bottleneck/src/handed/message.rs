@@ -39,6 +39,12 @@ impl<F: Clone + PartialEq> Side<F> {
         stands_for(self.zeros)
     }
 
+    /// How many there are, up to the limit: once there were more it does not fall again, since what is asked for because of it
+    /// must depend on the set of spans alone.
+    fn counted(&self) -> usize {
+        if self.zeros > 0 { SPANS_MAX } else { self.spans.len() }
+    }
+
     fn at(&self, hash: u64) -> Result<usize, usize> {
         self.spans.binary_search_by_key(&hash, |span| span.hash)
     }
@@ -98,9 +104,9 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Spans that are noted.
+    /// Spans that are noted, and never fewer than before.
     pub(super) fn spans(&self) -> usize {
-        self.sent.spans.len() + self.taken.spans.len()
+        self.sent.counted() + self.taken.counted()
     }
 
     /// Of several senders under one id, which is damage, the first in their order counts.

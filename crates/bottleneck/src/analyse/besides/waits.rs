@@ -101,20 +101,20 @@ fn consumers(facts: &Facts<'_>) -> Vec<Finding> {
 fn handled(facts: &Facts<'_>) -> BTreeMap<NodeKey, Handled> {
     let mut queues: BTreeMap<NodeKey, Handled> = BTreeMap::new();
     for ((edge, class), seconds) in &facts.cells.edges {
-        let calls = seconds.values().map(|cell| cell.calls).sum::<i64>();
-        let is_mine = *class == TraceClass::Mine;
-        if is_mine && edge.to.kind == NodeKind::Queue && facts.cells.is_whole(&edge.to.name) {
-            queues.entry(facts.names.of(&edge.to)).or_default().sent += calls;
-        }
         let from = (NodeKey { name: Arc::clone(&edge.from), kind: NodeKind::Queue }, *class);
         if facts.cells.nodes.contains_key(&from) {
+            let calls = seconds.values().map(|cell| cell.calls).sum::<i64>();
             let queue = queues.entry(facts.names.of(&from.0)).or_default();
-            *(if is_mine { &mut queue.processed } else { &mut queue.by_others }) += calls;
+            *(if *class == TraceClass::Mine { &mut queue.processed } else { &mut queue.by_others }) += calls;
         }
     }
-    // Many messages that are processed together are one call.
-    for ((node, _), cell) in &facts.cells.links {
-        queues.entry(facts.names.of(node)).or_default().processed += cell.batched - cell.batches;
+    for ((node, _), cell) in
+        facts.cells.links.iter().filter(|((node, _), _)| facts.cells.is_whole(&node.name))
+    {
+        let queue = queues.entry(facts.names.of(node)).or_default();
+        queue.sent += cell.sent;
+        // Many messages that are processed together are one call.
+        queue.processed += cell.batched - cell.batches;
     }
     queues
 }
