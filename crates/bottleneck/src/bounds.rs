@@ -17,12 +17,11 @@ mod of_class;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use peakdrill_trace_model::stable_hash;
+use peakdrill_trace_model::{Span, stable_hash};
 use serde::{Deserialize, Serialize};
 
 use crate::key::{EdgeKey, LOAD, OTHER, TraceClass, UNKNOWN, USERS};
 pub(crate) use filing::Filing;
-pub(crate) use kept::Kept;
 pub(crate) use of_class::OfClass;
 use of_class::Stored;
 
@@ -47,7 +46,8 @@ pub struct NameLimits {
     pub instances_each: usize,
     /// The same of all services of a class.
     pub instances: usize,
-    /// Messages that are looked at to learn how long they waited, where a consumer's trace links to the sender's.
+    /// Spans that sent or took a message, of messages that are looked at to learn how long they waited where a consumer's
+    /// trace links to the sender's.
     pub messages: usize,
 }
 
@@ -64,7 +64,7 @@ impl Default for NameLimits {
             services: 8_192,
             instances_each: 64,
             instances: 8_192,
-            messages: 131_072,
+            messages: 65_536,
         }
     }
 }
@@ -93,6 +93,12 @@ fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
 /// Of a span's ids.
 pub(crate) fn ids_hash(trace: u128, span: u64) -> u64 {
     stable_hash(trace.to_be_bytes().into_iter().chain(span.to_be_bytes()))
+}
+
+/// Of what makes a span another one than all others: some libraries give the spans of both sides of a call the same ids.
+pub(crate) fn span_hash(span: &Span) -> u64 {
+    let ids = span.trace.to_be_bytes().into_iter().chain(span.id.to_be_bytes());
+    stable_hash(ids.chain([span.kind as u8]).chain(span.service.bytes()))
 }
 
 /// Whether a caller is none of the nodes, whose names are bounded: there are three such names.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{Bounds, Note};
 use crate::clocks::{ClockPairKey, Clocks};
-use crate::handed::{Handed, MessageId, Told};
+use crate::handed::{Fact, Handed};
 use crate::key::{EdgeKey, Entry, NodeKey, TraceClass};
 use crate::keys::KeyCell;
 use crate::pairs;
@@ -301,12 +301,17 @@ cell! {
 }
 
 cell! {
-    /// Messages of one queue that were processed in traces of their own, which link to the spans that sent them.
+    /// Messages of one queue that were sent, and that were processed in traces of their own, which link to the spans that
+    /// sent them.
     LinkCell {
-        /// Messages.
+        /// Spans that sent some.
+        sent,
+        /// Messages; where there are too many to look at all, as many as those that were looked at stand for.
         linked,
         /// Of these, whose sending is known, so that it is known how long they waited.
         known,
+        /// Messages that were looked at, which `linked` and `known` follow from.
+        looked_at,
         /// Operations on several messages at once.
         batches,
         /// Messages of those: the time of an operation is split evenly over its messages.
@@ -363,7 +368,7 @@ pub struct Cells {
     /// Work of the instances of services: service, class, instance. By the first second of each stretch.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub instances: BTreeMap<InstanceKey, Seconds<InstanceCell>>,
-    /// Messages that are known by links, by the queue as the consumer calls it, the whole run together.
+    /// The drill's messages: sent, and known by links, by the queue as each side calls it, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<(NodeKey, TraceClass), LinkCell>,
     /// The drill's own work by the keys that it was about, the whole run together: by the place's slot of
@@ -408,7 +413,7 @@ pub struct Contribution {
     pub(crate) links: Vec<((NodeKey, TraceClass), LinkCell)>,
     pub(crate) keys: Vec<(u16, i64, KeyCell)>,
     /// What was told of messages, and how often.
-    pub(crate) handed: Vec<(MessageId, Told, i64)>,
+    pub(crate) handed: Vec<(Fact, i64)>,
 }
 
 impl Contribution {

@@ -21,7 +21,7 @@ use crate::path::{self, Part, Piece, taker};
 use crate::sums::{Filed, Sums};
 use crate::tree::{Place, Role, Tree};
 use attempts::Attempts;
-pub(crate) use gather::by_second;
+pub(crate) use gather::BUSY_LIMIT_NS;
 use gather::{Gather, second_of};
 pub use loops::LOOP_CALLS;
 

@@ -34,21 +34,18 @@ struct Kind {
     _texts: [Option<Arc<str>>; TEXTS],
 }
 
-/// The kinds that came last, the newest of a place first.
-#[derive(Debug)]
+/// The kinds that came last, the newest of a place first. No table until the first one comes.
+#[derive(Debug, Default)]
 pub(crate) struct Seen(Vec<[Option<Kind>; KINDS]>);
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self((0..PLACES).map(|_| [const { None }; KINDS]).collect())
-    }
-}
 
 impl Seen {
     /// Whether a kind came before, and is remembered; it is from now on.
     pub(crate) fn again(&mut self, texts: [Option<&Arc<str>>; TEXTS], besides: u32) -> bool {
         let at = |text: Option<&Arc<str>>| text.map_or(0, |text| Arc::as_ptr(text).addr());
         let place = Place { texts: texts.map(at), besides };
+        if self.0.is_empty() {
+            self.0.resize_with(PLACES, || [const { None }; KINDS]);
+        }
         let Some(kinds) = self.0.get_mut(place.in_table()) else { return false };
         let again = kinds.iter().flatten().any(|kind| kind.place == place);
         if !again {

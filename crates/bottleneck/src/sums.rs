@@ -22,7 +22,7 @@ use crate::cells::{
     PartitionCell, PathCell, RootCell, TelemetryCell, VisitCell,
 };
 use crate::contribute::{file, file_late};
-use crate::handed::{MessageId, Told};
+use crate::handed::Fact;
 use crate::key::{ClockKey, EdgeKey, Entry, NodeKey, TraceClass, bounded_op};
 use crate::keys::{KeyCell, PlaceId};
 use crate::seen::Seen;
@@ -337,7 +337,7 @@ pub struct Sums {
     pub(crate) instances_noted: HashSet<(Name, TraceClass, Name)>,
     pub(crate) links: Table<(NodeId, TraceClass), LinkCell>,
     /// What was told of messages, and how often.
-    pub(crate) handed: Vec<(MessageId, Told, i64)>,
+    pub(crate) handed: Vec<(Fact, i64)>,
     /// By the place's slot and the key's bucket.
     pub(crate) keys: Table<u16, KeyCell>,
     pub(crate) aliases: HashMap<(Name, Name, bool), i64>,
@@ -428,14 +428,14 @@ impl Sums {
 }
 
 /// The same facts, each once, in order; those that were told as often as they were taken back are gone.
-fn put_together(mut told: Vec<(MessageId, Told, i64)>) -> Vec<(MessageId, Told, i64)> {
-    told.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+fn put_together(mut told: Vec<(Fact, i64)>) -> Vec<(Fact, i64)> {
+    told.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     told.dedup_by(|later, kept| {
-        let same = (later.0, &later.1) == (kept.0, &kept.1);
-        kept.2 += if same { later.2 } else { 0 };
+        let same = later.0 == kept.0;
+        kept.1 += if same { later.1 } else { 0 };
         same
     });
-    told.retain(|(_, _, times)| *times != 0);
+    told.retain(|(_, times)| *times != 0);
     told
 }
 

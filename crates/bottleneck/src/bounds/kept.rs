@@ -4,7 +4,7 @@ use foldhash::{HashMap, HashSet};
 
 /// Names of one kind that are kept.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Kept {
+pub(super) struct Kept {
     /// Zeros that a hash begins with.
     pub(super) zeros: u32,
     pub(super) hashes: HashSet<u64>,
@@ -14,22 +14,12 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Those of which as many zeros are asked for; which there were is not known.
-    pub(crate) fn with_zeros(zeros: u32) -> Self {
+    pub(super) fn with_zeros(zeros: u32) -> Self {
         Self { zeros, ..Self::default() }
     }
 
-    pub(crate) fn has(&self, hash: u64) -> bool {
+    pub(super) fn has(&self, hash: u64) -> bool {
         hash.leading_zeros() >= self.zeros
-    }
-
-    /// Zeros that a hash is to begin with.
-    pub(crate) fn zeros(&self) -> u32 {
-        self.zeros
-    }
-
-    /// Whether there never was any.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.most == 0
     }
 
     /// Whether some were left out.
@@ -38,7 +28,7 @@ impl Kept {
     }
 
     /// True when names that were kept are not any more.
-    pub(crate) fn note(&mut self, hash: u64, max: usize) -> bool {
+    pub(super) fn note(&mut self, hash: u64, max: usize) -> bool {
         self.has(hash) && self.hashes.insert(hash) && self.trim(max)
     }
 
@@ -52,7 +42,7 @@ impl Kept {
         self.zeros > before
     }
 
-    pub(crate) fn merge(&mut self, other: &Self, max: usize) -> bool {
+    pub(super) fn merge(&mut self, other: &Self, max: usize) -> bool {
         let before = self.zeros;
         if other.zeros > self.zeros {
             self.zeros = other.zeros;

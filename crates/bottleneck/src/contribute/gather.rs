@@ -12,7 +12,7 @@ use crate::cells::{
 };
 use crate::clocks::CLOCK_WINDOW_S;
 use crate::contribute::keys;
-use crate::handed::{MessageId, Told};
+use crate::handed::Fact;
 use crate::key::{EdgeKey, Entry, NodeKey, OTHER, TraceClass};
 use crate::sums::{Clock, Filed, Name, NodeId, Sums};
 
@@ -20,6 +20,8 @@ use crate::sums::{Clock, Filed, Name, NodeId, Sums};
 pub(super) const OPS_PER_TRACE: usize = 64;
 /// Longest stretch of one interval that is filed as busy time, in seconds: a damaged span may claim years.
 const BUSY_LIMIT_S: i64 = 3_600;
+/// The same in nanoseconds.
+pub(crate) const BUSY_LIMIT_NS: i64 = BUSY_LIMIT_S * NS_PER_S;
 
 const NS_PER_S: i64 = 1_000_000_000;
 
@@ -29,8 +31,8 @@ pub(super) fn second_of(ns: i64, origin: i64) -> i64 {
 }
 
 /// Cuts an interval, in nanoseconds since the start of the load, at the bounds of seconds: each second, and how much of it.
-pub(crate) fn by_second(start: i64, end: i64, mut file: impl FnMut(i64, i64)) {
-    let end = end.min(start.saturating_add(BUSY_LIMIT_S * NS_PER_S));
+fn by_second(start: i64, end: i64, mut file: impl FnMut(i64, i64)) {
+    let end = end.min(start.saturating_add(BUSY_LIMIT_NS));
     let mut at = start;
     while at < end {
         let until = at.saturating_add(NS_PER_S - at.rem_euclid(NS_PER_S)).min(end);
@@ -178,8 +180,8 @@ impl<'a> Gather<'a> {
     }
 
     /// What the trace tells of a message.
-    pub(super) fn told(&mut self, id: MessageId, told: Told) {
-        self.sums.handed.push((id, told, self.sign));
+    pub(super) fn told(&mut self, fact: Fact) {
+        self.sums.handed.push((fact, self.sign));
     }
 
     pub(super) fn counts_keys(&self) -> bool {

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::bounds::span_hash;
 use crate::cells::LinkCell;
 use crate::contribute::gather::Gather;
 use crate::contribute::{Root, filed_under};
-use crate::handed::{MessageId, Sent, Taken, Told};
+use crate::handed::{Fact, MessageId, Sent, Taken, Told};
 use crate::key::{NodeKey, TraceClass};
 use crate::path::{self, taker};
-use crate::tree::{Role, Tree, virtual_node};
+use crate::tree::{Place, Role, Tree, virtual_node};
 
 /// Nodes behind one hand-over that are kept of a message, those with the most first: names are the senders'.
 const NODES_MAX: usize = 16;
 
-/// The messages of other traces that an operation is about, where its own trace does not tell of the sending: each once.
-pub(super) fn links(tree: &Tree<'_>, at: usize) -> SmallVec<[MessageId; 4]> {
-    let place = &tree.nodes[at];
-    if place.span.links.is_empty() || place.role != Role::Process || tree.producer_of(at).is_some() {
+/// The messages of other traces that an operation is about, as its own span tells: each once.
+fn named(place: &Place<'_>) -> SmallVec<[MessageId; 4]> {
+    if place.span.links.is_empty() || place.role != Role::Process {
         return SmallVec::new();
     }
     let elsewhere = place.span.links.iter().filter(|link| link.trace != place.span.trace);
@@ -30,20 +30,39 @@ pub(super) fn links(tree: &Tree<'_>, at: usize) -> SmallVec<[MessageId; 4]> {
     out
 }
 
+/// The same where its own trace does not tell of the sending.
+pub(super) fn links(tree: &Tree<'_>, at: usize) -> SmallVec<[MessageId; 4]> {
+    if tree.producer_of(at).is_some() { SmallVec::new() } else { named(&tree.nodes[at]) }
+}
+
+/// Tells of an operation that it names messages, and nothing of how long they waited. Which spans there are must not depend
+/// on what else of the trace is there: the sender within it may come later.
+pub(super) fn untold(gather: &mut Gather, place: &Place<'_>) {
+    if gather.class() != TraceClass::Mine || place.span.links.is_empty() {
+        return;
+    }
+    let span = span_hash(place.span);
+    for message in named(place) {
+        gather.told(Fact { message, span, told: Told::Taken(None) });
+    }
+}
+
 /// Tells that a message was sent. Of the drill's own alone: of live users no ids are kept.
 pub(super) fn sent(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root>) {
     if gather.class() != TraceClass::Mine {
         return;
     }
     let place = &tree.nodes[at];
+    let to = virtual_node(place.span);
+    gather.links(&to, &LinkCell { sent: 1, ..LinkCell::default() });
     let sent = Sent {
         at: gather.since_start(place.end),
-        to: virtual_node(place.span),
+        to,
         request: root.map(|root| (root.entry.clone(), gather.second(root.intended))),
         counts: root.is_some_and(|root| !root.error),
     };
-    let id = MessageId { trace: place.span.trace, span: place.span.id };
-    gather.told(id, Told::Sent(Arc::new(sent)));
+    let message = MessageId { trace: place.span.trace, span: place.span.id };
+    gather.told(Fact { message, span: span_hash(place.span), told: Told::Sent(Some(Arc::new(sent))) });
 }
 
 /// Tells that messages were taken together; `own_ns`: the operation's own time, nanoseconds.
@@ -57,14 +76,9 @@ pub(super) fn taken(
     let place = &tree.nodes[at];
     let messages = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let count = i64::from(messages);
-    let is_batch = count > 1;
-    let cell = LinkCell {
-        linked: count,
-        batches: i64::from(is_batch),
-        batched: if is_batch { count } else { 0 },
-        ..LinkCell::default()
-    };
-    gather.links(&place.owner, &cell);
+    if count > 1 {
+        gather.links(&place.owner, &LinkCell { batches: 1, batched: count, ..LinkCell::default() });
+    }
     // Work within a request of the generator's is that one's. What begins a consumer's own trace is no request of the load.
     let is_apart = root.is_none_or(|root| root.span.is_some());
     let taken = Arc::new(Taken {
@@ -77,8 +91,10 @@ pub(super) fn taken(
         flows: if is_apart { flows(tree, at) } else { Vec::new() },
         visits: if is_apart { visits(tree, at, count) } else { Vec::new() },
     });
-    for (place, id) in ids.iter().enumerate() {
-        gather.told(*id, Told::Taken(Arc::clone(&taken), place as u32));
+    let span = span_hash(place.span);
+    for (place, message) in ids.iter().enumerate() {
+        let told = Told::Taken(Some((Arc::clone(&taken), place as u32)));
+        gather.told(Fact { message: *message, span, told });
     }
 }
 

@@ -151,6 +151,7 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     if is_told {
         handed::taken(gather, tree, at, root, (&links, own_ns));
     } else {
+        handed::untold(gather, place);
         add_shares(&mut cell.own, own_ns, parts);
     }
     let is_entry = root.is_some_and(|root| root.is_entry(tree, at));

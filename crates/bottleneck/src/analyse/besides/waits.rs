@@ -1,6 +1,7 @@
 //! Messages of which it is not known how long they waited: what their queue adds is not in the ranking then.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind};
 
@@ -13,6 +14,8 @@ use crate::key::{NodeKey, TraceClass};
 const FEW_MESSAGES: i64 = 20;
 /// The part of the messages up to which it may be unknown: some are on their way, some were sent before the load began.
 const UNKNOWN: f64 = 0.1;
+/// Where fewer than one in so many of the drill's messages are known to be processed, the rest is in other traces.
+const LITTLE_ONE_IN: i64 = 10;
 
 pub(super) fn findings(facts: &Facts<'_>) -> Vec<Finding> {
     let mut out = senders(facts);
@@ -25,63 +28,96 @@ fn senders(facts: &Facts<'_>) -> Vec<Finding> {
     let mut queues: BTreeMap<NodeKey, LinkCell> = BTreeMap::new();
     let named = facts.cells.links.iter().filter(|((node, _), _)| !facts.names.stands_for_many(&node.name));
     named.for_each(|((node, _), cell)| queues.entry(facts.names.of(node)).or_default().add(cell));
-    let told = queues.iter().filter_map(|(node, cell)| {
-        let unknown = (cell.linked - cell.known).max(0) as f64 / cell.linked.max(1) as f64;
-        (cell.linked >= FEW_MESSAGES && unknown > UNKNOWN).then(|| Finding {
+    queues.iter().filter_map(|(node, cell)| unknown(&node.name, cell)).collect()
+}
+
+fn unknown(queue: &str, cell: &LinkCell) -> Option<Finding> {
+    let unknown = (cell.linked - cell.known).max(0) as f64 / cell.linked.max(1) as f64;
+    if cell.looked_at < FEW_MESSAGES || unknown <= UNKNOWN {
+        return None;
+    }
+    let about = if cell.looked_at == cell.linked { "" } else { "about " };
+    // A trace with a single message is the drill's because that one is.
+    let or_live =
+        if cell.batches > 0 { ", or live users sent them: batches may hold messages of both" } else { "" };
+    let share = percent(unknown);
+    Some(Finding {
+        kind: FindingKind::WaitUnknown,
+        node: queue.to_owned(),
+        text: format!(
+            "how long messages of {queue} waited is not known for {share} of the {about}{} that consumers know by links: \
+             the spans that sent them are not there{or_live}",
+            cell.linked
+        ),
+        action: format!(
+            "see that whoever sends to {queue} exports its spans, and that the consumers' links lead to the span that sent \
+             the message and not to the request's"
+        ),
+    })
+}
+
+/// Messages of one queue.
+#[derive(Default)]
+struct Handled {
+    /// By the drill.
+    sent: i64,
+    /// In traces of the drill.
+    processed: i64,
+    /// In traces of others.
+    by_others: i64,
+}
+
+/// The drill sends messages, and what is done with nearly all of them is in traces that have nothing to do with the senders'.
+fn consumers(facts: &Facts<'_>) -> Vec<Finding> {
+    let told = handled(facts).into_iter().filter(|(_, queue)| {
+        let is_little = queue.processed < queue.sent / LITTLE_ONE_IN;
+        queue.sent >= FEW_MESSAGES && queue.by_others > 0 && is_little
+    });
+    told.map(|(node, Handled { sent, processed, .. })| {
+        let known = match processed {
+            0 => String::new(),
+            some => format!(", of which {some} are known to be processed"),
+        };
+        Finding {
             kind: FindingKind::WaitUnknown,
             node: node.name.to_string(),
             text: format!(
-                "how long messages of {} waited is not known for {} of the {} that consumers know by links: the spans that \
-                 sent them are not there",
+                "the drill sent {sent} messages to {}{known}, and its consumers' {}traces neither go on from the senders' nor \
+                 link to them: how long these waited, and what the work on them takes, is not known",
                 node.name,
-                percent(unknown),
-                cell.linked
+                if processed == 0 { "" } else { "other " },
             ),
             action: format!(
-                "see that whoever sends to {} exports its spans, and that the consumers' links lead to the span that sent \
-                 the message and not to the request's",
+                "let the consumers of {} take up the trace context that the message carries, as parent or as link; or see \
+                 whether they leave the drill's messages out",
                 node.name
             ),
-        })
-    });
-    told.collect()
-}
-
-/// The drill sends messages, and what is done with them is in traces that have nothing to do with the sender's.
-fn consumers(facts: &Facts<'_>) -> Vec<Finding> {
-    let mut sent: BTreeMap<NodeKey, i64> = BTreeMap::new();
-    let is_mine = |class: TraceClass| class == TraceClass::Mine;
-    let to_queues = facts.cells.edges.iter().filter(|((edge, class), _)| {
-        is_mine(*class) && edge.to.kind == NodeKind::Queue && facts.cells.is_whole(&edge.to.name)
-    });
-    for ((edge, _), seconds) in to_queues {
-        *sent.entry(facts.names.of(&edge.to)).or_default() +=
-            seconds.values().map(|cell| cell.calls).sum::<i64>();
-    }
-    let mut done: BTreeMap<NodeKey, (i64, i64)> = BTreeMap::new();
-    for ((node, class), seconds) in
-        facts.cells.nodes.iter().filter(|((node, _), _)| node.kind == NodeKind::Queue)
-    {
-        let ops = seconds.values().map(|cell| cell.ops).sum::<i64>();
-        let done = done.entry(facts.names.of(node)).or_default();
-        *(if is_mine(*class) { &mut done.0 } else { &mut done.1 }) += ops;
-    }
-    let told = sent.into_iter().filter(|(node, count)| {
-        *count >= FEW_MESSAGES && done.get(node).is_some_and(|(mine, others)| *mine == 0 && *others > 0)
-    });
-    told.map(|(node, count)| Finding {
-        kind: FindingKind::WaitUnknown,
-        node: node.name.to_string(),
-        text: format!(
-            "the drill sent {count} messages to {}, and its consumers' traces neither go on from the senders' nor link to \
-             them: how long these waited, and what the work on them takes, is not known",
-            node.name
-        ),
-        action: format!(
-            "let the consumers of {} take up the trace context that the message carries, as parent or as link; or see \
-             whether they leave the drill's messages out",
-            node.name
-        ),
+        }
     })
     .collect()
 }
+
+/// By queue. What consumers fetch or acknowledge is not counted: that is done whosever messages they are.
+fn handled(facts: &Facts<'_>) -> BTreeMap<NodeKey, Handled> {
+    let mut queues: BTreeMap<NodeKey, Handled> = BTreeMap::new();
+    for ((edge, class), seconds) in &facts.cells.edges {
+        let from = (NodeKey { name: Arc::clone(&edge.from), kind: NodeKind::Queue }, *class);
+        if facts.cells.nodes.contains_key(&from) {
+            let calls = seconds.values().map(|cell| cell.calls).sum::<i64>();
+            let queue = queues.entry(facts.names.of(&from.0)).or_default();
+            *(if *class == TraceClass::Mine { &mut queue.processed } else { &mut queue.by_others }) += calls;
+        }
+    }
+    for ((node, _), cell) in
+        facts.cells.links.iter().filter(|((node, _), _)| facts.cells.is_whole(&node.name))
+    {
+        let queue = queues.entry(facts.names.of(node)).or_default();
+        queue.sent += cell.sent;
+        // Many messages that are processed together are one call.
+        queue.processed += cell.batched - cell.batches;
+    }
+    queues
+}
+
+#[cfg(test)]
+mod tests;

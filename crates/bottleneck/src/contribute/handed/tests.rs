@@ -127,6 +127,8 @@ fn names_behind_a_message_are_bounded() {
         spans.push(Span { trace: 8, ..to(query, &format!("db-{id}"), PeerKind::Database) });
     }
     let found = contribute(&spans, None, TraceClass::Mine, 0);
-    let [(_, Told::Taken(taken, 0), 1)] = &found.handed[..] else { panic!("{:?}", found.handed) };
+    let [(Fact { told: Told::Taken(Some((taken, 0))), .. }, 1)] = &found.handed[..] else {
+        panic!("{:?}", found.handed)
+    };
     assert!(taken.visits.len() == NODES_MAX && taken.flows.len() <= NODES_MAX);
 }
