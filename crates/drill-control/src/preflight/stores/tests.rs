@@ -102,7 +102,7 @@ fn shadow_tables_of_another_service_in_the_same_database_are_shadow_tables() {
     let tables = names.map(|name| (name.to_owned(), vec![column("id")])).into_iter().collect();
     let reference =
         Effect::Reference { table: "shadow_orders".into(), column: "item".into(), to: "shadow_items".into() };
-    let seen = Seen { tables, effects: BTreeSet::from([reference]), ..Seen::default() };
+    let seen = Seen { tables, effects: BTreeSet::from([reference]) };
     for (one, other) in [(&order, &stock), (&stock, &order)] {
         assert_eq!(found(one, &[other], &seen), [""; 0]);
         assert_eq!(found(one, &[], &seen).len(), 1, "an undeclared table is a live one");
@@ -259,7 +259,7 @@ fn what_is_not_known_of_rows_refuses_no_drill() {
     let all = store("postgres", &[("orders", "shadow")]);
     let tables = tables(&["orders", "shadow_orders"]).tables;
     let limit = Duration::from_millis(10);
-    let never = async |_| std::future::pending::<Option<bool>>().await;
+    let never = async |_: String| std::future::pending::<Option<bool>>().await;
     assert_eq!(run(empty_shadows(&rules(&all).unwrap(), &tables, limit, never)), [""; 0]);
 }
 
