@@ -110,7 +110,7 @@ fn false_alarms(seeds: &RangeInclusive<u64>, short: &mut Vec<String>) -> String 
     }
     format!(
         "{out}\nThe live gate looks after every second, and stops what is slower than the baseline by more than is tolerated; \
-         {APART_S} s lie between two seconds of one of its games.\n"
+         {APART_S} s lie between two seconds of one of its games. No drill has it yet.\n"
     )
 }
 
