@@ -1,6 +1,7 @@
 //! One run beside others that came before: what got worse, by how much, and how sure that is.
 
 mod alike;
+mod beside;
 mod parts;
 mod windows;
 pub(crate) mod words;
@@ -9,22 +10,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use peakdrill_bottleneck::Cells;
-use peakdrill_bottleneck::baseline::{
-    CallSeconds, Lack, Measured, Runs, Settings, Why, Window, calls, judge, measure,
-};
+use peakdrill_bottleneck::baseline::{Lack, Measured, Why, judge};
 use peakdrill_drill_model::comparison::{
     COMPARISON_VERSION, Compared, Comparison, NotCompared, Quantity, RunName, Subject,
 };
-use peakdrill_drill_model::plan::{Plan, StepId};
+use peakdrill_drill_model::plan::Plan;
 use peakdrill_drill_model::verdict::{Estimate, Judgement, Verdict};
 
 use crate::Environment;
+use beside::Beside;
 pub use windows::LoadWindows;
-
-/// Of calls it is told how long they take and how many fail; how many there are follows from the requests.
-const OF_CALLS: [Quantity; 4] = [Quantity::P50, Quantity::P95, Quantity::P99, Quantity::Errors];
-/// So many calls between two nodes are compared, those with the most calls first.
-const CALLS_MAX: usize = 200;
 
 /// A run, as far as it is compared.
 #[derive(Debug, Clone)]
@@ -39,6 +34,8 @@ pub struct Side {
     pub load: LoadWindows,
     /// What its spans said; `None`: none were received.
     pub cells: Option<Arc<Cells>>,
+    /// What of its spans is known not to be in the cells, in words.
+    pub lost_spans: Vec<String>,
 }
 
 /// How they are compared.
@@ -50,9 +47,33 @@ pub struct Terms {
     pub mismatched: bool,
 }
 
+/// A run that is given twice: as two it would tell of a certainty that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated {
+    /// Its id.
+    pub run: String,
+}
+
+impl std::fmt::Display for Repeated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "run {} is given twice: a run is not held against itself, nor counted as two", self.run)
+    }
+}
+
+impl std::error::Error for Repeated {}
+
 /// Compares a run with its baselines, which stand for one. The same records give the same comparison.
-#[must_use]
-pub fn compare(run: &Side, baselines: &[Side], terms: &Terms) -> Comparison {
+///
+/// # Errors
+/// When a run is among them twice.
+pub fn compare(run: &Side, baselines: &[Side], terms: &Terms) -> Result<Comparison, Repeated> {
+    let mut seen = BTreeSet::new();
+    // A record that does not name its run is not valid, and said to be so.
+    for side in [run].into_iter().chain(baselines).filter(|side| !side.verdict.run.is_empty()) {
+        if !seen.insert(&side.verdict.run) {
+            return Err(Repeated { run: side.verdict.run.clone() });
+        }
+    }
     let mut out = Comparison {
         v: COMPARISON_VERSION,
         run: name(run),
@@ -82,10 +103,10 @@ pub fn compare(run: &Side, baselines: &[Side], terms: &Terms) -> Comparison {
     if out.because.is_empty() {
         let mut all = Beside::new(run, baselines);
         all.steps();
-        all.calls(&mut out.notes);
-        all.finish(&mut out, terms);
+        all.calls();
+        finish(all, &mut out, terms);
     }
-    out
+    Ok(out)
 }
 
 fn name(side: &Side) -> RunName {
@@ -117,166 +138,48 @@ impl Open {
     /// Whether it binds although nothing was measured.
     fn is_open(&self) -> bool {
         matches!((&self.of, self.quantity), (Subject::Step { .. }, quantity)
-            if !matches!((quantity, &self.found), (Quantity::P95 | Quantity::P99, Err(Lack::Samples { .. }))))
+        if !matches!(
+            (quantity, &self.found),
+            (Quantity::P95 | Quantity::P99 | Quantity::Errors, Err(Lack::Samples { .. }))
+        ))
     }
 }
 
-struct Beside<'a> {
-    run: &'a Side,
-    baselines: &'a [Side],
-    settings: Settings,
-    open: Vec<Open>,
-    not_compared: Vec<NotCompared>,
-}
-
-impl<'a> Beside<'a> {
-    fn new(run: &'a Side, baselines: &'a [Side]) -> Self {
-        Self { run, baselines, settings: Settings::default(), open: Vec::new(), not_compared: Vec::new() }
-    }
-
-    /// Index of the part in each of the runs, the one that is judged first; `None` where it is not the same in all.
-    fn part(&self, at: usize) -> Option<Vec<usize>> {
-        let part = self.run.load.parts.get(at)?;
-        let same = |side: &Side| {
-            let parts = &side.load.parts;
-            parts.iter().position(|other| other.name == part.name && other.width_s == part.width_s)
-        };
-        [Some(at)].into_iter().chain(self.baselines.iter().map(same)).collect()
-    }
-
-    fn sides(&self) -> impl Iterator<Item = &'a Side> {
-        [self.run].into_iter().chain(self.baselines)
-    }
-
-    fn steps(&mut self) {
-        for at in 0..self.run.load.parts.len() {
-            let Some(parts) = self.part(at) else {
-                let what = self.run.load.parts[at].name.clone();
-                let because = "a baseline has no such part of the load, or one of another length".to_owned();
-                self.not_compared.push(NotCompared { what, because });
-                continue;
-            };
-            for (id, info) in (0..StepId::MAX).zip(&self.run.plan.steps) {
-                let of = |side: &Side| {
-                    let same = |other: &_| other == info;
-                    side.plan.steps.iter().position(same).and_then(|at| StepId::try_from(at).ok())
-                };
-                let ids: Option<Vec<StepId>> =
-                    [Some(id)].into_iter().chain(self.baselines.iter().map(of)).collect();
-                let subject = Subject::Step { journey: info.journey.clone(), step: info.step.clone() };
-                let Some(ids) = ids else {
-                    self.leave_out(&subject, "it is no step of a baseline");
-                    continue;
-                };
-                let sides = self.sides().zip(&parts).zip(ids);
-                let windows: Vec<Vec<Window>> =
-                    sides.map(|((side, part), id)| side.load.of(*part, id)).collect();
-                // A phase's mix may leave a journey out.
-                if windows.iter().flatten().any(|window| window.ended > 0) {
-                    self.measure(at, subject, &windows, &Quantity::ALL);
+/// Judges all of them together.
+fn finish(all: Beside<'_>, out: &mut Comparison, terms: &Terms) {
+    (out.not_compared, out.because) = (all.not_compared, all.because);
+    out.notes.extend(all.notes);
+    let measured: Vec<&Measured> = all.open.iter().filter_map(|one| one.found.as_ref().ok()).collect();
+    let among = measured.len();
+    let mut whys = judge(&measured, terms.tolerance).into_iter();
+    for one in &all.open {
+        match &one.found {
+            Ok(found) => {
+                if let Some(why) = whys.next() {
+                    out.compared.push(compared(one, found, why, among, terms.tolerance));
                 }
             }
+            Err(lack) if one.is_open() => out.compared.push(unmeasured(one, *lack)),
+            Err(lack) => out.not_compared.push(NotCompared {
+                what: format!("{} · {} · {}", one.phase, one.of, one.quantity.text()),
+                because: words::lack(*lack),
+            }),
         }
     }
-
-    fn calls(&mut self, notes: &mut Vec<String>) {
-        let with: Option<Vec<&Cells>> = self.sides().map(|side| side.cells.as_deref()).collect();
-        let Some(cells) = with else {
-            let some = self.sides().any(|side| side.cells.is_some());
-            notes
-                .extend(some.then(|| "calls are not compared: one of the runs received no spans".to_owned()));
-            return;
-        };
-        let of_runs = calls(&cells);
-        let Some((new, old)) = of_runs.split_first() else { return };
-        let mut known: Vec<_> =
-            new.keys().filter(|call| old.iter().all(|of| of.contains_key(*call))).collect();
-        let known_set: BTreeSet<_> = known.iter().copied().collect();
-        for call in new.keys().filter(|call| !known_set.contains(call)) {
-            self.leave_out(&subject(call), "there is no such call in a baseline");
-        }
-        let gone = |call: &&(String, String)| {
-            old.iter().any(|of| of.contains_key(*call)) && !new.contains_key(*call)
-        };
-        let gone: BTreeSet<_> = old.iter().flat_map(CallSeconds::keys).filter(gone).collect();
-        for call in gone {
-            self.leave_out(&subject(call), "there is no such call in the run");
-        }
-        let count = |call: &(String, String)| new[call].values().map(|window| window.ended).sum::<u64>();
-        known.sort_by_key(|call| std::cmp::Reverse(count(call)));
-        if known.len() > CALLS_MAX {
-            notes.push(format!("{} calls with the fewest calls are not compared", known.len() - CALLS_MAX));
-            known.truncate(CALLS_MAX);
-        }
-        for at in 0..self.run.load.parts.len() {
-            let Some(parts) = self.part(at) else { continue };
-            for call in &known {
-                let sides = self.sides().zip(&parts).zip(&of_runs);
-                let windows: Vec<Vec<Window>> = sides
-                    .filter_map(|((side, part), of)| Some(side.load.of_seconds(*part, of.get(*call)?)))
-                    .collect();
-                self.measure(at, subject(call), &windows, &OF_CALLS);
-            }
-        }
+    if out.because.is_empty() && !out.compared.iter().any(|one| is_step(&one.of)) {
+        out.because.push("no step of a measured phase can be compared in all of them".to_owned());
     }
-
-    fn leave_out(&mut self, of: &Subject, because: &str) {
-        let out = NotCompared { what: of.to_string(), because: because.to_owned() };
-        if !self.not_compared.contains(&out) {
-            self.not_compared.push(out);
-        }
-    }
-
-    fn measure(&mut self, part: usize, of: Subject, windows: &[Vec<Window>], wanted: &[Quantity]) {
-        let Some((run, baselines)) = windows.split_first() else { return };
-        let baselines: Vec<&[Window]> = baselines.iter().map(Vec::as_slice).collect();
-        let found = measure(Runs { run, baselines: &baselines }, wanted, &self.settings);
-        let part = &self.run.load.parts[part];
-        let open = |(quantity, found)| Open {
-            phase: part.name.clone(),
-            of: of.clone(),
-            quantity,
-            width_s: part.width_s,
-            found,
-        };
-        self.open.extend(found.into_iter().map(open));
-    }
-
-    /// Judges all of them together.
-    fn finish(self, out: &mut Comparison, terms: &Terms) {
-        out.not_compared = self.not_compared;
-        let measured: Vec<&Measured> = self.open.iter().filter_map(|one| one.found.as_ref().ok()).collect();
-        let among = measured.len();
-        let mut whys = judge(&measured, terms.tolerance).into_iter();
-        for one in &self.open {
-            match &one.found {
-                Ok(found) => {
-                    if let Some(why) = whys.next() {
-                        out.compared.push(compared(one, found, why, among, terms.tolerance));
-                    }
-                }
-                Err(lack) if one.is_open() => out.compared.push(unmeasured(one, *lack)),
-                Err(lack) => out.not_compared.push(NotCompared {
-                    what: format!("{} · {} · {}", one.phase, one.of, one.quantity.text()),
-                    because: words::lack(*lack),
-                }),
-            }
-        }
-        out.verdict = overall(&out.compared);
-        if out.verdict == Judgement::Inconclusive && out.compared.is_empty() {
-            out.because.push("no measured phase was run in all of them".to_owned());
-        }
-    }
+    out.verdict = overall(&out.compared, out.because.is_empty());
 }
 
 /// One that failed fails all. What cannot be told of a call leaves nothing open: requests that make it are judged.
-fn overall(compared: &[Compared]) -> Judgement {
+fn overall(compared: &[Compared], is_whole: bool) -> Judgement {
     let any = |judgement: Judgement, calls: bool| {
         compared.iter().any(|one| one.verdict == judgement && (calls || is_step(&one.of)))
     };
     match () {
         () if any(Judgement::Fail, true) => Judgement::Fail,
-        () if any(Judgement::Inconclusive, false) || !any(Judgement::Pass, false) => Judgement::Inconclusive,
+        () if !is_whole || any(Judgement::Inconclusive, false) => Judgement::Inconclusive,
         () => Judgement::Pass,
     }
 }
@@ -284,10 +187,6 @@ fn overall(compared: &[Compared]) -> Judgement {
 /// Whether it is a step of the load.
 pub(crate) fn is_step(of: &Subject) -> bool {
     matches!(of, Subject::Step { .. })
-}
-
-fn subject((from, to): &(String, String)) -> Subject {
-    Subject::Call { from: from.clone(), to: to.clone() }
 }
 
 fn compared(open: &Open, found: &Measured, why: Why, among: usize, tolerance: f64) -> Compared {
@@ -310,7 +209,7 @@ fn compared(open: &Open, found: &Measured, why: Why, among: usize, tolerance: f6
         verdict: why.verdict(),
         because: String::new(),
     };
-    one.because = words::because(&one, why, among, tolerance);
+    one.because = words::because(&one, why, among, found.tolerated(tolerance));
     one
 }
 

@@ -20,7 +20,7 @@ mod together;
 mod validity;
 mod verdict;
 
-pub use comparison::{LoadWindows, Side, Terms, compare};
+pub use comparison::{LoadWindows, Repeated, Side, Terms, compare};
 pub use html::html;
 pub use record::{ENVIRONMENT_VERSION, Environment, Machine, Record, Sample, SampleKind};
 pub use sentences::whose;

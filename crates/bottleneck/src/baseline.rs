@@ -19,7 +19,7 @@ use peakdrill_latency::Sparse;
 
 use tails::student_above;
 
-pub use calls::{CallSeconds, calls};
+pub use calls::{Call, CallSeconds, Calls, calls};
 pub use judge::{Why, judge};
 pub use refits::measure;
 pub use watch::{Limit, Watch, limits};
@@ -28,6 +28,8 @@ pub use watch::{Limit, Watch, limits};
 pub const WINDOWS_MIN: usize = 30;
 /// A quantile wants so many samples above it: of fewer, one burst more or less moves it by tens of percent.
 pub const SAMPLES_ABOVE: f64 = 10.0;
+/// Fewer baselines than this do not tell what differs from run to run.
+pub const BASELINES_TOLD: usize = 3;
 /// A share of errors may be larger by this, however small it was: a tenth of a point.
 pub const ERRORS_TOLERATED: f64 = 0.001;
 /// An interval of the difference of two shares of errors that is wider than this says nothing: a point.
@@ -45,6 +47,12 @@ pub struct Window {
 }
 
 impl Window {
+    /// Of so many that ended, so many in an error, with these latencies: in coarser buckets, of which a long load has enough.
+    #[must_use]
+    pub fn new(latency: &Sparse, ended: u64, errors: u64) -> Self {
+        Self { latency: latency.coarse(), ended, errors }
+    }
+
     /// Adds another.
     pub fn add(&mut self, other: &Self) {
         self.latency.merge(&other.latency);
@@ -144,10 +152,19 @@ impl Measured {
         }
     }
 
-    /// By how much it may be worse, on the scale of the effect.
-    fn limit(&self, tolerance: f64) -> f64 {
+    /// By how much it may be worse: a part of what it was, or of shares of errors the difference.
+    #[must_use]
+    pub fn tolerated(&self, tolerance: f64) -> f64 {
         match self.quantity {
             Quantity::Errors => (tolerance * self.baseline).max(ERRORS_TOLERATED),
+            _ => tolerance,
+        }
+    }
+
+    /// The same on the scale of the effect.
+    fn limit(&self, tolerance: f64) -> f64 {
+        match self.quantity {
+            Quantity::Errors => self.tolerated(tolerance),
             _ => tolerance.ln_1p(),
         }
     }

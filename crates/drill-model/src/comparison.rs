@@ -18,9 +18,10 @@ pub struct Comparison {
     pub baselines: Vec<RunName>,
     /// By how much it may be worse, as a part: 0.05 is 5 %.
     pub tolerance: f64,
-    /// Over all: one that failed fails it, a step that cannot be told leaves it open.
+    /// Over all: one that failed fails it; a step that cannot be told, or a reason below, leaves it open.
     pub verdict: Judgement,
-    /// Why the runs cannot be compared at all. Empty where they were.
+    /// Why it cannot be told as a whole: the runs are of other drills, or were not under the same load. Empty where nothing
+    /// keeps them apart.
     pub because: Vec<String>,
     /// What a reader should know although it changes nothing.
     pub notes: Vec<String>,

@@ -1,6 +1,6 @@
 //! Whether two runs are of the same drill: else what differs between them is not what is looked for.
 
-use peakdrill_drill_model::plan::{Plan, Target};
+use peakdrill_drill_model::plan::{DataFile, Feeder, Plan, Target};
 
 use super::Side;
 
@@ -24,6 +24,7 @@ pub(super) fn differences(run: &Side, baseline: &Side) -> Vec<String> {
     if limits(new) != limits(old) {
         out.push("arrivals are spaced, paced or limited in another way".to_owned());
     }
+    out.extend(carried(new, old));
     if new.shadow.is_some() != old.shadow.is_some() {
         out.push("one of them is tagged as shadow, and one is not".to_owned());
     }
@@ -33,9 +34,49 @@ pub(super) fn differences(run: &Side, baseline: &Side) -> Vec<String> {
         ("agents", a.agents, b.agents),
         ("load threads", a.shards, b.shards),
     ] {
-        if a != b && a != 0 && b != 0 {
-            out.push(format!("{what}: {a}, and {b} before"));
+        // What is not known may be anything.
+        if a != b || a == 0 {
+            let told = |n: u32| if n == 0 { "not known".to_owned() } else { n.to_string() };
+            out.push(format!("{what}: {}, and {} before", told(a), told(b)));
         }
+    }
+    // What requests carry is not kept in a record; the scenario's hash knows of it.
+    if out.is_empty() && new.scenario_sha256 != old.scenario_sha256 {
+        out.push(
+            "the scenario is another text: bodies, queries or other literals of requests may differ"
+                .to_owned(),
+        );
+    }
+    out
+}
+
+/// What requests carry, and who answers them.
+fn carried(new: &Plan, old: &Plan) -> Vec<String> {
+    let mut out = Vec::new();
+    // Where a file lies says nothing; its hash does.
+    let feeders = |plan: &Plan| {
+        let bare = |feeder: &Feeder| Feeder {
+            csv: String::new(),
+            rows: std::sync::Arc::default(),
+            ..feeder.clone()
+        };
+        plan.feeders.iter().map(bare).collect::<Vec<_>>()
+    };
+    if feeders(new) != feeders(old) {
+        out.push("the feeders have other rows, or give them in another way".to_owned());
+    }
+    let files = |plan: &Plan| {
+        let known = |file: &DataFile| (file.bytes, file.sha256.clone());
+        plan.files.iter().map(known).collect::<Vec<_>>()
+    };
+    if files(new) != files(old) {
+        out.push("the files that are sent are other ones".to_owned());
+    }
+    if new.isolation.stubs != old.isolation.stubs {
+        out.push("third parties are stubbed in another way".to_owned());
+    }
+    if new.isolation.stores != old.isolation.stores {
+        out.push("stores are isolated in another way".to_owned());
     }
     out
 }

@@ -35,6 +35,11 @@ impl Part {
         Self { name, phase, ranges, width_s: seconds.div_ceil(WINDOWS_MAX).max(1) }
     }
 
+    /// Whether it can be laid beside another.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.name == other.name && self.width_s == other.width_s
+    }
+
     /// The window in which a second is.
     pub(super) fn window(&self, second: u32) -> Option<usize> {
         let range = self.ranges.iter().find(|range| range.contains(&second))?;

@@ -12,13 +12,17 @@ use peakdrill_drill_model::timeline::Timeline;
 use super::parts::{Part, parts};
 use crate::fold::open;
 
+const S: u64 = 1_000_000_000;
+
 /// The requests of a run, by part of the load, step and window.
 #[derive(Debug, Clone)]
 pub struct LoadWindows {
     pub(super) parts: Vec<Part>,
     steps: BTreeMap<(usize, StepId), Vec<Window>>,
-    /// The first second behind the load.
-    end: u32,
+    /// The last second of the load that is told of.
+    last: Option<u32>,
+    /// The end of the load as it was planned, or changed.
+    end_ns: u64,
 }
 
 impl LoadWindows {
@@ -26,13 +30,14 @@ impl LoadWindows {
     #[must_use]
     pub fn new(plan: &Plan, started_unix_ns: i64, events: &[Event]) -> Self {
         let (timeline, _) = Timeline::of_record(&plan.load, started_unix_ns, events);
-        Self { parts: parts(&plan.load.phases, &timeline), steps: BTreeMap::new(), end: 0 }
+        let parts = parts(&plan.load.phases, &timeline);
+        Self { parts, steps: BTreeMap::new(), last: None, end_ns: timeline.end_ns() }
     }
 
     /// Takes a frame; they may come in any order, and those of the same second add up.
     pub fn add(&mut self, frame: &Frame) {
         let Some(step) = frame.step else {
-            self.end = self.end.max(frame.second.saturating_add(1));
+            self.last = self.last.max(Some(frame.second));
             return;
         };
         let mut of_phase = self.parts.iter().enumerate().filter(|(_, part)| part.phase == frame.phase);
@@ -45,12 +50,9 @@ impl LoadWindows {
         }
         let errors: u64 = frame.errors.values().fold(0, |sum, n| sum.saturating_add(*n));
         let cut_off = frame.errors.get(&ErrorClass::Cancelled).copied().unwrap_or(0);
-        windows[window].add(&Window {
-            latency: latency.to_sparse(),
-            // What a stop cut off was never answered, and is no fault of who would have.
-            ended: frame.completed.saturating_sub(cut_off),
-            errors: errors.saturating_sub(cut_off),
-        });
+        // What a stop cut off was never answered, and is no fault of who would have.
+        let (ended, errors) = (frame.completed.saturating_sub(cut_off), errors.saturating_sub(cut_off));
+        windows[window].add(&Window::new(&latency.to_sparse(), ended, errors));
     }
 
     /// The windows of a step in a part that the run came to the end of.
@@ -74,7 +76,14 @@ impl LoadWindows {
     }
 
     /// Windows of a part that were run.
-    fn ran(&self, part: usize) -> usize {
-        self.parts.get(part).map_or(0, |part| part.windows_before(self.end))
+    pub(super) fn ran(&self, part: usize) -> usize {
+        self.parts.get(part).map_or(0, |part| part.windows_before(self.end()))
+    }
+
+    /// The first second that is not whole: the last one, where the run ended before it was planned to.
+    fn end(&self) -> u32 {
+        let Some(last) = self.last else { return 0 };
+        let behind = last.saturating_add(1);
+        if u64::from(behind).saturating_mul(S) >= self.end_ns { behind } else { last }
     }
 }

@@ -1,6 +1,6 @@
 //! A comparison in words, the same in every rendering.
 
-use peakdrill_bottleneck::baseline::{Lack, WINDOWS_MIN, Why};
+use peakdrill_bottleneck::baseline::{BASELINES_TOLD, ERRORS_TOLERATED, Lack, WINDOWS_MIN, Why};
 use peakdrill_drill_model::comparison::{Compared, Comparison, Quantity};
 use peakdrill_drill_model::verdict::Judgement;
 
@@ -11,6 +11,9 @@ use crate::numbers::{NOT_MEASURED, count, figure, millis, percent, plural, rate}
 const SEES_NOTHING: f64 = 0.05;
 /// ... or is sure of what was not.
 const IS_SURE: f64 = 0.001;
+
+/// So many of a list are named.
+const SOME: usize = 5;
 
 /// Why nothing can be measured.
 pub(super) fn lack(lack: Lack) -> String {
@@ -25,16 +28,45 @@ pub(super) fn lack(lack: Lack) -> String {
     }
 }
 
-/// What was found, and what follows.
-pub(super) fn because(one: &Compared, why: Why, among: usize, tolerance: f64) -> String {
+/// The first few of many, and how many more.
+pub(super) fn some(all: impl Iterator<Item: AsRef<str>>) -> String {
+    let mut named: Vec<String> = Vec::new();
+    let mut more = 0_usize;
+    for one in all {
+        if named.len() < SOME { named.push(one.as_ref().to_owned()) } else { more += 1 }
+    }
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    named.join(", ")
+}
+
+/// By how much a share of errors may rise, however small it was.
+pub(crate) fn errors_tolerated() -> String {
+    points(ERRORS_TOLERATED)
+}
+
+fn points(share: f64) -> String {
+    format!("{} points", figure(100.0 * share))
+}
+
+/// What was found, and what follows; with what is tolerated of the figure.
+pub(super) fn because(one: &Compared, why: Why, among: usize, tolerated: f64) -> String {
+    let is_errors = one.quantity == Quantity::Errors;
+    let tolerated = if is_errors { points(tolerated) } else { percent(Some(tolerated)) };
     let found = format!("{}, {} before: {}", shown(one, one.run), shown(one, one.baseline), change(one));
     let follows = match why {
-        Why::Worse => format!(", worse by more than the {} that are tolerated", percent(Some(tolerance))),
+        Why::Worse => format!(", worse by more than the {tolerated} that are tolerated"),
+        Why::OneOfMany if among == 1 => {
+            ", over the limit, and yet chance alone would show as much too often: hold the load for longer"
+                .to_owned()
+        }
         Why::OneOfMany => {
             format!(
                 ", over the limit by itself; of {among} comparisons, chance alone would show one like this"
             )
         }
+        Why::Within | Why::NotShown if is_errors => format!(", of {tolerated} that are tolerated"),
         Why::Within | Why::NotShown => String::new(),
         Why::Wide => "; the interval is too wide to tell: hold the load for longer".to_owned(),
     };
@@ -90,10 +122,16 @@ pub(crate) fn headline(comparison: &Comparison) -> String {
     let open = of(Judgement::Inconclusive).filter(|one| is_step(&one.of)).count();
     let tolerance = percent(Some(comparison.tolerance));
     match comparison.verdict {
-        _ if !comparison.because.is_empty() => "the runs cannot be compared".to_owned(),
+        _ if comparison.compared.is_empty() => "the runs cannot be compared".to_owned(),
         Judgement::Fail => format!("worse than the baseline in {failed} of {all}"),
+        Judgement::Inconclusive if open == 0 => {
+            "what the runs have in common is not all of their load".to_owned()
+        }
         Judgement::Inconclusive => format!("{open} of {all} cannot be told"),
-        Judgement::Pass => format!("nothing is shown to be worse by more than {tolerance}, in {all}"),
+        Judgement::Pass => format!(
+            "nothing is shown to be worse by more than {tolerance}, errors by more than that or {}, in {all}",
+            errors_tolerated()
+        ),
     }
 }
 
@@ -113,12 +151,12 @@ pub(super) fn notes(run: &Side, baselines: &[Side]) -> Vec<String> {
         }
         out.extend(side.verdict.warnings.iter().map(|text| format!("run {name}: {text}")));
     }
-    if baselines.len() == 1 {
-        out.push(
-            "one baseline does not tell what differs from run to run of the same thing: the intervals are of these two \
-             runs alone"
-                .to_owned(),
-        );
+    if baselines.len() < BASELINES_TOLD {
+        let few = if baselines.len() == 1 { "one baseline does" } else { "two baselines do" };
+        out.push(format!(
+            "{few} not tell what differs from run to run of the same thing, {BASELINES_TOLD} do: the intervals are of \
+             these runs alone"
+        ));
     }
     out
 }

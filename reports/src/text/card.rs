@@ -225,8 +225,8 @@ impl Card {
     }
 }
 
-/// Characters that reorder what a terminal shows.
-fn is_direction_mark(c: char) -> bool {
+/// Characters that reorder what a reader is shown.
+pub(super) fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -1,6 +1,6 @@
 //! A comparison for terminals, programs, pipelines and comments.
 
-use peakdrill_drill_model::comparison::{Compared, Comparison, Subject};
+use peakdrill_drill_model::comparison::{Compared, Comparison, Quantity, Subject};
 use peakdrill_drill_model::verdict::Judgement;
 
 use super::card::{Card, Tone};
@@ -8,7 +8,7 @@ use super::json::pretty;
 use super::junit::{Case, Ending, Suite};
 use super::markdown::{Lines, md};
 use crate::comparison::is_step;
-use crate::comparison::words::{against, change, headline, shown};
+use crate::comparison::words::{against, change, errors_tolerated, headline, shown};
 use crate::numbers::{percent, plural};
 use crate::sentences::{sign, word};
 
@@ -81,14 +81,20 @@ fn more(all: usize) -> Option<(Tone, String)> {
 }
 
 /// The comparison as JUnit XML, a test case a figure: worse → `failure`; of a step that cannot be told → `error`, of a call
-/// → `skipped`. Runs that cannot be compared are one test case.
+/// → `skipped`, as is what was not compared. Why the comparison as a whole cannot be told is one more test case.
 #[must_use]
 pub fn comparison_junit(comparison: &Comparison) -> String {
     let baselines: Vec<&str> = comparison.baselines.iter().map(|run| run.run.as_str()).collect();
-    let assert = format!("no more than {} worse than the baseline", percent(Some(comparison.tolerance)));
+    let tolerance = percent(Some(comparison.tolerance));
+    let assert = |quantity: Quantity| match quantity {
+        Quantity::Errors => {
+            format!("no more than {tolerance} or {} worse than the baseline", errors_tolerated())
+        }
+        _ => format!("no more than {tolerance} worse than the baseline"),
+    };
     let case = |one: &Compared| Case {
         name: format!("{} · {} · {}", one.phase, one.of, one.quantity.text()),
-        assert: assert.clone(),
+        assert: assert(one.quantity),
         because: one.because.clone(),
         ending: match (one.verdict, &one.of) {
             (Judgement::Pass, _) => Ending::Passed,
@@ -98,12 +104,23 @@ pub fn comparison_junit(comparison: &Comparison) -> String {
         },
     };
     let mut cases: Vec<Case> = comparison.compared.iter().map(case).collect();
+    cases.extend(comparison.not_compared.iter().map(|one| Case {
+        name: one.what.clone(),
+        assert: "compared with the baseline".to_owned(),
+        because: one.because.clone(),
+        ending: Ending::Skipped,
+    }));
     if !comparison.because.is_empty() {
         let because = comparison.because.join("; ");
         let name = "the comparison".to_owned();
         cases.insert(
             0,
-            Case { name, assert: "runs of the same drill, valid".into(), because, ending: Ending::Error },
+            Case {
+                name,
+                assert: "valid runs of the same drill, under the same load".into(),
+                because,
+                ending: Ending::Error,
+            },
         );
     }
     let suite = Suite {

@@ -3,6 +3,7 @@
 use peakdrill_drill_model::condition::Stat;
 use peakdrill_drill_model::verdict::{GateResult, Millis, Told, Verdict};
 
+use super::card::is_direction_mark;
 use crate::Record;
 use crate::numbers::{NOT_MEASURED, count, figure, millis, percent};
 use crate::resources::{resource, used};
@@ -201,7 +202,7 @@ pub(super) fn md(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() => out.push(' '),
+            c if c.is_control() || is_direction_mark(c) => out.push(' '),
             c => out.push(c),
         }
     }
@@ -210,7 +211,7 @@ pub(super) fn md(text: &str) -> String {
 
 /// Text inside a code span in a table cell.
 fn code(text: &str) -> String {
-    let plain = |c: char| if c.is_control() || c == '`' { ' ' } else { c };
+    let plain = |c: char| if c.is_control() || is_direction_mark(c) || c == '`' { ' ' } else { c };
     let mut out = text.chars().map(plain).collect::<String>().replace('|', "\\|");
     // Not every reader agrees that a backslash before the closing mark is a backslash.
     if out.ends_with('\\') {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use peakdrill_bottleneck::{Cells, EdgeCell, EdgeKey, NodeKey, TraceClass};
 use peakdrill_drill_model::comparison::{Comparison, Quantity, Subject};
 use peakdrill_drill_model::outcome::ErrorClass;
+use peakdrill_drill_model::plan::{Feeder, Phase, Plan, Stub};
 use peakdrill_drill_model::shape::Shape;
-use peakdrill_drill_model::verdict::{Judgement, NodeKind};
+use peakdrill_drill_model::verdict::{AnalysisState, Judgement, NodeKind};
 use peakdrill_latency::{Histogram, Sparse, highest_in};
 use peakdrill_reports::{
-    LoadWindows, Record, Side, Terms, compare, comparison_card, comparison_json, comparison_junit,
+    LoadWindows, Record, Side, Terms, comparison_card, comparison_json, comparison_junit,
     comparison_markdown, verdict,
 };
 
@@ -28,7 +29,19 @@ fn side(record: &Record) -> Side {
         verdict: verdict(record),
         load,
         cells: None,
+        lost_spans: Vec::new(),
     }
+}
+
+fn compare(run: &Side, baselines: &[Side], terms: &Terms) -> Comparison {
+    peakdrill_reports::compare(run, baselines, terms).unwrap()
+}
+
+/// The same under another name.
+fn again(side: &Side, run: &str) -> Side {
+    let mut other = side.clone();
+    run.clone_into(&mut other.verdict.run);
+    other
 }
 
 /// The calm drill as another run, each latency so many times as long.
@@ -65,14 +78,20 @@ fn verdicts(comparison: &Comparison, quantity: Quantity) -> Vec<Judgement> {
 #[test]
 fn a_run_is_not_worse_than_the_same_run() {
     let one = side(&calm("a", 1.0));
-    let found = compare(&one, from_ref(&one), &TERMS);
+    let found = compare(&one, &[again(&one, "b")], &TERMS);
     assert_eq!(found.verdict, Judgement::Pass, "{found:#?}");
     assert!(found.because.is_empty() && !found.compared.is_empty());
     assert!(found.compared.iter().all(|one| one.phase == "plateau" && one.windows == 45));
     assert!(found.notes.iter().any(|note| note.starts_with("one baseline does not tell")));
-    let three = compare(&one, &[one.clone(), one.clone(), one.clone()], &TERMS);
+    let two = compare(&one, &["b", "c"].map(|run| again(&one, run)), &TERMS);
+    assert!(two.notes.iter().any(|note| note.starts_with("two baselines do not tell")));
+    let three = compare(&one, &["b", "c", "d"].map(|run| again(&one, run)), &TERMS);
     assert_eq!(three.verdict, Judgement::Pass);
-    assert!(!three.notes.iter().any(|note| note.starts_with("one baseline does not tell")));
+    assert!(!three.notes.iter().any(|note| note.contains("not tell what differs")));
+    for baselines in [vec![one.clone()], vec![again(&one, "b"), again(&one, "b")]] {
+        let repeated = peakdrill_reports::compare(&one, &baselines, &TERMS).unwrap_err();
+        assert!(repeated.to_string().contains("is given twice"), "{repeated}");
+    }
 }
 
 #[test]
@@ -126,6 +145,107 @@ fn another_drill_is_not_compared_unless_it_is_asked_for() {
     assert!(found.because.is_empty() && found.notes.iter().any(|note| note.contains("/v2, and was ")));
 }
 
+/// A climb of twenty at a time, forty seconds each, of which so many levels were run.
+fn climb(run: &str, levels: u32) -> Side {
+    let mut record = calm(run, 1.0);
+    let shape =
+        Shape::Steps { from: 20.0, by: 20.0, every_ns: 40_000_000_000, max: 20.0 * f64::from(levels) };
+    let climb: &Phase = &record.plan.load.phases[1];
+    record.plan.load.phases = vec![Phase { shape, ..climb.clone() }];
+    record.frames = synthetic::frames(&record.plan);
+    let mut side = side(&record);
+    // Both were to climb as far; only how far they came is another thing.
+    side.plan = climb_plan(&side);
+    side
+}
+
+fn climb_plan(side: &Side) -> Plan {
+    let mut plan = side.plan.clone();
+    plan.load.phases[0].shape = Shape::Steps { from: 20.0, by: 20.0, every_ns: 40_000_000_000, max: 100.0 };
+    plan
+}
+
+/// A run that ended before it came to a rate is not as good as one that held it, nor the other way round.
+#[test]
+fn what_one_of_the_runs_alone_was_under_leaves_it_open() {
+    let (far, near) = (climb("far", 3), climb("near", 2));
+    assert_eq!(compare(&again(&far, "b"), from_ref(&far), &TERMS).verdict, Judgement::Pass);
+    for (run, baseline) in [(&near, &far), (&far, &near)] {
+        let found = compare(run, from_ref(baseline), &TERMS);
+        assert_eq!(found.verdict, Judgement::Inconclusive, "{found:#?}");
+        assert!(!found.compared.is_empty(), "what both have is compared all the same");
+        let why = &found.because[0];
+        assert!(
+            why.starts_with("run near was not under all of the load") && why.ends_with("plateau at 60/s"),
+            "{why}"
+        );
+        let xml = comparison_junit(&found);
+        assert!(xml.contains("<error message=\"run near was not under"), "{xml}");
+    }
+}
+
+#[test]
+fn a_part_that_one_run_left_halfway_leaves_it_open() {
+    let baseline = side(&calm("a", 1.0));
+    let mut half = calm("b", 1.0);
+    half.frames.retain(|frame| frame.second < 50);
+    // As a run that was stopped: by itself it is valid.
+    let half = Side { verdict: again(&baseline, "b").verdict, ..side(&half) };
+    let found = compare(&half, &[baseline], &TERMS);
+    assert_eq!(found.verdict, Judgement::Inconclusive);
+    // The last second of a run that ended early is not a whole one.
+    assert_eq!(found.because, ["of plateau, run b has 34 windows, and another run has 45"]);
+}
+
+fn bank() -> Stub {
+    Stub { host: "bank".into(), status: 200, latency_median_ns: 1, latency_sigma: 0.0, body: "{}".into() }
+}
+
+#[test]
+fn what_requests_carry_is_part_of_the_drill() {
+    let baseline = side(&calm("a", 1.0));
+    let with = |change: fn(&mut Side)| {
+        let mut run = again(&baseline, "b");
+        change(&mut run);
+        run
+    };
+    for (run, why) in [
+        (with(|run| run.plan.feeders.push(Feeder { sha256: "b".into(), ..Feeder::default() })), "feeders"),
+        (with(|run| run.plan.isolation.stubs.push(bank())), "third parties"),
+        (with(|run| run.plan.scenario_sha256 = "b".into()), "the scenario is another text"),
+        (with(|run| run.environment.machine.cpus = 0), "processors of the generator: not known"),
+    ] {
+        let found = compare(&run, from_ref(&baseline), &TERMS);
+        assert_eq!(found.verdict, Judgement::Inconclusive, "{why}");
+        assert!(found.because.len() == 1 && found.because[0].contains(why), "{why}: {:?}", found.because);
+        let found = compare(&run, from_ref(&baseline), &Terms { mismatched: true, ..TERMS });
+        assert_eq!(found.verdict, Judgement::Pass, "{why}");
+    }
+    let unknown = with(|run| run.environment.machine.cpus = 0);
+    let found = compare(&unknown, &[again(&unknown, "c")], &TERMS);
+    assert_eq!(found.verdict, Judgement::Inconclusive, "two that are not known are not the same");
+}
+
+/// Of a step with few requests and no errors the share of errors is left out, and said to be.
+#[test]
+fn a_rare_step_leaves_nothing_open() {
+    let mut rare = calm("a", 1.0);
+    for frame in rare.frames.iter_mut().filter(|frame| frame.step == Some(0)) {
+        let one = Histogram::decode(&frame.latency).unwrap().to_sparse().quantile(0.5).unwrap_or(0);
+        let mut latency = Histogram::new();
+        latency.record_n(one, 5);
+        (frame.completed, frame.latency) = (5, latency.encode());
+        frame.errors.clear();
+    }
+    let rare = side(&rare);
+    let found = compare(&again(&rare, "b"), &[rare], &TERMS);
+    assert_eq!(found.verdict, Judgement::Pass, "{found:#?}");
+    let told: Vec<&str> = found.not_compared.iter().map(|one| one.because.as_str()).collect();
+    assert!(told.contains(&"225 samples of the 738 it takes"), "{told:?}");
+    let xml = comparison_junit(&found);
+    assert!(xml.contains("skipped message=\"225 samples of the 738"), "{xml}");
+}
+
 #[test]
 fn nothing_is_concluded_from_a_run_that_is_not_valid_or_too_short() {
     let baseline = side(&calm("a", 1.0));
@@ -141,7 +261,7 @@ fn nothing_is_concluded_from_a_run_that_is_not_valid_or_too_short() {
     short.plan.load.phases[1].shape = Shape::Hold { rate: 200.0, for_ns: 20_000_000_000 };
     short.frames.retain(|frame| frame.second < 30);
     let short = side(&short);
-    let found = compare(&short, from_ref(&short), &TERMS);
+    let found = compare(&short, &[again(&short, "c")], &TERMS);
     assert_eq!(found.verdict, Judgement::Inconclusive);
     let why = &found.compared[0].because;
     assert!(why.starts_with("20 windows that all of them have, of the 30"), "{why}");
@@ -156,7 +276,7 @@ fn calls_are_compared_where_all_have_spans() {
     let failed: Vec<_> = found.compared.iter().filter(|one| one.verdict == Judgement::Fail).collect();
     let stock = Subject::Call { from: "order".into(), to: "stock".into() };
     assert!(failed.len() == 3 && failed.iter().all(|one| one.of == stock), "{failed:#?}");
-    let same = compare(&baseline, from_ref(&baseline), &TERMS);
+    let same = compare(&again(&baseline, "b"), from_ref(&baseline), &TERMS);
     assert_eq!(same.verdict, Judgement::Pass);
     let other = compare(&with("b", Some(cells("payment", 5_000_000))), from_ref(&baseline), &TERMS);
     let said: Vec<String> =
@@ -168,6 +288,18 @@ fn calls_are_compared_where_all_have_spans() {
             "order → stock: there is no such call in the run"
         ]
     );
+    let slow = with("b", Some(cells("stock", 5_000_000)));
+    let mut withheld = slow.clone();
+    withheld.verdict.analysis.state = AnalysisState::Withheld;
+    withheld.verdict.analysis.because = vec!["half of the spans are missing".into()];
+    let torn = Side { lost_spans: vec!["journal: a gap".into()], ..slow };
+    for (run, why) in [(withheld, "half of the spans"), (torn, "a gap")] {
+        let found = compare(&run, from_ref(&baseline), &TERMS);
+        assert_eq!(found.verdict, Judgement::Pass);
+        assert!(
+            found.notes.iter().any(|note| note.starts_with("calls are not compared") && note.contains(why))
+        );
+    }
     let without = compare(&with("b", None), &[baseline], &TERMS);
     assert!(without.notes.iter().any(|note| note.starts_with("calls are not compared")));
     assert!(without.compared.iter().all(|one| matches!(one.of, Subject::Step { .. })));
@@ -191,7 +323,7 @@ fn names_in_a_comparison_are_data() {
     record.plan.name = "<script>alert(1)</script> | `x`".to_owned();
     record.plan.load.phases[1].name = "\"><img src=x> | \u{202e}".to_owned();
     let one = side(&record);
-    let found = compare(&one, from_ref(&one), &TERMS);
+    let found = compare(&one, &[again(&one, "b")], &TERMS);
     let xml = comparison_junit(&found);
     let mut reader = quick_xml::Reader::from_str(&xml);
     let mut open = BTreeMap::new();
@@ -204,10 +336,10 @@ fn names_in_a_comparison_are_data() {
             _ => {}
         }
     }
-    assert_eq!(open["testcase"], found.compared.len());
+    assert_eq!(open["testcase"], found.compared.len() + found.not_compared.len());
     assert!(open.keys().all(|name| !["script", "img", "b"].contains(&name.as_str())), "{open:?}");
     for text in [comparison_card(&found, 100, false, true), comparison_markdown(&found)] {
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') || text.starts_with("##"), "{text:?}");
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
     }
     assert!(!comparison_markdown(&found).contains("<script>"));
 }

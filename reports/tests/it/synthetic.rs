@@ -286,7 +286,7 @@ struct Weather {
     backlog_s: f64,
 }
 
-fn frames(plan: &Plan) -> Vec<Frame> {
+pub(crate) fn frames(plan: &Plan) -> Vec<Frame> {
     let mut dice = Dice(42);
     let mut frames = Vec::new();
     let mut backlog = 0.0_f64;

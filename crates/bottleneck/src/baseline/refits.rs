@@ -8,7 +8,9 @@ use peakdrill_drill_model::comparison::Quantity;
 use super::ranks::mann_whitney;
 use super::table::Tables;
 use super::tails::{Z975, student_975};
-use super::{Effect, Lack, Measured, Runs, SAMPLES_ABOVE, Settings, WINDOWS_MIN};
+use super::{
+    BASELINES_TOLD, ERRORS_WIDE, Effect, Lack, Measured, Runs, SAMPLES_ABOVE, Settings, WINDOWS_MIN,
+};
 use crate::analyse::resample::{Resample, block_of, interval};
 
 /// Keeps these draws apart from those of the analysis.
@@ -20,8 +22,8 @@ const UNSEEN: f64 = 3.688_9;
 
 /// Measures some figures of a run beside those of its baselines, which stand for one. The same input gives the same result.
 ///
-/// Of several baselines runs are drawn as well as blocks, and the run that is judged is taken to be off by as much as a drawn
-/// one is: so that what differs from run to run of the same thing is part of the interval. Of one baseline nobody knows it.
+/// From [`BASELINES_TOLD`] baselines on, what differs from run to run of the same thing is part of the interval: their standard
+/// deviation, with the degrees of freedom that so few have. Of fewer it is not known.
 #[must_use]
 pub fn measure(
     runs: Runs<'_>,
@@ -36,16 +38,11 @@ pub fn measure(
     let side_by_side = SideBySide { tables: Tables::new(&all, windows), windows, baselines: all.len() - 1 };
     let mut figures: Vec<Figure> = wanted.iter().map(|quantity| side_by_side.figure(*quantity)).collect();
     let mut draws = Resample::new(settings.seed, DRAWS);
+    let behind = side_by_side.behind();
     for _ in 0..settings.refits {
         let blocks = draws.blocks(windows);
-        // Tables of the baselines begin with 1.
-        let drawn: Vec<usize> =
-            (0..side_by_side.baselines).map(|_| 1 + draws.below(side_by_side.baselines)).collect();
-        let like = draws.below(side_by_side.baselines);
         for figure in figures.iter_mut().filter(|figure| figure.lack.is_none()) {
-            let effect = side_by_side.effect(figure.quantity, &[RUN], &drawn, &blocks);
-            let off = figure.apart.get(like).copied().unwrap_or(0.0);
-            figure.effects.extend(effect.map(|effect| effect + off));
+            figure.effects.extend(side_by_side.effect(figure.quantity, &[RUN], &behind, &blocks));
         }
     }
     let measured = |figure: Figure| (figure.quantity, side_by_side.measured(figure));
@@ -56,8 +53,6 @@ pub fn measure(
 struct Figure {
     quantity: Quantity,
     lack: Option<Lack>,
-    /// By how much each baseline is worse than all of them.
-    apart: Vec<f64>,
     effects: Vec<f64>,
 }
 
@@ -79,26 +74,30 @@ impl SideBySide {
     fn figure(&self, quantity: Quantity) -> Figure {
         let (had, wanted) = self.samples(quantity);
         let lack = (had < wanted).then_some(Lack::Samples { had, wanted });
-        let several = self.baselines as f64;
-        let apart = match self.baselines {
-            1 => Vec::new(),
-            // The mean of several is nearer to each of them than to another run.
-            _ => {
-                let stretch = (several / (several - 1.0)).sqrt();
-                let of = |run: usize| self.effect(quantity, &[run], &self.behind(), from_ref(&self.whole()));
-                self.behind().into_iter().map(|run| stretch * of(run).unwrap_or(0.0)).collect()
-            }
-        };
-        Figure { quantity, lack, apart, effects: Vec::new() }
+        Figure { quantity, lack, effects: Vec::new() }
     }
 
-    /// Samples of the side that has fewer, and how many it takes.
+    /// By how much another run of the same would be off from the mean of the baselines, and the degrees of freedom of that:
+    /// the standard deviation of the baselines, and what their own mean is off by.
+    fn from_run_to_run(&self, quantity: Quantity) -> Option<(f64, f64)> {
+        let behind = self.behind();
+        if behind.len() < BASELINES_TOLD {
+            return None;
+        }
+        let of = |run: &usize| self.effect(quantity, &[*run], &behind, from_ref(&self.whole()));
+        let apart: Vec<f64> = behind.iter().filter_map(of).collect();
+        let several = apart.len() as f64;
+        Some((deviation(&apart) * (1.0 + 1.0 / several.max(1.0)).sqrt(), (several - 1.0).max(1.0)))
+    }
+
+    /// Samples of the side that has fewer, and how many it takes. That nothing came through is a figure of the throughput.
     fn samples(&self, quantity: Quantity) -> (u64, u64) {
         let of = |run: usize| {
             let (samples, ended) = self.tables.counts(run, self.windows);
             if quantity.quantile().is_some() { samples } else { ended }
         };
-        let had = of(RUN).min(self.behind().into_iter().map(of).sum());
+        let before: u64 = self.behind().into_iter().map(of).sum();
+        let had = if quantity == Quantity::Throughput { before } else { of(RUN).min(before) };
         let above = 1.0 - quantity.quantile().unwrap_or(0.5);
         // Just below, so that what is exactly enough is enough.
         (had, (SAMPLES_ABOVE / above - 1e-6).ceil() as u64)
@@ -114,9 +113,11 @@ impl SideBySide {
     ) -> Option<f64> {
         let new = self.tables.figure(quantity, run, blocks)?;
         let old = self.tables.figure(quantity, baseline, blocks)?;
+        // As if half a request had come through: else what lost all of them would be no number.
+        let half = 0.5 / blocks.iter().map(Range::len).sum::<usize>().max(1) as f64;
         let effect = match quantity {
             Quantity::Errors => new - old,
-            Quantity::Throughput => (old / new).ln(),
+            Quantity::Throughput => (old.max(half) / new.max(half)).ln(),
             _ => (new / old).ln(),
         };
         effect.is_finite().then_some(effect)
@@ -133,26 +134,47 @@ impl SideBySide {
         }
         let of = |runs: &[usize]| self.tables.figure(quantity, runs, from_ref(&whole)).ok_or_else(lack);
         let (run, baseline) = (of(&[RUN])?, of(&self.behind())?);
+        if let Some(lack) = self.unseen_of_few(quantity, run + baseline) {
+            return Err(lack);
+        }
         let estimate = self.effect(quantity, &[RUN], &self.behind(), from_ref(&whole)).ok_or_else(lack)?;
-        let blocks = self.windows as f64 / block_of(self.windows) as f64;
-        let (spread, freedom) = (spread(&figure.effects, blocks), blocks - 1.0);
-        let (low, high) = interval(figure.effects).ok_or_else(lack)?;
-        // Few blocks vary less among themselves than what they stand for.
-        let stretch = (blocks / freedom).sqrt() * student_975(freedom) / Z975;
-        let (mut low, mut high) =
-            (estimate + stretch * (low - estimate), estimate + stretch * (high - estimate));
+        let mut effect = self.refitted(estimate, figure.effects).ok_or_else(lack)?;
+        if let Some((off, freedom)) = self.from_run_to_run(quantity) {
+            effect = effect.and(off, freedom);
+        }
         if quantity == Quantity::Errors {
             let unseen = |share: f64, runs: &[usize]| {
                 let ended: u64 = runs.iter().map(|run| self.tables.counts(*run, self.windows).1).sum();
                 if share == 0.0 { UNSEEN / ended.max(1) as f64 } else { 0.0 }
             };
-            high += unseen(run, &[RUN]);
-            low -= unseen(baseline, &self.behind());
+            effect.high += unseen(run, &[RUN]);
+            effect.low -= unseen(baseline, &self.behind());
         }
         let second_opinion =
             mann_whitney(&self.by_block(quantity, &[RUN]), &self.by_block(quantity, &self.behind()));
-        let effect = Effect { estimate, low, high, spread, freedom };
         Ok(Measured { quantity, baseline, run, effect, windows: self.windows, second_opinion })
+    }
+
+    /// No errors at all, in so few requests that nobody knows how many of a thousand would have been.
+    fn unseen_of_few(&self, quantity: Quantity, errors: f64) -> Option<Lack> {
+        let (had, _) = self.samples(quantity);
+        // With as many on each side the interval is just narrow enough.
+        let wanted = (2.0 * UNSEEN / ERRORS_WIDE).ceil() as u64;
+        let is_few = quantity == Quantity::Errors && errors == 0.0 && had < wanted;
+        is_few.then_some(Lack::Samples { had, wanted })
+    }
+
+    /// The interval of the refits.
+    fn refitted(&self, estimate: f64, effects: Vec<f64>) -> Option<Effect> {
+        let blocks = self.windows as f64 / block_of(self.windows) as f64;
+        let freedom = blocks - 1.0;
+        // Few blocks vary less among themselves than what they stand for.
+        let few = (blocks / freedom).sqrt();
+        let spread = few * deviation(&effects);
+        let (low, high) = interval(effects)?;
+        let stretch = few * student_975(freedom) / Z975;
+        let [low, high] = [low, high].map(|end| estimate + stretch * (end - estimate));
+        Some(Effect { estimate, low, high, spread, freedom })
     }
 
     /// The figure of each block of each run, larger where it is worse.
@@ -168,13 +190,30 @@ impl SideBySide {
     }
 }
 
-/// The standard error that refits tell of.
-fn spread(effects: &[f64], blocks: f64) -> f64 {
-    let n = effects.len() as f64;
+impl Effect {
+    /// With another thing that it may be off by, whose standard error has so many degrees of freedom. Those of both together
+    /// are by Satterthwaite (Biometrics Bulletin 2, 1946, 110).
+    fn and(self, off: f64, freedom: f64) -> Self {
+        let reach = off * student_975(freedom);
+        let (a, b) = (self.spread.powi(2), off.powi(2));
+        let both = (a + b).powi(2) / (a.powi(2) / self.freedom + b.powi(2) / freedom);
+        Self {
+            estimate: self.estimate,
+            low: self.estimate - (self.estimate - self.low).hypot(reach),
+            high: self.estimate + (self.high - self.estimate).hypot(reach),
+            spread: (a + b).sqrt(),
+            freedom: if both.is_finite() { both } else { self.freedom },
+        }
+    }
+}
+
+/// The standard deviation.
+fn deviation(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
     if n < 2.0 {
         return 0.0;
     }
-    let mean = effects.iter().sum::<f64>() / n;
-    let squares: f64 = effects.iter().map(|effect| (effect - mean).powi(2)).sum();
-    (squares / (n - 1.0) * blocks / (blocks - 1.0)).sqrt()
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (n - 1.0)).sqrt()
 }

@@ -33,8 +33,15 @@ pub(super) fn student_above(t: f64, freedom: f64) -> f64 {
 }
 
 /// The quantile of Student's distribution at 97.5 %, by the expansion of Cornish and Fisher (Abramowitz and Stegun, 26.7.5):
-/// within a percent from three degrees of freedom on.
+/// within a percent from three degrees of freedom on. Exact for one and two, of which it has a closed form.
 pub(super) fn student_975(freedom: f64) -> f64 {
+    const PART: f64 = 0.975;
+    if freedom <= 1.0 {
+        return (std::f64::consts::PI * (PART - 0.5)).tan();
+    }
+    if freedom <= 2.0 {
+        return (2.0 * PART - 1.0) / (2.0 * PART * (1.0 - PART)).sqrt();
+    }
     let z = Z975;
     let odd = |power: i32| z.powi(power);
     let first = (odd(3) + z) / 4.0;
@@ -53,6 +60,9 @@ mod tests {
             [(0.0, 0.5), (1.0, 0.158_655), (1.959_964, 0.025), (-1.0, 0.841_345), (6.0, 9.865_88e-10)]
         {
             assert!((above(z) / tail - 1.0).abs() < 1e-5, "{z}: {}", above(z));
+        }
+        for (freedom, t) in [(1.0, 12.706), (2.0, 4.303)] {
+            assert!((student_975(freedom) / t - 1.0).abs() < 1e-4, "{freedom}: {}", student_975(freedom));
         }
         for (freedom, t) in [(3.0, 3.182), (5.0, 2.571), (10.0, 2.228), (60.0, 2.000)] {
             assert!((student_975(freedom) / t - 1.0).abs() < 0.01, "{freedom}: {}", student_975(freedom));

@@ -139,7 +139,38 @@ fn what_was_not_seen_is_not_never() {
         let found = measure(Runs { run: &one, baselines: &[&one] }, &[Quantity::Errors], &quick());
         found[0].1.as_ref().unwrap().change().high.unwrap()
     };
-    assert!((high(5) - 3.69 / 200.0).abs() < 1e-4 && (high(500) - 3.69 / 20_000.0).abs() < 1e-6);
+    assert!((high(20) - 3.69 / 800.0).abs() < 1e-5 && (high(500) - 3.69 / 20_000.0).abs() < 1e-6);
+}
+
+/// No errors of few requests are left out; errors of as few are not.
+#[test]
+fn a_rare_step_is_judged_by_the_errors_that_it_has() {
+    let rows = latencies(1, 40, 5, 5e6);
+    let of = |fails: fn(u64) -> bool| {
+        let (calm, run) = (windows(&rows, |_| false), windows(&rows, fails));
+        measure(Runs { run: &run, baselines: &[&calm] }, &[Quantity::Errors], &quick()).remove(0).1
+    };
+    assert_eq!(of(|_| false), Err(Lack::Samples { had: 200, wanted: 738 }));
+    let half = of(|ns| ns % 2 == 0).unwrap();
+    assert_eq!(judge(&[&half], TOLERANCE), [Why::Worse]);
+}
+
+#[test]
+fn nothing_that_comes_through_is_worse_throughput() {
+    let calm = run(1, 5e6);
+    let failing = windows(&latencies(2, 60, 40, 5e6), |_| true);
+    let silent = vec![Window::default(); 60];
+    for lost in [&failing, &silent] {
+        let of = |run: &[Window], baseline: &[Window]| {
+            let found = measure(Runs { run, baselines: &[baseline] }, &[Quantity::Throughput], &quick());
+            let one = found.into_iter().next().unwrap().1.unwrap();
+            (judge(&[&one], TOLERANCE), one.change().estimate.unwrap())
+        };
+        let (why, change) = of(lost, &calm);
+        assert_eq!(why, [Why::Worse]);
+        assert!((-1.0..-0.999).contains(&change), "{change}");
+        assert_eq!(of(&failing, &failing), (vec![Why::Within], 0.0));
+    }
 }
 
 /// Baselines that differ from each other by a fifth say that a fifth is nothing.
@@ -149,6 +180,28 @@ fn what_differs_from_run_to_run_is_no_change() {
     let why = |baselines: &[&[Window]]| judged(&next, baselines, TOLERANCE)[0];
     assert_eq!(why(&[&middle]), (Quantity::P50, Why::Worse));
     assert_ne!(why(&[&low, &middle, &high]).1.verdict(), Judgement::Fail);
+    // Three that hardly differ leave a fifth a fifth.
+    let [one, other] = [11, 12].map(|seed| run(seed, 5e6));
+    assert_eq!(why(&[&one, &middle, &other]), (Quantity::P50, Why::Worse));
+}
+
+/// By hand: means that are 1 % apart have a standard deviation of 1 %, and two degrees of freedom; another run is off by
+/// 4.303 × 1 % × √(4/3).
+#[test]
+fn three_baselines_know_as_much_as_three_can() {
+    let flat = |ns: u64| -> Vec<Window> { windows(&vec![vec![ns; 40]; 60], |_| false) };
+    let base = [9_900_000, 10_000_000, 10_100_000].map(flat);
+    let base: Vec<&[Window]> = base.iter().map(Vec::as_slice).collect();
+    let of = |baselines: &[&[Window]]| {
+        let found = measure(Runs { run: &flat(10_000_000), baselines }, &[Quantity::P50], &quick());
+        let change = found[0].1.as_ref().unwrap().change();
+        (change.low.unwrap(), change.high.unwrap())
+    };
+    let (low, high) = of(&base);
+    assert!((high - 0.0510).abs() < 0.005 && (low + 0.0485).abs() < 0.005, "{low} {high}");
+    // Of two it is not known.
+    let (low, high) = of(&base[1..]);
+    assert!(high - low < 0.02, "{low} {high}");
 }
 
 /// Of nothing but chance the evidence stays small; of what is slower it grows.

@@ -16,13 +16,14 @@ pub(crate) struct Compare {
     /// The record of the run that is judged.
     #[arg(value_name = "RUN")]
     pub(crate) run: PathBuf,
-    /// Records of runs of the same drill that it is held against. Several tell what differs from run to run.
+    /// Records of runs of the same drill that it is held against. Three and more tell what differs from run to run.
     #[arg(value_name = "BASELINE", required = true)]
     pub(crate) baselines: Vec<PathBuf>,
-    /// By how much a figure may be worse.
+    /// By how much a figure may be worse, as a part of what it was. A share of errors may rise by that or by 0.1 points,
+    /// whichever is more.
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
     pub(crate) tolerance: f64,
-    /// Compares although scenario, targets or machine are other ones; what differs is told.
+    /// Compares although scenario, data, targets or machine are other ones; what differs is told.
     #[arg(long)]
     pub(crate) mismatched: bool,
     /// Form of the result.

@@ -17,7 +17,8 @@ pub(super) fn run(args: &Compare) -> Result<Exit, Failure> {
     let run = side(&args.run)?;
     let baselines = args.baselines.iter().map(|folder| side(folder)).collect::<Result<Vec<_>, _>>()?;
     let terms = Terms { tolerance: args.tolerance, mismatched: args.mismatched };
-    let found = compare(&run, &baselines, &terms);
+    let found = compare(&run, &baselines, &terms)
+        .map_err(|repeated| Failure::new(Exit::Usage, repeated.to_string()))?;
     out(&match args.format {
         ComparisonFormat::Human => {
             let (width, color) = terminal();

@@ -18,6 +18,21 @@ fn drill(folder: &Path, server: &Server, out: &str, length: &str) -> Child {
     run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
+/// The record of another run that went the same way.
+fn again(folder: &Path, name: &str) {
+    let (from, to) = (folder.join(name), folder.join(format!("{name}-again")));
+    std::fs::create_dir(&to).unwrap();
+    for file in std::fs::read_dir(&from).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+    let path = to.join("environment.json");
+    let mut environment: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    environment["run"] = "again".into();
+    std::fs::write(&path, environment.to_string()).unwrap();
+}
+
 #[test]
 fn a_slower_run_fails_and_one_that_cannot_be_compared_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
@@ -28,9 +43,11 @@ fn a_slower_run_fails_and_one_that_cannot_be_compared_is_said_to_be() {
     for mut run in runs {
         assert_eq!(run.wait().unwrap().code(), Some(0));
     }
+    again(folder.path(), "before");
+    again(folder.path(), "short");
     let compare = |args: &[&str]| output(peakdrill(folder.path()).arg("compare").args(args));
 
-    let same = compare(&["before", "before"]);
+    let same = compare(&["before-again", "before"]);
     expect_exit(&same, 0);
     assert!(String::from_utf8(same.stdout).unwrap().contains("PASS"));
 
@@ -49,14 +66,17 @@ fn a_slower_run_fails_and_one_that_cannot_be_compared_is_said_to_be() {
     let xml = compare(&["after", "before", "--mismatched", "--format", "junit"]);
     expect_exit(&xml, 99);
     assert!(String::from_utf8(xml.stdout).unwrap().contains("<failure message="));
-    let page = compare(&["before", "before", "--format", "md"]);
+    let page = compare(&["before-again", "before", "--format", "md"]);
     expect_exit(&page, 0);
     assert!(String::from_utf8(page.stdout).unwrap().starts_with("## ✓ Pass"));
 
-    let short = compare(&["short", "short"]);
+    let short = compare(&["short", "short-again"]);
     expect_exit(&short, 81);
     assert!(String::from_utf8(short.stdout).unwrap().contains("of the 30 it takes"));
     expect_exit(&compare(&["before", "no-such-record"]), 2);
     expect_exit(&compare(&["before"]), 2);
-    expect_exit(&compare(&["before", "before", "--tolerance", "5"]), 2);
+    let twice = compare(&["before", "before"]);
+    expect_exit(&twice, 2);
+    assert!(String::from_utf8(twice.stderr).unwrap().contains("is given twice"));
+    expect_exit(&compare(&["before-again", "before", "--tolerance", "5"]), 2);
 }

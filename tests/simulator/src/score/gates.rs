@@ -64,7 +64,7 @@ impl Drawn {
                 .for_each(|_| latency.add((median_ns * (level + self.spread * normal()).exp()) as u64, 1));
             let fails = self.errors * (level / self.wander.max(1e-9) - 0.5).exp();
             let errors = (0..self.per_s).filter(|_| chance.random::<f64>() < fails).count() as u64;
-            Window { latency, ended: self.per_s as u64, errors }
+            Window::new(&latency, self.per_s as u64, errors)
         };
         (0..self.seconds).map(|_| window()).collect()
     }
@@ -90,6 +90,9 @@ pub fn twice(topology: Topology, seed: u64, seconds: f64) -> Vec<[Vec<Window>; 2
             window.ended += 1;
             window.errors += u64::from(row.error.is_some());
         }
+        let coarse =
+            |window: &mut Window| *window = Window::new(&window.latency, window.ended, window.errors);
+        steps.iter_mut().flatten().for_each(coarse);
         steps
     };
     run(0xA11).into_iter().zip(run(0xB22)).map(|(one, other)| [one, other]).collect()
@@ -141,7 +144,7 @@ mod tests {
         let median = one.latency.quantile(0.5).unwrap() as f64;
         assert!((median / MEDIAN_NS - 1.0).abs() < 0.02, "{median}");
         let ratio = slow.latency.quantile(0.99).unwrap() as f64 / one.latency.quantile(0.99).unwrap() as f64;
-        assert!((ratio - 1.5).abs() < 0.005, "{ratio}");
+        assert!((ratio - 1.5).abs() < 0.01, "{ratio}");
         assert_eq!(drawn.run(1, 0.0), drawn.run(1, 0.0));
         assert_ne!(drawn.run(1, 0.0), drawn.run(2, 0.0));
     }
