@@ -115,7 +115,7 @@ impl<'a> Beside<'a> {
             let has = |part: &Part| side.load.parts.iter().any(|own| own.is_like(part));
             let others = self.sides().flat_map(|other| &other.load.parts);
             let lacks: BTreeSet<&str> =
-                others.filter(|part| !has(*part)).map(|part| part.name.as_str()).collect();
+                others.filter(|part| !has(part)).map(|part| part.name.as_str()).collect();
             if !lacks.is_empty() {
                 let lacks = words::some(lacks.into_iter());
                 self.because.push(format!(

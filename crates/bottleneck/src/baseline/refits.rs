@@ -79,7 +79,7 @@ impl SideBySide {
 
     /// By how much another run of the same would be off from the mean of the baselines, and the degrees of freedom of that:
     /// the standard deviation of the baselines, and what their own mean is off by.
-    fn from_run_to_run(&self, quantity: Quantity) -> Option<(f64, f64)> {
+    fn between_baselines(&self, quantity: Quantity) -> Option<(f64, f64)> {
         let behind = self.behind();
         if behind.len() < BASELINES_TOLD {
             return None;
@@ -139,7 +139,7 @@ impl SideBySide {
         }
         let estimate = self.effect(quantity, &[RUN], &self.behind(), from_ref(&whole)).ok_or_else(lack)?;
         let mut effect = self.refitted(estimate, figure.effects).ok_or_else(lack)?;
-        if let Some((off, freedom)) = self.from_run_to_run(quantity) {
+        if let Some((off, freedom)) = self.between_baselines(quantity) {
             effect = effect.and(off, freedom);
         }
         if quantity == Quantity::Errors {
