@@ -33,6 +33,7 @@ fn side(record: &Record) -> Side {
     }
 }
 
+#[allow(clippy::unwrap_used, reason = "a helper of tests")]
 fn compare(run: &Side, baselines: &[Side], terms: &Terms) -> Comparison {
     peakdrill_reports::compare(run, baselines, terms).unwrap()
 }

@@ -126,7 +126,10 @@ fn a_bug_in_the_analysis_is_told_once_and_what_is_shown_grows_old() {
     let told = answer(&mut analysis, moment(0, 2), &view(2, 20, 20, None)).unwrap_err();
     assert!(told.starts_with("the live analysis ended") && told.contains("the report"), "{told}");
     nothing(&mut analysis, moment(0, 3), &view(3, 30, 30, None));
-    assert_eq!((analysis.age_ns(5_000 * MS), analysis.behind_ns(5_000 * MS)), (Some(4_990_000_000), 4_980_000_000));
+    assert_eq!(
+        (analysis.age_ns(5_000 * MS), analysis.behind_ns(5_000 * MS)),
+        (Some(4_990_000_000), 4_980_000_000)
+    );
     let kept_up = analysis.kept_up(5_000 * MS).unwrap();
     assert!(kept_up.looks == 1 && kept_up.age_ms.max.is_some_and(|ms| ms > 4_900.0), "{kept_up:?}");
 }
