@@ -82,7 +82,7 @@ fn assert_near(found: &Cells, all: i64) {
     near(found.visits.values().map(|cell| cell.ops).sum());
     near(found.links.values().map(|cell| cell.known).sum());
     let looked_at: i64 = found.links.values().map(|cell| cell.looked_at).sum();
-    let kept = found.handed.messages.values().map(|message| message.spans() as i64 - 1).sum();
+    let kept: i64 = found.handed.messages.values().map(|message| message.spans() as i64 - 1).sum();
     assert_eq!(looked_at, kept);
     assert!(found.links.values().all(|cell| cell.known == cell.linked), "both follow from the same messages");
 }
