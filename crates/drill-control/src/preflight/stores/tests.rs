@@ -259,7 +259,7 @@ fn what_is_not_known_of_rows_refuses_no_drill() {
     let all = store("postgres", &[("orders", "shadow")]);
     let tables = tables(&["orders", "shadow_orders"]).tables;
     let limit = Duration::from_millis(10);
-    let never = async |_| std::future::pending::<Option<bool>>().await;
+    let never = async |_: String| std::future::pending::<Option<bool>>().await;
     assert_eq!(run(empty_shadows(&rules(&all).unwrap(), &tables, limit, never)), [""; 0]);
 }
 
