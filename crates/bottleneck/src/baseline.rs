@@ -3,7 +3,7 @@
 //! The unit is a window of the load, a second or more, never a request: requests of one second are alike, and there are
 //! so many of them that by request every difference is significant. Runs are laid beside each other window by window, and
 //! blocks of windows are drawn, the same ones of all runs, so that what the schedule does to all of them cancels. What it
-//! all rests on, and how often it is right: the decision record 012, and ACCURACY.md.
+//! all rests on, and how often it is right: the decision record 013; `cargo xtask accuracy gates` measures it.
 
 mod calls;
 mod judge;
