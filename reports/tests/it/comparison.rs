@@ -104,7 +104,7 @@ fn what_is_slower_fails_and_says_by_how_much() {
     assert!(verdicts(&found, Quantity::Errors).iter().all(|verdict| *verdict == Judgement::Pass));
     let p50 = found.compared.iter().find(|one| one.quantity == Quantity::P50).unwrap();
     assert!((p50.change.estimate.unwrap() - 0.3).abs() < 0.01, "{p50:?}");
-    assert!(p50.because.contains("+30% (") && p50.because.contains("more than the 5%"), "{}", p50.because);
+    assert!(p50.because.contains("+29.9% (") && p50.because.contains("more than the 5%"), "{}", p50.because);
     // The other way round it is better.
     assert_eq!(compare(&baseline, from_ref(&slow), &TERMS).verdict, Judgement::Pass);
     // What is tolerated is tolerated.
