@@ -1,8 +1,8 @@
 //! Owns the terminal while the view is on.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{self, Event, KeyEventKind};
@@ -26,8 +26,13 @@ const GIVEN_BACK: u8 = 0;
 const BY_VIEW: u8 = 1;
 /// The shell, for as long as a panic is told.
 const LENT: u8 = 2;
-/// Panics that are being told.
-static TELLING: AtomicUsize = AtomicUsize::new(0);
+/// Panics that are being told, and who waits until they were.
+static TELLING: Mutex<usize> = Mutex::new(0);
+static TOLD: Condvar = Condvar::new();
+
+fn telling() -> MutexGuard<'static, usize> {
+    TELLING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Restores the terminal whatever happens.
 struct Restore;
@@ -77,10 +82,11 @@ pub fn run(
         Arc::from(std::panic::take_hook());
     let for_panic = Arc::clone(&before);
     std::panic::set_hook(Box::new(move |info| {
-        TELLING.fetch_add(1, Ordering::SeqCst);
+        *telling() += 1;
         lend();
         for_panic(info);
-        TELLING.fetch_sub(1, Ordering::SeqCst);
+        *telling() -= 1;
+        TOLD.notify_all();
     }));
     let guard = Restore;
     HELD.store(BY_VIEW, Ordering::SeqCst);
@@ -106,12 +112,13 @@ fn watch(
             state.over = true;
             ended = Some(Instant::now());
         }
-        let held = HELD.load(Ordering::SeqCst);
-        if held == GIVEN_BACK {
-            return Ok(());
-        }
-        if held == LENT && TELLING.load(Ordering::SeqCst) == 0 && take_back(terminal)? {
-            drawn = None;
+        match HELD.load(Ordering::SeqCst) {
+            GIVEN_BACK => return Ok(()),
+            LENT => {
+                take_back(terminal)?;
+                drawn = None;
+            }
+            _ => {}
         }
         let next = Drawn { state: state.clone(), snapshot: latest() };
         if HELD.load(Ordering::SeqCst) == BY_VIEW && drawn.as_ref().is_none_or(|drawn| next.differs(drawn)) {
@@ -133,15 +140,16 @@ fn watch(
     }
 }
 
-/// A panic on another thread took the terminal to be told. Where the run goes on, so does the view. False where the terminal
-/// was given back for good meanwhile.
-fn take_back(terminal: &mut Terminal<CrosstermBackend<io::Stdout>>) -> io::Result<bool> {
-    if HELD.compare_exchange(LENT, BY_VIEW, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-        return Ok(false);
+/// A panic on another thread took the terminal to be told: when it was, and the run goes on, so does the view. Keys are not
+/// read meanwhile: they are the shell's.
+fn take_back(terminal: &mut Terminal<CrosstermBackend<io::Stdout>>) -> io::Result<()> {
+    drop(TOLD.wait_while(telling(), |telling| *telling > 0));
+    if HELD.compare_exchange(LENT, BY_VIEW, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        enter()?;
+        // The other screen is empty when it is entered: a new terminal knows of nothing on it, and asks the real one nothing.
+        *terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
     }
-    enter()?;
-    terminal.clear()?;
-    Ok(true)
+    Ok(())
 }
 
 /// What is on the screen.
