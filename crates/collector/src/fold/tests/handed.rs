@@ -26,7 +26,7 @@ fn sender(trace: u128, start_ms: i64) -> Vec<Span> {
     let mut work = queue(span(trace, 4, 3, SpanKind::Consumer, "mail", at(60, 80)), Messaging::Process);
     // Not looked at once the sender within the trace is there; until then it is all that is known. Others' traces would be
     // the drill's by such a link.
-    if trace % 4 != 0 {
+    if !trace.is_multiple_of(4) {
         work.links.push(Link { trace: trace % SENDERS + 1, span: 2 });
     }
     vec![span(trace, 1, 0, SpanKind::Server, "order", at(0, 100)), send(2, 20), send(3, 30), work]
