@@ -105,16 +105,7 @@ fn plan(
         body: run.body.as_deref().map(Template::literal),
         ..Request::default()
     };
-    let phase = Phase {
-        name: "run".to_owned(),
-        shape,
-        arrivals,
-        measure: true,
-        mix: None,
-        requests_per_journey: None,
-        until: Vec::new(),
-        objective: Vec::new(),
-    };
+    let phase = Phase::measured("run", shape, arrivals);
     Plan {
         v: PLAN_VERSION,
         name: "run".to_owned(),

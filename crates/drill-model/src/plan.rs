@@ -317,6 +317,23 @@ pub struct Phase {
     pub objective: Vec<Condition>,
 }
 
+impl Phase {
+    /// A measured phase with the journeys' own mix and nothing that ends it before its time.
+    #[must_use]
+    pub fn measured(name: &str, shape: Shape, arrivals: Arrivals) -> Self {
+        Self {
+            name: name.to_owned(),
+            shape,
+            arrivals,
+            measure: true,
+            mix: None,
+            requests_per_journey: None,
+            until: Vec::new(),
+            objective: Vec::new(),
+        }
+    }
+}
+
 /// Stop rules and limits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Guards {

@@ -258,16 +258,8 @@ mod tests {
     const S: u64 = 1_000_000_000;
 
     fn load(shapes: &[Shape]) -> Load {
-        let phase = |(k, shape): (usize, &Shape)| Phase {
-            name: format!("p{k}"),
-            shape: shape.clone(),
-            arrivals: Arrivals::Even,
-            measure: true,
-            mix: None,
-            requests_per_journey: None,
-            until: Vec::new(),
-            objective: Vec::new(),
-        };
+        let phase =
+            |(k, shape): (usize, &Shape)| Phase::measured(&format!("p{k}"), shape.clone(), Arrivals::Even);
         let phases = shapes.iter().enumerate().map(phase).collect();
         Load {
             arrivals: Arrivals::Even,

@@ -11,16 +11,7 @@ use super::{Arrival, ChangeError, Schedule, Stream};
 const S: u64 = 1_000_000_000;
 
 fn load(seed: u64, arrivals: Arrivals, shapes: &[Shape]) -> Load {
-    let phase = |shape: &Shape| Phase {
-        name: "p".into(),
-        shape: shape.clone(),
-        arrivals,
-        measure: true,
-        mix: None,
-        requests_per_journey: None,
-        until: Vec::new(),
-        objective: Vec::new(),
-    };
+    let phase = |shape: &Shape| Phase::measured("p", shape.clone(), arrivals);
     Load {
         arrivals,
         pacing: Pacing::Auto,

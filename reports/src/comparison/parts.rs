@@ -145,16 +145,7 @@ mod tests {
     use super::*;
 
     fn of(shape: Shape) -> Vec<Part> {
-        let phase = Phase {
-            name: "peak".into(),
-            shape,
-            arrivals: Arrivals::Even,
-            measure: true,
-            mix: None,
-            requests_per_journey: None,
-            until: Vec::new(),
-            objective: Vec::new(),
-        };
+        let phase = Phase::measured("peak", shape, Arrivals::Even);
         let mut pause = phase.clone();
         (pause.name, pause.shape) = ("before".into(), Shape::Pause { for_ns: S / 2 });
         let phases = vec![pause, phase];

@@ -97,16 +97,7 @@ pub(crate) fn calm() -> Record {
 }
 
 fn phase(name: &str, shape: Shape, measure: bool) -> Phase {
-    Phase {
-        name: name.to_owned(),
-        shape,
-        arrivals: Arrivals::Even,
-        measure,
-        mix: None,
-        requests_per_journey: None,
-        until: Vec::new(),
-        objective: Vec::new(),
-    }
+    Phase { measure, ..Phase::measured(name, shape, Arrivals::Even) }
 }
 
 fn hold(name: &str, rate: f64, seconds: u64) -> Phase {
