@@ -138,7 +138,7 @@ pub struct Scaling {
 }
 
 /// The coefficients of the universal scalability law, with their intervals: 95 % of refits to seconds that were drawn in
-/// blocks within each level, widened by √(4/3) for the four blocks that a level has at least. Of 100 simulated systems of
+/// blocks within each level, widened by √(b/(b−1)) for the few blocks b that a level has. Of 100 simulated systems of
 /// ten levels they held the truth in 91 (contention) and 89 (coherence): what is told is nearer to 90 % than to 95 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Coefficients {

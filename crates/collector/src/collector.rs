@@ -164,8 +164,7 @@ impl Collector {
 
     fn push(&self, record: Record, event: Event) {
         let charge = self.budget.charge_always(2 * record.payload.len());
-        self.shared.takes(record.recv_ns);
-        if self.queue.send(Job { record, event, charge, ack: None }).is_err() {
+        if !self.shared.hand_in(&self.queue, Job { record, event, charge, ack: None }) {
             tracing::error!("the collector's journal thread has ended");
         }
     }
@@ -178,7 +177,7 @@ impl Collector {
     }
 
     /// When the newest was received of what was taken, by [`now_ns`](crate::now_ns): what no view has yet may wait, or the
-    /// collector stand still.
+    /// collector stand still. `None` where the journal refused it.
     #[must_use]
     pub fn taken_ns(&self) -> Option<i64> {
         self.shared.taken_ns()

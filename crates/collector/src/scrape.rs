@@ -161,9 +161,8 @@ fn keep(scrape: &Scrape, said: text::Said, sink: &Sink) -> Result<(), &'static s
     };
     let event = record.event(&mut Texts::default()).map_err(|_| "what was read cannot be written")?;
     let charge = sink.budget.charge(2 * record.payload.len()).ok_or(FULL)?;
-    sink.queue
-        .send(Job { record, event, charge, ack: None })
-        .map_err(|_| "the collector's journal thread has ended")
+    let is_taken = sink.shared.hand_in(&sink.queue, Job { record, event, charge, ack: None });
+    is_taken.then_some(()).ok_or("the collector's journal thread has ended")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the collector's threads and its handle share.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::counters::Counters;
 use crate::fold::Fold;
+use crate::net::Job;
 use crate::view::{Folded, JournalRoom, View};
 
 /// Fold, view and counts, and how to wait for a change.
@@ -22,8 +24,9 @@ pub(crate) struct Shared {
     view_version: AtomicU64,
     /// Of the receivers: what never reached the fold.
     counters: Mutex<Counters>,
-    /// When the newest of what was taken was received, Unix nanoseconds.
+    /// When the newest of what was taken, and of what was refused after that, was received, Unix nanoseconds.
     taken_ns: AtomicI64,
+    refused_ns: AtomicI64,
     /// How much room the journal has, and whether no view told of it yet.
     journal: Mutex<(JournalRoom, bool)>,
 }
@@ -38,17 +41,26 @@ impl Shared {
             view_version: AtomicU64::new(0),
             counters: Mutex::default(),
             taken_ns: AtomicI64::new(i64::MIN),
+            refused_ns: AtomicI64::new(i64::MIN),
             journal: Mutex::default(),
         })
     }
 
-    /// Something that was received then is on its way to the journal.
-    pub(crate) fn takes(&self, recv_ns: i64) {
-        self.taken_ns.fetch_max(recv_ns, Ordering::Relaxed);
+    /// Hands something on its way to the journal; false when nobody takes it any more.
+    pub(crate) fn hand_in(&self, queue: &Sender<Job>, job: Job) -> bool {
+        self.taken_ns.fetch_max(job.record.recv_ns, Ordering::Relaxed);
+        queue.send(job).is_ok()
     }
 
+    /// What was received up to then is not written: nothing of it waits to be shown.
+    pub(crate) fn refuses(&self, recv_ns: i64) {
+        self.refused_ns.fetch_max(recv_ns, Ordering::Relaxed);
+    }
+
+    /// When the newest of what was taken was received; `None` where that was refused.
     pub(crate) fn taken_ns(&self) -> Option<i64> {
-        Some(self.taken_ns.load(Ordering::Relaxed)).filter(|ns| *ns > i64::MIN)
+        let taken_ns = self.taken_ns.load(Ordering::Relaxed);
+        (taken_ns > self.refused_ns.load(Ordering::Relaxed)).then_some(taken_ns)
     }
 
     /// The fold. A panic elsewhere leaves sums that may lack a trace, which beats no sums.

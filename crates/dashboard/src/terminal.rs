@@ -143,7 +143,8 @@ fn watch(
 /// A panic on another thread took the terminal to be told: when it was, and the run goes on, so does the view. Keys are not
 /// read meanwhile: they are the shell's.
 fn take_back(terminal: &mut Terminal<CrosstermBackend<io::Stdout>>) -> io::Result<()> {
-    drop(TOLD.wait_while(telling(), |telling| *telling > 0));
+    // Held until the view has the terminal: a panic that is next is told on the screen that this one was.
+    let _told = TOLD.wait_while(telling(), |telling| *telling > 0);
     if HELD.compare_exchange(LENT, BY_VIEW, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
         enter()?;
         // The other screen is empty when it is entered: a new terminal knows of nothing on it, and asks the real one nothing.

@@ -17,14 +17,13 @@ use peakdrill_collector::counters::counter;
 use peakdrill_collector::{CellsFile, Collector, CollectorConfig, Folded, Limits, now_ns, replay};
 use peakdrill_drill_control::live::analysis::{LiveAnalysis, Moment};
 use peakdrill_drill_model::frame::RootRow;
-use peakdrill_drill_model::verdict::LiveView;
+use peakdrill_drill_model::verdict::{LiveView, Millis};
+use peakdrill_latency::Histogram;
 
 /// Ticks of `/proc/PID/stat` in a second: fixed in Linux' interface to programs.
 const TICKS_PER_S: f64 = 100.0;
 /// Ids from here on are the drill's.
 const MINE: u128 = 1 << 64;
-/// Views that are remembered; later ones are not measured.
-const VIEWS_MAX: usize = 100_000;
 /// How often drill control looks when nothing else comes.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -64,20 +63,20 @@ fn rows(line: &str) -> Result<Vec<RootRow>, Box<dyn Error>> {
 /// How old what was shown first was.
 #[derive(Default)]
 struct Ages {
-    /// Of each view the oldest such thing, in nanoseconds, in order.
-    views: Vec<i64>,
+    /// Of each view the oldest such thing.
+    views: Histogram,
     rankings: LiveView,
 }
 
 /// Looks at the views as drill control does, and has them analysed.
 fn watch(collector: &Collector, ended: &AtomicBool) -> Result<Ages, &'static str> {
     let (mut analysis, began) = (LiveAnalysis::start(), Instant::now());
-    let (mut views, mut shown) = (Vec::new(), Folded::default());
-    while !ended.load(Ordering::Relaxed) && views.len() < VIEWS_MAX {
+    let (mut views, mut shown) = (Histogram::new(), Folded::default());
+    while !ended.load(Ordering::Relaxed) {
         std::thread::sleep(LOOK);
         let view = collector.view();
         if let Some(oldest) = shown.oldest_new_ns(&view.folded) {
-            views.push(now_ns() - oldest);
+            views.record((now_ns() - oldest).max(0).unsigned_abs());
         }
         shown = view.folded;
         let at = Moment {
@@ -89,7 +88,6 @@ fn watch(collector: &Collector, ended: &AtomicBool) -> Result<Ages, &'static str
         let input = || AnalysisInput { load_seconds: i64::MAX, ..AnalysisInput::default() };
         analysis.turn(at, &view, &input)?;
     }
-    views.sort_unstable();
     Ok(Ages { views, rankings: analysis.kept_up(now_ns()).unwrap_or_default() })
 }
 
@@ -121,16 +119,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (cpu_s, peak_mib) = taken()?;
     let replayed = replay(dir, Limits::default())?;
     let same = CellsFile::new(replayed.origin_ns, replayed.cells).to_bytes()? == end.cells_json;
-    let age_ms = |q: f64| {
-        let of = &ages.views;
-        of.get(((of.len() as f64 * q) as usize).min(of.len().saturating_sub(1))).map(|ns| *ns as f64 / 1e6)
-    };
     let told = serde_json::json!({
         "spans": end.view.spans(),
         "cpu_s": cpu_s,
         "peak_mib": peak_mib,
         "overloaded": end.view.counters.get(counter::OVERLOADED),
-        "age_ms": { "p50": age_ms(0.5), "p99": age_ms(0.99), "max": age_ms(1.0) },
+        "age_ms": Millis::from(ages.views.quantiles()),
         "ranking": ages.rankings,
         "replay_same": same && replayed.missing == end.missing,
         "counters": end.view.counters.map(),

@@ -95,7 +95,7 @@ pub struct Verdict {
     /// What to know besides the ranking.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Told>,
-    /// How the live view kept up with what was received. Left out where no ranking was made while the load ran.
+    /// How the live view kept up with what was received. Left out where no spans were received while the load ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_view: Option<LiveView>,
     /// Owners of the nodes of the ranking, as far as they were given. Left out without any.
@@ -423,7 +423,8 @@ pub struct LiveView {
     /// Rankings that showed something new.
     pub looks: u64,
     /// Over these, the age of the oldest thing that each was the first to show, from its receipt to when it was on the
-    /// board that screens read. A screen draws that at most 0.1 s later.
+    /// board that screens read. A screen draws that at most 0.1 s later. Besides, of what was never shown, the age of the
+    /// oldest at the end of the load.
     pub age_ms: Millis,
 }
 

@@ -117,7 +117,8 @@ impl Topology {
         Self::HELD_OUT_FIRST.contains(&self) || Self::HELD_OUT_SECOND.contains(&self)
     }
 
-    /// Whether tests hold the analysis to no threshold over it, though it was developed with it: only the page tells of it.
+    /// Whether tests of many seeds leave it out, though it was developed with: the page tells of it, and of those of
+    /// [`Self::HELD_OUT_SECOND`] a test of few seeds.
     #[must_use]
     pub fn beside_tests(self) -> bool {
         matches!(self, Self::FanOut | Self::Cache | Self::Layers) || Self::HELD_OUT_SECOND.contains(&self)

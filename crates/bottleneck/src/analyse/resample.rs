@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 /// Longest block, in seconds.
 const BLOCK_LIMIT_S: usize = 10;
 /// A block is this part of the window, so that a short window still gives different samples.
-pub(crate) const BLOCKS_PER_WINDOW: usize = 4;
+const BLOCKS_PER_WINDOW: usize = 4;
 
 /// Length of the blocks of a window of this many seconds.
 pub(crate) fn block_of(len: usize) -> usize {

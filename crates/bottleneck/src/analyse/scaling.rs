@@ -2,7 +2,7 @@
 
 use peakdrill_drill_model::verdict::Estimate;
 
-use crate::analyse::resample::{BLOCKS_PER_WINDOW, Resample, interval};
+use crate::analyse::resample::{Resample, block_of, interval};
 use crate::analyse::windows::Level;
 use crate::analysis::{Coefficients, Peak, Scaling};
 use crate::laws::Law;
@@ -29,7 +29,8 @@ pub(crate) fn scaling(
     let drawn: Vec<Vec<(f64, f64)>> = (0..resamples)
         .map(|_| levels.iter().map(|level| of(&draws.pick(&level.seconds))).collect())
         .collect();
-    Some(Scaling { law, peak: peak(&law, &drawn), coefficients: coefficients(sigma, kappa, &drawn) })
+    let by = widening(levels);
+    Some(Scaling { law, peak: peak(&law, &drawn, by), coefficients: coefficients(sigma, kappa, &drawn, by) })
 }
 
 /// An estimate and the interval of what was drawn.
@@ -40,32 +41,39 @@ fn around(estimate: f64, drawn: Vec<f64>) -> Option<Estimate> {
 }
 
 /// Where the law has its peak, where hardly any of the drawn points speak for a law without one.
-fn peak(law: &Law, drawn: &[Vec<(f64, f64)>]) -> Option<Peak> {
+fn peak(law: &Law, drawn: &[Vec<(f64, f64)>], by: f64) -> Option<Peak> {
     let (at, per_s) = law.peak()?;
     let looked_at = drawn.len().min(RESAMPLES_MAX);
     let peaks = drawn.iter().take(looked_at).filter_map(|points| Law::of(points)?.peak());
     let (ats, rates): (Vec<f64>, Vec<f64>) = peaks.unzip();
     let sure = ats.len() as f64 >= SURE * looked_at as f64;
     let (peak_at, peak_per_s) = around(at, ats).zip(around(per_s, rates)).filter(|_| sure)?;
-    Some(Peak { peak_at, peak_per_s })
+    Some(Peak { peak_at: widened(peak_at, by), peak_per_s: widened(peak_per_s, by) })
 }
 
-/// Of so few blocks in a level, draws with replacement vary less than the blocks do: by (blocks − 1) / blocks in the
-/// variance. What is drawn stands so much closer to the estimate than the truth does.
-fn widened(Estimate { estimate, low, high }: Estimate) -> Estimate {
-    let blocks = BLOCKS_PER_WINDOW as f64;
-    let by = (blocks / (blocks - 1.0)).sqrt();
+/// Of few blocks in a level, draws with replacement vary less than the blocks do: by (blocks − 1) / blocks in the
+/// variance. What is drawn stands so much closer to the estimate than the truth does: by the mean over the levels.
+fn widening(levels: &[Level]) -> f64 {
+    let of = |level: &Level| {
+        let seconds = level.seconds.len();
+        let blocks = seconds.div_ceil(block_of(seconds)).max(2) as f64;
+        blocks / (blocks - 1.0)
+    };
+    (levels.iter().map(of).sum::<f64>() / levels.len().max(1) as f64).sqrt()
+}
+
+fn widened(Estimate { estimate, low, high }: Estimate, by: f64) -> Estimate {
     let away = |bound: Option<f64>| bound.zip(estimate).map(|(bound, from)| from + by * (bound - from));
-    // No coefficient is negative.
+    // Nothing of this is negative.
     Estimate { estimate, low: away(low).map(|low| low.max(0.0)), high: away(high) }
 }
 
 /// The coefficients, whatever law the drawn points speak for: how sure they are if the law is this one.
-fn coefficients(sigma: f64, kappa: f64, drawn: &[Vec<(f64, f64)>]) -> Option<Coefficients> {
+fn coefficients(sigma: f64, kappa: f64, drawn: &[Vec<(f64, f64)>], by: f64) -> Option<Coefficients> {
     let fits = drawn.iter().filter_map(|points| Usl::fit(points, None));
     let (sigmas, kappas): (Vec<f64>, Vec<f64>) = fits.map(|fit| (fit.sigma, fit.kappa)).unzip();
     let (contention, coherence) = (around(sigma, sigmas)?, around(kappa, kappas)?);
-    Some(Coefficients { contention: widened(contention), coherence: widened(coherence) })
+    Some(Coefficients { contention: widened(contention, by), coherence: widened(coherence, by) })
 }
 
 #[cfg(test)]
@@ -111,6 +119,14 @@ mod tests {
         }
         println!("{runs} {sigmas} {kappas}");
         assert!(runs >= 95 && sigmas >= 88 && kappas >= 88, "{runs} {sigmas} {kappas}");
+    }
+
+    #[test]
+    fn the_fewer_blocks_the_wider() {
+        let of = |seconds: usize| widening(&[Level { rate: 1.0, seconds: (0..seconds).collect() }]);
+        let about = |seconds: usize, by: f64| (of(seconds).powi(2) - by).abs() < 1e-9;
+        assert!(about(2, 2.0) && about(3, 1.5) && about(12, 4.0 / 3.0) && about(600, 60.0 / 59.0));
+        assert!(of(1).is_finite() && widening(&[]).is_finite());
     }
 
     #[test]

@@ -83,6 +83,7 @@ impl<'a> Appending<'a> {
                     tracing::error!(%error, "journal");
                 }
                 let refused = refused(&error);
+                group.iter().for_each(|job| self.shared.refuses(job.record.recv_ns));
                 group.into_iter().for_each(|job| self.refuse(job, &refused));
                 true
             }

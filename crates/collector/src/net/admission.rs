@@ -115,8 +115,9 @@ impl Ingest {
         let ((record, event, rejected), charge) = self.decoded(kind, packing, received).await?;
         let (ack, acked) = oneshot::channel();
         let job = Job { record, event, charge, ack: Some(ack) };
-        self.shared.takes(job.record.recv_ns);
-        self.queue.send(job).map_err(|_| Refused::Ended)?;
+        if !self.shared.hand_in(&self.queue, job) {
+            return Err(Refused::Ended);
+        }
         acked.await.map_err(|_| Refused::Ended)??;
         Ok(rejected)
     }

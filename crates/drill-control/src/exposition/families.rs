@@ -86,6 +86,9 @@ fn load(page: &mut Page, of: &Snapshot) {
     page.one("peakdrill_data_age_seconds", "Age of the newest load data.", seconds(of.data_age_ns));
     let age = "Age of the newest of what was received that is in the ranking.";
     page.one("peakdrill_ranking_age_seconds", age, of.ranking_age_ns.and_then(seconds));
+    let behind = "How long the oldest of what was received and is not in the ranking has waited for it.";
+    let is_ranked = of.ranking_age_ns.is_some();
+    page.one("peakdrill_ranking_behind_seconds", behind, seconds(of.ranking_behind_ns).filter(|_| is_ranked));
     let busy = "Processor share of the busiest load thread.";
     page.one("peakdrill_generator_cpu_ratio", busy, of.generator_cpu);
     page.gauge("peakdrill_state", "Where the run stands: 1 at its state and phase.");

@@ -97,7 +97,8 @@ impl LiveAnalysis {
         {
             self.ages.record(since(oldest_ns, at.at_ns));
         }
-        if analyst.is_free(at.now) && self.asked.is_none_or(|asked| asked.is_old(view, at)) {
+        // Before the first second is over there is no load to look at.
+        if at.second > 0 && analyst.is_free(at.now) && self.asked.is_none_or(|asked| asked.is_old(view, at)) {
             analyst.ask(&view.cells, live_input(input(), at.second));
             self.asked = Some(Asked { view: view.folded.view, second: at.second, when: at.now });
             self.unseen.asked();

@@ -92,6 +92,14 @@ fn in_whole_systems_the_node_is_named_as_well() {
     assert_right(&named(Kind::Control, 5..=6), 12);
 }
 
+/// They were developed with last: a few seeds of each, so that what the page says of them does not get lost unseen.
+#[test]
+fn in_applications_the_node_is_named_as_well() {
+    let named = |kind| of(Topology::HELD_OUT_SECOND.into_iter(), kind, Damage::Clean, 5..=6);
+    assert_right(&named(Kind::Single), 7);
+    assert_right(&named(Kind::Control), 8);
+}
+
 #[test]
 fn lost_spans_and_clocks_that_differ_change_little() {
     let outcomes = outcomes(Kind::Single, Damage::LossAndSkew(500.0), 4..=5);

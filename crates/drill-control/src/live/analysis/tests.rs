@@ -65,6 +65,8 @@ fn nothing(analysis: &mut LiveAnalysis, at: Moment, view: &View) {
 fn a_new_view_is_looked_at_and_its_age_is_that_of_the_oldest_new_thing() {
     let mut analysis = LiveAnalysis::with(|_, input| ranking(input.load_seconds));
     let second = |answer: Result<Ranking, _>| answer.unwrap().summary.because[0].clone();
+    nothing(&mut analysis, moment(0, 0), &View::default());
+    assert_eq!(analysis.asked, None, "no second is over");
     assert_eq!((analysis.age_ns(0), analysis.behind_ns(0)), (None, 0), "nothing was received");
     let first = view(1, 1_000, 900, None);
     assert_eq!(second(answer(&mut analysis, moment(1_300, 1), &first)), "second 1");

@@ -28,9 +28,8 @@ impl Unseen {
             (self.newest, self.behind_since_ns) = (view.folded, None);
         }
         // A collector that stands still makes no view that would tell of it.
-        if taken_ns > view.last_recv_ns {
-            self.behind_since_ns.get_or_insert(at_ns);
-        }
+        let is_behind = taken_ns > view.last_recv_ns;
+        self.behind_since_ns = is_behind.then(|| self.behind_since_ns.unwrap_or(at_ns));
     }
 
     /// The newest view was asked about.
@@ -95,6 +94,10 @@ mod tests {
         unseen.look(&still, Some(61), 62);
         unseen.look(&still, Some(900), 910);
         assert_eq!(unseen.oldest_ns(), Some(62));
+        unseen.look(&still, None, 915);
+        assert_eq!(unseen.oldest_ns(), None, "what came was refused");
+        unseen.look(&still, Some(900), 918);
+        assert_eq!(unseen.oldest_ns(), Some(918));
         unseen.look(&view(2, 900, 61), Some(905), 920);
         assert_eq!(unseen.oldest_ns(), Some(61), "the view tells of it now");
     }
