@@ -15,8 +15,8 @@ type Page = Box<[u64; PAGE_BUCKETS]>;
 /// An HDR histogram of nanoseconds, 1 ns to 1 hour at three significant digits.
 ///
 /// Counts are kept in pages, and only of pages that a sample fell into: latencies of a second lie close together, so
-/// that a histogram takes some 50 KiB where all its buckets would take 270, and merging two costs as much as they
-/// have in common with neither the rest of the range nor its memory.
+/// that a histogram takes a part of the 270 KiB that all its buckets would take, and merging two costs neither the rest of
+/// the range nor its memory.
 #[derive(Debug, Clone, Default)]
 pub struct Histogram {
     pages: Vec<Option<Page>>,
