@@ -36,8 +36,8 @@ fn any_told() -> impl Strategy<Value = (Fact, i64)> {
     let told = prop_oneof![2 => sent, 2 => taken, 1 => nothing];
     let times = prop_oneof![4 => Just(1_i64), 1 => Just(2)];
     (id, any::<u64>(), told, times).prop_map(|(message, span, told, times)| {
-        // Some tell several things, and one message is taken by very many.
-        let message = if span % 3 == 0 { MessageId { trace: 0, span: 0 } } else { message };
+        // Most are of one message, and some spans tell several things.
+        let message = if span % 8 == 0 { message } else { MessageId { trace: 0, span: 0 } };
         let span = span % 512 * (u64::MAX / 512);
         (Fact { message, span, told }, times)
     })
@@ -133,22 +133,27 @@ fn what_is_looked_at_keeps_nothing_of_single_messages() {
 }
 
 proptest! {
+    // From some hundred and fifty facts on the common message has more spans on each side than are kept: in most cases. Of
+    // parts of different sizes the first ones often have all and a later one does not, so that they are thinned as that was.
     #[test]
     fn order_batches_and_parts_do_not_matter(
-        (told, shuffled) in prop::collection::vec(any_told(), 0..300)
+        (told, shuffled) in prop::collection::vec(any_told(), 0..900)
             .prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
         batch in 1..9_usize,
-        parts in 1..4_usize,
-        // Room for all, for some, and for hardly any.
-        room in prop::sample::select(vec![1_000_usize, 90, 12, 3, 0]),
+        parts in 0..4_usize,
+        // Room for all that is kept, for some, and for hardly any.
+        room in prop::sample::select(vec![1_000_usize, 200, 90, 12, 3, 0]),
     ) {
         let expected = cells(room, &told, told.len());
         prop_assert_eq!(&cells(room, &shuffled, batch), &expected);
         let mut sum = Cells::with_names(limits(room));
-        for part in 0..parts {
-            let some: Vec<_> = shuffled.iter().skip(part).step_by(parts).cloned().collect();
-            sum.merge(&cells(room, &some, batch));
+        let mut rest = &shuffled[..];
+        for _ in 0..parts {
+            let (some, others) = rest.split_at(rest.len() / 3);
+            sum.merge(&cells(room, some, batch));
+            rest = others;
         }
+        sum.merge(&cells(room, rest, batch));
         prop_assert_eq!(&sum, &expected);
         prop_assert!(sum.handed.spans <= room);
     }
