@@ -1,9 +1,8 @@
 //! Messages of which it is not known how long they waited: what their queue adds is not in the ranking then.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind};
+use peakdrill_drill_model::verdict::{Finding, FindingKind};
 
 use crate::analyse::Facts;
 use crate::analyse::words::percent;
@@ -100,21 +99,12 @@ fn consumers(facts: &Facts<'_>) -> Vec<Finding> {
 /// By queue. What consumers fetch or acknowledge is not counted: that is done whosever messages they are.
 fn handled(facts: &Facts<'_>) -> BTreeMap<NodeKey, Handled> {
     let mut queues: BTreeMap<NodeKey, Handled> = BTreeMap::new();
-    for ((edge, class), seconds) in &facts.cells.edges {
-        let from = (NodeKey { name: Arc::clone(&edge.from), kind: NodeKind::Queue }, *class);
-        if facts.cells.nodes.contains_key(&from) {
-            let calls = seconds.values().map(|cell| cell.calls).sum::<i64>();
-            let queue = queues.entry(facts.names.of(&from.0)).or_default();
-            *(if *class == TraceClass::Mine { &mut queue.processed } else { &mut queue.by_others }) += calls;
-        }
-    }
-    for ((node, _), cell) in
-        facts.cells.links.iter().filter(|((node, _), _)| facts.cells.is_whole(&node.name))
-    {
+    let whole = facts.cells.links.iter().filter(|((node, _), _)| facts.cells.is_whole(&node.name));
+    for ((node, class), cell) in whole {
         let queue = queues.entry(facts.names.of(node)).or_default();
         queue.sent += cell.sent;
-        // Many messages that are processed together are one call.
-        queue.processed += cell.batched - cell.batches;
+        *(if *class == TraceClass::Mine { &mut queue.processed } else { &mut queue.by_others }) +=
+            cell.processed;
     }
     queues
 }
