@@ -37,14 +37,17 @@ fn work(trace: u128, sent: impl IntoIterator<Item = u128>) -> Span {
 }
 
 fn told(limits: NameLimits, traces: &[(Vec<Span>, TraceClass)]) -> Vec<String> {
+    found(limits, traces).into_iter().map(|finding| finding.text).collect()
+}
+
+fn found(limits: NameLimits, traces: &[(Vec<Span>, TraceClass)]) -> Vec<Finding> {
     let (mut sums, mut cells) = (Sums::default(), Cells::with_names(limits));
     for (spans, class) in traces {
         sums.add(&Filed { spans, root: None, class: *class, tagged: true, origin_ns: 0 });
     }
     cells.take_in(&mut sums);
     let found = crate::analyse(&cells, &AnalysisInput { load_seconds: 10, ..AnalysisInput::default() });
-    let waits = found.findings.into_iter().filter(|finding| finding.kind == FindingKind::WaitUnknown);
-    waits.map(|finding| finding.text).collect()
+    found.findings.into_iter().filter(|finding| finding.kind == FindingKind::WaitUnknown).collect()
 }
 
 /// The drill's, a trace for each.
@@ -122,6 +125,19 @@ fn consumers_whose_traces_have_nothing_to_do_with_the_senders_are_told() {
     assert!(text[0].contains("of which 19 are known to be processed, and its consumers' other"), "{text:?}");
     assert_eq!(apart(20, 0), Vec::<String>::new());
     assert_eq!(apart(0, 150), Vec::<String>::new(), "many together are many all the same");
+}
+
+#[test]
+fn consumers_that_link_and_are_sampled_by_themselves_are_not_said_not_to_link() {
+    let found = found(NameLimits::default(), &traces_apart(0, 10));
+    let [Finding { text, action, .. }] = &found[..] else { panic!("{found:?}") };
+    let known = "sent 200 messages to orders, of which 10 are known to be processed: its consumers link to the senders";
+    assert!(text.contains(known), "{text}");
+    assert!(
+        text.contains("only a part of their traces may be recorded") && !text.contains("neither"),
+        "{text}"
+    );
+    assert!(action.contains("sampler of the consumers of orders"), "{action}");
 }
 
 #[test]
