@@ -67,8 +67,8 @@ fn findings(loaded: &Cells, owners: &Owners) -> Result<Vec<Told>, String> {
     Ok(found.map(|finding| Told { owner: owners.nodes.get(&finding.node).cloned(), finding }).collect())
 }
 
-/// Says where requests lie over more hours than findings are looked for in. Seconds count from the earliest span, and one whose time
-/// is wrong moves all others.
+/// Says where requests lie over more hours than findings are looked for in. Seconds count from the earliest span, and one
+/// whose time is wrong moves all others.
 fn spread(cells: &Cells) -> Option<String> {
     let max = FINDINGS_HOURS_MAX * SECONDS_PER_HOUR;
     let roots = || cells.roots.values().flatten().filter(|(_, cell)| cell.count > 0);
