@@ -301,21 +301,21 @@ cell! {
 }
 
 cell! {
-    /// Messages of one queue that were sent, and that were processed in traces of their own, which link to the spans that
-    /// sent them.
+    /// Messages of one queue: that were sent, that were processed, and of these the ones that were processed in traces of
+    /// their own, which link to the spans that sent them.
     LinkCell {
         /// Spans that sent some.
         sent,
+        /// Messages that were processed, of traces of any class.
+        processed,
         /// Messages; where there are too many to look at all, as many as those that were looked at stand for.
         linked,
         /// Of these, whose sending is known, so that it is known how long they waited.
         known,
         /// Messages that were looked at, which `linked` and `known` follow from.
         looked_at,
-        /// Operations on several messages at once.
+        /// Operations on several messages at once: the time of each is split evenly over its messages.
         batches,
-        /// Messages of those: the time of an operation is split evenly over its messages.
-        batched,
     }
 }
 
@@ -368,7 +368,8 @@ pub struct Cells {
     /// Work of the instances of services: service, class, instance. By the first second of each stretch.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub instances: BTreeMap<InstanceKey, Seconds<InstanceCell>>,
-    /// The drill's messages: sent, and known by links, by the queue as each side calls it, the whole run together.
+    /// Messages that were processed; of the drill's also those that were sent, and that are known by links. By the queue as
+    /// each side calls it, the whole run together.
     #[serde(with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<(NodeKey, TraceClass), LinkCell>,
     /// The drill's own work by the keys that it was about, the whole run together: by the place's slot of

@@ -76,9 +76,9 @@ pub struct Comparison {
 /// Ranks nodes by what changed from `baseline` to `loaded`.
 #[must_use]
 pub fn compare(baseline: &Cells, loaded: &Cells) -> Comparison {
-    let mut both = baseline.clone();
-    both.merge(loaded);
-    // Names are learnt from both, so that a node is called the same on both sides.
+    // Names are learnt from both, so that a node is called the same on both sides. Messages that were told of are not joined.
+    let mut both = baseline.shown();
+    both.merge(&loaded.shown());
     let names = Names::new(&both);
     let (baseline, loaded) = (baseline.named_as(&both), loaded.named_as(&both));
     let (before, after) = (Side::new(&baseline, &names), Side::new(&loaded, &names));

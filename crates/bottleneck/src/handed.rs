@@ -195,15 +195,7 @@ impl Cells {
     /// that are added to it find none of the messages that were sent before.
     #[must_use]
     pub fn shown(&self) -> Self {
-        let handed = Handed { zeros: self.handed.zeros, ..Handed::default() };
-        Self { handed: Arc::new(handed), ..self.clone() }
-    }
-
-    /// For how many messages that were handed from one trace to another each one that is looked at stands: 1 as long as
-    /// there is room for all. Cells that were read from a file do not know.
-    #[must_use]
-    pub fn messages_stand_for(&self) -> i64 {
-        self.handed.stands_for()
+        Self { handed: Arc::default(), ..self.clone() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use peakdrill_bottleneck::{Cells, keys_left_out};
+use peakdrill_bottleneck::{Cells, LinkCell, keys_left_out};
 use peakdrill_drill_model::ledger::LedgerRow;
 use serde::{Deserialize, Serialize};
 
@@ -167,12 +167,16 @@ pub(crate) fn not_looked_for(cells: &Cells) -> Option<String> {
     (!said.is_empty()).then(|| said.join("; "))
 }
 
-/// Says where waits of messages are told of a part of them.
+/// Says where waits of messages are told of a part of them: of some messages, or of some that took one message.
 fn messages_left_out(cells: &Cells) -> Option<String> {
-    let of = cells.messages_stand_for();
-    let has_links = cells.links.values().any(|cell| cell.linked != 0);
-    (of > 1 && has_links).then(|| {
-        format!("how long messages waited, where consumers know them by links, is told by one of {of}: there were too many")
+    let sum = |count: fn(&LinkCell) -> i64| cells.links.values().map(count).fold(0_i64, i64::wrapping_add);
+    let (linked, looked_at) = (sum(|cell| cell.linked), sum(|cell| cell.looked_at));
+    (looked_at < linked).then(|| {
+        // To a tenth, and never so that it reads as all.
+        let of = (linked as f64 / looked_at.max(1) as f64 * 10.0).round().max(11.0) / 10.0;
+        format!(
+            "how long messages waited, where consumers know them by links, is told by about one of {of}: there were too many"
+        )
     })
 }
 

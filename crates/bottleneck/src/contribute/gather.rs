@@ -173,7 +173,7 @@ impl<'a> Gather<'a> {
         self.sums.instances.add(key, second - second.rem_euclid(INSTANCE_WINDOW_S), cell, self.sign);
     }
 
-    /// Messages of a queue that are known by links.
+    /// Messages of a queue, the whole run together.
     pub(super) fn links(&mut self, key: &NodeKey, cell: &LinkCell) {
         let node = self.sums.names.node_id(key);
         self.sums.links.add((node, self.class), 0, cell, self.sign);

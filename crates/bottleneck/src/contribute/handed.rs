@@ -77,7 +77,7 @@ pub(super) fn taken(
     let messages = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let count = i64::from(messages);
     if count > 1 {
-        gather.links(&place.owner, &LinkCell { batches: 1, batched: count, ..LinkCell::default() });
+        gather.links(&place.owner, &LinkCell { batches: 1, ..LinkCell::default() });
     }
     // Work within a request of the generator's is that one's. What begins a consumer's own trace is no request of the load.
     let is_apart = root.is_none_or(|root| root.span.is_some());

@@ -3,7 +3,7 @@
 use peakdrill_latency::Sparse;
 use smallvec::SmallVec;
 
-use crate::cells::{InstanceCell, NodeCell, PartitionCell};
+use crate::cells::{InstanceCell, LinkCell, NodeCell, PartitionCell};
 use crate::contribute::attempts::Attempts;
 use crate::contribute::gather::Gather;
 use crate::contribute::handed;
@@ -153,6 +153,9 @@ fn operation(gather: &mut Gather, tree: &Tree<'_>, at: usize, root: Option<&Root
     } else {
         handed::untold(gather, place);
         add_shares(&mut cell.own, own_ns, parts);
+    }
+    if place.role == Role::Process {
+        gather.links(node, &LinkCell { processed: i64::from(parts), ..LinkCell::default() });
     }
     let is_entry = root.is_some_and(|root| root.is_entry(tree, at));
     gather_key(gather, tree, (at, is_entry), node, own_ns);

@@ -36,8 +36,8 @@ fn any_told() -> impl Strategy<Value = (Fact, i64)> {
     let told = prop_oneof![2 => sent, 2 => taken, 1 => nothing];
     let times = prop_oneof![4 => Just(1_i64), 1 => Just(2)];
     (id, any::<u64>(), told, times).prop_map(|(message, span, told, times)| {
-        // Some tell several things, and one message is taken by very many.
-        let message = if span % 3 == 0 { MessageId { trace: 0, span: 0 } } else { message };
+        // Most are of one message, and some spans tell several things.
+        let message = if span % 8 == 0 { message } else { MessageId { trace: 0, span: 0 } };
         let span = span % 512 * (u64::MAX / 512);
         (Fact { message, span, told }, times)
     })
@@ -101,7 +101,7 @@ fn where_there_is_no_room_for_all_some_stand_for_all() {
     let told: Vec<_> =
         (0..20_000).flat_map(|span| sent_and_taken(MessageId { trace: 5, span }, span, 1)).collect();
     let found = cells(4_000, &told, 333);
-    assert_eq!(found.messages_stand_for(), 16);
+    assert_eq!(found.handed.zeros, 4);
     assert!(found.handed.spans <= 4_000);
     assert_near(&found, 20_000);
 }
@@ -113,7 +113,7 @@ fn a_message_that_very_many_took_leaves_room_for_the_others() {
     let others: Vec<_> =
         (1..400).flat_map(|span| sent_and_taken(MessageId { trace: 5, span }, 90_000 + span, 1)).collect();
     let found = cells(1_000, &[&many[..], &others].concat(), 1_000);
-    assert_eq!(found.messages_stand_for(), 1);
+    assert_eq!(found.handed.zeros, 0);
     assert_eq!(found.handed.messages[&common].spans(), SPANS_MAX + 1);
     let looked_at = found.links.values().map(|cell| cell.looked_at).sum::<i64>() - 399;
     assert!((SPANS_MAX as i64 / 4..=SPANS_MAX as i64).contains(&looked_at), "{looked_at}");
@@ -129,26 +129,31 @@ fn what_is_looked_at_keeps_nothing_of_single_messages() {
     assert!(!found.handed.messages.is_empty());
     let shown = found.shown();
     assert!(shown.handed.messages.is_empty() && shown.handed.spans == 0);
-    assert_eq!((&shown, shown.messages_stand_for()), (&found, found.messages_stand_for()));
+    assert_eq!(shown, found);
 }
 
 proptest! {
+    // From some hundred and fifty facts on the common message has more spans on each side than are kept: in most cases. Of
+    // parts of different sizes the first ones often have all and a later one does not, so that they are thinned as that was.
     #[test]
     fn order_batches_and_parts_do_not_matter(
-        (told, shuffled) in prop::collection::vec(any_told(), 0..300)
+        (told, shuffled) in prop::collection::vec(any_told(), 0..900)
             .prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
         batch in 1..9_usize,
-        parts in 1..4_usize,
-        // Room for all, for some, and for hardly any.
-        room in prop::sample::select(vec![1_000_usize, 90, 12, 3, 0]),
+        parts in 0..4_usize,
+        // Room for all that is kept, for some, and for hardly any.
+        room in prop::sample::select(vec![1_000_usize, 200, 90, 12, 3, 0]),
     ) {
         let expected = cells(room, &told, told.len());
         prop_assert_eq!(&cells(room, &shuffled, batch), &expected);
         let mut sum = Cells::with_names(limits(room));
-        for part in 0..parts {
-            let some: Vec<_> = shuffled.iter().skip(part).step_by(parts).cloned().collect();
-            sum.merge(&cells(room, &some, batch));
+        let mut rest = &shuffled[..];
+        for _ in 0..parts {
+            let (some, others) = rest.split_at(rest.len() / 3);
+            sum.merge(&cells(room, some, batch));
+            rest = others;
         }
+        sum.merge(&cells(room, rest, batch));
         prop_assert_eq!(&sum, &expected);
         prop_assert!(sum.handed.spans <= room);
     }

@@ -17,6 +17,9 @@ use crate::show::{note, out};
 
 /// Nodes of the ranking that people are shown.
 const RANKED_MAX: usize = 10;
+/// Findings are looked for in requests of so many hours: for each node what it did is laid out second by second.
+const FINDINGS_HOURS_MAX: i64 = 6;
+const SECONDS_PER_HOUR: i64 = 3_600;
 
 pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     let owners = crate::owners::read(&args.owned.files)?;
@@ -26,12 +29,19 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
     for left_out in left_out {
         note(&format!("{left_out}; what stands there is not compared\n"));
     }
-    let findings = findings(&loaded, &owners);
+    let (findings, findings_left_out) = match findings(&loaded, &owners) {
+        Ok(findings) => (findings, None),
+        Err(why) => {
+            note(&format!("{why}\n"));
+            (Vec::new(), Some(why))
+        }
+    };
     match args.format {
         Format::Json => {
             let ranking: Vec<_> = ranking.iter().map(|one| entry(one, &owners)).collect();
             let read = json!({ "traces": of_traces.map(), "baseline": of_baseline.map() });
-            let all = json!({ "v": 1, "ranking": ranking, "findings": findings, "read": read });
+            let all = json!({ "v": 1, "ranking": ranking, "findings": findings,
+                "findings_left_out": findings_left_out, "read": read });
             out(&format!("{all:#}\n"));
         }
         Format::Human => {
@@ -43,9 +53,37 @@ pub(super) fn run(args: &Analyze) -> Result<Exit, Failure> {
 }
 
 /// What the traces under load say besides, by themselves: the findings of a report, as far as traces alone carry them.
-fn findings(loaded: &Cells, owners: &Owners) -> Vec<Told> {
+///
+/// # Errors
+/// Why they are not looked for, in words.
+fn findings(loaded: &Cells, owners: &Owners) -> Result<Vec<Told>, String> {
+    if let Some(why) = spread(loaded) {
+        return Err(format!(
+            "what the traces under load say besides is left out: {why}, and it is looked for in {FINDINGS_HOURS_MAX} hours at \
+             most; take the traces of fewer, and without spans whose time is wrong"
+        ));
+    }
     let found = analyse(loaded, &AnalysisInput::default()).findings.into_iter();
-    found.map(|finding| Told { owner: owners.nodes.get(&finding.node).cloned(), finding }).collect()
+    Ok(found.map(|finding| Told { owner: owners.nodes.get(&finding.node).cloned(), finding }).collect())
+}
+
+/// Says where requests lie over more hours than findings are looked for in. Seconds count from the earliest span, and one
+/// whose time is wrong moves all others.
+fn spread(cells: &Cells) -> Option<String> {
+    let max = FINDINGS_HOURS_MAX * SECONDS_PER_HOUR;
+    let roots = || cells.roots.values().flatten().filter(|(_, cell)| cell.count > 0);
+    let (first, last) =
+        (roots().map(|(second, _)| *second).min()?, roots().map(|(second, _)| *second).max()?);
+    let apart = last.saturating_sub(first);
+    if apart > max {
+        let hours = (apart - 1) / SECONDS_PER_HOUR;
+        return Some(format!("the first request and the last are more than {hours} hours apart"));
+    }
+    let all: i64 = roots().map(|(_, cell)| cell.count).sum();
+    let beyond: i64 =
+        roots().filter(|(second, _)| !(0..=max).contains(*second)).map(|(_, cell)| cell.count).sum();
+    (beyond > all / 2)
+        .then(|| format!("most requests are more than {FINDINGS_HOURS_MAX} hours from the earliest span"))
 }
 
 fn entry(one: &Ranked, owners: &Owners) -> serde_json::Value {
@@ -116,6 +154,8 @@ fn fold(paths: &[PathBuf]) -> Result<(Arc<Cells>, Counters), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use peakdrill_bottleneck::{Entry, RootCell, TraceClass};
+
     use super::*;
 
     /// A span of Zipkin's.
@@ -169,9 +209,9 @@ mod tests {
             });
             let path = folder.path().join("loops.json");
             std::fs::write(&path, json!(spans.collect::<Vec<_>>()).to_string()).unwrap();
-            fold(&[path]).map(|(cells, _)| cells).unwrap_or_default()
+            fold(&[path]).map(|(cells, _)| cells).map_err(|failure| failure.message).unwrap()
         };
-        let told = findings(&cells(8), &owners("shop"));
+        let told = findings(&cells(8), &owners("shop")).unwrap();
         let [one] = &told[..] else { panic!("{told:?}") };
         let value = json!(one);
         assert_eq!(
@@ -179,6 +219,55 @@ mod tests {
             (&json!("loop_of_calls"), &json!("shop")),
             "{value}"
         );
-        assert!(findings(&cells(1), &owners("shop")).is_empty());
+        let quiet = cells(1);
+        assert!(!quiet.nodes.is_empty());
+        assert_eq!(findings(&quiet, &owners("shop")), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn of_traces_that_lie_far_apart_nothing_is_said_besides() {
+        let folder = tempfile::tempdir().unwrap();
+        // Requests, and where there is one the time of a span that is wrong, microseconds since 1970.
+        let found = |wrong_at: Option<u64>| {
+            let mut spans: Vec<_> = (2..=9_u8)
+                .map(|trace| {
+                    let mut one = span("gateway", 1, 0, "SERVER", 0);
+                    one["traceId"] = json!(trace.to_string());
+                    one
+                })
+                .collect();
+            spans.extend(wrong_at.map(|at| {
+                let mut wrong = span("cron", 2, 0, "SERVER", 0);
+                wrong["timestamp"] = json!(at);
+                wrong
+            }));
+            let path = folder.path().join("apart.json");
+            std::fs::write(&path, json!(spans).to_string()).unwrap();
+            let (cells, read) = fold(&[path]).map_err(|failure| failure.message).unwrap();
+            assert_eq!(read.get(counter::SPANS), spans.len() as u64);
+            findings(&cells, &Owners::default())
+        };
+        assert!(found(None).is_ok());
+        // A span without a time is none: the first microsecond is the earliest.
+        let said = found(Some(1)).unwrap_err();
+        assert!(said.contains("are more than 472222 hours apart"), "{said}");
+        assert!(said.contains("looked for in 6 hours at most"), "{said}");
+    }
+
+    #[test]
+    fn requests_are_far_apart_or_far_from_the_earliest_span() {
+        let spread = |seconds: &[i64]| {
+            let one = Arc::new(RootCell { count: 1, ..RootCell::default() });
+            let seconds = seconds.iter().map(|second| (*second, Arc::clone(&one))).collect();
+            let mut cells = Cells::default();
+            cells.roots.insert((Entry::Op("gateway GET /a".into()), TraceClass::Mine), seconds);
+            spread(&cells)
+        };
+        assert_eq!((spread(&[]), spread(&[0, 21_600])), (None, None));
+        assert!(spread(&[0, 21_601]).unwrap().contains("are more than 6 hours apart"));
+        assert_eq!(spread(&[21_599, 21_601]), None, "half is beyond");
+        assert!(spread(&[21_599, 21_601, 21_602]).unwrap().contains("most requests are more than 6 hours"));
+        assert!(spread(&[1_700_000_000]).unwrap().contains("from the earliest span"));
+        assert!(spread(&[i64::MIN, i64::MAX]).is_some());
     }
 }

@@ -1,9 +1,8 @@
 //! Messages of which it is not known how long they waited: what their queue adds is not in the ranking then.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use peakdrill_drill_model::verdict::{Finding, FindingKind, NodeKind};
+use peakdrill_drill_model::verdict::{Finding, FindingKind};
 
 use crate::analyse::Facts;
 use crate::analyse::words::percent;
@@ -65,56 +64,72 @@ struct Handled {
     processed: i64,
     /// In traces of others.
     by_others: i64,
+    /// Known by links.
+    linked: i64,
 }
 
-/// The drill sends messages, and what is done with nearly all of them is in traces that have nothing to do with the senders'.
+/// The drill sends messages, and what is done with nearly all of them is in traces that have nothing to do with the senders',
+/// or in none.
 fn consumers(facts: &Facts<'_>) -> Vec<Finding> {
     let told = handled(facts).into_iter().filter(|(_, queue)| {
         let is_little = queue.processed < queue.sent / LITTLE_ONE_IN;
         queue.sent >= FEW_MESSAGES && queue.by_others > 0 && is_little
     });
-    told.map(|(node, Handled { sent, processed, .. })| {
-        let known = match processed {
-            0 => String::new(),
-            some => format!(", of which {some} are known to be processed"),
-        };
-        Finding {
-            kind: FindingKind::WaitUnknown,
-            node: node.name.to_string(),
-            text: format!(
-                "the drill sent {sent} messages to {}{known}, and its consumers' {}traces neither go on from the senders' nor \
-                 link to them: how long these waited, and what the work on them takes, is not known",
-                node.name,
-                if processed == 0 { "" } else { "other " },
-            ),
-            action: format!(
-                "let the consumers of {} take up the trace context that the message carries, as parent or as link; or see \
-                 whether they leave the drill's messages out",
-                node.name
-            ),
-        }
+    told.map(|(node, queue)| {
+        let tell = if queue.linked > 0 { in_part } else { apart };
+        tell(&node.name, &queue)
     })
     .collect()
+}
+
+/// Consumers that link begin traces, and whether those are recorded is decided anew.
+fn in_part(queue: &str, Handled { sent, processed, .. }: &Handled) -> Finding {
+    Finding {
+        kind: FindingKind::WaitUnknown,
+        node: queue.to_owned(),
+        text: format!(
+            "the drill sent {sent} messages to {queue}, of which {processed} are known to be processed: its consumers link to \
+             the senders, but only a part of their traces may be recorded; how long the other messages waited, and what the \
+             work on them takes, is not known"
+        ),
+        action: format!(
+            "see how the sampler of the consumers of {queue} decides: a trace that begins with a link is no child of the \
+             sender's, and is sampled by itself; let it keep what links to a sampled span, or all; or see whether other \
+             consumers do not link, or leave the drill's messages out"
+        ),
+    }
+}
+
+fn apart(queue: &str, Handled { sent, processed, .. }: &Handled) -> Finding {
+    let known = match *processed {
+        0 => String::new(),
+        some => format!(", of which {some} are known to be processed"),
+    };
+    Finding {
+        kind: FindingKind::WaitUnknown,
+        node: queue.to_owned(),
+        text: format!(
+            "the drill sent {sent} messages to {queue}{known}, and its consumers' {}traces neither go on from the senders' nor \
+             link to them: how long these waited, and what the work on them takes, is not known",
+            if *processed == 0 { "" } else { "other " },
+        ),
+        action: format!(
+            "let the consumers of {queue} take up the trace context that the message carries, as parent or as link; or see \
+             whether they leave the drill's messages out"
+        ),
+    }
 }
 
 /// By queue. What consumers fetch or acknowledge is not counted: that is done whosever messages they are.
 fn handled(facts: &Facts<'_>) -> BTreeMap<NodeKey, Handled> {
     let mut queues: BTreeMap<NodeKey, Handled> = BTreeMap::new();
-    for ((edge, class), seconds) in &facts.cells.edges {
-        let from = (NodeKey { name: Arc::clone(&edge.from), kind: NodeKind::Queue }, *class);
-        if facts.cells.nodes.contains_key(&from) {
-            let calls = seconds.values().map(|cell| cell.calls).sum::<i64>();
-            let queue = queues.entry(facts.names.of(&from.0)).or_default();
-            *(if *class == TraceClass::Mine { &mut queue.processed } else { &mut queue.by_others }) += calls;
-        }
-    }
-    for ((node, _), cell) in
-        facts.cells.links.iter().filter(|((node, _), _)| facts.cells.is_whole(&node.name))
-    {
+    let whole = facts.cells.links.iter().filter(|((node, _), _)| facts.cells.is_whole(&node.name));
+    for ((node, class), cell) in whole {
         let queue = queues.entry(facts.names.of(node)).or_default();
         queue.sent += cell.sent;
-        // Many messages that are processed together are one call.
-        queue.processed += cell.batched - cell.batches;
+        queue.linked += cell.linked;
+        *(if *class == TraceClass::Mine { &mut queue.processed } else { &mut queue.by_others }) +=
+            cell.processed;
     }
     queues
 }

@@ -60,7 +60,7 @@ fn a_consumer_that_links_to_the_sender_waited_as_one_that_goes_on_with_its_trace
     assert_eq!((&found.paths, &found.visits), (&one.paths, &one.visits));
     assert_eq!(found.partitions, one.partitions);
     let links = found.links.values().next().unwrap();
-    assert_eq!((links.linked, links.known, links.batches), (1, 1, 0));
+    assert_eq!((links.linked, links.known, links.batches, links.processed), (1, 1, 0, 1));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_batch_is_split_evenly_over_its_messages() {
     assert_eq!(of("mail-db", |cell| cell.flow_ns), 20 * MS);
     assert_eq!(of("orders", |cell| cell.flow_ns), 10 * MS);
     let links = found.links.values().next().unwrap();
-    assert_eq!((links.linked, links.known, links.batches, links.batched), (3, 3, 1, 3));
+    assert_eq!((links.linked, links.known, links.batches, links.processed), (3, 3, 1, 3));
 }
 
 #[test]

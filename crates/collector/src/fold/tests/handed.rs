@@ -135,15 +135,21 @@ fn views_are_not_joined_a_second_time() {
 
 #[test]
 fn where_there_is_no_room_for_all_it_is_said() {
-    let said = |room: usize| {
-        let spans: Vec<_> = (1..=SENDERS)
-            .flat_map(|trace| [sender(trace, 0), consumer(100 + trace, 200, &[(trace, 2)])])
-            .flatten()
-            .collect();
-        crate::view::not_looked_for(&folded(limits(room), &spans, &rows(), (3, true)).cells().shown())
+    let said = |room: usize, consumers: &[(u128, u128)]| {
+        let work = consumers.iter().flat_map(|(trace, sent)| consumer(*trace, 200, &[(*sent, 2)]));
+        let spans: Vec<_> = (1..=SENDERS).flat_map(|trace| sender(trace, 0)).chain(work).collect();
+        let cells = folded(limits(room), &spans, &rows(), (3, true)).cells().shown();
+        let said = crate::view::not_looked_for(&cells);
+        let read: Cells = serde_json::from_slice(&serde_json::to_vec(&cells).unwrap()).unwrap();
+        assert_eq!(crate::view::not_looked_for(&read), said, "of a record as well");
+        said
     };
-    assert_eq!(said(1_000), None);
-    assert!(said(16).unwrap().contains("is told by one of"));
+    let each: Vec<_> = (1..=SENDERS).map(|trace| (100 + trace, trace)).collect();
+    assert_eq!(said(1_000, &each), None);
+    assert!(said(16, &each).unwrap().contains("is told by about one of"));
+    // One message that very many took: of those some are looked at.
+    let many: Vec<_> = (0..200_u128).map(|at| (100 + at, 1_u128)).collect();
+    assert!(said(1_000, &many).unwrap().contains("is told by about one of"));
 }
 
 proptest! {

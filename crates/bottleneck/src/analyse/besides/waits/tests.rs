@@ -37,14 +37,17 @@ fn work(trace: u128, sent: impl IntoIterator<Item = u128>) -> Span {
 }
 
 fn told(limits: NameLimits, traces: &[(Vec<Span>, TraceClass)]) -> Vec<String> {
+    found(limits, traces).into_iter().map(|finding| finding.text).collect()
+}
+
+fn found(limits: NameLimits, traces: &[(Vec<Span>, TraceClass)]) -> Vec<Finding> {
     let (mut sums, mut cells) = (Sums::default(), Cells::with_names(limits));
     for (spans, class) in traces {
         sums.add(&Filed { spans, root: None, class: *class, tagged: true, origin_ns: 0 });
     }
     cells.take_in(&mut sums);
     let found = crate::analyse(&cells, &AnalysisInput { load_seconds: 10, ..AnalysisInput::default() });
-    let waits = found.findings.into_iter().filter(|finding| finding.kind == FindingKind::WaitUnknown);
-    waits.map(|finding| finding.text).collect()
+    found.findings.into_iter().filter(|finding| finding.kind == FindingKind::WaitUnknown).collect()
 }
 
 /// The drill's, a trace for each.
@@ -81,7 +84,7 @@ fn of_batches_some_messages_may_be_live_users() {
 
 /// The drill's messages, of which each is settled in the sender's trace; this many are processed there, batches know this
 /// many by links, and the rest is processed in traces that have nothing to do with them.
-fn apart(within: u128, batched: u128) -> Vec<String> {
+fn traces_apart(within: u128, batched: u128) -> Vec<(Vec<Span>, TraceClass)> {
     let mut traces = Vec::new();
     for at in 1..=200_u128 {
         let settled = of_queue(at, SETTLED, SpanKind::Client, Messaging::Settle);
@@ -95,7 +98,23 @@ fn apart(within: u128, batched: u128) -> Vec<String> {
     }
     let by_links: Vec<_> = (within + 1..=within + batched).collect();
     traces.extend(mine(by_links.chunks(50).map(|sent| work(1 << 65 | sent[0], sent.iter().copied()))));
-    told(NameLimits::default(), &traces)
+    traces
+}
+
+fn apart(within: u128, batched: u128) -> Vec<String> {
+    told(NameLimits::default(), &traces_apart(within, batched))
+}
+
+/// Requests to a service of the queue's name, each with a call of another, in traces with nothing of the queue.
+fn of_its_namesake(class: TraceClass) -> impl Iterator<Item = (Vec<Span>, TraceClass)> {
+    (1..=200_u128).map(move |at| {
+        let of = |id: u64, kind: SpanKind, peer: Option<Peer>| {
+            let span = of_queue(3 << 64 | at, id, kind, Messaging::Process);
+            Span { service: "orders".into(), messaging: None, parent: id - 1, peer, ..span }
+        };
+        let price = Peer { node: "price-db".into(), kind: PeerKind::Database };
+        (vec![of(1, SpanKind::Server, None), of(2, SpanKind::Client, Some(price))], class)
+    })
 }
 
 #[test]
@@ -106,4 +125,30 @@ fn consumers_whose_traces_have_nothing_to_do_with_the_senders_are_told() {
     assert!(text[0].contains("of which 19 are known to be processed, and its consumers' other"), "{text:?}");
     assert_eq!(apart(20, 0), Vec::<String>::new());
     assert_eq!(apart(0, 150), Vec::<String>::new(), "many together are many all the same");
+}
+
+#[test]
+fn consumers_that_link_and_are_sampled_by_themselves_are_not_said_not_to_link() {
+    let found = found(NameLimits::default(), &traces_apart(0, 10));
+    let [Finding { text, action, .. }] = &found[..] else { panic!("{found:?}") };
+    let known = "sent 200 messages to orders, of which 10 are known to be processed: its consumers link to the senders";
+    assert!(text.contains(known), "{text}");
+    assert!(
+        text.contains("only a part of their traces may be recorded") && !text.contains("neither"),
+        "{text}"
+    );
+    assert!(action.contains("sampler of the consumers of orders"), "{action}");
+}
+
+#[test]
+fn what_a_service_of_the_queues_name_calls_is_no_message() {
+    let more = |traces: Vec<(Vec<Span>, TraceClass)>, class| {
+        told(NameLimits::default(), &[traces, of_its_namesake(class).collect()].concat())
+    };
+    let text = more(traces_apart(0, 0), TraceClass::Mine);
+    assert!(text[0].contains("sent 200 messages to orders, and its consumers' traces neither"), "{text:?}");
+    // Live users send as well, and nobody's consumers tell anything.
+    let silent = traces_apart(0, 0).into_iter().filter(|(_, class)| *class == TraceClass::Mine);
+    let sent = (0..40).map(|at| (vec![sending(500 + at)], TraceClass::Live));
+    assert_eq!(more(silent.chain(sent).collect(), TraceClass::Live), Vec::<String>::new());
 }
