@@ -1,6 +1,7 @@
 //! Lays runs beside each other: which parts of their load, which steps and which calls all of them have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use peakdrill_bottleneck::Cells;
 use peakdrill_bottleneck::baseline::{Call, Runs, Settings, Window, calls, measure};
@@ -8,7 +9,7 @@ use peakdrill_drill_model::comparison::{NotCompared, Quantity, Subject};
 use peakdrill_drill_model::plan::{StepId, StepInfo};
 use peakdrill_drill_model::verdict::AnalysisState;
 
-use super::parts::Part;
+use super::parts::{Part, is_search};
 use super::{Open, Side, words};
 use crate::numbers::plural;
 
@@ -64,6 +65,7 @@ impl<'a> Beside<'a> {
     }
 
     pub(super) fn steps(&mut self) {
+        self.searches();
         self.unshared();
         for at in 0..self.run.load.parts.len() {
             let Some(parts) = self.part(at) else { continue };
@@ -106,6 +108,12 @@ impl<'a> Beside<'a> {
             self.leave_out(&named(info), "it is no step of a baseline");
         }
         ids
+    }
+
+    fn searches(&mut self) {
+        for phase in self.sides().flat_map(|side| &side.plan.load.phases).filter(|phase| is_search(phase)) {
+            self.leave_out(&phase.name, "a search chooses its own rates, other ones in each run");
+        }
     }
 
     /// A part of the load that one of the runs alone was under, or under for so long, says nothing of the others: a run that
@@ -189,8 +197,8 @@ impl<'a> Beside<'a> {
         }
     }
 
-    fn leave_out(&mut self, of: &Subject, because: &str) {
-        let out = NotCompared { what: of.to_string(), because: because.to_owned() };
+    fn leave_out(&mut self, what: &impl Display, because: &str) {
+        let out = NotCompared { what: what.to_string(), because: because.to_owned() };
         if !self.not_compared.contains(&out) {
             self.not_compared.push(out);
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use peakdrill_bottleneck::baseline::WINDOWS_MIN;
 use peakdrill_drill_model::plan::Phase;
+use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::timeline::{Laid, Timeline};
 
 use crate::numbers::rate;
@@ -57,10 +58,15 @@ impl Part {
     }
 }
 
-/// The parts of all measured phases, in order.
+/// Whether it is measured and chooses its own rates: what two runs of it did is not the same load.
+pub(super) fn is_search(phase: &Phase) -> bool {
+    phase.measure && matches!(phase.shape, Shape::Search { .. })
+}
+
+/// The parts of all measured phases that are no search, in order.
 pub(super) fn parts(phases: &[Phase], timeline: &Timeline) -> Vec<Part> {
     let laid = phases.iter().zip(timeline.phases()).zip(0_u16..);
-    let measured = laid.filter(|((phase, _), _)| phase.measure);
+    let measured = laid.filter(|((phase, _), _)| phase.measure && !is_search(phase));
     measured.flat_map(|((phase, laid), index)| of_phase(&phase.name, index, laid)).collect()
 }
 

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use peakdrill_bottleneck::{Cells, EdgeCell, EdgeKey, NodeKey, TraceClass};
 use peakdrill_drill_model::comparison::{Comparison, Quantity, Subject};
+use peakdrill_drill_model::event::{Chain, EventKind};
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Feeder, Phase, Plan, Stub};
+use peakdrill_drill_model::search::Range;
 use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::timeline::{CHANGE_KEY, Change};
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement, NodeKind};
 use peakdrill_latency::{Histogram, Sparse, highest_in};
 use peakdrill_reports::{
@@ -196,6 +199,44 @@ fn a_part_that_one_run_left_halfway_leaves_it_open() {
     assert_eq!(found.verdict, Judgement::Inconclusive);
     // The last second of a run that ended early is not a whole one.
     assert_eq!(found.because, ["of plateau, run b has 34 windows, and another run has 45"]);
+}
+
+/// A search of two minutes that went to these rates, each for forty seconds, and a rate that is held if it is asked for.
+fn searched(run: &str, rates: [f64; 2], holds: bool) -> Side {
+    let mut record = calm(run, 1.0);
+    let verdict = verdict(&record);
+    let hold = record.plan.load.phases.remove(1);
+    let range = Range { low: 20.0, high: 200.0, tolerance: 0.1 };
+    let [settle_ns, probe_ns, within_ns] = [5, 35, 120].map(|s| s * 1_000_000_000);
+    let shape = Shape::Search { range, settle_ns, probe_ns, within_ns };
+    let search = Phase { name: "search".into(), shape, ..hold.clone() };
+    record.plan.load.phases = [search].into_iter().chain(holds.then_some(hold)).collect();
+    record.frames = synthetic::frames(&record.plan);
+    let mut chain = Chain::default();
+    let changes = [40_000_000_000, 80_000_000_000].into_iter().zip(rates).map(|(from_ns, rate)| {
+        let data = serde_json::json!({ CHANGE_KEY: Change::Rate { phase: 0, from_ns, rate } });
+        chain.next(0, 0, EventKind::Operator, String::new(), data)
+    });
+    record.events = changes.collect();
+    // Of the load alone.
+    Side { verdict, ..side(&record) }
+}
+
+#[test]
+fn a_search_is_not_judged() {
+    let of = |holds: bool| {
+        let (run, baseline) = (searched("b", [200.0, 100.0], holds), searched("a", [200.0, 60.0], holds));
+        compare(&run, &[baseline], &TERMS)
+    };
+    let told = "search: a search chooses its own rates, other ones in each run";
+    for (holds, verdict) in [(true, Judgement::Pass), (false, Judgement::Inconclusive)] {
+        let found = of(holds);
+        assert_eq!(found.verdict, verdict, "{found:#?}");
+        assert_eq!(found.compared.is_empty(), !holds);
+        assert!(found.compared.iter().all(|one| one.phase == "plateau"), "{found:#?}");
+        let left_out = found.not_compared.iter().map(|one| format!("{}: {}", one.what, one.because));
+        assert_eq!(left_out.collect::<Vec<_>>(), [told]);
+    }
 }
 
 fn bank() -> Stub {
