@@ -21,7 +21,7 @@ const CALLS_MAX: usize = 200;
 const MEASURED_MAX: usize = 2_000;
 /// Of a part of the load that one run was under for longer than another by so many windows ...
 const APART_WINDOWS: usize = 2;
-/// ... and by one in so many, the longer run knows of something that the other one does not.
+/// ... and by one in so many (or any part, where a run was stopped), the longer run knows of something that the other one does not.
 const APART_PART: usize = 10;
 
 /// Runs that are laid beside each other.
@@ -134,7 +134,8 @@ impl<'a> Beside<'a> {
         }
     }
 
-    /// Says so where runs came to the end of quite different numbers of windows of a part.
+    /// Says so where runs came to the end of quite different numbers of windows of a part. Where one was stopped, a few are
+    /// enough: what it was stopped for may be in those that it lacks.
     fn lengths(&mut self, parts: &[usize]) {
         let run = self.run;
         let of = |(side, part): (&'a Side, &usize)| (side.load.ran(*part), side);
@@ -142,7 +143,8 @@ impl<'a> Beside<'a> {
         let (longest, shortest) = (ran.iter().max_by_key(|(n, _)| *n), ran.iter().min_by_key(|(n, _)| *n));
         let (Some(&(most, _)), Some(&(least, side))) = (longest, shortest) else { return };
         let apart = most - least;
-        if apart > APART_WINDOWS && apart * APART_PART > most {
+        let is_stopped = self.sides().any(|side| side.verdict.stopped_by.is_some());
+        if apart > APART_WINDOWS && (is_stopped || apart * APART_PART > most) {
             let name =
                 parts.first().and_then(|at| run.load.parts.get(*at)).map_or("", |part| part.name.as_str());
             self.because.push(format!(

@@ -201,6 +201,28 @@ fn a_part_that_one_run_left_halfway_leaves_it_open() {
     assert_eq!(found.because, ["of plateau, run b has 34 windows, and another run has 45"]);
 }
 
+/// What a run was stopped for may be in the seconds that it lacks, however few.
+#[test]
+fn a_run_that_was_stopped_passes_only_where_it_was_all_but_over() {
+    let baseline = side(&calm("a", 1.0));
+    for (seconds, stopped_by, expected) in [
+        (58, None, Judgement::Pass),
+        (58, Some("guard: p99 > 2s"), Judgement::Inconclusive),
+        (59, Some("guard: p99 > 2s"), Judgement::Pass),
+    ] {
+        let mut record = calm("b", 1.0);
+        record.frames.retain(|frame| frame.second < seconds);
+        let mut run = Side { verdict: again(&baseline, "b").verdict, ..side(&record) };
+        run.verdict.stopped_by = stopped_by.map(str::to_owned);
+        for (run, other) in [(&run, &baseline), (&baseline, &run)] {
+            let found = compare(run, from_ref(other), &TERMS);
+            assert_eq!(found.verdict, expected, "{seconds} {stopped_by:?}: {:?}", found.because);
+            let told = "of plateau, run b has 42 windows, and another run has 45";
+            assert_eq!(found.because == [told], expected == Judgement::Inconclusive, "{:?}", found.because);
+        }
+    }
+}
+
 /// A search of two minutes that went to these rates, each for forty seconds, and a rate that is held if it is asked for.
 fn searched(run: &str, rates: [f64; 2], holds: bool) -> Side {
     let mut record = calm(run, 1.0);
