@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use peakdrill_bottleneck::Cells;
-use peakdrill_bottleneck::baseline::{Call, Runs, Settings, Window, calls, measure};
+use peakdrill_bottleneck::baseline::{Call, Runs, Settings, WINDOWS_MIN, Window, calls, measure};
 use peakdrill_drill_model::comparison::{NotCompared, Quantity, Subject};
 use peakdrill_drill_model::plan::{StepId, StepInfo};
 use peakdrill_drill_model::verdict::AnalysisState;
@@ -70,6 +70,9 @@ impl<'a> Beside<'a> {
         for at in 0..self.run.load.parts.len() {
             let Some(parts) = self.part(at) else { continue };
             self.lengths(&parts);
+            if self.passes_over(at) {
+                continue;
+            }
             for (id, info) in (0..StepId::MAX).zip(&self.run.plan.steps) {
                 let Some(ids) = self.ids(id, info) else { continue };
                 if self.is_full() {
@@ -95,6 +98,19 @@ impl<'a> Beside<'a> {
                 "{over} of parts of the load are more than the {MEASURED_MAX} that are compared"
             ));
         }
+    }
+
+    /// Whether a part is not compared, which is told: the way from one rate to another says nothing that would be missed,
+    /// since the rates themselves are compared.
+    fn passes_over(&mut self, at: usize) -> bool {
+        let run = self.run;
+        let Some(part) = run.load.parts.get(at).filter(|part| part.is_passing()) else { return false };
+        let windows = plural(part.windows() as u64, "window", "windows");
+        self.leave_out(
+            &part.name,
+            &format!("on the way between rates that are held, {windows} of the {WINDOWS_MIN} it takes"),
+        );
+        true
     }
 
     /// Ids of a step in all runs.
@@ -179,6 +195,9 @@ impl<'a> Beside<'a> {
         }
         self.over = 0;
         for at in 0..self.run.load.parts.len() {
+            if self.passes_over(at) {
+                continue;
+            }
             let Some(parts) = self.part(at) else { continue };
             for call in &of_runs.kept {
                 if self.is_full() {

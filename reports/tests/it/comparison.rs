@@ -201,6 +201,37 @@ fn a_part_that_one_run_left_halfway_leaves_it_open() {
     assert_eq!(found.because, ["of plateau, run b has 34 windows, and another run has 45"]);
 }
 
+/// The calm drill with this load instead of its plateau, twice.
+fn shaped(shape: Shape) -> Comparison {
+    let mut record = calm("a", 1.0);
+    record.plan.load.phases[1].shape = shape;
+    record.frames = synthetic::frames(&record.plan);
+    let one = side(&record);
+    compare(&again(&one, "b"), &[one], &TERMS)
+}
+
+/// The way up and down is too short to be judged, and what is held is judged.
+#[test]
+fn a_spike_is_judged_by_its_top() {
+    const S: u64 = 1_000_000_000;
+    let spike = |rise_ns| Shape::Spike { from: 20.0, to: 200.0, rise_ns, hold_ns: 60 * S, fall_ns: rise_ns };
+    let short = shaped(spike(5 * S));
+    assert_eq!(short.verdict, Judgement::Pass, "{short:#?}");
+    assert!(!short.compared.is_empty() && short.compared.iter().all(|one| one.phase == "plateau at 200/s"));
+    let left_out: Vec<String> =
+        short.not_compared.iter().map(|one| format!("{}: {}", one.what, one.because)).collect();
+    assert_eq!(
+        left_out,
+        ["plateau, between: on the way between rates that are held, 10 windows of the 30 it takes"]
+    );
+    let long = shaped(spike(20 * S));
+    assert!(long.compared.iter().any(|one| one.phase == "plateau, between"), "{long:#?}");
+    // Nothing but a way is what was asked for, and cannot be told.
+    let way = shaped(Shape::Ramp { from: 20.0, to: 200.0, over_ns: 20 * S });
+    assert_eq!(way.verdict, Judgement::Inconclusive);
+    assert!(way.not_compared.is_empty() && way.compared.iter().all(|one| one.phase == "plateau"));
+}
+
 /// What a run was stopped for may be in the seconds that it lacks, however few.
 #[test]
 fn a_run_that_was_stopped_passes_only_where_it_was_all_but_over() {
