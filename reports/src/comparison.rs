@@ -38,6 +38,13 @@ pub struct Side {
     pub lost_spans: Vec<String>,
 }
 
+impl Side {
+    /// Whether a guard or a person ended it early.
+    fn is_stopped(&self) -> bool {
+        self.verdict.stopped_by.is_some()
+    }
+}
+
 /// How they are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {

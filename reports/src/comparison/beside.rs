@@ -80,7 +80,7 @@ impl<'a> Beside<'a> {
                 }
                 let sides = self.sides().zip(&parts).zip(ids);
                 let windows: Vec<Vec<Window>> =
-                    sides.map(|((side, part), id)| side.load.of(*part, id)).collect();
+                    sides.map(|((side, part), id)| side.load.of(*part, id, side.is_stopped())).collect();
                 // A phase's mix may leave a journey out.
                 if windows.iter().flatten().any(|window| window.ended > 0) {
                     self.measure(at, named(info), &windows, &Quantity::ALL);
@@ -159,7 +159,7 @@ impl<'a> Beside<'a> {
         let (longest, shortest) = (ran.iter().max_by_key(|(n, _)| *n), ran.iter().min_by_key(|(n, _)| *n));
         let (Some(&(most, _)), Some(&(least, side))) = (longest, shortest) else { return };
         let apart = most - least;
-        let is_stopped = self.sides().any(|side| side.verdict.stopped_by.is_some());
+        let is_stopped = self.sides().any(Side::is_stopped);
         if apart > APART_WINDOWS && (is_stopped || apart * APART_PART > most) {
             let name =
                 parts.first().and_then(|at| run.load.parts.get(*at)).map_or("", |part| part.name.as_str());

@@ -254,6 +254,35 @@ fn a_run_that_was_stopped_passes_only_where_it_was_all_but_over() {
     }
 }
 
+/// A target that hangs is cut off by the drain, which is an error; what a stop cuts off is none.
+#[test]
+fn what_was_cut_off_is_an_error_of_a_run_that_was_not_stopped_early() {
+    for (seconds, is_stopped, expected) in [
+        (60, false, Judgement::Fail),
+        (60, true, Judgement::Fail),
+        (58, false, Judgement::Fail),
+        (58, true, Judgement::Pass),
+    ] {
+        let of = |run: &str, part: u64| {
+            let mut record = calm(run, 1.0);
+            let mut verdict = verdict(&record);
+            verdict.stopped_by = is_stopped.then(|| "operator: ops".to_owned());
+            record.frames.retain(|frame| frame.second < seconds);
+            for frame in record.frames.iter_mut().filter(|frame| frame.step.is_some()) {
+                let hung = frame.completed * part / 8;
+                *frame.errors.entry(ErrorClass::Cancelled).or_insert(0) += hung;
+            }
+            Side { verdict, ..side(&record) }
+        };
+        let found = compare(&of("b", 1), &[of("a", 0)], &TERMS);
+        let errors = verdicts(&found, Quantity::Errors);
+        assert!(
+            errors.len() == 4 && errors.iter().all(|one| *one == expected),
+            "{seconds} {is_stopped} {found:#?}"
+        );
+    }
+}
+
 /// A search of two minutes that went to these rates, each for forty seconds, and a rate that is held if it is asked for.
 fn searched(run: &str, rates: [f64; 2], holds: bool) -> Side {
     let mut record = calm(run, 1.0);
