@@ -127,9 +127,7 @@ fn invalid(run: &Side, baselines: &[Side]) -> Vec<String> {
         let why = side.verdict.invalid_because.join("; ");
         (!side.verdict.valid).then(|| format!("run {} is not valid: {why}", side.verdict.run))
     };
-    let mut said: Vec<String> = all.filter_map(of).collect();
-    said.dedup();
-    said
+    all.filter_map(of).collect()
 }
 
 /// Something that is compared, before it is judged beside all others.

@@ -103,8 +103,9 @@ fn what_is_slower_fails_and_says_by_how_much() {
     let (slow, baseline) = (side(&calm("b", 1.3)), side(&calm("a", 1.0)));
     let found = compare(&slow, from_ref(&baseline), &TERMS);
     assert_eq!(found.verdict, Judgement::Fail);
-    assert!(verdicts(&found, Quantity::P50).iter().all(|verdict| *verdict == Judgement::Fail), "{found:#?}");
-    assert!(verdicts(&found, Quantity::Errors).iter().all(|verdict| *verdict == Judgement::Pass));
+    for (quantity, expected) in [(Quantity::P50, Judgement::Fail), (Quantity::Errors, Judgement::Pass)] {
+        assert_eq!(verdicts(&found, quantity), [expected; 4], "{quantity:?}: {found:#?}");
+    }
     let p50 = found.compared.iter().find(|one| one.quantity == Quantity::P50).unwrap();
     assert!((p50.change.estimate.unwrap() - 0.3).abs() < 0.01, "{p50:?}");
     assert!(p50.because.contains("+29.9% (") && p50.because.contains("more than the 5%"), "{}", p50.because);
