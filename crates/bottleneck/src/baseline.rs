@@ -10,7 +10,6 @@ mod judge;
 mod ranks;
 mod refits;
 mod table;
-mod watch;
 
 use peakdrill_drill_model::comparison::{Quantity, SecondOpinion};
 use peakdrill_drill_model::verdict::Estimate;
@@ -21,7 +20,6 @@ use crate::tails::student_above;
 pub use calls::{Call, CallSeconds, Calls, calls};
 pub use judge::{Why, judge};
 pub use refits::measure;
-pub use watch::{Limit, Watch, limits};
 
 /// Fewer windows than this are no run to judge by.
 pub const WINDOWS_MIN: usize = 30;
