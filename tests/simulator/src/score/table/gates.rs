@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use peakdrill_bottleneck::baseline::{BASELINES_TOLD, Measured, Why, Window};
 use peakdrill_drill_model::comparison::Quantity;
 
-use super::text::{interval, of, row};
+use super::text::{falls_short, interval, of, row};
 use super::want;
 use crate::score::gates::{Drawn, judged, measured, twice};
 use crate::topology::Topology;
@@ -21,16 +21,23 @@ const OTHER: u64 = 1 << 32;
 /// What is seen so often is detected.
 const POWER: f64 = 0.8;
 
-/// The part of the page; its heading is what it is found by.
+/// The part of the page, and what falls short in it. The part tells of that itself: it can be written anew alone, and the head
+/// of the page must not be wrong then. Its heading is what it is found by.
 #[must_use]
-pub(super) fn section(seeds: &RangeInclusive<u64>, short: &mut Vec<String>) -> String {
+pub(super) fn section(seeds: &RangeInclusive<u64>) -> (String, Vec<String>) {
+    let mut short = Vec::new();
+    let tables =
+        [false_alarms(seeds, &mut short), from_run_to_run(seeds, &mut short), power(seeds, &mut short)];
+    (told(&tables, &short), short)
+}
+
+fn told(tables: &[String], short: &[String]) -> String {
     format!(
         "{HEADING}\n\nDrawn runs of ten minutes at fifty requests a second: lognormal latencies on a level that wanders by 3 %, half of \
          which is left after three seconds. Simulated runs of five minutes: the ten small families without a bottleneck, at \
-         their peak. Several figures are compared in each pair: p50, p95, p99, errors, throughput.\n\n{}\n{}\n{}",
-        false_alarms(seeds, short),
-        from_run_to_run(seeds, short),
-        power(seeds, short)
+         their peak. Several figures are compared in each pair: p50, p95, p99, errors, throughput.\n{}\n{}",
+        falls_short("###", short),
+        tables.join("\n")
     )
 }
 
@@ -149,4 +156,22 @@ fn power(seeds: &RangeInclusive<u64>, short: &mut Vec<String>) -> String {
         100.0 * told[0],
         100.0 * told[1]
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who replaces the part replaces what is said of it.
+    #[test]
+    fn the_part_tells_of_what_falls_short_in_it() {
+        let tables = ["| a |\n".to_owned(), "| b |\n".to_owned()];
+        let met = told(&tables, &[]);
+        assert!(met.starts_with("## Held against a baseline\n\nDrawn runs"), "{met}");
+        assert!(met.ends_with("errors, throughput.\n\n| a |\n\n| b |\n"), "{met}");
+        let short = told(&tables, &["false alarms: 9.0 %".to_owned()]);
+        let end = "errors, throughput.\n\n### Falls short\n\n- false alarms: 9.0 %\n\n| a |\n\n| b |\n";
+        assert!(short.ends_with(end), "{short}");
+        assert_eq!(short.matches("\n## ").count(), 0, "it is one part: {short}");
+    }
 }
