@@ -38,6 +38,13 @@ pub struct Side {
     pub lost_spans: Vec<String>,
 }
 
+impl Side {
+    /// Whether a guard or a person ended it early.
+    fn is_stopped(&self) -> bool {
+        self.verdict.stopped_by.is_some()
+    }
+}
+
 /// How they are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {
@@ -120,9 +127,7 @@ fn invalid(run: &Side, baselines: &[Side]) -> Vec<String> {
         let why = side.verdict.invalid_because.join("; ");
         (!side.verdict.valid).then(|| format!("run {} is not valid: {why}", side.verdict.run))
     };
-    let mut said: Vec<String> = all.filter_map(of).collect();
-    said.dedup();
-    said
+    all.filter_map(of).collect()
 }
 
 /// Something that is compared, before it is judged beside all others.

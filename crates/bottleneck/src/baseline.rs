@@ -10,19 +10,16 @@ mod judge;
 mod ranks;
 mod refits;
 mod table;
-mod tails;
-mod watch;
 
 use peakdrill_drill_model::comparison::{Quantity, SecondOpinion};
 use peakdrill_drill_model::verdict::Estimate;
 use peakdrill_latency::Sparse;
 
-use tails::student_above;
+use crate::tails::student_above;
 
 pub use calls::{Call, CallSeconds, Calls, calls};
 pub use judge::{Why, judge};
 pub use refits::measure;
-pub use watch::{Limit, Watch, limits};
 
 /// Fewer windows than this are no run to judge by.
 pub const WINDOWS_MIN: usize = 30;

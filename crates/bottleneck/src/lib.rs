@@ -19,6 +19,7 @@ mod path;
 pub mod resources;
 mod seen;
 mod sums;
+mod tails;
 mod tree;
 mod usl;
 

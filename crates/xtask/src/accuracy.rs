@@ -1,6 +1,6 @@
 //! How often a planted truth is found.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -93,11 +93,19 @@ fn shown(families: &[String]) -> Result<(), String> {
 /// Writes the page, made of the one that is there and what the simulator says; also where it tells of something that falls
 /// short.
 fn written(args: &[&str], make: impl Fn(&str, &str) -> Result<String, String>) -> Result<(), String> {
-    let (said, met) = simulated(args)?;
     let path = root().join(PAGE);
-    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let before = page_at(&path)?;
+    let (said, met) = simulated(args)?;
     std::fs::write(&path, make(&before, &said)?).map_err(|error| format!("{PAGE}: {error}"))?;
     if met { Ok(()) } else { Err(format!("{PAGE} tells of what falls short")) }
+}
+
+/// The page that is there; empty where none is. What cannot be read is not written over.
+fn page_at(path: &Path) -> Result<String, String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|error| format!("{}: {error}", path.display())),
+    }
 }
 
 /// A page with one of its sections replaced by another of the same heading, or with it at the end.
@@ -258,6 +266,13 @@ mod tests {
         for (code, page) in [(Some(0), ""), (Some(1), "# pa"), (Some(101), "# pa"), (None, "# pa")] {
             assert!(meets_all(code, page.as_bytes()).is_err(), "{code:?}");
         }
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_read_is_not_an_empty_one() {
+        let folder = root();
+        assert_eq!(page_at(&folder.join("no-such-page.md")), Ok(String::new()));
+        assert!(page_at(&folder).is_err());
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Lays runs beside each other: which parts of their load, which steps and which calls all of them have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use peakdrill_bottleneck::Cells;
-use peakdrill_bottleneck::baseline::{Call, Runs, Settings, Window, calls, measure};
+use peakdrill_bottleneck::baseline::{Call, Runs, Settings, WINDOWS_MIN, Window, calls, measure};
 use peakdrill_drill_model::comparison::{NotCompared, Quantity, Subject};
 use peakdrill_drill_model::plan::{StepId, StepInfo};
 use peakdrill_drill_model::verdict::AnalysisState;
 
-use super::parts::Part;
+use super::parts::{Part, is_search};
 use super::{Open, Side, words};
 use crate::numbers::plural;
 
@@ -20,7 +21,7 @@ const CALLS_MAX: usize = 200;
 const MEASURED_MAX: usize = 2_000;
 /// Of a part of the load that one run was under for longer than another by so many windows ...
 const APART_WINDOWS: usize = 2;
-/// ... and by one in so many, the longer run knows of something that the other one does not.
+/// ... and by one in so many (or any part, where a run was stopped), the longer run knows of something that the other one does not.
 const APART_PART: usize = 10;
 
 /// Runs that are laid beside each other.
@@ -64,10 +65,14 @@ impl<'a> Beside<'a> {
     }
 
     pub(super) fn steps(&mut self) {
+        self.searches();
         self.unshared();
         for at in 0..self.run.load.parts.len() {
             let Some(parts) = self.part(at) else { continue };
             self.lengths(&parts);
+            if self.passes_over(at) {
+                continue;
+            }
             for (id, info) in (0..StepId::MAX).zip(&self.run.plan.steps) {
                 let Some(ids) = self.ids(id, info) else { continue };
                 if self.is_full() {
@@ -75,7 +80,7 @@ impl<'a> Beside<'a> {
                 }
                 let sides = self.sides().zip(&parts).zip(ids);
                 let windows: Vec<Vec<Window>> =
-                    sides.map(|((side, part), id)| side.load.of(*part, id)).collect();
+                    sides.map(|((side, part), id)| side.load.of(*part, id, side.is_stopped())).collect();
                 // A phase's mix may leave a journey out.
                 if windows.iter().flatten().any(|window| window.ended > 0) {
                     self.measure(at, named(info), &windows, &Quantity::ALL);
@@ -95,6 +100,19 @@ impl<'a> Beside<'a> {
         }
     }
 
+    /// Whether a part is not compared, which is told: the way from one rate to another says nothing that would be missed,
+    /// since the rates themselves are compared.
+    fn passes_over(&mut self, at: usize) -> bool {
+        let run = self.run;
+        let Some(part) = run.load.parts.get(at).filter(|part| part.is_passing()) else { return false };
+        let windows = plural(part.windows() as u64, "window", "windows");
+        self.leave_out(
+            &part.name,
+            &format!("on the way between rates that are held, {windows} of the {WINDOWS_MIN} it takes"),
+        );
+        true
+    }
+
     /// Ids of a step in all runs.
     fn ids(&mut self, id: StepId, info: &StepInfo) -> Option<Vec<StepId>> {
         let of = |side: &Side| {
@@ -106,6 +124,12 @@ impl<'a> Beside<'a> {
             self.leave_out(&named(info), "it is no step of a baseline");
         }
         ids
+    }
+
+    fn searches(&mut self) {
+        for phase in self.sides().flat_map(|side| &side.plan.load.phases).filter(|phase| is_search(phase)) {
+            self.leave_out(&phase.name, "a search chooses its own rates, other ones in each run");
+        }
     }
 
     /// A part of the load that one of the runs alone was under, or under for so long, says nothing of the others: a run that
@@ -126,7 +150,8 @@ impl<'a> Beside<'a> {
         }
     }
 
-    /// Says so where runs came to the end of quite different numbers of windows of a part.
+    /// Says so where runs came to the end of quite different numbers of windows of a part. Where one was stopped, a few are
+    /// enough: what it was stopped for may be in those that it lacks.
     fn lengths(&mut self, parts: &[usize]) {
         let run = self.run;
         let of = |(side, part): (&'a Side, &usize)| (side.load.ran(*part), side);
@@ -134,7 +159,8 @@ impl<'a> Beside<'a> {
         let (longest, shortest) = (ran.iter().max_by_key(|(n, _)| *n), ran.iter().min_by_key(|(n, _)| *n));
         let (Some(&(most, _)), Some(&(least, side))) = (longest, shortest) else { return };
         let apart = most - least;
-        if apart > APART_WINDOWS && apart * APART_PART > most {
+        let is_stopped = self.sides().any(Side::is_stopped);
+        if apart > APART_WINDOWS && (is_stopped || apart * APART_PART > most) {
             let name =
                 parts.first().and_then(|at| run.load.parts.get(*at)).map_or("", |part| part.name.as_str());
             self.because.push(format!(
@@ -169,6 +195,9 @@ impl<'a> Beside<'a> {
         }
         self.over = 0;
         for at in 0..self.run.load.parts.len() {
+            if self.passes_over(at) {
+                continue;
+            }
             let Some(parts) = self.part(at) else { continue };
             for call in &of_runs.kept {
                 if self.is_full() {
@@ -189,8 +218,8 @@ impl<'a> Beside<'a> {
         }
     }
 
-    fn leave_out(&mut self, of: &Subject, because: &str) {
-        let out = NotCompared { what: of.to_string(), because: because.to_owned() };
+    fn leave_out(&mut self, what: &impl Display, because: &str) {
+        let out = NotCompared { what: what.to_string(), because: because.to_owned() };
         if !self.not_compared.contains(&out) {
             self.not_compared.push(out);
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use peakdrill_bottleneck::baseline::WINDOWS_MIN;
 use peakdrill_drill_model::plan::Phase;
+use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::timeline::{Laid, Timeline};
 
 use crate::numbers::rate;
@@ -27,17 +28,29 @@ pub(super) struct Part {
     ranges: Vec<Range<u32>>,
     /// Seconds of a window.
     pub(super) width_s: u32,
+    /// Whether it is what lies between rates that are held.
+    is_between: bool,
 }
 
 impl Part {
     fn new(name: String, phase: u16, ranges: Vec<Range<u32>>) -> Self {
         let seconds: u32 = ranges.iter().map(|range| range.end - range.start).sum();
-        Self { name, phase, ranges, width_s: seconds.div_ceil(WINDOWS_MAX).max(1) }
+        Self { name, phase, ranges, width_s: seconds.div_ceil(WINDOWS_MAX).max(1), is_between: false }
     }
 
     /// Whether it can be laid beside another.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.name == other.name && self.width_s == other.width_s
+    }
+
+    /// Whether it is on the way from one rate that is held to another, and too short to be judged by itself.
+    pub(super) fn is_passing(&self) -> bool {
+        self.is_between && self.windows() < WINDOWS_MIN
+    }
+
+    /// Windows that it has in all.
+    pub(super) fn windows(&self) -> usize {
+        self.windows_before(u32::MAX)
     }
 
     /// The window in which a second is.
@@ -57,10 +70,15 @@ impl Part {
     }
 }
 
-/// The parts of all measured phases, in order.
+/// Whether it is measured and chooses its own rates: what two runs of it did is not the same load.
+pub(super) fn is_search(phase: &Phase) -> bool {
+    phase.measure && matches!(phase.shape, Shape::Search { .. })
+}
+
+/// The parts of all measured phases that are no search, in order.
 pub(super) fn parts(phases: &[Phase], timeline: &Timeline) -> Vec<Part> {
     let laid = phases.iter().zip(timeline.phases()).zip(0_u16..);
-    let measured = laid.filter(|((phase, _), _)| phase.measure);
+    let measured = laid.filter(|((phase, _), _)| phase.measure && !is_search(phase));
     measured.flat_map(|((phase, laid), index)| of_phase(&phase.name, index, laid)).collect()
 }
 
@@ -115,7 +133,8 @@ fn of_phase(name: &str, phase: u16, laid: &Laid) -> Vec<Part> {
     }
     if !rest.is_empty() {
         let label = if is_one { name.to_owned() } else { format!("{name}, between") };
-        out.push(Part::new(label, phase, rest));
+        let is_between = !out.is_empty();
+        out.push(Part { is_between, ..Part::new(label, phase, rest) });
     }
     out
 }

@@ -18,11 +18,31 @@ const S: u64 = 1_000_000_000;
 #[derive(Debug, Clone)]
 pub struct LoadWindows {
     pub(super) parts: Vec<Part>,
-    steps: BTreeMap<(usize, StepId), Vec<Window>>,
+    steps: BTreeMap<(usize, StepId), Vec<Seen>>,
     /// The last second of the load that is told of.
     last: Option<u32>,
     /// The end of the load as it was planned, or changed.
     end_ns: u64,
+}
+
+/// What was seen in a window.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// With what was cut off, as errors.
+    window: Window,
+    /// Requests that had no answer when the load or its drain ended.
+    cut_off: u64,
+}
+
+impl Seen {
+    /// The same as if what was cut off had never been sent.
+    fn answered(&self) -> Window {
+        Window {
+            latency: self.window.latency.clone(),
+            ended: self.window.ended.saturating_sub(self.cut_off),
+            errors: self.window.errors.saturating_sub(self.cut_off),
+        }
+    }
 }
 
 impl LoadWindows {
@@ -46,18 +66,22 @@ impl LoadWindows {
         let (Some((part, window)), Some(latency)) = (found, open(&frame.latency)) else { return };
         let windows = self.steps.entry((part, step)).or_default();
         if windows.len() <= window {
-            windows.resize_with(window + 1, Window::default);
+            windows.resize_with(window + 1, Seen::default);
         }
         let errors: u64 = frame.errors.values().fold(0, |sum, n| sum.saturating_add(*n));
         let cut_off = frame.errors.get(&ErrorClass::Cancelled).copied().unwrap_or(0);
-        // What a stop cut off was never answered, and is no fault of who would have.
-        let (ended, errors) = (frame.completed.saturating_sub(cut_off), errors.saturating_sub(cut_off));
-        windows[window].add(&Window::new(&latency.to_sparse(), ended, errors));
+        let seen = &mut windows[window];
+        seen.window.add(&Window::new(&latency.to_sparse(), frame.completed, errors));
+        seen.cut_off = seen.cut_off.saturating_add(cut_off);
     }
 
-    /// The windows of a step in a part that the run came to the end of.
-    pub(super) fn of(&self, part: usize, step: StepId) -> Vec<Window> {
-        let mut windows = self.steps.get(&(part, step)).cloned().unwrap_or_default();
+    /// The windows of a step in a part that the run came to the end of. What was cut off by a stop, before the load was to
+    /// end, is no fault of who would have answered. After a whole load it is what the drain waited for in vain, and an error.
+    pub(super) fn of(&self, part: usize, step: StepId, is_stopped: bool) -> Vec<Window> {
+        let is_forgiven = is_stopped && self.is_cut_short();
+        let seen = self.steps.get(&(part, step)).into_iter().flatten();
+        let window = |seen: &Seen| if is_forgiven { seen.answered() } else { seen.window.clone() };
+        let mut windows: Vec<Window> = seen.map(window).collect();
         windows.resize_with(self.ran(part), Window::default);
         windows
     }
@@ -83,7 +107,12 @@ impl LoadWindows {
     /// The first second that is not whole: the last one, where the run ended before it was planned to.
     fn end(&self) -> u32 {
         let Some(last) = self.last else { return 0 };
-        let behind = last.saturating_add(1);
-        if u64::from(behind).saturating_mul(S) >= self.end_ns { behind } else { last }
+        if self.is_cut_short() { last } else { last.saturating_add(1) }
+    }
+
+    /// Whether the load ended before it was planned to, as far as its seconds tell.
+    fn is_cut_short(&self) -> bool {
+        let ended = self.last.map_or(0, |last| last.saturating_add(1));
+        u64::from(ended).saturating_mul(S) < self.end_ns
     }
 }

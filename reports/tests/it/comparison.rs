@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use peakdrill_bottleneck::{Cells, EdgeCell, EdgeKey, NodeKey, TraceClass};
 use peakdrill_drill_model::comparison::{Comparison, Quantity, Subject};
+use peakdrill_drill_model::event::{Chain, EventKind};
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Feeder, Phase, Plan, Stub};
+use peakdrill_drill_model::search::Range;
 use peakdrill_drill_model::shape::Shape;
+use peakdrill_drill_model::timeline::{CHANGE_KEY, Change};
 use peakdrill_drill_model::verdict::{AnalysisState, Judgement, NodeKind};
 use peakdrill_latency::{Histogram, Sparse, highest_in};
 use peakdrill_reports::{
@@ -100,8 +103,9 @@ fn what_is_slower_fails_and_says_by_how_much() {
     let (slow, baseline) = (side(&calm("b", 1.3)), side(&calm("a", 1.0)));
     let found = compare(&slow, from_ref(&baseline), &TERMS);
     assert_eq!(found.verdict, Judgement::Fail);
-    assert!(verdicts(&found, Quantity::P50).iter().all(|verdict| *verdict == Judgement::Fail), "{found:#?}");
-    assert!(verdicts(&found, Quantity::Errors).iter().all(|verdict| *verdict == Judgement::Pass));
+    for (quantity, expected) in [(Quantity::P50, Judgement::Fail), (Quantity::Errors, Judgement::Pass)] {
+        assert_eq!(verdicts(&found, quantity), [expected; 4], "{quantity:?}: {found:#?}");
+    }
     let p50 = found.compared.iter().find(|one| one.quantity == Quantity::P50).unwrap();
     assert!((p50.change.estimate.unwrap() - 0.3).abs() < 0.01, "{p50:?}");
     assert!(p50.because.contains("+29.9% (") && p50.because.contains("more than the 5%"), "{}", p50.because);
@@ -196,6 +200,126 @@ fn a_part_that_one_run_left_halfway_leaves_it_open() {
     assert_eq!(found.verdict, Judgement::Inconclusive);
     // The last second of a run that ended early is not a whole one.
     assert_eq!(found.because, ["of plateau, run b has 34 windows, and another run has 45"]);
+}
+
+/// The calm drill with this load instead of its plateau, twice.
+fn shaped(shape: Shape) -> Comparison {
+    let mut record = calm("a", 1.0);
+    record.plan.load.phases[1].shape = shape;
+    record.frames = synthetic::frames(&record.plan);
+    let one = side(&record);
+    compare(&again(&one, "b"), &[one], &TERMS)
+}
+
+/// The way up and down is too short to be judged, and what is held is judged.
+#[test]
+fn a_spike_is_judged_by_its_top() {
+    const S: u64 = 1_000_000_000;
+    let spike = |rise_ns| Shape::Spike { from: 20.0, to: 200.0, rise_ns, hold_ns: 60 * S, fall_ns: rise_ns };
+    let short = shaped(spike(5 * S));
+    assert_eq!(short.verdict, Judgement::Pass, "{short:#?}");
+    assert!(!short.compared.is_empty() && short.compared.iter().all(|one| one.phase == "plateau at 200/s"));
+    let left_out: Vec<String> =
+        short.not_compared.iter().map(|one| format!("{}: {}", one.what, one.because)).collect();
+    assert_eq!(
+        left_out,
+        ["plateau, between: on the way between rates that are held, 10 windows of the 30 it takes"]
+    );
+    let long = shaped(spike(20 * S));
+    assert!(long.compared.iter().any(|one| one.phase == "plateau, between"), "{long:#?}");
+    // Nothing but a way is what was asked for, and cannot be told.
+    let way = shaped(Shape::Ramp { from: 20.0, to: 200.0, over_ns: 20 * S });
+    assert_eq!(way.verdict, Judgement::Inconclusive);
+    assert!(way.not_compared.is_empty() && way.compared.iter().all(|one| one.phase == "plateau"));
+}
+
+/// What a run was stopped for may be in the seconds that it lacks, however few.
+#[test]
+fn a_run_that_was_stopped_passes_only_where_it_was_all_but_over() {
+    let baseline = side(&calm("a", 1.0));
+    for (seconds, stopped_by, expected) in [
+        (58, None, Judgement::Pass),
+        (58, Some("guard: p99 > 2s"), Judgement::Inconclusive),
+        (59, Some("guard: p99 > 2s"), Judgement::Pass),
+    ] {
+        let mut record = calm("b", 1.0);
+        record.frames.retain(|frame| frame.second < seconds);
+        let mut run = Side { verdict: again(&baseline, "b").verdict, ..side(&record) };
+        run.verdict.stopped_by = stopped_by.map(str::to_owned);
+        for (run, other) in [(&run, &baseline), (&baseline, &run)] {
+            let found = compare(run, from_ref(other), &TERMS);
+            assert_eq!(found.verdict, expected, "{seconds} {stopped_by:?}: {:?}", found.because);
+            let told = "of plateau, run b has 42 windows, and another run has 45";
+            assert_eq!(found.because == [told], expected == Judgement::Inconclusive, "{:?}", found.because);
+        }
+    }
+}
+
+/// A target that hangs is cut off by the drain, which is an error; what a stop cuts off is none.
+#[test]
+fn what_was_cut_off_is_an_error_of_a_run_that_was_not_stopped_early() {
+    for (seconds, is_stopped, expected) in [
+        (60, false, Judgement::Fail),
+        (60, true, Judgement::Fail),
+        (58, false, Judgement::Fail),
+        (58, true, Judgement::Pass),
+    ] {
+        let of = |run: &str, part: u64| {
+            let mut record = calm(run, 1.0);
+            let mut verdict = verdict(&record);
+            verdict.stopped_by = is_stopped.then(|| "operator: ops".to_owned());
+            record.frames.retain(|frame| frame.second < seconds);
+            for frame in record.frames.iter_mut().filter(|frame| frame.step.is_some()) {
+                let hung = frame.completed * part / 8;
+                *frame.errors.entry(ErrorClass::Cancelled).or_insert(0) += hung;
+            }
+            Side { verdict, ..side(&record) }
+        };
+        let found = compare(&of("b", 1), &[of("a", 0)], &TERMS);
+        let errors = verdicts(&found, Quantity::Errors);
+        assert!(
+            errors.len() == 4 && errors.iter().all(|one| *one == expected),
+            "{seconds} {is_stopped} {found:#?}"
+        );
+    }
+}
+
+/// A search of two minutes that went to these rates, each for forty seconds, and a rate that is held if it is asked for.
+fn searched(run: &str, rates: [f64; 2], holds: bool) -> Side {
+    let mut record = calm(run, 1.0);
+    let verdict = verdict(&record);
+    let hold = record.plan.load.phases.remove(1);
+    let range = Range { low: 20.0, high: 200.0, tolerance: 0.1 };
+    let [settle_ns, probe_ns, within_ns] = [5, 35, 120].map(|s| s * 1_000_000_000);
+    let shape = Shape::Search { range, settle_ns, probe_ns, within_ns };
+    let search = Phase { name: "search".into(), shape, ..hold.clone() };
+    record.plan.load.phases = [search].into_iter().chain(holds.then_some(hold)).collect();
+    record.frames = synthetic::frames(&record.plan);
+    let mut chain = Chain::default();
+    let changes = [40_000_000_000, 80_000_000_000].into_iter().zip(rates).map(|(from_ns, rate)| {
+        let data = serde_json::json!({ CHANGE_KEY: Change::Rate { phase: 0, from_ns, rate } });
+        chain.next(0, 0, EventKind::Operator, String::new(), data)
+    });
+    record.events = changes.collect();
+    // Of the load alone.
+    Side { verdict, ..side(&record) }
+}
+
+#[test]
+fn a_search_is_not_judged() {
+    let of = |holds: bool| {
+        let (run, baseline) = (searched("b", [200.0, 100.0], holds), searched("a", [200.0, 60.0], holds));
+        compare(&run, &[baseline], &TERMS)
+    };
+    let told = "search: a search chooses its own rates, other ones in each run";
+    for (holds, verdict) in [(true, Judgement::Pass), (false, Judgement::Inconclusive)] {
+        let found = of(holds);
+        assert_eq!(found.verdict, verdict, "{found:#?}");
+        assert_eq!(found.compared.is_empty(), !holds);
+        assert!(found.compared.iter().all(|one| one.phase == "plateau"), "{found:#?}");
+        let left_out = found.not_compared.iter().map(|one| format!("{}: {}", one.what, one.because));
+        assert_eq!(left_out.collect::<Vec<_>>(), [told]);
+    }
 }
 
 fn bank() -> Stub {

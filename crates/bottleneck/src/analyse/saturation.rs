@@ -3,6 +3,7 @@
 use crate::analyse::common::Common;
 use crate::analyse::series::{NodeSeries, Series, mean};
 use crate::analyse::windows::Windows;
+use crate::tails::{Z975, student_975};
 
 /// Operations take at least this many times as long as at light load.
 const SLOWER: f64 = 2.0;
@@ -35,8 +36,6 @@ const BEST: f64 = 1.1;
 const BEST_BY_CHANCE: f64 = 3.5;
 /// Fewer values than this say nothing of their own deviation.
 const FEW_FOR_DEVIATION: usize = 5;
-/// Of the normal distribution, for 95 %.
-const Z95: f64 = 1.96;
 
 /// A node that was full for some seconds.
 pub(crate) struct Saturation {
@@ -140,7 +139,7 @@ pub(crate) fn saturation(
     let capacity = (visits.mean > 0.0 && done > 0.0).then(|| {
         let estimate = done / part / visits.mean;
         // Two sources that have nothing to do with each other: throughput, and visits a journey.
-        let mix = Z95 * visits.error / visits.mean;
+        let mix = Z975 * visits.error / visits.mean;
         let off = throughput_part(&counts).hypot(mix).max(RESOLUTION);
         (estimate, estimate * (1.0 - off), estimate * (1.0 + off))
     });
@@ -159,16 +158,7 @@ fn throughput_part(counts: &[f64]) -> f64 {
         let (mean, deviation) = moments(&batches);
         (mean, deviation, batches.len())
     };
-    if mean > 0.0 { student95(n - 1) * deviation / (n as f64).sqrt() / mean } else { 0.0 }
-}
-
-/// The 97.5 % quantile of Student's distribution, by its expansion about the normal one.
-fn student95(freedom: usize) -> f64 {
-    let v = freedom.max(2) as f64;
-    let (z, z3, z5, z7) = (Z95, Z95.powi(3), Z95.powi(5), Z95.powi(7));
-    z + (z3 + z) / (4.0 * v)
-        + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * v * v)
-        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * v * v * v)
+    if mean > 0.0 { student_975((n - 1) as f64) * deviation / (n as f64).sqrt() / mean } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -191,14 +181,10 @@ mod tests {
     }
     #[test]
     fn few_batches_widen_the_interval() {
-        // Of the tables: 2.571 for 5, 2.228 for 10, 2.042 for 30 degrees of freedom.
-        for (freedom, wanted) in [(5, 2.571), (10, 2.228), (30, 2.042)] {
-            assert!((student95(freedom) - wanted).abs() < 0.01, "{freedom}");
-        }
         let counts: Vec<f64> = (0..12).map(|i| if i / 2 % 2 == 0 { 95.0 } else { 105.0 }).collect();
         // Six batches, standard deviation 5.48.
         assert!((throughput_part(&counts) - 2.571 * 5.477 / 6.0_f64.sqrt() / 100.0).abs() < 1e-3);
         // Four seconds: the chance of counting alone.
-        assert!((throughput_part(&[100.0; 4]) - student95(3) * 10.0 / 2.0 / 100.0).abs() < 1e-9);
+        assert!((throughput_part(&[100.0; 4]) - student_975(3.0) * 10.0 / 2.0 / 100.0).abs() < 1e-9);
     }
 }

@@ -2,7 +2,7 @@
 
 use peakdrill_drill_model::comparison::SecondOpinion;
 
-use super::tails::above;
+use crate::tails::above;
 
 /// Fewer values on a side than this hardly say anything: of four and four, the clearest order has a p of 1 in 70.
 const FEW: usize = 8;

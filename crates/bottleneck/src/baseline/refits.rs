@@ -7,11 +7,11 @@ use peakdrill_drill_model::comparison::Quantity;
 
 use super::ranks::mann_whitney;
 use super::table::Tables;
-use super::tails::{Z975, student_975};
 use super::{
     BASELINES_TOLD, ERRORS_WIDE, Effect, Lack, Measured, Runs, SAMPLES_ABOVE, Settings, WINDOWS_MIN,
 };
 use crate::analyse::resample::{Resample, block_of, interval};
+use crate::tails::{Z975, student_975};
 
 /// Keeps these draws apart from those of the analysis.
 const DRAWS: u64 = 900_000;

@@ -203,39 +203,3 @@ fn three_baselines_know_as_much_as_three_can() {
     let (low, high) = of(&base[1..]);
     assert!(high - low < 0.02, "{low} {high}");
 }
-
-/// Of nothing but chance the evidence stays small; of what is slower it grows.
-#[test]
-fn a_watched_run_is_called_slower_when_it_is() {
-    let baseline = run(1, 5e6);
-    let limits = limits(&baseline, TOLERANCE, &quick());
-    assert_eq!(limits.len(), 3);
-    let most = |ns: f64| {
-        let mut watch = Watch::new(limits.clone(), 10);
-        run(2, ns).iter().map(|window| watch.second(&window.latency)).fold(0.0, f64::max)
-    };
-    assert!(most(5e6) < 20.0, "{}", most(5e6));
-    assert!(most(7e6) > 20.0, "{}", most(7e6));
-    let mut empty = Watch::new(limits, 10);
-    (0..100).for_each(|_| assert_eq!(empty.second(&Sparse::default()), 1.0));
-    assert_eq!(Watch::new(super::limits(&[], TOLERANCE, &quick()), 0).second(&baseline[0].latency), 1.0);
-}
-
-/// The mean of what all bets come to over every way that a fair coin can fall is what was put in.
-#[test]
-fn the_game_is_fair() {
-    let limit = Limit { above_ns: 1_000, share: 0.5 };
-    let of = |slow: bool| {
-        let mut latency = Sparse::default();
-        latency.add(if slow { 5_000 } else { 10 }, 1);
-        latency
-    };
-    for apart in [1, 3] {
-        let ends = (0..1_u32 << 8).map(|falls| {
-            let mut watch = Watch::new(vec![limit], apart);
-            (0..8).map(|at| watch.second(&of(falls >> at & 1 == 1))).last().unwrap()
-        });
-        let mean = ends.sum::<f64>() / 256.0;
-        assert!((mean - 1.0).abs() < 1e-12, "{mean}");
-    }
-}

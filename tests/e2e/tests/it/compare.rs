@@ -12,6 +12,9 @@ use crate::support::{ALONE, expect_exit, output, peakdrill};
 /// Longer than the 30 windows it takes, and the seconds in which a system gets used to its load.
 const LONG: &str = "37s";
 
+/// Long enough to be measured, and too short to be compared.
+const SHORT: &str = "2s";
+
 fn drill(folder: &Path, server: &Server, out: &str, length: &str) -> Child {
     let mut run = peakdrill(folder);
     run.args(["run", "--target", &server.url(), "--rate", "60/s", "--for", length, "--out", out]).args(ALONE);
@@ -38,13 +41,17 @@ fn a_slower_run_fails_and_one_that_cannot_be_compared_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let quick = Server::start(Script::Delay(Duration::from_millis(10))).unwrap();
     let slow = Server::start(Script::Delay(Duration::from_millis(25))).unwrap();
-    let runs = [(&quick, "before", LONG), (&slow, "after", LONG), (&quick, "short", "2s")];
+    let runs = [
+        (&quick, "before", LONG),
+        (&slow, "after", LONG),
+        (&quick, "short", SHORT),
+        (&quick, "short-too", SHORT),
+    ];
     let runs = runs.map(|(server, out, length)| drill(folder.path(), server, out, length));
     for mut run in runs {
         assert_eq!(run.wait().unwrap().code(), Some(0));
     }
     again(folder.path(), "before");
-    again(folder.path(), "short");
     let compare = |args: &[&str]| output(peakdrill(folder.path()).arg("compare").args(args));
 
     let same = compare(&["before-again", "before"]);
@@ -70,9 +77,15 @@ fn a_slower_run_fails_and_one_that_cannot_be_compared_is_said_to_be() {
     expect_exit(&page, 0);
     assert!(String::from_utf8(page.stdout).unwrap().starts_with("## ✓ Pass"));
 
-    let short = compare(&["short", "short-again"]);
+    // Nothing keeps two runs of one drill apart; only how long they were is too short.
+    let short = compare(&["short-too", "short", "--format", "json"]);
     expect_exit(&short, 81);
-    assert!(String::from_utf8(short.stdout).unwrap().contains("of the 30 it takes"));
+    let found: Value = serde_json::from_slice(&short.stdout).unwrap();
+    assert_eq!(found["because"], Value::Array(Vec::new()), "{found}");
+    let compared = found["compared"].as_array().unwrap();
+    assert!(!compared.is_empty(), "{found}");
+    let is_short = |one: &Value| one["because"].as_str().unwrap().contains("of the 30 it takes");
+    assert!(compared.iter().all(is_short), "{found}");
     expect_exit(&compare(&["before", "no-such-record"]), 2);
     expect_exit(&compare(&["before"]), 2);
     let twice = compare(&["before", "before"]);

@@ -1,8 +1,6 @@
 //! Runs that are held against a baseline: windows that are drawn, and windows of simulated systems.
 
-use peakdrill_bottleneck::baseline::{
-    Limit, Measured, Runs, Settings, Watch, Why, Window, judge, limits, measure,
-};
+use peakdrill_bottleneck::baseline::{Measured, Runs, Settings, Why, Window, judge, measure};
 use peakdrill_drill_model::comparison::Quantity;
 use peakdrill_latency::Sparse;
 use rand::{RngExt as _, SeedableRng as _};
@@ -12,10 +10,6 @@ use crate::scenario::{Kind, Scenario};
 use crate::topology::Topology;
 use crate::trace::ORIGIN_NS;
 
-/// Seconds of a game of the live gate that lie between two of the same: as far as seconds are alike.
-pub const APART_S: usize = 10;
-/// Evidence at which the live gate calls a run slower: at most one in twenty that are not.
-pub const EVIDENCE: f64 = 20.0;
 /// How a second's level follows the one before: neighbours are alike, and half of it is left after three seconds.
 const FOLLOWS: f64 = 0.8;
 /// Median of the latency, nanoseconds.
@@ -113,19 +107,6 @@ pub fn judged(measured: &[Measured], tolerance: f64) -> Vec<(Quantity, Why)> {
     measured.iter().map(|one| one.quantity).zip(whys).collect()
 }
 
-/// After how many seconds the live gate calls a run slower than its baseline, if ever.
-#[must_use]
-pub fn alarm(run: &[Window], limits: &[Limit]) -> Option<usize> {
-    let mut watch = Watch::new(limits.to_vec(), APART_S);
-    run.iter().position(|window| watch.second(&window.latency) >= EVIDENCE).map(|at| at + 1)
-}
-
-/// What the live gate is told of a baseline.
-#[must_use]
-pub fn watched(baseline: &[Window], tolerance: f64) -> Vec<Limit> {
-    limits(baseline, tolerance, &Settings { refits: 300, ..Settings::default() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,9 +143,6 @@ mod tests {
     fn what_is_half_as_slow_again_is_called_so_and_what_is_the_same_is_not() {
         let drawn = Drawn { seconds: 120, ..Drawn::default() };
         let baseline = drawn.run(1, 0.0);
-        let limits = watched(&baseline, 0.05);
-        assert_eq!(alarm(&drawn.run(2, 0.0), &limits), None);
-        assert!(alarm(&drawn.run(2, 0.5), &limits).is_some_and(|s| s <= 60));
         let p50 = |slower: f64| judged(&measured(&drawn.run(3, slower), &[&baseline], 1), 0.05)[0];
         assert_eq!(p50(0.5), (Quantity::P50, Why::Worse));
         assert_ne!(p50(0.0).1, Why::Worse);

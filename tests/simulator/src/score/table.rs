@@ -59,11 +59,10 @@ pub struct Options {
     pub pairs: RangeInclusive<u64>,
 }
 
-/// The part of the page on runs that are held against each other, by itself.
+/// The part of the page on runs that are held against each other, by itself; and what falls short in it.
 #[must_use]
 pub fn gates_section(pairs: &RangeInclusive<u64>) -> (String, Vec<String>) {
-    let mut short = Vec::new();
-    (gates::section(pairs, &mut short), short)
+    gates::section(pairs)
 }
 
 /// The page, and what falls short of what is asked for; empty when nothing does.
@@ -89,9 +88,9 @@ pub fn table(options: &Options) -> (String, Vec<String>) {
     }
     parts.push(conservation(&clean, &worn, &controls, &two, &damaged, &mut short));
     parts.extend(few::section(&options.families, &options.sampled, &mut short));
-    parts.push(gates::section(&options.pairs, &mut short));
-    parts.push(damage(&damaged));
-    (page(options, &short, &parts), short)
+    let (gates, of_gates) = gates::section(&options.pairs);
+    parts.extend([gates, damage(&damaged)]);
+    (page(options, &short, &parts), [short, of_gates].concat())
 }
 
 fn runs(

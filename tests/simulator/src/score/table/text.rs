@@ -39,7 +39,8 @@ fn wilson(part: usize, all: usize) -> (f64, f64) {
     (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
 }
 
-/// The page of some parts, with what falls short first.
+/// The page of some parts, with what falls short first; but for the part on runs that are held against a baseline, which tells
+/// it itself.
 pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> String {
     let head = format!(
         "# How well the analysis tells the truth\n\nWritten by `cargo xtask accuracy sim`; the same on every machine. Simulated systems \
@@ -56,7 +57,8 @@ pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> Str
          figures, on seeds from 60001, the planted node was named first in 99.7 % of 300 clean runs and in 99.7 % with spans lost and \
          clocks off; the analysis went on changing after them, so that they are no longer held out.\n\n\
          The limits that all are held to hold as well for the four by themselves. Percentages in brackets are Wilson's 95 % \
-         intervals. The stations are ideal: real processors and clocks are not.\n",
+         intervals. The stations are ideal: real processors and clocks are not. What falls short is told first, and of runs that \
+         are held against a baseline in their part.\n",
         alone(&options.families),
         names(&Topology::HELD_OUT),
         options.developed.single.start(),
@@ -68,15 +70,21 @@ pub(super) fn page(options: &Options, short: &[String], parts: &[String]) -> Str
         names(&Topology::HELD_OUT_SECOND),
     );
     let mut out = head;
-    if !short.is_empty() {
-        out.push_str("\n## Falls short\n\n");
-        short.iter().for_each(|line| out.push_str(&format!("- {line}\n")));
-    }
+    out.push_str(&falls_short("##", short));
     for part in parts {
         out.push('\n');
         out.push_str(part);
     }
     out
+}
+
+/// What falls short, under a heading; nothing where nothing does.
+pub(super) fn falls_short(heading: &str, short: &[String]) -> String {
+    if short.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = short.iter().map(|line| format!("- {line}\n")).collect();
+    format!("\n{heading} Falls short\n\n{}", lines.concat())
 }
 
 /// Which families were run, unless all were.
