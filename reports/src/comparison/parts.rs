@@ -28,7 +28,7 @@ pub(super) struct Part {
     ranges: Vec<Range<u32>>,
     /// Seconds of a window.
     pub(super) width_s: u32,
-    /// Whether it is what lies between rates that are held.
+    /// Whether it lies between rates that are held, and nowhere above all of them.
     is_between: bool,
 }
 
@@ -43,7 +43,8 @@ impl Part {
         self.name == other.name && self.width_s == other.width_s
     }
 
-    /// Whether it is on the way from one rate that is held to another, and too short to be judged by itself.
+    /// Whether it is on the way from one rate that is held to another, and too short to be judged by itself. A short peak above
+    /// what is held is what was asked for, and no way.
     pub(super) fn is_passing(&self) -> bool {
         self.is_between && self.windows() < WINDOWS_MIN
     }
@@ -87,13 +88,20 @@ struct Stretch {
     from_ns: u64,
     to_ns: u64,
     rate: Option<f64>,
+    /// The highest rate in it.
+    most: f64,
+}
+
+/// Whole seconds between two times.
+fn seconds(from_ns: u64, to_ns: u64) -> Range<u32> {
+    let second = |s: u64| u32::try_from(s).unwrap_or(u32::MAX);
+    let start = second(from_ns.div_ceil(S));
+    start..second(to_ns / S).max(start)
 }
 
 impl Stretch {
     fn seconds(&self) -> Range<u32> {
-        let second = |s: u64| u32::try_from(s).unwrap_or(u32::MAX);
-        let start = second(self.from_ns.div_ceil(S));
-        start..second(self.to_ns / S).max(start)
+        seconds(self.from_ns, self.to_ns)
     }
 
     fn is_long(&self) -> bool {
@@ -102,19 +110,15 @@ impl Stretch {
 }
 
 fn of_phase(name: &str, phase: u16, laid: &Laid) -> Vec<Part> {
-    let whole = || {
-        let stretch = Stretch { from_ns: laid.start_ns, to_ns: laid.end_ns, rate: None };
-        vec![Part::new(name.to_owned(), phase, vec![stretch.seconds()])]
-    };
     let stretches = stretches(laid);
     let long = || stretches.iter().filter(|stretch| stretch.is_long());
     if laid.users.is_some() || long().count() > RATES_MAX {
-        return whole();
+        return vec![Part::new(name.to_owned(), phase, vec![seconds(laid.start_ns, laid.end_ns)])];
     }
     let rest: Vec<Range<u32>> = stretches
         .chunk_by(|a, b| !a.is_long() && !b.is_long() && a.to_ns == b.from_ns)
         .filter(|run| !run[0].is_long())
-        .map(|run| Stretch { from_ns: run[0].from_ns, to_ns: run[run.len() - 1].to_ns, rate: None }.seconds())
+        .map(|run| seconds(run[0].from_ns, run[run.len() - 1].to_ns))
         .filter(|range| !range.is_empty())
         .collect();
     let is_one = long().count() + usize::from(!rest.is_empty()) == 1;
@@ -133,7 +137,11 @@ fn of_phase(name: &str, phase: u16, laid: &Laid) -> Vec<Part> {
     }
     if !rest.is_empty() {
         let label = if is_one { name.to_owned() } else { format!("{name}, between") };
-        let is_between = !out.is_empty();
+        let most = |of_long: bool| {
+            let rates = stretches.iter().filter(|stretch| stretch.is_long() == of_long);
+            rates.map(|stretch| stretch.most).fold(0.0, f64::max)
+        };
+        let is_between = most(false) <= most(true);
         out.push(Part { is_between, ..Part::new(label, phase, rest) });
     }
     out
@@ -148,7 +156,9 @@ fn stretches(laid: &Laid) -> Vec<Stretch> {
         let rate = (piece.from == piece.to).then_some(piece.from);
         match out.last_mut() {
             Some(last) if rate.is_some() && last.rate == rate && last.to_ns == from_ns => last.to_ns = to_ns,
-            _ if to_ns > from_ns && rate != Some(0.0) => out.push(Stretch { from_ns, to_ns, rate }),
+            _ if to_ns > from_ns && rate != Some(0.0) => {
+                out.push(Stretch { from_ns, to_ns, rate, most: piece.from.max(piece.to) });
+            }
             _ => {}
         }
         from_ns = to_ns;
@@ -159,7 +169,7 @@ fn stretches(laid: &Laid) -> Vec<Stretch> {
 #[cfg(test)]
 mod tests {
     use peakdrill_drill_model::plan::{Arrivals, Load, Pacing};
-    use peakdrill_drill_model::shape::Shape;
+    use peakdrill_drill_model::shape::Piece;
 
     use super::*;
 
@@ -170,6 +180,12 @@ mod tests {
         let phases = vec![pause, phase];
         let load = Load { arrivals: Arrivals::Even, pacing: Pacing::Auto, seed: 1, max_in_flight: 1, phases };
         parts(&load.phases, &Timeline::planned(&load))
+    }
+
+    /// Rates, each for so many seconds.
+    fn stairs(held: &[(u64, f64)]) -> Shape {
+        let pieces = held.iter().map(|(s, rate)| Piece::flat(s * S, *rate)).collect();
+        Shape::Pieces { written: String::new(), pieces }
     }
 
     fn told(parts: &[Part]) -> Vec<String> {
@@ -203,10 +219,26 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_no_higher_than_what_is_held_is_a_way() {
+        let passing = |shape: Shape| -> Vec<String> {
+            let parts = of(shape);
+            parts.into_iter().filter(Part::is_passing).map(|part| part.name).collect()
+        };
+        let spike =
+            |rise_ns| Shape::Spike { from: 5.0, to: 50.0, rise_ns, hold_ns: 60 * S, fall_ns: rise_ns };
+        assert_eq!(passing(spike(5 * S)), ["peak, between"]);
+        assert!(passing(spike(20 * S)).is_empty(), "long enough to be judged");
+        assert_eq!(passing(stairs(&[(60, 20.0), (10, 5.0), (60, 20.0)])), ["peak, between"]);
+        assert!(passing(stairs(&[(60, 20.0), (10, 50.0), (60, 20.0)])).is_empty(), "the peak");
+        let points = [(0, 20.0), (60, 20.0), (65, 50.0), (70, 20.0)].map(|(s, rate)| (s * S, rate)).to_vec();
+        assert!(passing(Shape::Curve { points }).is_empty(), "the peak");
+        assert!(passing(stairs(&[(10, 20.0), (10, 50.0)])).is_empty(), "nothing is held");
+    }
+
+    #[test]
     fn the_same_rate_again_is_another_part() {
         let pieces = [(40, 10.0), (40, 20.0), (40, 10.0)];
-        let pieces = pieces.map(|(s, rate)| peakdrill_drill_model::shape::Piece::flat(s * S, rate)).to_vec();
-        let parts = of(Shape::Pieces { written: String::new(), pieces });
+        let parts = of(stairs(&pieces));
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
         assert_eq!(names, ["peak at 10/s", "peak at 20/s", "peak at 10/s (2)"]);
     }
