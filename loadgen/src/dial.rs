@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::Target;
-use rustls::pki_types::ServerName;
+use peakdrill_tls::Client;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,7 +19,6 @@ use tokio_rustls::client::TlsStream;
 pub use self::book::{ADDRESSES_MAX, AVOIDED_S, TRIES_MAX};
 pub(crate) use self::route::Route;
 pub use self::route::{DNS_TTL_S, Resolver};
-use crate::error::StartError;
 use crate::extract::Fault;
 use crate::target::Address;
 
@@ -27,7 +26,7 @@ use crate::target::Address;
 pub(crate) struct Dialer {
     name: String,
     pub(crate) route: Arc<Route>,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Client>,
     timeout: Duration,
 }
 
@@ -48,25 +47,10 @@ fn fault(class: ErrorClass, detail: impl ToString) -> Fault {
 }
 
 impl Dialer {
-    /// `connector` is there for every target with TLS.
-    pub(crate) fn new(
-        target: &Target,
-        address: &Address,
-        route: Arc<Route>,
-        connector: Option<TlsConnector>,
-    ) -> Result<Self, StartError> {
-        let tls = if let Some(connector) = connector {
-            let name = target.tls.server_name.as_ref().unwrap_or(&address.domain);
-            let name = ServerName::try_from(name.clone()).map_err(|error| StartError::Target {
-                target: address.name.clone(),
-                because: format!("`{name}`: {error}"),
-            })?;
-            Some((connector, name))
-        } else {
-            None
-        };
+    /// `tls` is there for every target with TLS.
+    pub(crate) fn new(target: &Target, address: &Address, route: Arc<Route>, tls: Option<Client>) -> Self {
         let timeout = Duration::from_nanos(target.connect_timeout_ns);
-        Ok(Self { name: address.name.clone(), route, tls, timeout })
+        Self { name: address.name.clone(), route, tls, timeout }
     }
 
     /// The limit for opening a connection.
@@ -109,9 +93,11 @@ impl Dialer {
         tcp.set_nodelay(true).map_err(|error| fault(ErrorClass::Connect, error))?;
         match &self.tls {
             None => Ok(Stream::Plain(tcp)),
-            Some((connector, name)) => {
-                let stream = connector.connect(name.clone(), tcp).await;
-                stream.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| fault(ErrorClass::Tls, error))
+            Some(client) => {
+                let stream = TlsConnector::from(client.config()).connect(client.name(), tcp).await;
+                stream.map(|tls| Stream::Tls(Box::new(tls))).map_err(|error| {
+                    fault(ErrorClass::Tls, client.why(&error).unwrap_or_else(|| error.to_string()))
+                })
             }
         }
     }

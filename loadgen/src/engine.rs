@@ -10,9 +10,9 @@ use peakdrill_drill_model::shape::Shape;
 use peakdrill_drill_model::timeline::{Change, Timeline};
 use peakdrill_sockets::Sockets;
 use peakdrill_timebase::{Clock as _, MonoNs, NS_PER_MS, OsClock};
+use peakdrill_tls::Client;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
-use tokio_rustls::TlsConnector;
 
 use crate::alarm::Alarm;
 use crate::arrivals::Schedule;
@@ -222,7 +222,7 @@ struct Launch {
     shards: usize,
     program: Arc<Program>,
     schedule: Arc<Schedule>,
-    connectors: Vec<Option<TlsConnector>>,
+    clients: Vec<Option<Client>>,
     routes: Vec<Arc<Route>>,
     control: Arc<Control>,
 }
@@ -283,9 +283,9 @@ fn prepare(config: Config) -> Result<Launch, StartError> {
     let Config { run, tagging, resolver, types, .. } = &config;
     let schemas = grpc::schemas(types.as_ref(), plan, run, tagging, resolver)?;
     let program = Arc::new(Program::compile(plan, &config.run, &config.secrets, schemas)?);
-    let connectors = plan.targets.iter().zip(&program.addresses);
-    let connectors = connectors.map(|(target, address)| address.tls.then(|| crate::tls::connector(target)));
-    let connectors = connectors.map(Option::transpose).collect::<Result<Vec<_>, _>>()?;
+    let clients = plan.targets.iter().zip(&program.addresses);
+    let clients = clients.map(|(target, address)| crate::tls::client(target, address));
+    let clients = clients.collect::<Result<Vec<_>, _>>()?;
     let routes = routes(&config, &program)?;
     let connections = plan.targets.iter().map(|target| target.max_connections).min().unwrap_or(1);
     let shards = config.shards.clamp(1, SHARDS_MAX).min(connections).min(plan.load.max_in_flight).max(1);
@@ -294,7 +294,7 @@ fn prepare(config: Config) -> Result<Launch, StartError> {
         Timeline::new(&plan.load, start_unix_ns).map_err(|error| StartError::Plan(error.to_string()))?;
     let schedule = Arc::new(Schedule::new(&plan.load, timeline, plan.guards.limit_duration_ns));
     let transport = config.transport.choose()?;
-    Ok(Launch { shards, program, schedule, connectors, routes, control: Arc::default(), transport, config })
+    Ok(Launch { shards, program, schedule, clients, routes, control: Arc::default(), transport, config })
 }
 
 fn routes(config: &Config, program: &Program) -> Result<Vec<Arc<Route>>, StartError> {
@@ -351,7 +351,7 @@ fn run_shard(
     runtime.block_on(tokio::task::unconstrained(async {
         let Config { ref plan, ref run, clock, start_at, ref tagging, .. } = launch.config;
         let alarm = Alarm::new(clock)?;
-        let pools = pools(launch, shard)?;
+        let pools = pools(launch, shard);
         let sockets = Sockets::new(launch.transport.kind).map_err(StartError::os("sockets"))?;
         let mut driver = Connections::new(pools, sockets, clock)?;
         let failed = |(target, fault): (String, crate::extract::Fault)| {
@@ -384,28 +384,28 @@ fn run_shard(
     }))
 }
 
-fn pools(launch: &Launch, shard: usize) -> Result<Vec<PoolConfig>, StartError> {
+fn pools(launch: &Launch, shard: usize) -> Vec<PoolConfig> {
     let plan = &launch.config.plan;
-    let ways = launch.program.addresses.iter().zip(&launch.routes).zip(&launch.connectors);
+    let ways = launch.program.addresses.iter().zip(&launch.routes).zip(&launch.clients);
     let targets = plan.targets.iter().zip(ways).enumerate();
-    let pool = |(place, (target, ((address, route), connector))): (usize, (&Target, Way<'_>))| {
-        let dialer = Dialer::new(target, address, Arc::clone(route), connector.clone())?;
+    let pool = |(place, (target, ((address, route), client))): (usize, (&Target, Way<'_>))| {
+        let dialer = Dialer::new(target, address, Arc::clone(route), client.clone());
         let max_connections = part(target.max_connections, shard, launch.shards);
         let seed = chain(plan.load.seed, (shard << 16 | place) as u64);
-        Ok(PoolConfig {
+        PoolConfig {
             dialer,
             max_connections,
             exact: target.exact_connections,
             protocol: target.protocol,
             sharing: target.connections.per,
             lifetime: target.connections.lifetime_ns.map(|ns| Lifetime { ns, seed }),
-        })
+        }
     };
     targets.map(pool).collect()
 }
 
 /// A target's address, the way to it, and its TLS.
-type Way<'l> = ((&'l Address, &'l Arc<Route>), &'l Option<TlsConnector>);
+type Way<'l> = ((&'l Address, &'l Arc<Route>), &'l Option<Client>);
 
 /// A generator seeded by the operating system.
 pub(crate) fn os_random() -> Result<ChaCha8Rng, StartError> {

@@ -60,5 +60,4 @@ pub use sample::{BODY_SHOWN_MAX_BYTES, FAILED_PER_BATCH_MAX, FAILED_PER_STEP_MAX
 pub use secrets::Secrets;
 pub use shard::{LAST_BATCH_WAIT_MS, OVERDUE_MAX_NS, ShardReport, TICK_MS};
 pub use tagging::{REFUSED_HEADER, ShadowTagging, Tagging, TokenCell};
-pub use tls::CA_CERTIFICATES_MAX;
 pub use transport::{Chosen, Transport};

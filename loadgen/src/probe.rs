@@ -279,10 +279,10 @@ pub(crate) fn single(
     resolver: Resolver,
     clock: OsClock,
 ) -> Result<PoolConfig, StartError> {
-    let connector = address.tls.then(|| crate::tls::connector(target)).transpose()?;
+    let tls = crate::tls::client(target, address)?;
     let route = Route::new(target, address, resolver, clock)?;
     Ok(PoolConfig {
-        dialer: Dialer::new(target, address, route, connector)?,
+        dialer: Dialer::new(target, address, route, tls),
         max_connections: 1 + usize::from(WS_PER_JOURNEY_MAX),
         exact: false,
         protocol: target.protocol,

@@ -155,6 +155,12 @@ impl Target {
         }
     }
 
+    /// How its certificate is verified, and what it is shown, in one.
+    #[must_use]
+    pub fn trust(&self) -> Tls {
+        Tls { ca: self.tls_ca.clone(), insecure: self.tls_insecure, identity: self.tls.clone() }
+    }
+
     /// Whether its connections are in TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {

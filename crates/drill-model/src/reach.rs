@@ -53,6 +53,20 @@ pub struct ResolveRules {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// TLS to a server: whom of servers the drill believes, and who it says it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tls {
+    /// Path of a PEM file with further certificate authorities.
+    #[serde(default)]
+    pub ca: Option<String>,
+    /// Do not verify the server's certificate. Only by an explicit key, and reported.
+    #[serde(default)]
+    pub insecure: bool,
+    /// Who is who.
+    #[serde(flatten)]
+    pub identity: TlsIdentity,
+}
+
 /// Who the generator says it is in TLS, and who the server is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsIdentity {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::Protocol;
+use peakdrill_tls::ALPN_HTTP2;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::http1::Http1;
@@ -11,7 +12,6 @@ use super::http2::Http2;
 use super::talk::Talk;
 use crate::dial::{Dialed, Dialer, Stream};
 use crate::extract::Fault;
-use crate::tls::ALPN_HTTP2;
 
 /// Most that is read at once while a connection begins, in bytes.
 const ROOM_BYTES: usize = 4096;

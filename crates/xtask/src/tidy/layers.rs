@@ -12,9 +12,10 @@ const RUNTIME_CRATES: [&str; 9] =
     ["tokio", "hyper", "hyper-util", "reqwest", "axum", "tonic", "sqlx", "socket2", "tracing"];
 
 /// Libraries that only some crates may see.
-const EXCLUSIVE: [(&str, &[&str]); 10] = [
+const EXCLUSIVE: [(&str, &[&str]); 11] = [
     ("tungstenite", &["tests/testkit"]),
     ("io-uring", &["crates/sockets"]),
+    ("rustls-native-certs", &["crates/tls"]),
     ("hdrhistogram", &["crates/latency"]),
     ("ratatui", &["crates/dashboard"]),
     ("clap", &["crates/cli", "crates/xtask"]),

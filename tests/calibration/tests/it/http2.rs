@@ -10,9 +10,9 @@ use peakdrill_drill_model::shape::Shape;
 use peakdrill_loadgen::{ProbeOptions, Secrets, Tagging, probe};
 use peakdrill_testkit::http2::{Answer, Seen, Server, Setup};
 use peakdrill_testkit::scripted::{Script, Server as Http1Server};
+use peakdrill_testkit::tls::{CA, server_config};
 
 use crate::common::{MS, RUN, S, Told, get, hold, node, plan, run, run_over, transports};
-use crate::secure::{CA, server_config};
 
 /// A plan over one connection with so many streams.
 fn one_connection(url: &str, shape: Shape, streams: u32, steps: Vec<Request>) -> Plan {
@@ -27,7 +27,7 @@ fn ok(body: &str) -> Answer {
 }
 
 fn in_tls(protocols: &[&[u8]]) -> Setup {
-    let mut config = server_config(None);
+    let mut config = server_config(None).unwrap();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Setup { tls: Some(Arc::new(config)), ..Setup::default() }
 }

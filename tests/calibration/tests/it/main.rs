@@ -14,6 +14,7 @@ mod flow;
 mod freeze;
 #[cfg(test)]
 mod grpc;
+#[cfg(test)]
 mod http2;
 #[cfg(test)]
 mod http2_peers;

@@ -9,26 +9,16 @@ use std::time::Duration;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Plan, Sharing};
 use peakdrill_loadgen::{StartError, start};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use peakdrill_testkit::tls::{CA, CLIENT, CLIENT_CA, CLIENT_KEY, server_config};
+use rustls::{HandshakeKind, ServerConnection, StreamOwned};
 
 use crate::common::{MS, S, config, get, hold, node, plan, run};
-
-/// The authority of the certificate.
-pub(crate) const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
-const CERTIFICATE: &[u8] = include_bytes!("../../fixtures/server.pem");
-const CLIENT_CA: &[u8] = include_bytes!("../../fixtures/client-ca.pem");
-const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/client.pem");
-const CLIENT_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/client.key");
-const KEY: &[u8] = include_bytes!("../../fixtures/server.key");
 
 /// What a server sees and does.
 #[derive(Default)]
 struct Server {
     /// Wants a certificate of this authority.
-    client_ca: Option<&'static [u8]>,
+    client_ca: Option<&'static str>,
     /// Ends a connection after each answer.
     closes: bool,
     /// Takes its time before a handshake.
@@ -44,29 +34,10 @@ struct Connection {
     client: bool,
 }
 
-/// Of a server that wants a certificate of this authority, or none.
-pub(crate) fn server_config(client_ca: Option<&[u8]>) -> ServerConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let builder = builder.with_safe_default_protocol_versions().unwrap();
-    let builder = match client_ca {
-        None => builder.with_no_client_auth(),
-        Some(ca) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_slice(ca).unwrap()).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            builder.with_client_cert_verifier(verifier.build().unwrap())
-        }
-    };
-    builder.with_single_cert(vec![certificate], key).unwrap()
-}
-
 /// Serves so many WebSockets over TLS, one after the other, each to its end: answers each message with itself. Tells
 /// the numbers of messages and of close frames.
 pub(crate) fn serve_sockets(connections: usize) -> (SocketAddr, JoinHandle<(usize, usize)>) {
-    let config = Arc::new(server_config(None));
+    let config = Arc::new(server_config(None).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serving = std::thread::spawn(move || {
@@ -97,7 +68,7 @@ fn serve(connections: usize) -> (SocketAddr, JoinHandle<usize>) {
 }
 
 fn serve_as(server: Server, connections: usize) -> (SocketAddr, JoinHandle<Vec<Connection>>) {
-    let config = Arc::new(server_config(server.client_ca));
+    let config = Arc::new(server_config(server.client_ca).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serving = std::thread::spawn(move || {

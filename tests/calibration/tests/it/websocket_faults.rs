@@ -8,6 +8,7 @@ use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Check, Plan, TextTest};
 use peakdrill_loadgen::{Transport, WS_MESSAGE_MAX_BYTES, WS_PASSED_MAX};
 use peakdrill_testkit::scripted::{self, Reply, Script, Seen};
+use peakdrill_testkit::tls::CA;
 use peakdrill_testkit::websocket::{Peer, Server};
 use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
@@ -209,7 +210,7 @@ fn it_goes_over_tls() {
         10.0,
         vec![open(0, "/"), node(say(1, Some("a"), next())), node(say(2, Some("b"), next()))],
     );
-    plan.targets[0].tls_ca = Some(secure::CA.into());
+    plan.targets[0].tls_ca = Some(CA.into());
     let told = run_over(Transport::Epoll, plan);
     told.assert_sums();
     assert_eq!(told.journeys.error_count(), 0, "{:?}", told.samples);
