@@ -255,15 +255,24 @@ fn warnings(record: &Record, load: &Folded, trust: &Validity, gates: &[GateResul
     if load.load_s.is_some() && !load.spans.iter().any(|span| span.measure) {
         out.push("no phase is measured, so there are no latency figures".to_owned());
     }
-    let insecure = record.plan.targets.iter().filter(|target| target.tls_insecure);
-    out.extend(
-        insecure.map(|target| format!("the certificate of target \"{}\" was not verified", target.name)),
-    );
+    out.extend(unverified(&record.plan));
     let told =
         record.events.iter().filter(|event| event.data["lost"] == true || event.data["warning"] == true);
     out.extend(told.map(|event| event.text.trim_start_matches("▲ ").to_owned()));
     out.extend(record.missing.iter().map(|text| format!("not in the record: {text}")));
     out
+}
+
+/// Whose certificates were taken as they came.
+fn unverified(plan: &Plan) -> Vec<String> {
+    let targets = plan.targets.iter().filter(|target| target.tls_insecure);
+    let targets =
+        targets.map(|target| format!("the certificate of target \"{}\" was not verified", target.name));
+    let scrapes = plan.telemetry.scrape.iter();
+    let scrapes = scrapes.filter(|scrape| scrape.tls.as_ref().is_some_and(|tls| tls.insecure));
+    let scrapes =
+        scrapes.map(|scrape| format!("metrics of {}: the certificate was not verified", scrape.place()));
+    targets.chain(scrapes).collect()
 }
 
 fn totals(record: &Record, load: &Folded) -> Load {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use peakdrill_drill_model::plan::{
-    Arrivals, FeederOrder, MessageTypes, OnExhausted, Plan, Protocol, Sharing, Target,
+    Arrivals, FeederOrder, MessageTypes, OnExhausted, Plan, Protocol, Sharing, Target, TlsIdentity,
 };
 use peakdrill_drill_model::shape::Shape;
 use peakdrill_timebase::{format_duration, format_rate};
@@ -94,20 +94,24 @@ fn reach(out: &mut String, target: &Target) {
         _ = write!(out, ", at {first}");
         rest.iter().for_each(|address| _ = write!(out, " and {address}"));
     }
-    if target.tls.cert.is_some() {
-        out.push_str(", with a client certificate");
-    }
-    if let Some(server_name) = &target.tls.server_name {
-        _ = write!(out, ", as {server_name}");
-    }
-    if !target.tls.resume {
-        out.push_str(", a full TLS handshake for each");
-    }
+    identity(out, &target.tls);
     out.push('\n');
     match &target.types {
         Some(MessageTypes::Files(set)) => _ = writeln!(out, "    gRPC, types of {}", set.files.join(", ")),
         Some(MessageTypes::Reflection) => out.push_str("    gRPC, types as the server tells them\n"),
         None => {}
+    }
+}
+
+fn identity(out: &mut String, tls: &TlsIdentity) {
+    if tls.cert.is_some() {
+        out.push_str(", with a client certificate");
+    }
+    if let Some(server_name) = &tls.server_name {
+        _ = write!(out, ", as {server_name}");
+    }
+    if !tls.resume {
+        out.push_str(", a full TLS handshake for each");
     }
 }
 
@@ -313,7 +317,11 @@ fn scrapes(out: &mut String, plan: &Plan) {
     for scrape in &plan.telemetry.scrape {
         let every = format_duration(scrape.every_ns);
         let whose = scrape.service.as_ref().map(|service| format!(", of {service}")).unwrap_or_default();
-        _ = writeln!(out, "  {} every {every}{whose}", scrape.place());
+        _ = write!(out, "  {} every {every}{whose}", scrape.place());
+        if let Some(tls) = &scrape.tls {
+            identity(out, &tls.identity);
+        }
+        out.push('\n');
     }
     if let Some(ppm) = plan.telemetry.traces_ppm {
         _ = writeln!(

@@ -34,6 +34,7 @@ mod shapes;
 mod targets;
 mod telemetry;
 mod template;
+mod tls;
 mod vars;
 mod ws;
 

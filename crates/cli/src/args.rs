@@ -2,6 +2,7 @@
 
 mod compare;
 mod listen;
+mod metrics_to;
 mod otel;
 mod owned;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use peakdrill_dashboard::Action;
-use peakdrill_drill_control::exposition::{self, Endpoint, Exposition, Push};
+use peakdrill_drill_control::exposition::{self, Exposition, Push, Receiver};
 use peakdrill_drill_control::machine::raise_file_limit;
 use peakdrill_drill_control::{Command, ControlError, Finished, Hooks, Options, Stage};
 use peakdrill_drill_model::exit::Exit;
@@ -34,7 +34,7 @@ pub(crate) struct Drill {
     /// Where the drill's own metrics are served.
     pub(crate) metrics: Option<SocketAddr>,
     /// Where they are sent.
-    pub(crate) metrics_to: Option<Endpoint>,
+    pub(crate) metrics_to: Option<Receiver>,
     pub(crate) owners: Owners,
     /// Lives as long as the drill: the demo's shop.
     pub(crate) keep: Option<Box<dyn Send>>,
@@ -72,7 +72,7 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         .map_err(|error| Failure::new(Exit::Engine, format!("signals: {error}")))?;
     let newest = Newest::default();
     let served = drill.metrics.map(|address| serve_metrics(address, &newest)).transpose()?;
-    let pushed = drill.metrics_to.map(|endpoint| Push::start(endpoint, newest.looker())).transpose()?;
+    let pushed = drill.metrics_to.map(|receiver| Push::start(receiver, newest.looker())).transpose()?;
     let published = newest.clone();
     let hooks = Hooks { commands: obey, publish: Box::new(move |snapshot| published.put(snapshot)) };
     let options = Options {

@@ -7,9 +7,11 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use peakdrill_drill_model::plan::Tls;
+use peakdrill_tls::Keys;
 use prost::Message;
 
-use crate::http::{self, FetchError};
+use crate::http::{FetchError, Server};
 
 /// Characters kept of what a receiver says of points that it rejected.
 const WHY_CHARS_MAX: usize = 200;
@@ -54,13 +56,15 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// Where metrics are sent to: OTLP over plain HTTP.
+/// Where metrics are sent to: OTLP over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `host:port`.
     pub authority: String,
     /// The path: `/v1/metrics`.
     pub path: String,
+    /// `Some` exactly for one that is reached over TLS.
+    pub tls: Option<Tls>,
 }
 
 /// Why metrics were not taken.
@@ -82,26 +86,40 @@ pub enum PushError {
     },
 }
 
-/// Sends metrics. `start_ns`: when what grows began, `at_ns`: now, both Unix nanoseconds.
-///
-/// # Errors
-/// [`PushError`] when the endpoint cannot be reached within the time, or does not take all of them.
-pub fn push(
-    endpoint: &Endpoint,
-    families: &[Family],
-    start_ns: i64,
-    at_ns: i64,
-    limit: Duration,
-) -> Result<(), PushError> {
-    let body = otlp::request(families, start_ns, at_ns);
-    let head = format!(
-        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
-        endpoint.path,
-        endpoint.authority,
-        body.len()
-    );
-    let answer = http::exchange(&endpoint.authority, &[head.into_bytes(), body].concat(), limit)?;
-    taken(&answer.body)
+/// A receiver, ready to be sent to: certificates are read.
+pub struct Receiver {
+    server: Server,
+    endpoint: Endpoint,
+}
+
+impl Receiver {
+    /// `keys`: what the settings of its TLS are called.
+    ///
+    /// # Errors
+    /// [`FetchError::Setup`] when TLS cannot be set up. Nothing is connected yet.
+    pub fn new(endpoint: Endpoint, keys: Keys) -> Result<Self, FetchError> {
+        Ok(Self { server: Server::new(&endpoint.authority, endpoint.tls.as_ref(), keys)?, endpoint })
+    }
+
+    /// Sends metrics. `start_ns`: when what grows began, `at_ns`: now, both Unix nanoseconds.
+    ///
+    /// # Errors
+    /// [`PushError`] when the endpoint cannot be reached within the time, or does not take all of them.
+    pub fn push(
+        &self,
+        families: &[Family],
+        start_ns: i64,
+        at_ns: i64,
+        limit: Duration,
+    ) -> Result<(), PushError> {
+        let Endpoint { authority, path, .. } = &self.endpoint;
+        let body = otlp::request(families, start_ns, at_ns);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {authority}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        taken(&self.server.exchange(&[head.into_bytes(), body].concat(), limit)?.body)
+    }
 }
 
 /// Whether an answer says that all was taken.

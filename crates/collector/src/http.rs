@@ -1,12 +1,14 @@
-//! One exchange over plain HTTP/1.1, bounded in time and size.
+//! One exchange over HTTP/1.1, in the clear or in TLS, bounded in time and size.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use peakdrill_drill_model::plan::Tls;
+use peakdrill_tls::{ALPN_HTTP1, Client, Keys};
 use peakdrill_wire_http1::{Fields, Limits, Method, Progress, ResponseDecoder, Sink};
 
 /// Largest body of an answer, in bytes.
@@ -25,7 +27,13 @@ static RESOLVING: AtomicUsize = AtomicUsize::new(0);
 pub enum FetchError {
     /// Its name has no address, it cannot be reached, or it ended the connection.
     #[error("cannot be reached: {0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
+    /// TLS cannot be set up: nothing was sent.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] peakdrill_tls::SetupError),
+    /// One side does not accept the other in TLS.
+    #[error("{0}")]
+    Tls(String),
     /// The resolver took too long.
     #[error("its name was not resolved within {} ms", .0.as_millis())]
     Unresolved(Duration),
@@ -62,48 +70,132 @@ impl Sink for Fetched {
     }
 }
 
-/// Sends a request to a server (`host:port`), which closes the connection behind its answer.
-pub(crate) fn exchange(authority: &str, request: &[u8], limit: Duration) -> Result<Fetched, FetchError> {
-    let deadline = Instant::now() + limit;
-    let left = || {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(FetchError::TimedOut(limit)) } else { Ok(left) }
-    };
-    let timed_out = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => FetchError::TimedOut(limit),
-        _ => FetchError::Io(error),
-    };
-    let mut stream = connect(authority, &left)?;
-    stream.set_write_timeout(Some(left()?))?;
-    stream.write_all(request).map_err(timed_out)?;
+/// A server and how it is spoken to. Made once and kept: certificates are read when it is made, and a connection takes up
+/// the TLS session of the one before it.
+pub(crate) struct Server {
+    /// `host:port`.
+    authority: String,
+    tls: Option<Client>,
+}
+
+impl Server {
+    /// `tls`: of a server that is reached over TLS. `keys`: what its settings are called.
+    pub(crate) fn new(authority: &str, tls: Option<&Tls>, keys: Keys) -> Result<Self, FetchError> {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
+        let tls = tls.map(|tls| Client::new(tls, host, ALPN_HTTP1, keys)).transpose()?;
+        Ok(Self { authority: authority.to_owned(), tls })
+    }
+
+    /// Sends a request to it. It closes the connection behind its answer. The limit is for all of it: its name, the
+    /// connection, TLS and the answer.
+    pub(crate) fn exchange(&self, request: &[u8], limit: Duration) -> Result<Fetched, FetchError> {
+        let time = Time { deadline: Instant::now() + limit, limit };
+        let socket = Timed { stream: connect(&self.authority, &time)?, time };
+        let fetched = match &self.tls {
+            None => ask(socket, request),
+            Some(client) => client.over(socket).map_err(FetchError::Io).and_then(|tls| ask(tls, request)),
+        };
+        let fetched = fetched.map_err(|error| self.meaning(error, limit))?;
+        if fetched.status == 200 { Ok(fetched) } else { Err(FetchError::Status(fetched.status)) }
+    }
+
+    /// What an error means that a socket gave.
+    fn meaning(&self, error: FetchError, limit: Duration) -> FetchError {
+        let FetchError::Io(error) = error else { return error };
+        if error.kind() == io::ErrorKind::TimedOut {
+            return FetchError::TimedOut(limit);
+        }
+        match self.tls.as_ref().and_then(|client| client.why(&error)) {
+            Some(why) => FetchError::Tls(why),
+            // Without the end that TLS has, nobody knows whether somebody in between has cut it.
+            None if self.tls.is_some() && error.kind() == io::ErrorKind::UnexpectedEof => {
+                FetchError::Tls("it ended the connection before TLS was at its end".to_owned())
+            }
+            None => FetchError::Io(error),
+        }
+    }
+}
+
+fn ask(mut stream: impl Read + Write, request: &[u8]) -> Result<Fetched, FetchError> {
+    stream.write_all(request)?;
+    stream.flush()?;
     let mut decoder =
         ResponseDecoder::new(Limits { head_bytes: HEAD_BYTES_MAX, body_bytes: ANSWER_BYTES_MAX });
     decoder.begin(Method::Other);
     let mut fetched = Fetched::default();
     let mut bytes = vec![0; READ_BYTES];
     loop {
-        stream.set_read_timeout(Some(left()?))?;
-        let read = stream.read(&mut bytes).map_err(timed_out)?;
+        let read = stream.read(&mut bytes)?;
         let Some(part) = bytes.get(..read).filter(|part| !part.is_empty()) else {
             decoder.finish()?;
-            break;
+            return Ok(fetched);
         };
         if matches!(decoder.feed(part, &mut fetched)?, Progress::Done { .. }) {
-            break;
+            return Ok(fetched);
         }
     }
-    if fetched.status == 200 { Ok(fetched) } else { Err(FetchError::Status(fetched.status)) }
+}
+
+/// The time that an exchange has.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    deadline: Instant,
+    limit: Duration,
+}
+
+impl Time {
+    /// What is left of it.
+    fn left(&self) -> Result<Duration, FetchError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(FetchError::TimedOut(self.limit)) } else { Ok(left) }
+    }
+}
+
+/// A socket whose reads and writes wait for what is left of the time, each of them: in TLS, many of them are one read of
+/// what was sent, and who sends byte by byte would have the time anew for each.
+struct Timed {
+    stream: TcpStream,
+    time: Time,
+}
+
+impl Timed {
+    fn within(
+        &mut self,
+        set: fn(&TcpStream, Option<Duration>) -> io::Result<()>,
+        act: impl FnOnce(&mut TcpStream) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let left = self.time.left().map_err(|_| io::ErrorKind::TimedOut)?;
+        set(&self.stream, Some(left))?;
+        // What waited too long says so in another way on Linux.
+        act(&mut self.stream).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+            _ => error,
+        })
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.within(TcpStream::set_read_timeout, |stream| stream.read(bytes))
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.within(TcpStream::set_write_timeout, |stream| stream.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 /// Connects to the first address that answers.
-fn connect(
-    authority: &str,
-    left: &impl Fn() -> Result<Duration, FetchError>,
-) -> Result<TcpStream, FetchError> {
-    let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "its name has no address");
+fn connect(authority: &str, time: &Time) -> Result<TcpStream, FetchError> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
     let lookup = |name: &str| name.to_socket_addrs().map(Iterator::collect);
-    for address in resolve(authority, left()?, &RESOLVING, lookup)? {
-        match TcpStream::connect_timeout(&address, left()?) {
+    for address in resolve(authority, time.left()?, &RESOLVING, lookup)? {
+        match TcpStream::connect_timeout(&address, time.left()?) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
@@ -126,7 +218,7 @@ fn resolve(
     authority: &str,
     limit: Duration,
     under_way: &'static AtomicUsize,
-    lookup: impl FnOnce(&str) -> std::io::Result<Vec<SocketAddr>> + Send + 'static,
+    lookup: impl FnOnce(&str) -> io::Result<Vec<SocketAddr>> + Send + 'static,
 ) -> Result<Vec<SocketAddr>, FetchError> {
     if let Ok(address) = authority.parse() {
         return Ok(vec![address]);
@@ -134,7 +226,7 @@ fn resolve(
     if under_way.fetch_add(1, Ordering::AcqRel) >= RESOLVING_MAX {
         under_way.fetch_sub(1, Ordering::AcqRel);
         let full = format!("{RESOLVING_MAX} names are looked up already, and the resolver does not answer");
-        return Err(std::io::Error::other(full).into());
+        return Err(io::Error::other(full).into());
     }
     let held = Resolving(under_way);
     let (found, answer) = mpsc::channel();
@@ -150,7 +242,7 @@ fn resolve(
         Ok(addresses) => Ok(addresses?),
         Err(RecvTimeoutError::Timeout) => Err(FetchError::Unresolved(limit)),
         Err(RecvTimeoutError::Disconnected) => {
-            Err(std::io::Error::other("the thread that resolved its name panicked").into())
+            Err(io::Error::other("the thread that resolved its name panicked").into())
         }
     }
 }

@@ -10,10 +10,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::plan::Scrape;
+use peakdrill_tls::Keys;
 
 use crate::counters::counter;
-use crate::http;
 pub use crate::http::FetchError;
+use crate::http::Server;
 use crate::net::{Budget, Job};
 use crate::otlp::{Format, Texts};
 use crate::record::{Record, RecordKind};
@@ -38,16 +39,21 @@ pub struct Looked {
 /// # Errors
 /// [`FetchError`] when it cannot be reached, or its answer is none.
 pub fn look(scrape: &Scrape) -> Result<Looked, FetchError> {
-    let said = said(scrape)?;
+    let said = said(scrape, &mut None)?;
     Ok(Looked { samples: said.samples.len(), bad_lines: said.bad_lines })
 }
 
-fn said(scrape: &Scrape) -> Result<text::Said, FetchError> {
+/// `server`: kept from one look to the next.
+fn said(scrape: &Scrape, server: &mut Option<Server>) -> Result<text::Said, FetchError> {
+    let server = match server {
+        Some(server) => server,
+        None => server.insert(Server::new(&scrape.authority, scrape.tls.as_ref(), Keys::Scenario)?),
+    };
     let request = format!(
         "GET {} HTTP/1.1\r\nhost: {}\r\naccept: {ACCEPT}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
         scrape.path, scrape.authority
     );
-    let fetched = http::exchange(&scrape.authority, request.as_bytes(), limit(scrape))?;
+    let fetched = server.exchange(request.as_bytes(), limit(scrape))?;
     Ok(text::read(&String::from_utf8_lossy(&fetched.body), fetched.open_metrics))
 }
 
@@ -95,9 +101,9 @@ impl Scrapers {
                 (Arc::clone(&tally), scrape.place(), sink.clone(), scrape.clone());
             let work = move || {
                 let every = Duration::from_nanos(scrape.every_ns);
-                let mut next = Instant::now();
+                let (mut next, mut server) = (Instant::now(), None);
                 loop {
-                    once(&scrape, &sink, &own);
+                    once(&scrape, &mut server, &sink, &own);
                     // Looks that were missed are not made up for.
                     next = (next + every).max(Instant::now());
                     let wait = next.saturating_duration_since(Instant::now());
@@ -134,8 +140,8 @@ impl Scrapers {
     }
 }
 
-fn once(scrape: &Scrape, sink: &Sink, tally: &Mutex<Tally>) {
-    let found = said(scrape).map_err(|error| error.to_string());
+fn once(scrape: &Scrape, server: &mut Option<Server>, sink: &Sink, tally: &Mutex<Tally>) {
+    let found = said(scrape, server).map_err(|error| error.to_string());
     let kept = found.and_then(|said| keep(scrape, said, sink).map_err(str::to_owned));
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     tally.looks += 1;
@@ -181,6 +187,7 @@ mod tests {
             path: "/metrics".to_owned(),
             service: None,
             every_ns: 1,
+            tls: None,
         };
         let said = || text::read("process_cpu_seconds_total 1\n", false);
         assert_eq!(keep(&scrape, said(), &sink), Ok(()));

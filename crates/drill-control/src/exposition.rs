@@ -16,7 +16,8 @@ use peakdrill_drill_model::snapshot::Snapshot;
 use crate::error::ControlError;
 
 pub use families::families;
-pub use peakdrill_collector::export::Endpoint;
+pub use peakdrill_collector::export::{Endpoint, Receiver};
+pub use peakdrill_tls::Keys;
 pub use push::{Push, endpoint};
 
 /// Gives the newest snapshot; none before the first.

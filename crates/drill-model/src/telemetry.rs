@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::reach::Tls;
+
 /// What is fetched while a drill runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -40,7 +42,7 @@ pub fn is_sampled(trace: u128, ppm: u32) -> bool {
 /// A Prometheus endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scrape {
-    /// As written: `http://host:port/path`.
+    /// As written: `http://host:port/path`, or `https://…`.
     pub url: String,
     /// `host:port`.
     pub authority: String,
@@ -50,6 +52,9 @@ pub struct Scrape {
     pub service: Option<String>,
     /// Time between two looks.
     pub every_ns: u64,
+    /// `Some` exactly for an endpoint that is read over TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 impl Scrape {
@@ -84,7 +89,7 @@ mod tests {
     fn a_place_has_no_query() {
         let place = |url: &str| {
             let (authority, path) = ("h:1".to_owned(), "/m".to_owned());
-            Scrape { url: url.to_owned(), authority, path, service: None, every_ns: 1 }.place()
+            Scrape { url: url.to_owned(), authority, path, service: None, every_ns: 1, tls: None }.place()
         };
         assert_eq!(place("http://h:1/m"), "http://h:1/m");
         assert_eq!(place("http://h:1/m?token=s-123#a?b"), "http://h:1/m?…");

@@ -102,7 +102,7 @@ pub(crate) static TLS: Block = Block {
         may(
             "server_name",
             Ty::Text,
-            "The name that the server is asked for and its certificate is held against; that of `base_url` when not given.",
+            "The name that the server is asked for and its certificate is held against; that of the URL when not given.",
         ),
         may(
             "resume",

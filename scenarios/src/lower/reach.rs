@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use peakdrill_drill_model::plan::{
-    ConnectionRules, FIXED_ADDRESSES_MAX, LOCAL_ADDRESSES_MAX, ResolveRules, Sharing, Subnet, Target,
-    TlsIdentity,
+    ConnectionRules, FIXED_ADDRESSES_MAX, LOCAL_ADDRESSES_MAX, ResolveRules, Sharing, Subnet, Target, Tls,
 };
 use peakdrill_timebase::NS_PER_S;
 
-use crate::codes::{E0311, E0318, E0319, E0405, E0416, E0701, W0803};
+use super::tls;
+use crate::codes::{E0318, E0319, E0416, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -48,14 +48,9 @@ pub(super) fn lower(
     if let Some(fields) = block("resolve", &keys::RESOLVE) {
         target.resolve = resolve(ctx, &fields, url);
     }
-    if let Some(inner) = block("tls", &keys::TLS) {
-        if !inner.is_empty() && url.is_some_and(|url| !url.secure) {
-            let message = "`tls` has no meaning for a target that is not reached over TLS";
-            let help = "write `https://`, `wss://` or `grpcs://` in `base_url`";
-            ctx.push(draft(E0319, fields.key_span("tls"), message).help(help));
-        }
-        tls(ctx, &inner, target);
-    }
+    let secure = url.is_none_or(|url| url.secure);
+    let read = tls::lower(ctx, fields, secure, "write `https://`, `wss://` or `grpcs://` in `base_url`");
+    Tls { ca: target.tls_ca, insecure: target.tls_insecure, identity: target.tls } = read;
     streams
 }
 
@@ -172,48 +167,6 @@ fn address(text: &str, port: u16) -> Option<SocketAddr> {
         .ok()
         .or_else(|| Some(SocketAddr::new(plain()?, port)))
         .filter(|read| read.port() > 0 || port == 0)
-}
-
-fn tls(ctx: &Ctx<'_>, fields: &Fields<'_>, target: &mut Target) {
-    let file = |name: &str| {
-        let node = fields.get(name)?;
-        ctx.text(node, &format!("`tls.{name}`")).map(|text| text.into_owned())
-    };
-    let insecure =
-        fields.get("insecure").and_then(|node| ctx.boolean(node, "`tls.insecure`")).unwrap_or(false);
-    if insecure {
-        let at = fields.key_span("insecure");
-        ctx.push(
-            draft(W0803, at, "the server's certificate is not verified")
-                .help("name its authority: `tls: { ca: ca.pem }`"),
-        );
-    }
-    let ca = file("ca");
-    if insecure && ca.is_some() {
-        ctx.push(draft(E0319, fields.key_span("ca"), "`ca` has no meaning beside `insecure: true`"));
-    }
-    for (has, lacks) in [("cert", "key"), ("key", "cert")] {
-        if fields.get(has).is_some() && fields.get(lacks).is_none() {
-            let message = format!("`tls.{has}` needs `tls.{lacks}`: a certificate and its private key");
-            ctx.push(draft(E0311, fields.key_span(has), message).label(format!("no `{lacks}` here")));
-        }
-    }
-    let server_name = fields.get("server_name").and_then(|node| server_name(ctx, node));
-    let resume = fields.get("resume").and_then(|node| ctx.boolean(node, "`tls.resume`")).unwrap_or(true);
-    target.tls = TlsIdentity { cert: file("cert"), key: file("key"), server_name, resume };
-    target.tls_ca = ca;
-    target.tls_insecure = insecure;
-}
-
-fn server_name(ctx: &Ctx<'_>, node: &Node) -> Option<String> {
-    let name = ctx.text(node, "`tls.server_name`")?;
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if name.parse::<IpAddr>().is_err() && (name.is_empty() || !name.chars().all(good)) {
-        let message = format!("`{name}` is no host name");
-        ctx.push(draft(E0405, node.span, message).help("write the name alone, as in `shop.example.com`"));
-        return None;
-    }
-    Some(name.into_owned())
 }
 
 #[cfg(test)]

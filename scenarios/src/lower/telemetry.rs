@@ -4,7 +4,8 @@ use peakdrill_drill_model::plan::{Scrape, Telemetry};
 use peakdrill_timebase::{NS_PER_MS, NS_PER_S};
 use url::Url;
 
-use crate::codes::{E0313, E0318, E0403, E0417, E0701};
+use super::tls;
+use crate::codes::{E0318, E0403, E0417, E0701};
 use crate::ctx::{Ctx, Fields, draft};
 use crate::keys;
 use crate::limits;
@@ -61,15 +62,33 @@ fn scrape(ctx: &Ctx<'_>, fields: &Fields<'_>) -> Option<Scrape> {
         Some(name.into_owned())
     });
     let every = fields.get("every").and_then(|node| ctx.duration(node, "`every`", EVERY_RANGE_NS));
-    let (url, authority, path) = fields.get("url").and_then(|node| endpoint(ctx, node))?;
-    Some(Scrape { url, authority, path, service, every_ns: every.unwrap_or(DEFAULT_EVERY_NS) })
+    let endpoint = fields.get("url").and_then(|node| endpoint(ctx, node));
+    // Without a URL nothing is held against it, but read all the same: what else is wrong is told at once.
+    let secure = endpoint.as_ref().is_none_or(|endpoint| endpoint.secure);
+    let tls = tls::lower(ctx, fields, secure, "write `https://` in `url`");
+    let Endpoint { url, authority, path, secure } = endpoint?;
+    let every_ns = every.unwrap_or(DEFAULT_EVERY_NS);
+    Some(Scrape { url, authority, path, service, every_ns, tls: secure.then_some(tls) })
 }
 
-/// The URL, its `host:port`, and its path with the query.
-fn endpoint(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String, String)> {
+/// A URL cut for a look.
+struct Endpoint {
+    url: String,
+    /// `host:port`.
+    authority: String,
+    /// With the query.
+    path: String,
+    /// Over TLS.
+    secure: bool,
+}
+
+fn endpoint(ctx: &Ctx<'_>, node: &Node) -> Option<Endpoint> {
     let text = ctx.text(node, "`url`")?;
     let refuse = |why: String| {
-        ctx.push(draft(E0417, node.span, why).help("write `http://host:port/metrics`"));
+        ctx.push(
+            draft(E0417, node.span, why)
+                .help("write `http://host:port/metrics` or `https://host:port/metrics`"),
+        );
         None
     };
     let url = match Url::parse(&text) {
@@ -77,15 +96,11 @@ fn endpoint(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String, String)> {
         // It may hold a credential: only its place is told.
         Err(why) => return refuse(format!("this is no URL: {why}")),
     };
-    match url.scheme() {
-        "http" => {}
-        "https" => {
-            let found = draft(E0313, node.span, "scraping over TLS is not built yet").label("not built yet");
-            ctx.push(found.help("name an `http://` endpoint: most exporters have one inside the cluster"));
-            return None;
-        }
+    let secure = match url.scheme() {
+        "http" => false,
+        "https" => true,
         other => return refuse(format!("`{other}://` is no scheme of an endpoint")),
-    }
+    };
     if !url.username().is_empty() || url.password().is_some() {
         return refuse("a URL may not hold a user or a password".to_owned());
     }
@@ -93,5 +108,5 @@ fn endpoint(ctx: &Ctx<'_>, node: &Node) -> Option<(String, String, String)> {
     let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let path = format!("{}{query}", url.path());
-    Some((text.into_owned(), authority, path))
+    Some(Endpoint { url: text.into_owned(), authority, path, secure })
 }

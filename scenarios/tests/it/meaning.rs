@@ -4,7 +4,7 @@ use peakdrill_drill_model::condition::Op;
 use peakdrill_drill_model::plan::{
     Again, Arrivals, Check, DigestForm, Extract, FeederOrder, MessageKind, Node, OnExhausted, Outcome, Part,
     Plan, Receive, Request, ResolveRules, Sharing, Source, SqlMode, Subnet, Target, Template, TextTest,
-    TimeForm, Until, Ws, WsAct,
+    TimeForm, Tls, Until, Ws, WsAct,
 };
 use peakdrill_drill_model::shape::{Piece, Shape};
 use peakdrill_drill_model::timeline::Timeline;
@@ -622,4 +622,27 @@ fn endpoints_to_scrape_are_read_and_described() {
     );
     let kept = serde_json::to_value(&plan).unwrap();
     assert_eq!(kept["telemetry"]["scrape"][0]["service"], "order-db");
+}
+
+#[test]
+fn endpoints_to_scrape_over_tls_have_the_settings_of_targets() {
+    let text = drill("      - get: /a\n")
+        + "telemetry:\n  scrape:\n    - { url: \"https://db-exporter/metrics\" }\n    - url: \"https://10.0.0.1:9187\"\n      tls: { ca: ca.pem, cert: me.pem, key: me.key, server_name: db.test, resume: false }\n    - { url: \"https://h\", tls: { insecure: true } }\n";
+    let parsed = super::read("drill.yaml", &text);
+    assert_eq!(parsed.diagnostics.iter().filter(|found| found.code.0 == "W0803").count(), 1);
+    let plan = plan_of(parsed);
+    let [first, second, third] = plan.telemetry.scrape.as_slice() else { panic!("{:?}", plan.telemetry) };
+    assert_eq!((first.authority.as_str(), &first.tls), ("db-exporter:443", &Some(Tls::default())));
+    let tls = second.tls.as_ref().unwrap();
+    assert_eq!((tls.ca.as_deref(), tls.insecure, tls.identity.resume), (Some("ca.pem"), false, false));
+    let identity = (tls.identity.cert.as_deref(), tls.identity.key.as_deref());
+    assert_eq!(identity, (Some("me.pem"), Some("me.key")));
+    assert!(third.tls.as_ref().unwrap().insecure);
+    let said = describe(&plan);
+    let line = "  https://10.0.0.1:9187 every 1s, with a client certificate, as db.test, a full TLS handshake for each\n";
+    assert!(said.contains(line), "{said}");
+    let kept = serde_json::to_value(&plan).unwrap();
+    assert_eq!(kept["telemetry"]["scrape"][1]["tls"]["ca"], "ca.pem");
+    let again: Plan = serde_json::from_value(kept).unwrap();
+    assert_eq!(again.telemetry, plan.telemetry);
 }

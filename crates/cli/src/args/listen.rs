@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use clap::Args;
 use peakdrill_collector::Limits;
-use peakdrill_drill_control::exposition::{Endpoint, endpoint};
+
+use super::metrics_to::MetricsTo;
 
 /// Where the drill listens.
 #[derive(Args)]
@@ -34,9 +35,8 @@ pub(crate) struct Listen {
     /// Serves the drill's own metrics for Prometheus: `http://ADDRESS/metrics`.
     #[arg(long, value_name = "ADDRESS", help_heading = "Telemetry")]
     pub(crate) metrics: Option<SocketAddr>,
-    /// Sends the drill's own metrics by OTLP over HTTP, once a second: `http://collector:4318`.
-    #[arg(long, value_name = "URL", value_parser = endpoint, help_heading = "Telemetry")]
-    pub(crate) metrics_to: Option<Endpoint>,
+    #[command(flatten)]
+    pub(crate) metrics_to: MetricsTo,
     /// The table of runs, read by hops.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878", help_heading = "Safety")]
     pub(crate) registry: SocketAddr,

@@ -25,6 +25,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
     if let Some(seed) = args.seed {
         plan.load.seed = seed;
     }
+    let metrics_to = args.listen.metrics_to.receiver()?;
     let owners = crate::owners::read(&args.owned.files)?;
     ask(args, &plan)?;
     let run = keys::run_id()?;
@@ -62,7 +63,7 @@ pub(super) fn run(args: &Run) -> Result<Exit, Failure> {
             format: args.format,
             secrets,
             metrics: args.listen.metrics,
-            metrics_to: args.listen.metrics_to.clone(),
+            metrics_to,
             owners,
             keep: None,
         },

@@ -3,6 +3,7 @@
 
 mod corpus;
 mod damage;
+mod export;
 mod grpc;
 mod hostile;
 mod http;

@@ -49,6 +49,7 @@ mod tests {
             path: "/metrics?token=s-123".to_owned(),
             service: None,
             every_ns: 1_000_000_000,
+            tls: None,
         };
         let plan = Plan {
             telemetry: Telemetry { scrape: vec![scrape], traces_ppm: None },

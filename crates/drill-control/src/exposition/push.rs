@@ -4,7 +4,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use peakdrill_collector::export::{Endpoint, push};
+use peakdrill_collector::export::{Endpoint, Receiver};
+use peakdrill_drill_model::plan::Tls;
 use peakdrill_drill_model::snapshot::Snapshot;
 use url::Url;
 
@@ -16,25 +17,27 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Longest time for one.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Reads where to send to: `http://host:port`, with a path where it is not `/v1/metrics`.
+/// Reads where to send to: `http://host:port` or `https://host:port`, with a path where it is not `/v1/metrics`.
 ///
 /// # Errors
 /// What is wrong with it, in words.
 pub fn endpoint(text: &str) -> Result<Endpoint, String> {
     let url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
-    let host = match (url.scheme(), url.host_str()) {
-        ("http", Some(host)) => host,
-        ("https", _) => {
-            return Err("sending metrics over TLS is not built yet: name an `http://` endpoint".to_owned());
+    let (host, tls) = match (url.scheme(), url.host_str()) {
+        ("http", Some(host)) => (host, None),
+        ("https", Some(host)) => (host, Some(Tls::default())),
+        _ => {
+            return Err(format!(
+                "`{text}` is no endpoint: expected `http://host:port` or `https://host:port`"
+            ));
         }
-        _ => return Err(format!("`{text}` is no endpoint: expected `http://host:port`")),
     };
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
         return Err("an endpoint has no user, no password and no query".to_owned());
     }
     let authority = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
     let path = if url.path() == "/" { "/v1/metrics" } else { url.path() };
-    Ok(Endpoint { authority, path: path.to_owned() })
+    Ok(Endpoint { authority, path: path.to_owned(), tls })
 }
 
 /// Metrics on their way, once a second. A receiver that is slow or gone holds up nothing but this.
@@ -66,13 +69,13 @@ impl Push {
     ///
     /// # Errors
     /// When there can be no further thread.
-    pub fn start(endpoint: Endpoint, newest: Newest) -> Result<Self, ControlError> {
+    pub fn start(receiver: Receiver, newest: Newest) -> Result<Self, ControlError> {
         let (stop, stopped) = channel::<()>();
         let work = move || {
             let mut sent = Sent::default();
             loop {
                 let over = stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
-                once(&endpoint, &newest, &mut sent);
+                once(&receiver, &newest, &mut sent);
                 // The last look is sent as well: it has the final counts.
                 if over {
                     return sent;
@@ -98,11 +101,11 @@ impl Push {
     }
 }
 
-fn once(endpoint: &Endpoint, newest: &Newest, sent: &mut Sent) {
+fn once(receiver: &Receiver, newest: &Newest, sent: &mut Sent) {
     let Some(snapshot) = newest() else { return };
     let start_ns = sent.start_ns(&snapshot);
     sent.requests += 1;
-    if let Err(error) = push(endpoint, &families(&snapshot), start_ns, snapshot.at_ns, LIMIT) {
+    if let Err(error) = receiver.push(&families(&snapshot), start_ns, snapshot.at_ns, LIMIT) {
         sent.failed += 1;
         sent.last_error = error.to_string();
     }
@@ -124,12 +127,13 @@ mod tests {
 
     #[test]
     fn endpoints_are_read() {
-        let read = |text: &str| endpoint(text).map(|one| (one.authority, one.path));
-        let wanted = |authority: &str, path: &str| Ok((authority.to_owned(), path.to_owned()));
-        assert_eq!(read("http://127.0.0.1:4318"), wanted("127.0.0.1:4318", "/v1/metrics"));
-        assert_eq!(read("http://[::1]/otlp/v1/metrics"), wanted("[::1]:80", "/otlp/v1/metrics"));
+        let read = |text: &str| endpoint(text).map(|one| (one.authority, one.path, one.tls.is_some()));
+        let wanted = |authority: &str, path: &str, tls| Ok((authority.to_owned(), path.to_owned(), tls));
+        assert_eq!(read("http://127.0.0.1:4318"), wanted("127.0.0.1:4318", "/v1/metrics", false));
+        assert_eq!(read("http://[::1]/otlp/v1/metrics"), wanted("[::1]:80", "/otlp/v1/metrics", false));
+        assert_eq!(read("https://otlp.test"), wanted("otlp.test:443", "/v1/metrics", true));
         for bad in
-            ["127.0.0.1:4318", "https://h:4318", "http://u@h", "grpc://h:4317", "http://h/?a=b", "http://"]
+            ["127.0.0.1:4318", "https://u@h", "http://u@h", "grpc://h:4317", "http://h/?a=b", "http://"]
         {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -119,6 +119,7 @@ mod tests {
             path: "/metrics?token=s-123".to_owned(),
             service: None,
             every_ns: 1_000_000_000,
+            tls: None,
         });
         let kept = serde_json::to_string(&redacted(&plan)).unwrap();
         assert!(!kept.contains("-123"), "{kept}");

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use peakdrill_bottleneck::TraceClass;
 use peakdrill_collector::counters::counter;
 use peakdrill_collector::{Collector, CollectorConfig, Limits};
 use peakdrill_testkit::scripted::{Reply, Script, Server};
+use peakdrill_testkit::tls::{CA, Front, server_config};
 use serde_json::{Value, json};
 
 use crate::support::{ALONE, expect_exit, json as read_json, output, peakdrill, signal, wait_until};
@@ -124,19 +126,24 @@ fn a_drill_serves_its_own_metrics_while_it_runs() {
     assert!(TcpStream::connect(&authority).is_err(), "nobody serves it any more");
 }
 
+/// Takes OTLP over HTTP.
+fn receiver(journal: &Path) -> Collector {
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    Collector::start(CollectorConfig {
+        grpc: any,
+        http: Some(any),
+        journal_dir: Some(journal.to_owned()),
+        classify: Arc::new(|_| TraceClass::Live),
+        limits: Limits::default(),
+    })
+    .unwrap()
+}
+
 #[test]
 fn a_drill_sends_its_own_metrics() {
     let folder = tempfile::tempdir().unwrap();
     let server = service();
-    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let receiver = Collector::start(CollectorConfig {
-        grpc: any,
-        http: Some(any),
-        journal_dir: Some(folder.path().join("received")),
-        classify: Arc::new(|_| TraceClass::Live),
-        limits: Limits::default(),
-    })
-    .unwrap();
+    let receiver = receiver(&folder.path().join("received"));
     let endpoint = format!("http://{}", receiver.addresses().1.unwrap());
     let args = ["run", "--target", &server.url(), "--rate", "50/s", "--for", "2s", "--metrics-to", &endpoint];
     let run = output(peakdrill(folder.path()).args(args).args(["--out", "rec"]).args(ALONE));
@@ -153,6 +160,52 @@ fn a_drill_sends_its_own_metrics() {
     let run = output(peakdrill(folder.path()).args(args).args(["--out", "rec2"]).args(ALONE));
     expect_exit(&run, 0);
     assert!(String::from_utf8_lossy(&run.stderr).contains("could not be sent: cannot be reached"));
+}
+
+#[test]
+fn metrics_are_fetched_and_sent_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = service();
+    let behind = server.url().trim_start_matches("http://").parse().unwrap();
+    let fetched = Front::start(server_config(None).unwrap(), behind).unwrap();
+    let receiver = receiver(&folder.path().join("received"));
+    let sent = Front::start(server_config(None).unwrap(), receiver.addresses().1.unwrap()).unwrap();
+    let drill = format!(
+        "version: 1\nname: tls\ntargets: {{ api: {{ base_url: \"{}\" }} }}\n\
+         journeys: {{ home: {{ steps: [ {{ get: / }} ] }} }}\n\
+         load: {{ phases: [ {{ name: p, shape: {{ hold: {{ rate: 20/s, for: 1s }} }} }} ] }}\n\
+         telemetry: {{ scrape: [ {{ url: \"https://{}/metrics\", tls: {{ insecure: true }} }} ] }}\n",
+        server.url(),
+        fetched.address()
+    );
+    fs::write(folder.path().join("drill.yaml"), drill).unwrap();
+    let to = format!("https://{}", sent.address());
+    let run = |out: &str, more: &[&str]| {
+        let args = ["run", "drill.yaml", "--metrics-to", &to, "--out", out];
+        output(peakdrill(folder.path()).args(args).args(more).args(ALONE))
+    };
+    let believed = run("rec", &["--metrics-to-ca", CA]);
+    expect_exit(&believed, 0);
+    let said = String::from_utf8_lossy(&believed.stderr);
+    assert!(!said.contains("could not be sent"), "{said}");
+    let events = fs::read_to_string(folder.path().join("rec/events.jsonl")).unwrap();
+    assert!(events.contains("/metrics: 2 of use") && !events.contains("looks failed"), "{events}");
+    let warnings = read_json(&folder.path().join("rec/verdict.json"))["warnings"].to_string();
+    assert!(warnings.contains("the certificate was not verified"), "{warnings}");
+
+    let unknown = run("rec2", &[]);
+    expect_exit(&unknown, 0);
+    let said = String::from_utf8_lossy(&unknown.stderr);
+    assert!(said.contains("could not be sent: its certificate is from an authority"), "{said}");
+    assert!(said.contains("`--metrics-to-ca`"), "{said}");
+    let missing = run("rec3", &["--metrics-to-ca", "no/such.pem"]);
+    expect_exit(&missing, 2);
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("`--metrics-to-ca`: no/such.pem"));
+    assert!(!folder.path().join("rec3").exists(), "nothing was begun");
+
+    let end = receiver.finish().unwrap();
+    assert!(end.view.counters.get(counter::METRIC_REQUESTS) >= 1, "{:?}", end.view.counters);
+    assert_eq!(end.view.counters.get(counter::MALFORMED), 0);
 }
 
 #[test]
