@@ -6,6 +6,7 @@
 //! all rests on, and how often it is right: the decision record 013; `cargo xtask accuracy gates` measures it.
 
 mod calls;
+mod far;
 mod judge;
 mod ranks;
 mod refits;
@@ -18,6 +19,7 @@ use peakdrill_latency::Sparse;
 use crate::tails::student_above;
 
 pub use calls::{Call, CallSeconds, Calls, calls};
+pub use far::{Far, worse_by_far};
 pub use judge::{Why, judge};
 pub use refits::measure;
 
@@ -31,6 +33,8 @@ pub const BASELINES_TOLD: usize = 3;
 pub const ERRORS_TOLERATED: f64 = 0.001;
 /// An interval of the difference of two shares of errors that is wider than this says nothing: a point.
 pub const ERRORS_WIDE: f64 = 0.01;
+/// Of something that was not seen once among `n`, the true share is below this by `n`, in 39 of 40 cases: `-ln 0.025`.
+const UNSEEN: f64 = 3.688_9;
 
 /// What ended in one window of the load, by its intended time.
 #[derive(Debug, Clone, PartialEq, Default)]

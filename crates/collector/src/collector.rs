@@ -176,8 +176,8 @@ impl Collector {
         self.shared.view()
     }
 
-    /// When the newest was received of what was taken, by [`now_ns`](crate::now_ns): what no view has yet may wait, or the
-    /// collector stand still. `None` where the journal refused it.
+    /// When the newest was received of what was taken and not refused by the journal, by [`now_ns`](crate::now_ns): what no view
+    /// has yet may wait, or the collector stand still. `None` where there was nothing.
     #[must_use]
     pub fn taken_ns(&self) -> Option<i64> {
         self.shared.taken_ns()

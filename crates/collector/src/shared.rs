@@ -24,9 +24,10 @@ pub(crate) struct Shared {
     view_version: AtomicU64,
     /// Of the receivers: what never reached the fold.
     counters: Mutex<Counters>,
-    /// When the newest of what was taken, and of what was refused after that, was received, Unix nanoseconds.
+    /// When the newest was received of what was taken, of what the journal then refused, and of what it has: Unix nanoseconds.
     taken_ns: AtomicI64,
     refused_ns: AtomicI64,
+    written_ns: AtomicI64,
     /// How much room the journal has, and whether no view told of it yet.
     journal: Mutex<(JournalRoom, bool)>,
 }
@@ -42,6 +43,7 @@ impl Shared {
             counters: Mutex::default(),
             taken_ns: AtomicI64::new(i64::MIN),
             refused_ns: AtomicI64::new(i64::MIN),
+            written_ns: AtomicI64::new(i64::MIN),
             journal: Mutex::default(),
         })
     }
@@ -52,15 +54,22 @@ impl Shared {
         queue.send(job).is_ok()
     }
 
-    /// What was received up to then is not written: nothing of it waits to be shown.
+    /// What was received then is not written: it does not wait to be shown.
     pub(crate) fn refuses(&self, recv_ns: i64) {
         self.refused_ns.fetch_max(recv_ns, Ordering::Relaxed);
     }
 
-    /// When the newest of what was taken was received; `None` where that was refused.
+    /// What was received then is on its way to the fold.
+    pub(crate) fn wrote(&self, recv_ns: i64) {
+        self.written_ns.fetch_max(recv_ns, Ordering::Relaxed);
+    }
+
+    /// When the newest was received of what was taken and not refused; `None` where there was nothing.
     pub(crate) fn taken_ns(&self) -> Option<i64> {
-        let taken_ns = self.taken_ns.load(Ordering::Relaxed);
-        (taken_ns > self.refused_ns.load(Ordering::Relaxed)).then_some(taken_ns)
+        let [taken, refused, written] =
+            [&self.taken_ns, &self.refused_ns, &self.written_ns].map(|ns| ns.load(Ordering::Relaxed));
+        let newest = if taken > refused { taken } else { written };
+        (newest != i64::MIN).then_some(newest)
     }
 
     /// The fold. A panic elsewhere leaves sums that may lack a trace, which beats no sums.

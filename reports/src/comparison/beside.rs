@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use peakdrill_bottleneck::Cells;
-use peakdrill_bottleneck::baseline::{Call, Runs, Settings, WINDOWS_MIN, Window, calls, measure};
+use peakdrill_bottleneck::baseline::{
+    Call, Runs, Settings, WINDOWS_MIN, Window, calls, measure, worse_by_far,
+};
 use peakdrill_drill_model::comparison::{NotCompared, Quantity, Subject};
 use peakdrill_drill_model::plan::{StepId, StepInfo};
 use peakdrill_drill_model::verdict::AnalysisState;
@@ -20,9 +22,11 @@ const CALLS_MAX: usize = 200;
 /// So many steps and calls of parts of the load are compared in all.
 const MEASURED_MAX: usize = 2_000;
 /// Of a part of the load that one run was under for longer than another by so many windows ...
-const APART_WINDOWS: usize = 2;
-/// ... and by one in so many (or any part, where a run was stopped), the longer run knows of something that the other one does not.
-const APART_PART: usize = 10;
+const APART_WINDOWS: u32 = 2;
+/// ... and by one in so many, the longer run knows of something that the other one does not.
+const APART_PART: u32 = 10;
+/// The same in seconds where a run was stopped: what it was stopped for may be in the few that it lacks.
+const APART_STOPPED_S: u32 = 2;
 
 /// Runs that are laid beside each other.
 pub(super) struct Beside<'a> {
@@ -70,20 +74,20 @@ impl<'a> Beside<'a> {
         for at in 0..self.run.load.parts.len() {
             let Some(parts) = self.part(at) else { continue };
             self.lengths(&parts);
-            if self.passes_over(at) {
-                continue;
-            }
+            let is_way = self.passes_over(at);
             for (id, info) in (0..StepId::MAX).zip(&self.run.plan.steps) {
                 let Some(ids) = self.ids(id, info) else { continue };
-                if self.is_full() {
+                if !is_way && self.is_full() {
                     continue;
                 }
                 let sides = self.sides().zip(&parts).zip(ids);
                 let windows: Vec<Vec<Window>> =
-                    sides.map(|((side, part), id)| side.load.of(*part, id, side.is_stopped())).collect();
+                    sides.map(|((side, part), id)| side.load.of(*part, id)).collect();
                 // A phase's mix may leave a journey out.
-                if windows.iter().flatten().any(|window| window.ended > 0) {
-                    self.measure(at, named(info), &windows, &Quantity::ALL);
+                match windows.iter().flatten().any(|window| window.ended > 0) {
+                    true if is_way => self.look_at(at, named(info), &windows),
+                    true => self.measure(at, named(info), &windows, &Quantity::ALL),
+                    false => {}
                 }
             }
         }
@@ -100,17 +104,26 @@ impl<'a> Beside<'a> {
         }
     }
 
-    /// Whether a part is not compared, which is told: the way from one rate to another says nothing that would be missed,
-    /// since the rates themselves are compared.
+    /// Whether a part is only looked at, which is told: the way to a rate that is held, or from it.
     fn passes_over(&mut self, at: usize) -> bool {
         let run = self.run;
         let Some(part) = run.load.parts.get(at).filter(|part| part.is_passing()) else { return false };
         let windows = plural(part.windows() as u64, "window", "windows");
         self.leave_out(
             &part.name,
-            &format!("on the way between rates that are held, {windows} of the {WINDOWS_MIN} it takes"),
+            &format!(
+                "{windows} of the {WINDOWS_MIN} it takes, and nowhere above what is held: only looked at for what is worse by far"
+            ),
         );
         true
+    }
+
+    /// On a way too short for intervals something may be worse by far all the same: a system that does not recover.
+    fn look_at(&mut self, part: usize, of: Subject, windows: &[Vec<Window>]) {
+        let Some((run, baselines)) = windows.split_first() else { return };
+        let worse = worse_by_far(run, baselines.iter().flatten());
+        let name = &self.run.load.parts[part].name;
+        self.because.extend(worse.map(|worse| format!("{name} · {of}: {}", words::by_far(worse))));
     }
 
     /// Ids of a step in all runs.
@@ -150,23 +163,26 @@ impl<'a> Beside<'a> {
         }
     }
 
-    /// Says so where runs came to the end of quite different numbers of windows of a part. Where one was stopped, a few are
-    /// enough: what it was stopped for may be in those that it lacks.
+    /// Says so where runs were under a part for quite different times. Where one was stopped, a few seconds are enough.
     fn lengths(&mut self, parts: &[usize]) {
         let run = self.run;
-        let of = |(side, part): (&'a Side, &usize)| (side.load.ran(*part), side);
-        let ran: Vec<(usize, &Side)> = self.sides().zip(parts).map(of).collect();
-        let (longest, shortest) = (ran.iter().max_by_key(|(n, _)| *n), ran.iter().min_by_key(|(n, _)| *n));
+        let of = |(side, part): (&'a Side, &usize)| (side.load.ran_s(*part), side);
+        let ran: Vec<(u32, &Side)> = self.sides().zip(parts).map(of).collect();
+        let (longest, shortest) = (ran.iter().max_by_key(|(s, _)| *s), ran.iter().min_by_key(|(s, _)| *s));
         let (Some(&(most, _)), Some(&(least, side))) = (longest, shortest) else { return };
+        let Some(part) = parts.first().and_then(|at| run.load.parts.get(*at)) else { return };
         let apart = most - least;
-        let is_stopped = self.sides().any(Side::is_stopped);
-        if apart > APART_WINDOWS && (is_stopped || apart * APART_PART > most) {
-            let name =
-                parts.first().and_then(|at| run.load.parts.get(*at)).map_or("", |part| part.name.as_str());
+        let is_apart = if self.sides().any(Side::is_stopped) {
+            apart > APART_STOPPED_S
+        } else {
+            apart > APART_WINDOWS * part.width_s && apart > most / APART_PART
+        };
+        if is_apart {
             self.because.push(format!(
-                "of {name}, run {} has {}, and another run has {most}",
+                "of {}, run {} has {}, and another run has {most}",
+                part.name,
                 side.verdict.run,
-                plural(least as u64, "window", "windows")
+                plural(u64::from(least), "second", "seconds")
             ));
         }
     }

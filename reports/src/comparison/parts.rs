@@ -28,14 +28,14 @@ pub(super) struct Part {
     ranges: Vec<Range<u32>>,
     /// Seconds of a window.
     pub(super) width_s: u32,
-    /// Whether it lies between rates that are held, and nowhere above all of them.
-    is_between: bool,
+    /// Whether it is nowhere above the rates that are held before and behind it.
+    is_way: bool,
 }
 
 impl Part {
     fn new(name: String, phase: u16, ranges: Vec<Range<u32>>) -> Self {
         let seconds: u32 = ranges.iter().map(|range| range.end - range.start).sum();
-        Self { name, phase, ranges, width_s: seconds.div_ceil(WINDOWS_MAX).max(1), is_between: false }
+        Self { name, phase, ranges, width_s: seconds.div_ceil(WINDOWS_MAX).max(1), is_way: false }
     }
 
     /// Whether it can be laid beside another.
@@ -43,10 +43,10 @@ impl Part {
         self.name == other.name && self.width_s == other.width_s
     }
 
-    /// Whether it is on the way from one rate that is held to another, and too short to be judged by itself. A short peak above
-    /// what is held is what was asked for, and no way.
+    /// Whether it is on the way to a rate that is held, or from it, and too short to be judged by itself. A short peak above
+    /// what is held beside it is what was asked for, and no way.
     pub(super) fn is_passing(&self) -> bool {
-        self.is_between && self.windows() < WINDOWS_MIN
+        self.is_way && self.windows() < WINDOWS_MIN
     }
 
     /// Windows that it has in all.
@@ -66,7 +66,8 @@ impl Part {
         usize::try_from(self.seconds_before(second) / self.width_s).unwrap_or(0)
     }
 
-    fn seconds_before(&self, second: u32) -> u32 {
+    /// Seconds of it before one of the load.
+    pub(super) fn seconds_before(&self, second: u32) -> u32 {
         self.ranges.iter().map(|range| range.end.min(second).saturating_sub(range.start)).sum()
     }
 }
@@ -136,15 +137,27 @@ fn of_phase(name: &str, phase: u16, laid: &Laid) -> Vec<Part> {
         out.push(Part::new(label, phase, vec![seconds]));
     }
     if !rest.is_empty() {
-        let label = if is_one { name.to_owned() } else { format!("{name}, between") };
-        let most = |of_long: bool| {
-            let rates = stretches.iter().filter(|stretch| stretch.is_long() == of_long);
-            rates.map(|stretch| stretch.most).fold(0.0, f64::max)
-        };
-        let is_between = most(false) <= most(true);
-        out.push(Part { is_between, ..Part::new(label, phase, rest) });
+        let label = if is_one { name.to_owned() } else { format!("{name}, the rest") };
+        out.push(Part { is_way: are_ways(&stretches), ..Part::new(label, phase, rest) });
     }
     out
+}
+
+/// Whether no short stretch is above the rates that are held next before it and next behind it.
+fn are_ways(stretches: &[Stretch]) -> bool {
+    fn above<'a>(stretches: impl Iterator<Item = &'a Stretch>) -> Vec<bool> {
+        let mut held = 0.0;
+        let mut is_above = |stretch: &Stretch| {
+            if stretch.is_long() {
+                held = stretch.most;
+            }
+            // A piece of a sum ends within a rounding of what it was to end at.
+            stretch.most > held * (1.0 + 1e-9)
+        };
+        stretches.map(&mut is_above).collect()
+    }
+    let (before, behind) = (above(stretches.iter()), above(stretches.iter().rev()));
+    !before.iter().zip(behind.iter().rev()).any(|(before, behind)| *before && *behind)
 }
 
 /// What a phase that was run asks for, piece by piece; without those that ask for nothing.
@@ -199,7 +212,7 @@ mod tests {
         assert_eq!(told(&of(hold(34))), ["peak [1..34]"], "too short for settling");
         assert_eq!(told(&of(hold(10))), ["peak [1..10]"]);
         let spike = Shape::Spike { from: 5.0, to: 50.0, rise_ns: 20 * S, hold_ns: 40 * S, fall_ns: 9 * S };
-        assert_eq!(told(&of(spike)), ["peak at 50/s [26..60]", "peak, between [1..20, 61..69]"]);
+        assert_eq!(told(&of(spike)), ["peak at 50/s [26..60]", "peak, the rest [1..20, 61..69]"]);
         let stairs = Shape::Steps { from: 10.0, by: 10.0, every_ns: 40 * S, max: 20.0 };
         assert_eq!(told(&of(stairs)), ["peak at 10/s [6..40]", "peak at 20/s [46..80]"]);
         let short = Shape::Steps { from: 10.0, by: 10.0, every_ns: 4 * S, max: 40.0 };
@@ -226,13 +239,17 @@ mod tests {
         };
         let spike =
             |rise_ns| Shape::Spike { from: 5.0, to: 50.0, rise_ns, hold_ns: 60 * S, fall_ns: rise_ns };
-        assert_eq!(passing(spike(5 * S)), ["peak, between"]);
+        assert_eq!(passing(spike(5 * S)), ["peak, the rest"]);
         assert!(passing(spike(20 * S)).is_empty(), "long enough to be judged");
-        assert_eq!(passing(stairs(&[(60, 20.0), (10, 5.0), (60, 20.0)])), ["peak, between"]);
+        assert_eq!(passing(stairs(&[(60, 20.0), (10, 5.0), (60, 20.0)])), ["peak, the rest"]);
         assert!(passing(stairs(&[(60, 20.0), (10, 50.0), (60, 20.0)])).is_empty(), "the peak");
         let points = [(0, 20.0), (60, 20.0), (65, 50.0), (70, 20.0)].map(|(s, rate)| (s * S, rate)).to_vec();
         assert!(passing(Shape::Curve { points }).is_empty(), "the peak");
         assert!(passing(stairs(&[(10, 20.0), (10, 50.0)])).is_empty(), "nothing is held");
+        let high_before = [(60, 500.0), (60, 20.0), (10, 400.0), (60, 20.0)];
+        assert!(passing(stairs(&high_before)).is_empty(), "a peak above what is held beside it");
+        let rounded = [(60, 0.9), (10, 0.900_000_000_000_000_1), (60, 0.3)];
+        assert_eq!(passing(stairs(&rounded)), ["peak, the rest"]);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use peakdrill_bottleneck::baseline::Window;
-use peakdrill_drill_model::event::Event;
+use peakdrill_drill_model::event::{Event, EventKind};
 use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Plan, StepId};
 use peakdrill_drill_model::timeline::Timeline;
+use serde_json::Value;
 
 use super::parts::{Part, parts};
 use crate::fold::open;
@@ -23,6 +24,8 @@ pub struct LoadWindows {
     last: Option<u32>,
     /// The end of the load as it was planned, or changed.
     end_ns: u64,
+    /// Whether a person cut the connections, and did not wait for answers.
+    is_cut: bool,
 }
 
 /// What was seen in a window.
@@ -30,12 +33,13 @@ pub struct LoadWindows {
 struct Seen {
     /// With what was cut off, as errors.
     window: Window,
-    /// Requests that had no answer when the load or its drain ended.
+    /// Requests that had no answer when the drain was over, or the connections were cut.
     cut_off: u64,
 }
 
 impl Seen {
-    /// The same as if what was cut off had never been sent.
+    /// The same without what was cut off: it neither ended nor failed. How long it had waited by then stays, the least that it
+    /// would have taken.
     fn answered(&self) -> Window {
         Window {
             latency: self.window.latency.clone(),
@@ -51,7 +55,11 @@ impl LoadWindows {
     pub fn new(plan: &Plan, started_unix_ns: i64, events: &[Event]) -> Self {
         let (timeline, _) = Timeline::of_record(&plan.load, started_unix_ns, events);
         let parts = parts(&plan.load.phases, &timeline);
-        Self { parts, steps: BTreeMap::new(), last: None, end_ns: timeline.end_ns() }
+        let is_cut = |event: &Event| {
+            event.kind == EventKind::Operator && event.data.get("cut").and_then(Value::as_bool) == Some(true)
+        };
+        let is_cut = events.iter().any(is_cut);
+        Self { parts, steps: BTreeMap::new(), last: None, end_ns: timeline.end_ns(), is_cut }
     }
 
     /// Takes a frame; they may come in any order, and those of the same second add up.
@@ -75,10 +83,10 @@ impl LoadWindows {
         seen.cut_off = seen.cut_off.saturating_add(cut_off);
     }
 
-    /// The windows of a step in a part that the run came to the end of. What was cut off by a stop, before the load was to
-    /// end, is no fault of who would have answered. After a whole load it is what the drain waited for in vain, and an error.
-    pub(super) fn of(&self, part: usize, step: StepId, is_stopped: bool) -> Vec<Window> {
-        let is_forgiven = is_stopped && self.is_cut_short();
+    /// The windows of a step in a part that the run came to the end of. What a person cut off, before the load was to end, is no
+    /// fault of who would have answered. Else, also after a stop, it is what the drain waited for in vain, and an error.
+    pub(super) fn of(&self, part: usize, step: StepId) -> Vec<Window> {
+        let is_forgiven = self.is_cut && self.is_cut_short();
         let seen = self.steps.get(&(part, step)).into_iter().flatten();
         let window = |seen: &Seen| if is_forgiven { seen.answered() } else { seen.window.clone() };
         let mut windows: Vec<Window> = seen.map(window).collect();
@@ -102,6 +110,11 @@ impl LoadWindows {
     /// Windows of a part that were run.
     pub(super) fn ran(&self, part: usize) -> usize {
         self.parts.get(part).map_or(0, |part| part.windows_before(self.end()))
+    }
+
+    /// Seconds of a part that were run.
+    pub(super) fn ran_s(&self, part: usize) -> u32 {
+        self.parts.get(part).map_or(0, |part| part.seconds_before(self.end()))
     }
 
     /// The first second that is not whole: the last one, where the run ended before it was planned to.

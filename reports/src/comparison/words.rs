@@ -1,6 +1,6 @@
 //! A comparison in words, the same in every rendering.
 
-use peakdrill_bottleneck::baseline::{BASELINES_TOLD, ERRORS_TOLERATED, Lack, WINDOWS_MIN, Why};
+use peakdrill_bottleneck::baseline::{BASELINES_TOLD, ERRORS_TOLERATED, Far, Lack, WINDOWS_MIN, Why};
 use peakdrill_drill_model::comparison::{Compared, Comparison, Quantity};
 use peakdrill_drill_model::verdict::Judgement;
 
@@ -26,6 +26,18 @@ pub(super) fn lack(lack: Lack) -> String {
             format!("{} of the {} it takes", plural(had, "sample", "samples"), count(wanted))
         }
     }
+}
+
+/// What is worse by far on a way that is too short to be judged.
+pub(super) fn by_far(far: Far) -> String {
+    let (what, run, baseline) = match far {
+        Far::Errors { run, baseline } => ("errors", percent(Some(run)), percent(Some(baseline))),
+        Far::Median { run, baseline } => {
+            let ms = |ns: u64| millis(Some(ns as f64 / 1e6));
+            ("p50", ms(run), ms(baseline))
+        }
+    };
+    format!("{what} {run}, {baseline} before: worse by far, and too short to be judged")
 }
 
 /// The first few of many, and how many more.

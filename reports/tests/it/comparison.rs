@@ -7,6 +7,7 @@ use std::sync::Arc;
 use peakdrill_bottleneck::{Cells, EdgeCell, EdgeKey, NodeKey, TraceClass};
 use peakdrill_drill_model::comparison::{Comparison, Quantity, Subject};
 use peakdrill_drill_model::event::{Chain, EventKind};
+use peakdrill_drill_model::frame::Frame;
 use peakdrill_drill_model::outcome::ErrorClass;
 use peakdrill_drill_model::plan::{Feeder, Phase, Plan, Stub};
 use peakdrill_drill_model::search::Range;
@@ -199,7 +200,7 @@ fn a_part_that_one_run_left_halfway_leaves_it_open() {
     let found = compare(&half, &[baseline], &TERMS);
     assert_eq!(found.verdict, Judgement::Inconclusive);
     // The last second of a run that ended early is not a whole one.
-    assert_eq!(found.because, ["of plateau, run b has 34 windows, and another run has 45"]);
+    assert_eq!(found.because, ["of plateau, run b has 34 seconds, and another run has 45"]);
 }
 
 /// The calm drill with this load instead of its plateau, twice.
@@ -223,14 +224,54 @@ fn a_spike_is_judged_by_its_top() {
         short.not_compared.iter().map(|one| format!("{}: {}", one.what, one.because)).collect();
     assert_eq!(
         left_out,
-        ["plateau, between: on the way between rates that are held, 10 windows of the 30 it takes"]
+        [
+            "plateau, the rest: 10 windows of the 30 it takes, and nowhere above what is held: only looked at for what is \
+          worse by far"
+        ]
     );
     let long = shaped(spike(20 * S));
-    assert!(long.compared.iter().any(|one| one.phase == "plateau, between"), "{long:#?}");
+    assert!(long.compared.iter().any(|one| one.phase == "plateau, the rest"), "{long:#?}");
     // Nothing but a way is what was asked for, and cannot be told.
     let way = shaped(Shape::Ramp { from: 20.0, to: 200.0, over_ns: 20 * S });
     assert_eq!(way.verdict, Judgement::Inconclusive);
     assert!(way.not_compared.is_empty() && way.compared.iter().all(|one| one.phase == "plateau"));
+}
+
+/// A system that does not recover from its peak.
+#[test]
+fn what_is_worse_by_far_on_the_way_down_leaves_it_open() {
+    const S: u64 = 1_000_000_000;
+    let mut baseline = calm("a", 1.0);
+    let rise_ns = 5 * S;
+    baseline.plan.load.phases[1].shape =
+        Shape::Spike { from: 20.0, to: 200.0, rise_ns, hold_ns: 60 * S, fall_ns: rise_ns };
+    baseline.frames = synthetic::frames(&baseline.plan);
+    let falls_at = 10 + 5 + 60;
+    let with = |change: fn(&mut Frame)| {
+        let mut record = baseline.clone();
+        record.environment.run = "b".to_owned();
+        let falling =
+            record.frames.iter_mut().filter(|frame| frame.step.is_some() && frame.second >= falls_at);
+        falling.for_each(change);
+        compare(&side(&record), &[side(&baseline)], &TERMS)
+    };
+    assert_eq!(with(|_| {}).verdict, Judgement::Pass);
+    let failing = with(|frame| frame.errors = [(ErrorClass::Timeout, frame.completed)].into());
+    let slow = with(|frame| {
+        let samples = Histogram::decode(&frame.latency).unwrap().count();
+        let mut latency = Histogram::new();
+        latency.record_n(900_000_000, samples);
+        frame.latency = latency.encode();
+    });
+    for (found, told) in [(failing, ": errors "), (slow, ": p50 ")] {
+        assert_eq!(found.verdict, Judgement::Inconclusive, "{found:#?}");
+        assert!(
+            found.because.iter().all(|why| why.starts_with("plateau, the rest · ")),
+            "{:?}",
+            found.because
+        );
+        assert!(found.because.iter().any(|why| why.contains(told)), "{:?}", found.because);
+    }
 }
 
 /// What a run was stopped for may be in the seconds that it lacks, however few.
@@ -249,25 +290,27 @@ fn a_run_that_was_stopped_passes_only_where_it_was_all_but_over() {
         for (run, other) in [(&run, &baseline), (&baseline, &run)] {
             let found = compare(run, from_ref(other), &TERMS);
             assert_eq!(found.verdict, expected, "{seconds} {stopped_by:?}: {:?}", found.because);
-            let told = "of plateau, run b has 42 windows, and another run has 45";
+            let told = "of plateau, run b has 42 seconds, and another run has 45";
             assert_eq!(found.because == [told], expected == Judgement::Inconclusive, "{:?}", found.because);
         }
     }
 }
 
-/// A target that hangs is cut off by the drain, which is an error; what a stop cuts off is none.
+/// A target that hangs is cut off by the drain, also after a stop, which is an error; what a person cuts off is none.
 #[test]
-fn what_was_cut_off_is_an_error_of_a_run_that_was_not_stopped_early() {
-    for (seconds, is_stopped, expected) in [
-        (60, false, Judgement::Fail),
-        (60, true, Judgement::Fail),
-        (58, false, Judgement::Fail),
-        (58, true, Judgement::Pass),
+fn what_was_cut_off_is_an_error_unless_a_person_did_it() {
+    for (seconds, kind, expected) in [
+        (60, EventKind::Run, Judgement::Fail),
+        (60, EventKind::Operator, Judgement::Fail),
+        (58, EventKind::Run, Judgement::Fail),
+        (58, EventKind::Operator, Judgement::Pass),
     ] {
         let of = |run: &str, part: u64| {
             let mut record = calm(run, 1.0);
             let mut verdict = verdict(&record);
-            verdict.stopped_by = is_stopped.then(|| "operator: ops".to_owned());
+            verdict.stopped_by = Some("operator: ops".to_owned());
+            let cut = Chain::default().next(0, 0, kind, String::new(), serde_json::json!({ "cut": true }));
+            record.events = vec![cut];
             record.frames.retain(|frame| frame.second < seconds);
             for frame in record.frames.iter_mut().filter(|frame| frame.step.is_some()) {
                 let hung = frame.completed * part / 8;
@@ -279,7 +322,7 @@ fn what_was_cut_off_is_an_error_of_a_run_that_was_not_stopped_early() {
         let errors = verdicts(&found, Quantity::Errors);
         assert!(
             errors.len() == 4 && errors.iter().all(|one| *one == expected),
-            "{seconds} {is_stopped} {found:#?}"
+            "{seconds} {kind:?} {found:#?}"
         );
     }
 }

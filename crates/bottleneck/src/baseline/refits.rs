@@ -8,7 +8,7 @@ use peakdrill_drill_model::comparison::Quantity;
 use super::ranks::mann_whitney;
 use super::table::Tables;
 use super::{
-    BASELINES_TOLD, ERRORS_WIDE, Effect, Lack, Measured, Runs, SAMPLES_ABOVE, Settings, WINDOWS_MIN,
+    BASELINES_TOLD, ERRORS_WIDE, Effect, Lack, Measured, Runs, SAMPLES_ABOVE, Settings, UNSEEN, WINDOWS_MIN,
 };
 use crate::analyse::resample::{Resample, block_of, interval};
 use crate::tails::{Z975, student_975};
@@ -17,8 +17,6 @@ use crate::tails::{Z975, student_975};
 const DRAWS: u64 = 900_000;
 /// The run among the tables; its baselines stand behind it.
 const RUN: usize = 0;
-/// Of something that was not seen once among `n`, the true share is below this by `n`, in 39 of 40 cases: `-ln 0.025`.
-const UNSEEN: f64 = 3.688_9;
 
 /// Measures some figures of a run beside those of its baselines, which stand for one. The same input gives the same result.
 ///

@@ -129,7 +129,7 @@ fn what_is_looked_at_keeps_nothing_of_single_messages() {
     assert!(!found.handed.messages.is_empty());
     let shown = found.shown();
     assert!(shown.handed.messages.is_empty() && shown.handed.spans == 0);
-    assert_eq!(shown, found);
+    assert_eq!(shown.links, found.links);
 }
 
 proptest! {

@@ -95,6 +95,7 @@ impl<'a> Appending<'a> {
             // The client may be gone: what is in the journal counts all the same.
             let _ = ack.send(Ok(()));
         }
+        self.shared.wrote(record.recv_ns);
         let journalled = Journalled { event, recv_ns: record.recv_ns, classes: record.classes, charge };
         self.out.send(journalled).is_ok()
     }

@@ -87,8 +87,8 @@ fn load(page: &mut Page, of: &Snapshot) {
     let age = "Age of the newest of what was received that is in the ranking.";
     page.one("peakdrill_ranking_age_seconds", age, of.ranking_age_ns.and_then(seconds));
     let behind = "How long the oldest of what was received and is not in the ranking has waited for it.";
-    let is_ranked = of.ranking_age_ns.is_some();
-    page.one("peakdrill_ranking_behind_seconds", behind, seconds(of.ranking_behind_ns).filter(|_| is_ranked));
+    let has_spans = of.spans.is_some_and(|spans| spans > 0);
+    page.one("peakdrill_ranking_behind_seconds", behind, seconds(of.ranking_behind_ns).filter(|_| has_spans));
     let busy = "Processor share of the busiest load thread.";
     page.one("peakdrill_generator_cpu_ratio", busy, of.generator_cpu);
     page.gauge("peakdrill_state", "Where the run stands: 1 at its state and phase.");
@@ -207,6 +207,7 @@ mod tests {
             "peakdrill_load_elapsed_seconds",
             "peakdrill_spans_received_total",
             "peakdrill_ranking_age_seconds",
+            "peakdrill_ranking_behind_seconds",
         ] {
             assert!(early.iter().all(|family| family.name != left_out), "{left_out} before the load");
         }
@@ -236,6 +237,13 @@ mod tests {
         {
             assert!(find(left_out).is_none(), "{left_out}");
         }
+        assert!(find("peakdrill_ranking_behind_seconds").is_none(), "without spans nothing waits");
         assert!(families.iter().all(|family| !family.samples.is_empty()));
+        // Spans came, and the first look is not over.
+        (of.spans, of.ranking_age_ns, of.ranking_behind_ns) = (Some(7), None, 1_500_000_000);
+        let families = super::families(&of);
+        let find = |name: &str| families.iter().find(|family| family.name == name);
+        assert_eq!(find("peakdrill_ranking_behind_seconds").unwrap().samples, [(run.to_vec(), 1.5)]);
+        assert!(find("peakdrill_ranking_age_seconds").is_none());
     }
 }

@@ -69,11 +69,11 @@ struct Handled {
 }
 
 /// The drill sends messages, and what is done with nearly all of them is in traces that have nothing to do with the senders',
-/// or in none.
+/// or, though consumers link, in none.
 fn consumers(facts: &Facts<'_>) -> Vec<Finding> {
     let told = handled(facts).into_iter().filter(|(_, queue)| {
         let is_little = queue.processed < queue.sent / LITTLE_ONE_IN;
-        queue.sent >= FEW_MESSAGES && queue.by_others > 0 && is_little
+        queue.sent >= FEW_MESSAGES && queue.by_others + queue.linked > 0 && is_little
     });
     told.map(|(node, queue)| {
         let tell = if queue.linked > 0 { in_part } else { apart };
@@ -89,13 +89,13 @@ fn in_part(queue: &str, Handled { sent, processed, .. }: &Handled) -> Finding {
         node: queue.to_owned(),
         text: format!(
             "the drill sent {sent} messages to {queue}, of which {processed} are known to be processed: its consumers link to \
-             the senders, but only a part of their traces may be recorded; how long the other messages waited, and what the \
-             work on them takes, is not known"
+             the senders, but only a part of their traces may be recorded, or the others still wait; how long those waited, \
+             and what the work on them takes, is not known"
         ),
         action: format!(
             "see how the sampler of the consumers of {queue} decides: a trace that begins with a link is no child of the \
-             sender's, and is sampled by itself; let it keep what links to a sampled span, or all; or see whether other \
-             consumers do not link, or leave the drill's messages out"
+             sender's, and is sampled by itself; let it keep what links to a sampled span, or all; see whether {queue} \
+             is empty after the drill; or whether other consumers do not link, or leave the drill's messages out"
         ),
     }
 }

@@ -94,7 +94,7 @@ mod tests {
         unseen.look(&still, Some(61), 62);
         unseen.look(&still, Some(900), 910);
         assert_eq!(unseen.oldest_ns(), Some(62));
-        unseen.look(&still, None, 915);
+        unseen.look(&still, Some(50), 915);
         assert_eq!(unseen.oldest_ns(), None, "what came was refused");
         unseen.look(&still, Some(900), 918);
         assert_eq!(unseen.oldest_ns(), Some(918));

@@ -138,6 +138,10 @@ fn consumers_that_link_and_are_sampled_by_themselves_are_not_said_not_to_link() 
         "{text}"
     );
     assert!(action.contains("sampler of the consumers of orders"), "{action}");
+    // Where no live user sends anything the links alone tell that there are consumers.
+    let drill: Vec<_> =
+        traces_apart(0, 10).into_iter().filter(|(_, class)| *class == TraceClass::Mine).collect();
+    assert_eq!(told(NameLimits::default(), &drill), [text.as_str()]);
 }
 
 #[test]
