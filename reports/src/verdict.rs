@@ -271,7 +271,7 @@ fn unverified(plan: &Plan) -> Vec<String> {
     let scrapes = plan.telemetry.scrape.iter();
     let scrapes = scrapes.filter(|scrape| scrape.tls.as_ref().is_some_and(|tls| tls.insecure));
     let scrapes =
-        scrapes.map(|scrape| format!("metrics of {}: the certificate was not verified", scrape.place()));
+        scrapes.map(|scrape| format!("metrics of {}: the certificate is not verified", scrape.place()));
     targets.chain(scrapes).collect()
 }
 

@@ -72,6 +72,10 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         .map_err(|error| Failure::new(Exit::Engine, format!("signals: {error}")))?;
     let newest = Newest::default();
     let served = drill.metrics.map(|address| serve_metrics(address, &newest)).transpose()?;
+    let unverified = drill.metrics_to.as_ref().and_then(Receiver::unverified);
+    let unverified = unverified.map(|to| {
+        format!("metrics of the drill: the certificate of {to} is not verified, to whom they are sent")
+    });
     let pushed = drill.metrics_to.map(|receiver| Push::start(receiver, newest.looker())).transpose()?;
     let published = newest.clone();
     let hooks = Hooks { commands: obey, publish: Box::new(move |snapshot| published.put(snapshot)) };
@@ -83,6 +87,7 @@ pub(crate) fn run(stage: Stage, plan: Plan, drill: Drill) -> Result<Exit, Failur
         version: env!("CARGO_PKG_VERSION").to_owned(),
         owners: drill.owners,
         secrets: drill.secrets,
+        warnings: unverified.into_iter().collect(),
     };
     let control = std::thread::Builder::new()
         .name("pd-control".into())

@@ -101,6 +101,13 @@ impl Receiver {
         Ok(Self { server: Server::new(&endpoint.authority, endpoint.tls.as_ref(), keys)?, endpoint })
     }
 
+    /// Who is sent to, where its certificate is not verified.
+    #[must_use]
+    pub fn unverified(&self) -> Option<&str> {
+        let is_insecure = self.endpoint.tls.as_ref().is_some_and(|tls| tls.insecure);
+        is_insecure.then_some(self.endpoint.authority.as_str())
+    }
+
     /// Sends metrics. `start_ns`: when what grows began, `at_ns`: now, both Unix nanoseconds.
     ///
     /// # Errors
@@ -112,10 +119,10 @@ impl Receiver {
         at_ns: i64,
         limit: Duration,
     ) -> Result<(), PushError> {
-        let Endpoint { authority, path, .. } = &self.endpoint;
+        let (path, host) = (&self.endpoint.path, self.server.host());
         let body = otlp::request(families, start_ns, at_ns);
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {authority}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
             body.len()
         );
         taken(&self.server.exchange(&[head.into_bytes(), body].concat(), limit)?.body)

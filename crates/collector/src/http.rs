@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::plan::Tls;
-use peakdrill_tls::{ALPN_HTTP1, Client, Keys};
+use peakdrill_tls::{ALPN_HTTP1, Client, Keys, SetupError};
 use peakdrill_wire_http1::{Fields, Limits, Method, Progress, ResponseDecoder, Sink};
 
 /// Largest body of an answer, in bytes.
@@ -30,7 +30,7 @@ pub enum FetchError {
     Io(#[from] io::Error),
     /// TLS cannot be set up: nothing was sent.
     #[error("TLS cannot be set up: {0}")]
-    Setup(#[from] peakdrill_tls::SetupError),
+    Setup(#[from] SetupError),
     /// One side does not accept the other in TLS.
     #[error("{0}")]
     Tls(String),
@@ -80,10 +80,16 @@ pub(crate) struct Server {
 
 impl Server {
     /// `tls`: of a server that is reached over TLS. `keys`: what its settings are called.
-    pub(crate) fn new(authority: &str, tls: Option<&Tls>, keys: Keys) -> Result<Self, FetchError> {
+    pub(crate) fn new(authority: &str, tls: Option<&Tls>, keys: Keys) -> Result<Self, SetupError> {
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
         let tls = tls.map(|tls| Client::new(tls, host, ALPN_HTTP1, keys)).transpose()?;
         Ok(Self { authority: authority.to_owned(), tls })
+    }
+
+    /// What the `host` field says: without the port that the scheme has anyway, as gateways compare it.
+    pub(crate) fn host(&self) -> &str {
+        let own = if self.tls.is_some() { ":443" } else { ":80" };
+        self.authority.strip_suffix(own).unwrap_or(&self.authority)
     }
 
     /// Sends a request to it. It closes the connection behind its answer. The limit is for all of it: its name, the
@@ -108,9 +114,10 @@ impl Server {
         match self.tls.as_ref().and_then(|client| client.why(&error)) {
             Some(why) => FetchError::Tls(why),
             // Without the end that TLS has, nobody knows whether somebody in between has cut it.
-            None if self.tls.is_some() && error.kind() == io::ErrorKind::UnexpectedEof => {
-                FetchError::Tls("it ended the connection before TLS was at its end".to_owned())
-            }
+            None if self.tls.is_some() && error.kind() == io::ErrorKind::UnexpectedEof => FetchError::Tls(
+                "it ended the connection without the end that TLS has: does it speak TLS on this port?"
+                    .to_owned(),
+            ),
             None => FetchError::Io(error),
         }
     }
@@ -270,6 +277,18 @@ mod tests {
         assert_eq!(plain.unwrap(), ["[::1]:80".parse().unwrap()]);
         drop(answer);
         assert!(end.recv().is_err(), "it ends with the resolver");
+    }
+
+    #[test]
+    fn the_host_has_no_port_that_its_scheme_has_anyway() {
+        let host = |authority: &str, tls: Option<&Tls>| {
+            Server::new(authority, tls, Keys::Scenario).unwrap().host().to_owned()
+        };
+        let tls = Tls { insecure: true, ..Tls::default() };
+        assert_eq!(host("otlp.test:443", Some(&tls)), "otlp.test");
+        assert_eq!(host("otlp.test:443", None), "otlp.test:443");
+        assert_eq!(host("[::1]:80", None), "[::1]");
+        assert_eq!(host("otlp.test:4318", Some(&tls)), "otlp.test:4318");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use peakdrill_drill_model::plan::Scrape;
-use peakdrill_tls::Keys;
+use peakdrill_tls::{Keys, SetupError};
 
 use crate::counters::counter;
 pub use crate::http::FetchError;
@@ -39,19 +39,21 @@ pub struct Looked {
 /// # Errors
 /// [`FetchError`] when it cannot be reached, or its answer is none.
 pub fn look(scrape: &Scrape) -> Result<Looked, FetchError> {
-    let said = said(scrape, &mut None)?;
+    let said = said(scrape, &server(scrape)?)?;
     Ok(Looked { samples: said.samples.len(), bad_lines: said.bad_lines })
 }
 
+/// Its certificates are read here.
+fn server(scrape: &Scrape) -> Result<Server, SetupError> {
+    Server::new(&scrape.authority, scrape.tls.as_ref(), Keys::Scenario)
+}
+
 /// `server`: kept from one look to the next.
-fn said(scrape: &Scrape, server: &mut Option<Server>) -> Result<text::Said, FetchError> {
-    let server = match server {
-        Some(server) => server,
-        None => server.insert(Server::new(&scrape.authority, scrape.tls.as_ref(), Keys::Scenario)?),
-    };
+fn said(scrape: &Scrape, server: &Server) -> Result<text::Said, FetchError> {
     let request = format!(
         "GET {} HTTP/1.1\r\nhost: {}\r\naccept: {ACCEPT}\r\nuser-agent: peakdrill\r\nconnection: close\r\n\r\n",
-        scrape.path, scrape.authority
+        scrape.path,
+        server.host()
     );
     let fetched = server.exchange(request.as_bytes(), limit(scrape))?;
     Ok(text::read(&String::from_utf8_lossy(&fetched.body), fetched.open_metrics))
@@ -99,11 +101,13 @@ impl Scrapers {
             let (stop, stopped) = mpsc::channel();
             let (own, place, sink, scrape) =
                 (Arc::clone(&tally), scrape.place(), sink.clone(), scrape.clone());
+            // What cannot be set up fails every look: its files are not read again.
+            let server = server(&scrape);
             let work = move || {
                 let every = Duration::from_nanos(scrape.every_ns);
-                let (mut next, mut server) = (Instant::now(), None);
+                let mut next = Instant::now();
                 loop {
-                    once(&scrape, &mut server, &sink, &own);
+                    once(&scrape, &server, &sink, &own);
                     // Looks that were missed are not made up for.
                     next = (next + every).max(Instant::now());
                     let wait = next.saturating_duration_since(Instant::now());
@@ -140,8 +144,9 @@ impl Scrapers {
     }
 }
 
-fn once(scrape: &Scrape, server: &mut Option<Server>, sink: &Sink, tally: &Mutex<Tally>) {
-    let found = said(scrape, server).map_err(|error| error.to_string());
+fn once(scrape: &Scrape, server: &Result<Server, SetupError>, sink: &Sink, tally: &Mutex<Tally>) {
+    let ready = server.as_ref().map_err(|error| FetchError::Setup(error.clone()));
+    let found = ready.and_then(|server| said(scrape, server)).map_err(|error| error.to_string());
     let kept = found.and_then(|said| keep(scrape, said, sink).map_err(str::to_owned));
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     tally.looks += 1;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use peakdrill_drill_model::plan::Tls;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, StreamOwned};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InvalidMessage, StreamOwned,
+};
 
 use crate::files::{identity, roots};
 use crate::unverified::Unverified;
@@ -16,6 +18,9 @@ use crate::{Keys, SetupError};
 pub const ALPN_HTTP1: &[u8] = b"http/1.1";
 /// The name of HTTP/2 among what is agreed on in TLS (RFC 9113, 3.2).
 pub const ALPN_HTTP2: &[u8] = b"h2";
+
+/// Characters kept of a reason that lists what a certificate holds.
+const WHY_CHARS_MAX: usize = 200;
 
 /// TLS to one server, set up. Copies share its sessions.
 #[derive(Debug, Clone)]
@@ -70,31 +75,18 @@ impl Client {
     pub fn why(&self, error: &io::Error) -> Option<String> {
         use AlertDescription as Alert;
         let told: &Error = error.get_ref()?.downcast_ref()?;
-        let key = |key: &str| self.keys.of(key);
         Some(match told {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
-                "its certificate is from an authority that is not known here: name the PEM file of that authority in {}",
-                key("ca")
-            ),
-            Error::InvalidCertificate(
-                why @ (CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }),
-            ) => format!(
-                "its certificate is for another name: {why}; write a name that it has in the URL or in {}",
-                key("server_name")
-            ),
-            Error::InvalidCertificate(why) => format!("its certificate is not accepted: {why}"),
-            Error::InvalidMessage(_) => {
-                "it does not answer in TLS, as its URL says: change the URL, or its port".to_owned()
-            }
-            Error::AlertReceived(Alert::CertificateRequired) => {
-                format!(
-                    "it wants a client certificate: name one in {} and its key in {}",
-                    key("cert"),
-                    key("key")
-                )
-            }
+            Error::InvalidCertificate(why) => self.unbelieved(why),
+            Error::InvalidMessage(
+                InvalidMessage::InvalidContentType
+                | InvalidMessage::UnknownProtocolVersion
+                | InvalidMessage::MessageTooLarge
+                | InvalidMessage::InvalidEmptyPayload,
+            ) => format!("it does not answer in TLS, as its URL says: change the URL, or its port ({told})"),
             Error::AlertReceived(
-                Alert::BadCertificate
+                Alert::CertificateRequired
+                | Alert::HandshakeFailure
+                | Alert::BadCertificate
                 | Alert::UnsupportedCertificate
                 | Alert::CertificateRevoked
                 | Alert::CertificateExpired
@@ -102,11 +94,58 @@ impl Client {
                 | Alert::UnknownCA
                 | Alert::AccessDenied
                 | Alert::DecryptError,
-            ) if self.named => {
-                format!("it does not accept the client certificate of {}: {told}", key("cert"))
-            }
+            ) => self.refused(told),
             other => format!("TLS: {other}"),
         })
+    }
+
+    /// Why the server's certificate is not believed. What to do comes before what may be long.
+    fn unbelieved(&self, why: &CertificateError) -> String {
+        let key = |key: &str| self.keys.of(key);
+        match why {
+            CertificateError::UnknownIssuer => format!(
+                "its certificate is from an authority that is not known here: name the PEM file of that authority in {}",
+                key("ca")
+            ),
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                let why: String = why.to_string().chars().take(WHY_CHARS_MAX).collect();
+                format!(
+                    "its certificate is for another name: write one that it has in the URL or in {} ({why})",
+                    key("server_name")
+                )
+            }
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => {
+                format!("its certificate is not valid now: renew it, or set this machine's clock ({why})")
+            }
+            // webpki's own error, of which rustls keeps the name alone.
+            other if format!("{other:?}").contains("CaUsedAsEndEntity") => format!(
+                "it shows an authority's certificate as its own: expected one with CA:FALSE, signed by an authority of {}",
+                key("ca")
+            ),
+            other => format!(
+                "its certificate is not accepted: {other}; expected one that an authority of {} signed",
+                key("ca")
+            ),
+        }
+    }
+
+    /// What an alert of the server means that may be about the client's certificate. Servers differ in which one they send.
+    fn refused(&self, told: &Error) -> String {
+        let (cert, key) = (self.keys.of("cert"), self.keys.of("key"));
+        match (self.named, told) {
+            (true, _) => format!("it does not accept the client certificate of {cert} ({told})"),
+            (false, Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+                format!("it wants a client certificate: name one in {cert} and its key in {key}")
+            }
+            (false, _) => {
+                format!(
+                    "it refused TLS; if it wants a client certificate, name one in {cert} and its key in {key} ({told})"
+                )
+            }
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Certificates and keys, from PEM files and from the system.
 
+use std::sync::OnceLock;
+
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{Error, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -26,17 +28,25 @@ pub(crate) fn identity(
 
 /// The system's authorities, and those of a file.
 pub(crate) fn roots(ca_file: Option<&str>, keys: Keys) -> Result<RootCertStore, String> {
+    /// Read once: a drill has many servers.
+    static NATIVE: OnceLock<(Vec<CertificateDer<'static>>, Option<String>)> = OnceLock::new();
     let mut store = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    store.add_parsable_certificates(native.certs);
     if let Some(path) = ca_file {
         for certificate in certificates(path, CA_CERTIFICATES_MAX).map_err(|why| at(keys, "ca", &why))? {
             store.add(certificate).map_err(|error| at(keys, "ca", &format!("{path}: {error}")))?;
         }
     }
+    let (native, why) = NATIVE.get_or_init(|| {
+        let native = rustls_native_certs::load_native_certs();
+        (native.certs, native.errors.first().map(ToString::to_string))
+    });
+    store.add_parsable_certificates(native.iter().cloned());
     if store.is_empty() {
         let ca = keys.of("ca");
-        return Err(format!("no certificate authority is known on this machine: name a PEM file in {ca}"));
+        let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        return Err(format!(
+            "no certificate authority is known on this machine: name a PEM file in {ca}{why}"
+        ));
     }
     Ok(store)
 }

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, HandshakeKind, RootCertStore, ServerConfig};
 
 /// Path of the authority of servers' certificate, which is for `127.0.0.1` and `localhost`.
 pub const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ca.pem");
@@ -62,6 +62,7 @@ pub struct Front {
 #[derive(Default)]
 struct Seen {
     taken: AtomicU64,
+    resumed: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -101,6 +102,12 @@ impl Front {
     pub fn handshakes(&self) -> (u64, u64) {
         (self.seen.taken.load(Ordering::SeqCst), self.seen.refused.load(Ordering::SeqCst))
     }
+
+    /// Handshakes that took up the session of a connection before, so far.
+    #[must_use]
+    pub fn resumed(&self) -> u64 {
+        self.seen.resumed.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Front {
@@ -125,6 +132,8 @@ async fn accept(listener: &TcpListener, acceptor: &TlsAcceptor, behind: SocketAd
                 seen.refused.fetch_add(1, Ordering::SeqCst);
                 return;
             };
+            let is_resumed = outside.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+            seen.resumed.fetch_add(u64::from(is_resumed), Ordering::SeqCst);
             seen.taken.fetch_add(1, Ordering::SeqCst);
             if let Ok(mut inside) = TcpStream::connect(behind).await {
                 // Either side may have gone: that is for the client under test to see.

@@ -5,7 +5,6 @@ use peakdrill_drill_control::exposition::{Endpoint, Keys, Receiver, endpoint};
 use peakdrill_drill_model::exit::Exit;
 
 use crate::commands::Failure;
-use crate::show;
 
 /// A receiver of the drill's own metrics.
 #[derive(Args)]
@@ -59,10 +58,6 @@ impl MetricsTo {
     /// Who is sent to, its certificates read; `None`: metrics are sent nowhere.
     pub(crate) fn receiver(&self) -> Result<Option<Receiver>, Failure> {
         let Some(endpoint) = self.endpoint()? else { return Ok(None) };
-        if endpoint.tls.as_ref().is_some_and(|tls| tls.insecure) {
-            let to = &endpoint.authority;
-            show::note(&format!("▲ metrics of the drill: the certificate of {to} is not verified\n"));
-        }
         let receiver = Receiver::new(endpoint, Keys::Flags("--metrics-to"));
         receiver.map(Some).map_err(|error| Failure::new(Exit::Usage, format!("--metrics-to: {error}")))
     }
@@ -76,18 +71,25 @@ impl MetricsTo {
                 (tls.identity.cert, tls.identity.key) = (self.cert.clone(), self.key.clone());
                 tls.identity.server_name = self.server_name.clone();
             }
-            None if self.says_tls() => {
-                let text = "--metrics-to: what is said of TLS has no meaning for `http://`: write `https://`";
-                return Err(Failure::new(Exit::Usage, text));
+            None => {
+                if let Some(flag) = self.of_tls() {
+                    let text = format!("{flag} has no meaning for `http://`: write `--metrics-to https://…`");
+                    return Err(Failure::new(Exit::Usage, text));
+                }
             }
-            None => {}
         }
         Ok(Some(endpoint))
     }
 
-    fn says_tls(&self) -> bool {
-        let files = [&self.ca, &self.cert, &self.key, &self.server_name];
-        self.insecure || files.iter().any(|said| said.is_some())
+    /// A flag that says something of TLS.
+    fn of_tls(&self) -> Option<&'static str> {
+        let said = [
+            (self.ca.is_some(), "--metrics-to-ca"),
+            (self.cert.is_some(), "--metrics-to-cert"),
+            (self.server_name.is_some(), "--metrics-to-server-name"),
+            (self.insecure, "--metrics-to-insecure"),
+        ];
+        said.into_iter().find_map(|(is_said, flag)| is_said.then_some(flag))
     }
 }
 
@@ -135,7 +137,10 @@ mod tests {
             (format!("{https} --metrics-to-cert me.pem"), "--metrics-to-key <FILE>"),
             (format!("{https} --metrics-to-key me.key"), "--metrics-to-cert <FILE>"),
             (format!("{https} --metrics-to-ca ca.pem --metrics-to-insecure"), "cannot be used with"),
-            ("--metrics-to http://otel --metrics-to-insecure".to_owned(), "write `https://`"),
+            (
+                "--metrics-to http://otel --metrics-to-insecure".to_owned(),
+                "--metrics-to-insecure has no meaning for `http://`",
+            ),
         ] {
             let found = read(&line).unwrap_err();
             assert!(found.contains(said), "{line}: {found}");

@@ -2,7 +2,7 @@
 
 use peakdrill_collector::counters::counter;
 use peakdrill_collector::export::{Endpoint, Family, Receiver};
-use peakdrill_drill_model::plan::Tls;
+use peakdrill_drill_model::plan::{Tls, TlsIdentity};
 use peakdrill_testkit::tls::{CA, Front, server_config};
 use peakdrill_tls::Keys;
 
@@ -27,6 +27,12 @@ fn what_is_sent_over_tls_arrives_where_the_authority_is_known() {
         (collector.view().counters.get(counter::METRIC_REQUESTS) == 2).then_some(())
     });
     assert!(arrived.is_some());
+    assert_eq!((front.handshakes(), front.resumed()), ((2, 0), 1));
+    let identity = TlsIdentity { resume: false, ..TlsIdentity::default() };
+    let anew = receiver(Tls { ca: Some(CA.to_owned()), identity, ..Tls::default() }).unwrap();
+    send(&anew).unwrap();
+    send(&anew).unwrap();
+    assert_eq!((front.handshakes(), front.resumed()), ((4, 0), 1));
     send(&receiver(Tls { insecure: true, ..Tls::default() }).unwrap()).unwrap();
 
     let why = send(&receiver(Tls::default()).unwrap()).unwrap_err().to_string();
@@ -34,5 +40,5 @@ fn what_is_sent_over_tls_arrives_where_the_authority_is_known() {
     let missing = receiver(Tls { ca: Some("no/such.pem".to_owned()), ..Tls::default() }).map(drop);
     assert!(missing.unwrap_err().to_string().contains("`--to-ca`: no/such.pem: "));
     let end = collector.finish().unwrap();
-    assert_eq!(end.view.counters.get(counter::METRIC_REQUESTS), 3);
+    assert_eq!(end.view.counters.get(counter::METRIC_REQUESTS), 5);
 }

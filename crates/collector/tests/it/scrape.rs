@@ -196,7 +196,8 @@ fn what_is_wrong_with_tls_is_told_and_takes_no_longer_than_a_look() {
     let error = wants("127.0.0.1:1".parse().unwrap(), believing("no/such.pem"));
     assert!(error.to_string().starts_with("TLS cannot be set up: `tls.ca`: no/such.pem: "), "{error}");
     let clear = Endpoint::serve_any("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-    let error = wants(clear.address, believing(CA));
+    let calm = Scrape { every_ns: 2_000_000_000, tls: Some(believing(CA)), ..scrape(clear.address, None) };
+    let error = look(&calm).unwrap_err();
     assert!(error.to_string().contains("does not answer in TLS"), "{error}");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let error = wants(silent.local_addr().unwrap(), believing(CA));

@@ -65,6 +65,8 @@ pub struct Options {
     pub owners: Owners,
     /// Values of secrets by name: those that requests carry, and those for preflight's look at stores.
     pub secrets: std::collections::BTreeMap<String, String>,
+    /// What else the reader of the record is to be warned of.
+    pub warnings: Vec<String>,
 }
 
 /// A drill that came to its end.
@@ -192,6 +194,7 @@ fn preflight(
     }
     .run()?;
     scrapes::check(plan, stage.collector.is_some(), &mut findings, &pulse)?;
+    findings.warnings.extend(options.warnings.iter().cloned());
     // Asked for while the last check ran.
     pulse("preflight is done")?;
     let now = || stage.clock.unix().0;

@@ -32,7 +32,7 @@ pub fn authority() -> PathBuf {
 }
 
 fn fixtures() -> PathBuf {
-    root().join("tests/calibration/fixtures")
+    root().join("tests/testkit/fixtures")
 }
 
 impl Nginx {

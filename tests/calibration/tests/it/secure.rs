@@ -190,6 +190,8 @@ fn a_server_is_asked_for_by_another_name_where_one_is_given() {
         if errors == 0 {
             assert_eq!(seen[0].name.as_deref(), Some(name));
         }
+        assert!(told.samples.iter().all(|sample| sample.detail.contains("in `tls.server_name` (")));
+        assert_eq!(told.samples.is_empty(), errors == 0);
     }
 }
 

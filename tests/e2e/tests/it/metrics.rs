@@ -191,7 +191,7 @@ fn metrics_are_fetched_and_sent_over_tls() {
     let events = fs::read_to_string(folder.path().join("rec/events.jsonl")).unwrap();
     assert!(events.contains("/metrics: 2 of use") && !events.contains("looks failed"), "{events}");
     let warnings = read_json(&folder.path().join("rec/verdict.json"))["warnings"].to_string();
-    assert!(warnings.contains("the certificate was not verified"), "{warnings}");
+    assert!(warnings.contains("the certificate is not verified"), "{warnings}");
 
     let unknown = run("rec2", &[]);
     expect_exit(&unknown, 0);
